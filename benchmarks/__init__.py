@@ -1,0 +1,1 @@
+"""From videos to numbers to the paper's tables (dh-bench)."""

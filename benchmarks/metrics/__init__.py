@@ -1,0 +1,1 @@
+"""One metric a file: the protocol is the name of the number."""

@@ -1,0 +1,41 @@
+"""PSNR: the mean squared error of a frame on a logarithmic scale, 10 log10(255² / MSE)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CEILING = 100.0
+LABEL = "PSNR"
+DIRECTION = "higher"
+PROTOCOL = (
+    "from the mean squared error over all pixels and RGB channels of a frame, peak 255, in dB; "
+    f"at most {CEILING:.0f} dB, which is what identical frames count as"
+)
+
+
+def psnr(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
+    """PSNR of two frames in dB, in [0, 100].
+
+    Identical frames have no finite PSNR, and one of them would make the mean over a clip
+    infinite. They count as 100 dB, above what any two different 128x128 frames can have (95 dB).
+
+    Args:
+        real: (H, W, C) uint8.
+        fake: the same shape.
+
+    Raises:
+        ValueError: the shapes differ or the frames are empty.
+    """
+    if real.shape != fake.shape or real.size == 0:
+        raise ValueError(f"frames of different or empty shapes: {real.shape} and {fake.shape}")
+    mean_squared_error = cv2.norm(real, fake, cv2.NORM_L2SQR) / real.size
+    if mean_squared_error == 0:
+        return CEILING
+    return min(CEILING, 10 * math.log10(255**2 / mean_squared_error))

@@ -1,0 +1,1 @@
+"""From shards to a checkpoint to a video (dh-train, dh-sample)."""

@@ -1,0 +1,161 @@
+"""dh-train and dh-sample on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.errors import UserError, run_command
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+PrecisionName = Literal["auto", "bf16", "float32"]
+
+_CONTEXT = {"help_option_names": ["-h", "--help"]}
+train_app = typer.Typer(
+    add_completion=False, pretty_exceptions_show_locals=False, context_settings=_CONTEXT
+)
+sample_app = typer.Typer(
+    add_completion=False, pretty_exceptions_show_locals=False, context_settings=_CONTEXT
+)
+
+_DeviceOption = Annotated[Device, typer.Option(help="auto takes CUDA, else MPS, else the CPU.")]
+_PrecisionOption = Annotated[
+    PrecisionName, typer.Option(help="auto takes bf16 where the processor computes in it.")
+]
+
+
+@train_app.command()
+def train_command(
+    *,
+    data: Annotated[Path, typer.Option(help="A data set made by dh-prep run.")],
+    out: Annotated[Path, typer.Option(help="The run's folder: checkpoints, curves, strips.")],
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="tiny: 64 x 64, minutes on two cores. grid: one speaker, 128 x 128. "
+            "crema, lrw: the paper's."
+        ),
+    ] = "tiny",
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps [default: preset's].")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Frames a step [default: preset's].")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Carry on from the last checkpoint.")] = False,
+    device: _DeviceOption = "auto",
+    precision: _PrecisionOption = "auto",
+    seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
+    loaders: Annotated[int, typer.Option(min=0, help="Processes that read ahead.")] = 1,
+    log_every: Annotated[int, typer.Option(min=1, help="Steps between status lines.")] = 20,
+    save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
+    strip_every: Annotated[
+        int, typer.Option(min=0, help="Steps between strips of sampled frames; 0 is never.")
+    ] = 500,
+) -> None:
+    """Trains a talking-head model on a data set.
+
+    Ctrl-C saves a checkpoint; the same command with --resume carries on.
+    """
+    from model.presets import preset as named
+    from model.train import RunOptions, train
+
+    chosen = named(preset)
+    for name, value in (("steps", steps), ("batch_size", batch_size)):
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} must be 1 or more, not {value}")
+    recipe = replace(
+        chosen.train,
+        steps=steps or chosen.train.steps,
+        batch_size=batch_size or chosen.train.batch_size,
+    )
+    options = RunOptions(
+        data=data,
+        out=out,
+        preset=replace(chosen, train=recipe),
+        resume=resume,
+        device=device,
+        precision=precision,
+        seed=seed,
+        loaders=loaders,
+        log_every=log_every,
+        save_every=save_every,
+        strip_every=strip_every,
+    )
+    path = train(options, lambda line: print(line, flush=True))
+    print(f"saved {path}")
+
+
+@sample_app.command()
+def sample_command(
+    *,
+    checkpoint: Annotated[
+        Path, typer.Option(help="A run's folder (its last checkpoint), or a .safetensors file.")
+    ],
+    out: Annotated[Path, typer.Option(help="The mp4 to write; a folder with --pairs.")],
+    face: Annotated[Path | None, typer.Option(help="A picture or a video with one face.")] = None,
+    speech: Annotated[Path | None, typer.Option(help="A recording, any container.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="Instead of one face: a CSV with face,speech[,name].")
+    ] = None,
+    sampler: Annotated[
+        Literal["ddim", "dpm", "ancestral"],
+        typer.Option(help="ancestral is the paper's, with --steps 200."),
+    ] = "ddim",
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Videos made side by side.")] = 8,
+    device: _DeviceOption = "auto",
+    precision: _PrecisionOption = "auto",
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Your folder of pretrained files.")
+    ] = None,
+) -> None:
+    """Makes a face talk: a picture and a recording to an H.264 + AAC video.
+
+    The face is found and aligned as the training clips were. The video carries the recording's
+    own sound and says in its metadata that it is synthetic.
+    """
+    from model.checkpoint import load_model, resolve
+    from model.device import choose_device, choose_precision
+    from model.generate import SampleConfig
+    from model.talk import Job, read_jobs, read_speech, talk
+    from pipeline.landmarks import MediaPipeTracker
+    from pipeline.progress import progress
+    from pipeline.weights import locate
+
+    if pairs is not None and face is None and speech is None:
+        jobs = read_jobs(pairs, out)
+    elif pairs is None and face is not None and speech is not None:
+        jobs = [Job(face, speech, out)]
+    else:
+        raise UserError("give either --face and --speech, or --pairs")
+    for job in jobs:
+        if job.out.suffix.lower() != ".mp4":
+            raise UserError(f"--out must end in .mp4 (or be a folder with --pairs), not {job.out}")
+        if job.out.exists():
+            raise UserError(f"{job.out} exists already; take another name or move it away")
+    chosen = choose_device(device)
+    model, info = load_model(resolve(checkpoint), chosen)
+    config = SampleConfig(sampler, steps, seed, choose_precision(precision, chosen))
+    tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
+    total = sum(len(read_speech(job.speech)[0]) for job in jobs)
+    with progress("frames", total) as step:
+
+        def count(frames: int) -> None:
+            for _ in range(frames):
+                step()
+
+        for begin in range(0, len(jobs), batch):
+            talk(model, info.preset, jobs[begin : begin + batch], tracker, config, count)
+    for job in jobs:
+        print(f"wrote {job.out}")
+
+
+def train_main() -> None:
+    """The command dh-train."""
+    run_command(train_app)
+
+
+def sample_main() -> None:
+    """The command dh-sample."""
+    run_command(sample_app)

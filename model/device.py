@@ -1,0 +1,50 @@
+"""What this machine can train and sample on."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from typing import Literal
+
+import torch
+
+from pipeline.errors import UserError
+
+Precision = Literal["auto", "bf16", "float32"]
+
+
+def choose_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
+    """The device of that name; `auto` takes CUDA, else MPS, else the CPU.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if name == "auto":
+        return torch.device(next(kind for kind, there in available.items() if there))
+    if not available[name]:
+        raise UserError(f"this machine (or this build of torch) has no {name}; use --device auto")
+    return torch.device(name)
+
+
+def choose_precision(name: Precision, device: torch.device) -> Literal["bf16", "float32"]:
+    """bf16 where the processor computes in it, unless told otherwise."""
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device.type == "cpu":
+        return "bf16" if torch.cpu._is_avx512_bf16_supported() else "float32"  # noqa: SLF001
+    return "float32"
+
+
+def memory_used() -> str:
+    """Peak memory of the process, or of the GPU when there is one."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB GPU"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return f"{peak / (2**30 if sys.platform == 'darwin' else 2**20):.1f} GiB"

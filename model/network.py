@@ -1,0 +1,78 @@
+"""The model that is trained and sampled: the U-Net with its speech encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from model.speech_encoder import SpeechEncoder
+from model.unet import UNet
+
+if TYPE_CHECKING:
+    from model.presets import Preset
+
+
+@dataclass(frozen=True)
+class SpeechFormat:
+    """The speech features a model takes, as `dataset.json` states them.
+
+    Attributes:
+        steps: time steps of a window.
+        coefficients: of each step.
+        mean: (coefficients,) over the training data.
+        std: (coefficients,).
+    """
+
+    steps: int
+    coefficients: int
+    mean: list[float]
+    std: list[float]
+
+    @classmethod
+    def of(cls, speech: dict[str, Any]) -> SpeechFormat:
+        """From the `speech` entry of a `dataset.json` or a checkpoint."""
+        return cls(speech["steps"], speech["coefficients"], speech["mean"], speech["std"])
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a frame is drawn from.
+
+    Attributes:
+        identity: (B, 3, S, S) in [-1, 1].
+        motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
+        speech: (B, speech_window, F) features of frames k - m_y … k + m_y.
+    """
+
+    identity: Tensor
+    motion: Tensor
+    speech: Tensor
+
+
+class TalkingHead(nn.Module):
+    """The network of the paper with an encoder for the speech features.
+
+    Args:
+        preset: shape of both.
+        speech: the features' format.
+    """
+
+    def __init__(self, preset: Preset, speech: SpeechFormat) -> None:
+        super().__init__()
+        self.unet = UNet(preset.unet)
+        self.speech_encoder = SpeechEncoder(
+            speech.steps,
+            speech.coefficients,
+            preset.unet.base_channels,
+            hidden=preset.speech_hidden,
+            mean=speech.mean,
+            std=speech.std,
+        )
+
+    def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""
+        speech = self.speech_encoder(conditions.speech)
+        output: Tensor = self.unet(x, t, conditions.identity, conditions.motion, speech)
+        return output

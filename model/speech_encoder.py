@@ -1,0 +1,63 @@
+"""Speech features to one embedding a video frame; trained together with the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SpeechEncoder(nn.Module):
+    """Windows of MFCC to embeddings, each window by itself.
+
+    Convolutions over the time steps of a window find sounds wherever they lie in it; a linear
+    layer over all that is left keeps when they were.
+
+    Args:
+        steps: MFCC vectors in a window.
+        coefficients: of each vector.
+        width: of the embedding.
+        hidden: channels of the convolutions.
+        mean: (coefficients,) of the training data; features are standardised with it.
+        std: (coefficients,).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        steps: int,
+        coefficients: int,
+        width: int,
+        *,
+        hidden: int = 128,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self._shape = (steps, coefficients)
+        self.register_buffer("mean", torch.tensor(mean or [0.0] * coefficients))
+        self.register_buffer("std", torch.tensor(std or [1.0] * coefficients).clamp_min(1e-3))
+        halved = (steps + 1) // 2
+        self.layers = nn.Sequential(
+            nn.Conv1d(coefficients, hidden, 3, padding=1),
+            nn.SiLU(),
+            nn.Conv1d(hidden, hidden, 3, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv1d(hidden, hidden, 3, padding=1),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(halved * hidden, width),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(…, steps x coefficients) features to (…, width) embeddings."""
+        windows = features.reshape(-1, *self._shape)
+        windows = (windows - self.mean) / self.std
+        embeddings: Tensor = self.layers(windows.transpose(1, 2))
+        return embeddings.reshape(*features.shape[:-1], -1)

@@ -1,0 +1,302 @@
+"""The training loop: shards in, checkpoints out."""
+
+from __future__ import annotations
+
+import copy
+import math
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch.nn.utils import clip_grad_norm_
+from torch.utils.tensorboard import SummaryWriter
+
+from model.checkpoint import Info, TrainingState, latest, read_info, restore, save
+from model.data import Batch, TrainingFrames, batches, to_unit
+from model.device import Precision, choose_device, choose_precision, memory_used
+from model.diffusion import Losses, cosine_schedule, losses
+from model.network import Conditions, SpeechFormat, TalkingHead
+from model.preview import draw_strip
+from pipeline.errors import UserError
+from pipeline.files import write_json
+from pipeline.shards import read_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from model.diffusion import Schedule
+    from model.presets import Preset, TrainConfig
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """One training run.
+
+    Attributes:
+        data: the data set's folder.
+        out: the run's folder.
+        preset: model and recipe.
+        resume: carry on from the last checkpoint in `out`.
+        device: where to train.
+        precision: arithmetic of the network; `auto` takes bf16 where the processor has it.
+        seed: of weights, noise and order.
+        loaders: processes that read ahead; 0 reads in the training process.
+        log_every: steps between status lines.
+        save_every: steps between checkpoints.
+        strip_every: steps between strips of sampled frames; 0 is never.
+    """
+
+    data: Path
+    out: Path
+    preset: Preset
+    resume: bool = False
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Precision = "auto"
+    seed: int = 0
+    loaders: int = 1
+    log_every: int = 20
+    save_every: int = 500
+    strip_every: int = 500
+
+
+def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
+    """Trains until the preset's last step, or until SIGINT or SIGTERM, and saves.
+
+    Args:
+        options: of the run.
+        report: takes the status lines.
+
+    Returns:
+        The last checkpoint.
+
+    Raises:
+        UserError: the data set, the run's folder and the preset do not fit together.
+        FloatingPointError: the loss is not finite; the message names the batch's clips.
+    """
+    preset, recipe = options.preset, options.preset.train
+    device = choose_device(options.device)
+    bf16 = choose_precision(options.precision, device) == "bf16"
+    speech = SpeechFormat.of(read_dataset(options.data)["speech"])
+    state = _begin(options, speech, device)
+    schedule = cosine_schedule(preset.diffusion.steps)
+    frames = TrainingFrames(
+        options.data,
+        preset.unet,
+        # A resumed run reads the data in another order rather than the same frames again.
+        seed=options.seed + 1_000_003 * state.step,
+        frames_per_clip=recipe.frames_per_clip,
+        drop_motion=recipe.drop_motion,
+    )
+    loader = batches(frames, recipe.batch_size, workers=options.loaders, pin=device.type == "cuda")
+    log = StatusLog(options, state.step, report)
+    info = Info(preset, speech, state.step, options.seed)
+    parameters = sum(p.numel() for p in state.model.parameters())
+    report(
+        f"{preset.name}: {parameters / 1e6:.1f} M parameters, {device}, "
+        f"{'bf16' if bf16 else 'float32'}, steps {state.step} to {recipe.steps}"
+    )
+    with _stop_signals() as stopped:
+        for batch in loader:
+            if state.step >= recipe.steps or stopped():
+                break
+            parts = _losses(state.model, batch, schedule, preset, device, bf16=bf16)
+            total = parts.total(preset.diffusion)
+            if not torch.isfinite(total):
+                raise FloatingPointError(
+                    f"loss is {total.item()} at step {state.step}; clips {sorted(set(batch.keys))}"
+                )
+            _update(state, total, recipe)
+            log.step(state.step, parts, total)
+            if options.strip_every and state.step % options.strip_every == 0:
+                log.strip(state.step, draw_strip(state.average, preset, options.data, options.seed))
+            if state.step % options.save_every == 0:
+                save(checkpoint_path(options.out, state.step), state, replace(info, step=state.step))
+    path = checkpoint_path(options.out, state.step)
+    if latest(options.out) != path:
+        save(path, state, replace(info, step=state.step))
+    log.close()
+    return path
+
+
+def checkpoint_path(run: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
+    return run / f"checkpoint-{step:07d}.safetensors"
+
+
+def _begin(options: RunOptions, speech: SpeechFormat, device: torch.device) -> TrainingState:
+    """Fresh weights, or those of the last checkpoint."""
+    found = latest(options.out) if options.out.is_dir() else None
+    if found and not options.resume:
+        raise UserError(f"{options.out} holds a run already; add --resume, or use another --out")
+    if options.resume and not found:
+        raise UserError(f"nothing to resume: no checkpoint in {options.out}")
+    torch.manual_seed(options.seed)
+    model = TalkingHead(options.preset, speech).to(device)
+    average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
+    fused = device.type in ("cpu", "cuda")
+    adam = torch.optim.Adam(model.parameters(), options.preset.train.learning_rate, fused=fused)
+    state = TrainingState(model, average, adam)
+    if found:
+        _same_model(found, options, speech)
+        restore(found, state)
+    write_json(
+        options.out / "options.json",
+        {**asdict(options), "data": str(options.data), "out": str(options.out)},
+    )
+    return state
+
+
+def _same_model(found: Path, options: RunOptions, speech: SpeechFormat) -> None:
+    """A run can be resumed with another recipe, not with another network."""
+    info = read_info(found)
+    theirs, ours = info.preset, options.preset
+    if (theirs.unet, theirs.diffusion, theirs.speech_hidden) != (
+        ours.unet,
+        ours.diffusion,
+        ours.speech_hidden,
+    ):
+        raise UserError(
+            f"{found} was trained with preset {theirs.name!r}, whose network differs from that of "
+            f"{ours.name!r}; resume with --preset {theirs.name}, or use another --out"
+        )
+    if (info.speech.steps, info.speech.coefficients) != (speech.steps, speech.coefficients):
+        raise UserError(f"{found} takes other speech features than {options.data} holds")
+
+
+def _losses(
+    model: TalkingHead,
+    batch: Batch,
+    schedule: Schedule,
+    preset: Preset,
+    device: torch.device,
+    *,
+    bf16: bool,
+) -> Losses:
+    """Noise, one call of the network, the parts of the loss."""
+
+    def moved(tensor: Tensor) -> Tensor:
+        return tensor.to(device, non_blocking=True)
+
+    target = to_unit(moved(batch.target))
+    motion = to_unit(moved(batch.motion))
+    if preset.train.motion_noise:
+        level = preset.train.motion_noise * torch.rand(len(motion), 1, 1, 1, device=device)
+        motion = motion + level * torch.randn_like(motion)
+    conditions = Conditions(to_unit(moved(batch.identity)), motion, moved(batch.speech))
+    t = torch.randint(0, len(schedule), (len(target),), device=device)
+
+    def network(x: Tensor, steps: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            output: Tensor = model(x, steps, conditions)
+        return output
+
+    noise = torch.randn_like(target)
+    return losses(network, target, moved(batch.mouth), t, noise, schedule, preset.diffusion)
+
+
+def _update(state: TrainingState, total: Tensor, recipe: TrainConfig) -> None:
+    """One step of Adam and of the averaged weights."""
+    for group in state.optimizer.param_groups:
+        group["lr"] = learning_rate(state.step, recipe)
+    state.optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    if recipe.clip_norm:
+        clip_grad_norm_(state.model.parameters(), recipe.clip_norm)
+    state.optimizer.step()
+    state.step += 1
+    keep = ema_decay(state.step, recipe)
+    with torch.no_grad():
+        ours, theirs = list(state.average.parameters()), list(state.model.parameters())
+        torch._foreach_lerp_(ours, theirs, 1 - keep)  # noqa: SLF001 - the public way is a loop
+
+
+def learning_rate(step: int, recipe: TrainConfig) -> float:
+    """Linear warm-up, then a factor `decay` after every `decay_every` steps."""
+    rate = recipe.learning_rate * min(1.0, (step + 1) / max(1, recipe.warmup))
+    return rate * recipe.decay ** (step // recipe.decay_every) if recipe.decay_every else rate
+
+
+def ema_decay(step: int, recipe: TrainConfig) -> float:
+    """Share of the old average that stays; rises from 0 so that early weights are forgotten."""
+    if not recipe.ema_half_life:
+        return 0.0
+    half_life = min(recipe.ema_half_life, step / 10)
+    return math.exp2(-1 / half_life)
+
+
+class StatusLog:
+    """Status lines for people, TensorBoard curves for everyone else.
+
+    Args:
+        options: of the run.
+        first: step at which this process began.
+        report: takes the lines.
+    """
+
+    def __init__(self, options: RunOptions, first: int, report: Callable[[str], None]) -> None:
+        self._options, self._first, self._report = options, first, report
+        self._writer = SummaryWriter(str(options.out / "tensorboard"), purge_step=first)
+        self._begin = self._last = time.perf_counter()
+        self._sums: dict[str, float] = {}
+
+    def step(self, step: int, parts: Losses, total: Tensor) -> None:
+        """Counts a step, and says how things stand every `log_every` of them."""
+        values = {"loss": total, "simple": parts.simple, "vlb": parts.vlb, "lip": parts.lip}
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value.detach().mean().item()
+        every, recipe = self._options.log_every, self._options.preset.train
+        if step % every:
+            return
+        now = time.perf_counter()
+        rate = every * recipe.batch_size / (now - self._last)
+        left = (now - self._begin) / (step - self._first) * (recipe.steps - step)
+        means = {name: value / every for name, value in self._sums.items()}
+        for name, value in means.items():
+            self._writer.add_scalar(f"loss/{name}", value, step)
+        self._writer.add_scalar("speed/images_per_second", rate, step)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+        self._report(
+            f"step {step}/{recipe.steps}  {shown}  {rate:.1f} images/s  "
+            f"{memory_used()}  {_clock(left)} left"
+        )
+        self._last, self._sums = now, {}
+
+    def strip(self, step: int, image: Tensor) -> None:
+        """Keeps a strip of sampled frames, (3, H, W) uint8, as a PNG and in TensorBoard."""
+        from pipeline.media import write_image
+
+        self._writer.add_image("sampled_above_real", image, step)
+        path = self._options.out / "strips" / f"step-{step:07d}.png"
+        write_image(path, image.permute(1, 2, 0).contiguous().numpy())
+        self._last = time.perf_counter()
+
+    def close(self) -> None:
+        """Flushes the curves."""
+        self._writer.close()
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Turns SIGINT and SIGTERM into a question that the loop asks between two steps."""
+    received: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

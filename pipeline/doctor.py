@@ -1,0 +1,191 @@
+"""What this machine has of all that the toolkit needs, and how to get what it lacks."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.errors import UserError
+from pipeline.options import PrepOptions
+from pipeline.summary import size_text
+from pipeline.weights import FILES, cache_folder, find, locate, user_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LOW_DISK = 2e9
+_REINSTALL = "install the toolkit's requirements again: pip install -e ."
+# Distribution, the module it brings.
+_LIBRARIES = (
+    ("numpy", "numpy"),
+    ("opencv-python", "cv2"),
+    ("pandas", "pandas"),
+    ("pyarrow", "pyarrow"),
+    ("ray", "ray"),
+    ("webdataset", "webdataset"),
+    ("python_speech_features", "python_speech_features"),
+    ("ai-edge-litert", "ai_edge_litert.interpreter"),
+)
+_DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "aac", "mp3", "opus", "flac")
+_ENCODERS = ("libx264", "aac")
+# What --fetch gets besides the landmark networks: the speech of dh-prep demo.
+_DEMO_FILES = ("pocketsphinx-5.1.1.tar.gz",)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's table.
+
+    Attributes:
+        name: what was looked at.
+        status: `ok`; `note`, which stops nothing; or `missing`, which does.
+        value: what was found.
+        remedy: what to do about it, empty when nothing need be done.
+    """
+
+    name: str
+    status: Literal["ok", "note", "missing"]
+    value: str
+    remedy: str = ""
+
+
+def examine(weights_dir: Path | None = None, *, fetch: bool = False) -> list[Finding]:
+    """Looks the machine over.
+
+    Args:
+        weights_dir: the user's folder of pretrained files.
+        fetch: get the pretrained files that preparation and demo need.
+    """
+    return [
+        _python(),
+        _torch(),
+        *map(_library, _LIBRARIES),
+        _ffmpeg(),
+        *_weights(weights_dir, fetch=fetch),
+        _machine(),
+        _disk("disk here", Path.cwd()),
+        _disk("disk of the cache", cache_folder()),
+    ]
+
+
+def _python() -> Finding:
+    value = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    return Finding("python", "ok", value)
+
+
+def _torch() -> Finding:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("torch", "missing", str(error), _REINSTALL)
+    devices = [
+        f"CUDA {torch.cuda.get_device_name(index)}"
+        + (" with bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "")
+        for index in range(torch.cuda.device_count())
+    ]
+    devices += ["MPS"] if torch.backends.mps.is_available() else []
+    fast = any(
+        name in ("avx512_bf16", "amx_bf16", "bf16") and present
+        for name, present in torch.cpu.get_capabilities().items()
+    )
+    processor = f"CPU {'with' if fast else 'without'} bf16 instructions"
+    value = ", ".join([torch.__version__, *(devices or ["no GPU"]), processor])
+    return Finding("torch", "ok", value)
+
+
+def _library(names: tuple[str, str]) -> Finding:
+    distribution, module = names
+    try:
+        importlib.import_module(module)
+        return Finding(distribution, "ok", metadata.version(distribution))
+    except (ImportError, OSError) as error:
+        return Finding(distribution, "missing", str(error), _REINSTALL)
+
+
+def _ffmpeg() -> Finding:
+    try:
+        import av
+        from av.codec import Codec
+        from av.codec.codec import UnknownCodecError
+    except (ImportError, OSError) as error:
+        return Finding("FFmpeg (PyAV)", "missing", str(error), _REINSTALL)
+
+    def lacks(name: str, mode: Literal["r", "w"]) -> bool:
+        try:
+            Codec(name, mode)
+        except UnknownCodecError:
+            return True
+        return False
+
+    lacking = [f"decoder {name}" for name in _DECODERS if lacks(name, "r")]
+    lacking += [f"encoder {name}" for name in _ENCODERS if lacks(name, "w")]
+    value = f"{av.ffmpeg_version_info} in av {av.__version__}"
+    if lacking:
+        remedy = "take PyAV's own wheel: pip install --force-reinstall --only-binary :all: av"
+        return Finding("FFmpeg (PyAV)", "missing", f"{value} without {', '.join(lacking)}", remedy)
+    codecs = f"reads {' '.join(_DECODERS)}; writes {' '.join(_ENCODERS)}"
+    return Finding("FFmpeg (PyAV)", "ok", f"{value}: {codecs}")
+
+
+def _weights(weights_dir: Path | None, *, fetch: bool) -> Iterator[Finding]:
+    from pipeline.stages import needed_weights
+
+    needed = needed_weights(PrepOptions())
+    for name, file in FILES.items():
+        try:
+            wanted = fetch and name in (*needed, *_DEMO_FILES)
+            path = locate(name, weights_dir) if wanted else find(name, weights_dir)
+            remedy = "dh-prep doctor --fetch" if name in (*needed, *_DEMO_FILES) else file.url
+        except UserError as error:
+            path, remedy = None, str(error)
+        if path:
+            yield Finding(name, "ok", str(path))
+            continue
+        folder = user_folder(weights_dir)
+        where = f"not in {f'{folder} or ' if folder else ''}{cache_folder()}"
+        status: Literal["missing", "note"] = "missing" if name in needed else "note"
+        yield Finding(name, status, f"{file.what}: {where}", remedy)
+
+
+def _machine() -> Finding:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Finding("machine", "ok", f"{os.cpu_count()} cores, {size_text(memory)} memory")
+
+
+def _disk(name: str, folder: Path) -> Finding:
+    """Free space where `folder` is, or would be made."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    value = f"{size_text(free)} free in {there}"
+    if free < _LOW_DISK:
+        return Finding(name, "note", value, "a minute of prepared video takes about 16 MB")
+    return Finding(name, "ok", value)
+
+
+def show(findings: list[Finding]) -> None:
+    """Prints the findings as a table, and what to do below it."""
+    colours = {"ok": "green", "note": "yellow", "missing": "bold red"}
+    lines = Table(box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        status = Text(finding.status, style=colours[finding.status])
+        lines.add_row(status, Text(finding.name, "bold"), Text(finding.value, overflow="fold"))
+        if finding.remedy:
+            lines.add_row("", "", Text(f"→ {finding.remedy}", overflow="fold"))
+    Console(highlight=False).print(lines)
+
+
+def as_json(findings: list[Finding]) -> str:
+    """The findings for other programs."""
+    ok = all(finding.status != "missing" for finding in findings)
+    return json.dumps({"ok": ok, "checks": [asdict(finding) for finding in findings]}, indent=2)

@@ -1,0 +1,34 @@
+"""What goes wrong by the user's hand, and how a command says so."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    import typer
+
+
+class UserError(Exception):
+    """Bad input: one sentence with the file and the remedy; the command exits with 2.
+
+    Anything that is our own fault stays an ordinary exception and keeps its traceback.
+    """
+
+
+def run_command(app: typer.Typer) -> None:
+    """Runs a typer application: a `UserError` becomes one sentence and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        # Plain text: a file name may hold what rich would read as markup.
+        Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # typer turns Ctrl-C into exit code 130 without a word.
+        if isinstance(stop, SystemExit) and stop.code != 130:
+            raise
+        print("interrupted; the same command carries on where it stopped", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,98 @@
+"""Progress that suits where it is shown: a bar on a terminal, a line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Task
+
+LOG_SECONDS = 10.0  # between two lines of a plain log
+
+
+class Step(Protocol):
+    """Says that one more is done."""
+
+    def __call__(self, note: str = "") -> None:
+        """Counts one; `note` is shown beside the count."""
+        ...
+
+
+@contextmanager
+def progress(unit: str, total: int) -> Iterator[Step]:
+    """Shows how far `total` units are, on standard error, and gives the function that counts one.
+
+    Args:
+        unit: what is counted, in the plural.
+        total: how many there are.
+    """
+    console = Console(stderr=True)
+    with _bar(console, unit, total) if console.is_terminal else _log(unit, total) as step:
+        yield step
+
+
+class _Rate(ProgressColumn):
+    """Units a second since the beginning."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.completed / max(task.elapsed or 0, 1e-3):.1f}/s")
+
+
+@contextmanager
+def _bar(console: Console, unit: str, total: int) -> Iterator[Step]:
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        _Rate(),
+        TextColumn("{task.fields[note]}", markup=False),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(unit, total=total, note="")
+
+        def step(note: str = "") -> None:
+            bar.update(task, advance=1, note=note)
+
+        yield step
+
+
+@contextmanager
+def _log(unit: str, total: int) -> Iterator[Step]:
+    begin = said = time.monotonic()
+    done = 0
+
+    def step(note: str = "") -> None:
+        nonlocal done, said
+        done += 1
+        now = time.monotonic()
+        if now - said < LOG_SECONDS and not (done == total and said > begin):
+            return
+        said = now
+        rate = done / max(now - begin, 1e-3)
+        parts = [f"{done}/{total} {unit}", f"{rate:.1f}/s", note, _left((total - done) / rate)]
+        print(", ".join(part for part in parts if part), file=sys.stderr, flush=True)
+
+    yield step
+
+
+def _left(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} left"

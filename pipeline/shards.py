@@ -1,0 +1,99 @@
+"""Shards: tars that are byte-reproducible, whole or absent, and readable by stock webdataset."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pipeline.errors import UserError
+from pipeline.files import read_json
+from pipeline.sample import Sample, from_members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DATASET_FILE = "dataset.json"
+
+
+def shard_name(index: int) -> str:
+    """`shard-00000`, the stem shared by a shard's .tar, .parquet and .json."""
+    return f"shard-{index:05d}"
+
+
+@contextmanager
+def open_shard(path: Path) -> Iterator[Callable[[str, dict[str, bytes]], None]]:
+    """Opens an uncompressed tar for writing and gives the function that adds a sample.
+
+    Time stamps, owners and modes are fixed and the order is that of the calls, so that the same
+    samples are the same bytes on any machine.
+    """
+    with tarfile.open(path, mode="w:", format=tarfile.USTAR_FORMAT) as tar:
+
+        def add(key: str, members: dict[str, bytes]) -> None:
+            for name, data in members.items():
+                info = tarfile.TarInfo(f"{key}.{name}")
+                info.size = len(data)
+                info.mode = 0o644
+                tar.addfile(info, io.BytesIO(data))
+
+        yield add
+
+
+def read_tar(path: Path | str) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Yields (key, members) of a shard in order, one sample in memory at a time."""
+    key, members = "", cast("dict[str, bytes]", {})
+    with tarfile.open(path, mode="r:") as tar:
+        for info in tar:
+            own_key, _, name = info.name.partition(".")
+            if own_key != key and members:
+                yield key, members
+                members = {}
+            key = own_key
+            file = tar.extractfile(info)
+            if file is not None:
+                members[name] = file.read()
+    if members:
+        yield key, members
+
+
+def read_dataset(folder: Path | str) -> dict[str, Any]:
+    """`dataset.json` of a finished data set.
+
+    Raises:
+        UserError: the folder is no data set, or one that was not finished.
+    """
+    path = Path(folder) / DATASET_FILE
+    if not Path(folder).is_dir():
+        raise UserError(f"no such folder: {folder}")
+    if not path.exists():
+        raise UserError(
+            f"{folder} is not a finished data set (no {DATASET_FILE}); "
+            "make one, or finish it, with: dh-prep run INPUT --out DIR"
+        )
+    return cast("dict[str, Any]", read_json(path))
+
+
+def shard_paths(folder: Path | str, split: str | None = None) -> list[Path]:
+    """The tars of a finished data set, in order; of one split if `split` is given.
+
+    Raises:
+        UserError: no finished data set, or no clip of that split in it.
+    """
+    shards = read_dataset(folder)["shards"]
+    chosen = [shard for shard in shards if shard["samples"] and split in (None, shard["split"])]
+    if not chosen:
+        if split is None:
+            raise UserError(f"{folder} holds no clip: all of them were skipped or failed")
+        splits = sorted({shard["split"] for shard in shards})
+        raise UserError(f"{folder} has no clip of split {split!r}; it has {splits}")
+    return [Path(folder) / shard["name"] for shard in chosen]
+
+
+def read_samples(folder: Path | str, split: str | None = None) -> Iterator[Sample]:
+    """Yields every sample of a data set, or of one split of it, in order."""
+    for path in shard_paths(folder, split):
+        for key, members in read_tar(path):
+            yield from_members(key, members)

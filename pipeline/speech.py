@@ -1,0 +1,52 @@
+"""Speech features, one vector a video frame: windows of MFCC centred on the frame.
+
+The window is that of the authors' speech encoder: 3200 samples (0.2 s) every 640, silence of 1280
+samples on both sides of the recording, so that window k is centred on frame k.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from python_speech_features import mfcc
+
+from pipeline.media import SAMPLE_RATE, SAMPLES_PER_FRAME, fit_audio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+COEFFICIENTS = 13
+STEPS = 18  # MFCC vectors of 25 ms every 10 ms that fit into 0.2 s
+MFCC_DIM = STEPS * COEFFICIENTS
+_STEPS_PER_FRAME = 4
+_MARGIN = 1280
+
+
+def mfcc_windows(samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
+    """MFCC windows of a recording.
+
+    python_speech_features' defaults: 13 cepstra, 26 filters, 512-point FFT, pre-emphasis 0.97,
+    lifter 22, log energy in place of coefficient 0.
+
+    Args:
+        samples: (N,) int16, mono 16 kHz; cut or padded with silence to `frames` x 640.
+        frames: number of video frames T.
+
+    Returns:
+        (T, 18 x 13) float32; reshape to (T, 18, 13) for time steps and coefficients.
+    """
+    padded = np.pad(fit_audio(samples, frames), _MARGIN)
+    cepstra = mfcc(padded.astype(np.float64), SAMPLE_RATE)
+    # The log energy of digital silence is log(2e-16) = -36, an outlier no recording reaches;
+    # 0 lies below the noise of the last bit.
+    cepstra[:, 0] = np.maximum(cepstra[:, 0], 0)
+    first = np.arange(frames)[:, None] * _STEPS_PER_FRAME
+    return cepstra[first + np.arange(STEPS)].reshape(frames, MFCC_DIM).astype(np.float32)
+
+
+def log_energy(samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
+    """Loudness of every video frame: (T,) root mean square of its 640 samples in dB full scale."""
+    windows = fit_audio(samples, frames).reshape(frames, SAMPLES_PER_FRAME).astype(np.float64)
+    power = (windows / 32768) ** 2
+    return (10 * np.log10(power.mean(1) + 1e-10)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""Synthetic people who speak: voices, acting, portraits and their animation."""

@@ -1,0 +1,187 @@
+"""The mouth and all that moves with it: lips, chin, jaw, and teeth and tongue between.
+
+A mouth cannot be opened by one smooth warp, since the lips part. The face is therefore warped twice
+over the mouth's surroundings, once following the upper lip and once the lower, and each warp is
+shown on its own side of the gap; teeth, tongue and darkness are drawn between.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, ids
+from pipeline.talkers.warps import Region, curve, fine, node_step, sampled, thin_plate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# The four contours of the lips from the viewer's left to right, point i above point i.
+_UPPER_OUTER = ids("61 185 40 39 37 0 267 269 270 409 291")
+_UPPER_INNER = ids("78 191 80 81 82 13 312 311 310 415 308")
+_LOWER_INNER = ids("78 95 88 178 87 14 317 402 318 324 308")
+_LOWER_OUTER = ids("61 146 91 181 84 17 314 405 321 375 291")
+_STILL = ids("2 97 326 98 327 129 358 50 280 58 288 132 361 93 323")
+# How far each point of chin and jaw follows the lower jaw.
+_JAW = {
+    152: 1.0, 175: 1.0, 199: 1.0, 200: 0.98, 148: 0.97, 377: 0.97, 176: 0.9, 400: 0.9, 149: 0.75,
+    378: 0.75, 150: 0.55, 379: 0.55, 136: 0.35, 365: 0.35, 172: 0.15, 397: 0.15,
+}  # fmt: skip
+
+_MIDDLE = 5  # the point of each contour in the middle of the mouth
+_DARK = np.array([34, 12, 12], np.float32)
+_TONGUE = np.array([142, 72, 70], np.float32)
+
+
+class Mouth:
+    """The mouth and all that moves with it."""
+
+    def __init__(self, figure: NDArray[np.uint8], mesh: NDArray[np.float64], span: float) -> None:
+        self._span = span
+        across = (mesh[LEFT_EYE] - mesh[RIGHT_EYE]) / span
+        self._axes = np.array([across, [-across[1], across[0]]])
+        self._origin = (mesh[61] + mesh[291]) / 2
+        local = (mesh - self._origin) @ self._axes.T / span
+        self._contours = [
+            local[i] for i in (_UPPER_OUTER, _UPPER_INNER, _LOWER_INNER, _LOWER_OUTER)
+        ]
+        chin, centre = mesh[CHIN], self._origin
+        reach = 0.95 * span
+        self._region = Region(
+            int(centre[0] - reach), int(mesh[2, 1] - 0.25 * span),
+            int(centre[0] + reach), int(chin[1] + 0.55 * span),
+        )  # fmt: skip
+        self._step = node_step(span)
+        self._nodes = self._region.grid(self._step)
+        self._still = np.concatenate([mesh[_STILL], self._border()])
+        self._jaw, self._follows = mesh[list(_JAW)], np.array(list(_JAW.values()))
+        self._figure = figure
+        self._teeth, self._teeth_opacity = self._find_teeth(mesh)
+
+    def _border(self) -> NDArray[np.float64]:
+        r = self._region
+        x, y = np.linspace(r.x0, r.x1, 6), np.linspace(r.y0, r.y1, 6)
+        sides = [(a, b) for a in x for b in y if a in (r.x0, r.x1) or b in (r.y0, r.y1)]
+        return np.array(sides, np.float64)
+
+    def _find_teeth(
+        self, mesh: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The upper teeth of the photograph, which shows them smiling; they stay with the skull."""
+        outline = np.concatenate([mesh[_UPPER_INNER], mesh[_LOWER_INNER[::-1]]])
+        mask = np.zeros(self._figure.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 255)
+        mask = cv2.GaussianBlur(mask, (0, 0), self._span / 90)
+        teeth = self._figure[self._region.part][..., :3].astype(np.float32)
+        bright = np.clip((teeth.mean(2) - 80) / 60, 0, 1)
+        return teeth * 0.88, mask[self._region.part].astype(np.float32) / 255 * bright
+
+    def _target(self, opening: float, width: float) -> list[NDArray[np.float64]]:
+        """The four contours of the posed lips, in eye spans about the mouth of the photograph."""
+        outer_top, top, bottom, outer_bottom = (c.copy() for c in self._contours)
+        spread, rounded = max(width, 0.0), max(-width, 0.0)
+        half = (top[-1, 0] - top[0, 0]) / 2
+        t = np.clip((top[:, 0] - top[[0, -1], 0].mean()) / half, -1, 1)
+        # The photograph smiles: its mouth is narrowed, its corners are let down and its curve
+        # is flattened, the more so when the lips are rounded or far apart.
+        narrow = 0.86 * (1 + 0.1 * spread - 0.30 * rounded)
+        smile = 0.42 * (1 - 0.8 * rounded) * (1 - opening)
+        level = (top[:, 1] + bottom[:, 1]) / 2
+        seam = 0.035 + smile * level + (0.5 - smile) * 0.45 * level[_MIDDLE] + 0.17 * opening
+        gap = (1 - t * t) ** (0.62 - 0.12 * rounded)
+        gap = opening * gap / gap[_MIDDLE]
+        thick_top, thick_bottom = top[:, 1] - outer_top[:, 1], outer_bottom[:, 1] - bottom[:, 1]
+        for contour in (outer_top, top, bottom, outer_bottom):
+            contour[:, 0] *= narrow
+        top[:, 1], bottom[:, 1] = seam - 0.22 * gap, seam + 0.78 * gap
+        fuller = 1.15 + 0.25 * rounded - 0.15 * spread
+        outer_top[:, 1] = top[:, 1] - fuller * thick_top
+        outer_bottom[:, 1] = bottom[:, 1] + fuller * thick_bottom
+        return [outer_top, top, bottom, outer_bottom]
+
+    def _pixels(self, local: NDArray[np.float64]) -> NDArray[np.float64]:
+        return cast("NDArray[np.float64]", local @ self._axes * self._span + self._origin)
+
+    def draw(self, canvas: NDArray[np.uint8], opening: float, width: float) -> None:
+        """Poses the mouth in the canvas."""
+        posed = self._target(opening, width)
+        sources = [contour.copy() for contour in self._contours]
+        sources[1][1:-1, 1] -= 0.012  # a little into the lips, where no tooth shines through
+        sources[2][1:-1, 1] += 0.012
+        drop = posed[2][_MIDDLE, 1] - self._contours[2][_MIDDLE, 1]
+        jaw = (
+            np.outer(self._follows * drop * (0.85 if drop > 0 else 0.5), self._axes[1]) * self._span
+        )
+        layers = []
+        for inner in (1, 2):
+            lips = [0, inner, 3]
+            source = [self._pixels(sources[k]) for k in lips]
+            target = [self._pixels(posed[k]) for k in lips]
+            source[2], target[2] = source[2][1:-1], target[2][1:-1]  # the corners are shared
+            layers.append(
+                self._warped(
+                    np.concatenate([*source, self._still, self._jaw]),
+                    np.concatenate([*target, self._still, self._jaw + jaw]),
+                )
+            )
+        canvas[self._region.part] = self._composed(layers, posed, opening)
+
+    def _warped(
+        self, source: NDArray[np.float64], target: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """The figure in the region, with the points `source` moved to `target`."""
+        shift = thin_plate(target, source - target, self._nodes.reshape(-1, 2))
+        r = self._region
+        nodes = self._nodes + shift.reshape(self._nodes.shape)
+        full = fine(nodes.astype(np.float32), r.x1 - r.x0, r.y1 - r.y0, self._step)
+        return sampled(self._figure, full)
+
+    def _composed(
+        self, layers: list[NDArray[np.uint8]], posed: list[NDArray[np.float64]], opening: float
+    ) -> NDArray[np.uint8]:
+        """Upper face, lower face and the inside of the mouth, each on its side of the lips."""
+        grid = self._region.grid()
+        x = grid[0, :, 0]
+        top, bottom = (curve(self._pixels(posed[k]), x) for k in (1, 2))
+        first = int(top.min() - 0.06 * self._span) - self._region.y0
+        last = int(bottom.max() + 0.06 * self._span) - self._region.y0
+        band = slice(first, last)  # the rows in which the layers meet
+        y = grid[band, :, 1]
+        upper = np.clip(top - y + 0.5, 0, 1)
+        lower = np.clip(np.minimum(y - bottom + 0.5, 1 - upper), 0, 1)
+        mixed = layers[0][band] * upper[..., None] + layers[1][band] * lower[..., None]
+        left, right = (self._pixels(posed[1][k])[0] for k in (0, -1))
+        across = np.clip(1 - ((x - (left + right) / 2) / ((right - left) / 2)) ** 2, 0, 1) ** 0.5
+        if opening > 0:
+            inside = (1 - upper - lower)[..., None]
+            mixed[..., :3] += self._cavity(y, band, top, bottom, across) * inside
+            mixed[..., 3:] += 255 * inside
+        near = np.minimum(np.abs(y - top), np.abs(y - bottom)) / (0.014 * self._span)
+        mixed[..., :3] *= (1 - 0.5 * np.exp(-near * near) * across)[..., None]
+        result = np.concatenate([layers[0][:first], layers[0][band], layers[1][last:]])
+        result[band] = np.clip(mixed + 0.5, 0, 255)
+        return result
+
+    def _cavity(
+        self,
+        y: NDArray[np.float32],
+        band: slice,
+        top: NDArray[np.float64],
+        bottom: NDArray[np.float64],
+        across: NDArray[np.float64],
+    ) -> NDArray[np.float32]:
+        """Darkness, tongue and upper teeth, darker towards the lips and the corners."""
+        span = self._span
+        gap = bottom - top
+        rise = np.minimum(0.11 * span, 0.42 * gap) * across
+        tongue = np.clip((y - (bottom - rise)) / (0.05 * span), 0, 1)
+        tongue = tongue * np.clip((gap / span - 0.06) / 0.1, 0, 1)
+        colour = _DARK + (_TONGUE - _DARK) * (tongue * across * 0.8)[..., None]
+        shade = np.clip(0.55 + 0.45 * (y - top) / (0.05 * span), 0, 1) * (0.35 + 0.65 * across)
+        opacity = self._teeth_opacity[band, :, None]
+        return cast(
+            "NDArray[np.float32]",
+            colour * (1 - opacity) + self._teeth[band] * shade[..., None] * opacity,
+        )

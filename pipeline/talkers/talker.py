@@ -1,0 +1,126 @@
+"""Animates a portrait: mouth, lids, and a slowly moving head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+from pipeline.talkers.cutout import CHIN, ids
+from pipeline.talkers.lips import Mouth
+from pipeline.talkers.warps import Region, curve, fine, node_step, sampled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from pipeline.talkers.acting import Performance
+    from pipeline.talkers.portraits import Portrait
+
+_LIDS = (
+    (ids("33 246 161 160 159 158 157 173 133"), ids("33 7 163 144 145 153 154 155 133")),
+    (ids("362 398 384 385 386 387 388 466 263"), ids("362 382 381 380 374 373 390 249 263")),
+)
+
+
+class Talker:
+    """A portrait that can be posed.
+
+    Args:
+        portrait: who.
+        size: side of the frames, at most four fifths of the canvas.
+    """
+
+    def __init__(self, portrait: Portrait, size: int) -> None:
+        canvas = portrait.figure.shape[0]
+        left, top = (canvas - size) // 2, (canvas - size) // 2
+        self._frame = Region(left, top, left + size, top + size)
+        self._mesh, self._span = portrait.mesh.astype(np.float64), portrait.eye_span
+        figure = portrait.figure.astype(np.float32)
+        figure[..., :3] *= figure[..., 3:] / 255  # premultiplied: edges resample without a fringe
+        self._figure = figure.round().astype(np.uint8)
+        self._backdrop = portrait.backdrop[self._frame.part].astype(np.float32)
+        self._mouth = Mouth(self._figure, self._mesh, self._span)
+        self._eyes = [_Eye(self._figure, self._mesh, self._span, lids) for lids in _LIDS]
+        self._step = node_step(self._span)
+        self._nodes = self._frame.grid(self._step)
+        below = (self._nodes[..., 1] - self._mesh[CHIN, 1]) / self._span
+        sink = np.clip((below - 0.1) / 0.5, 0, 1)
+        self._follows = (1 - 0.75 * sink * sink * (3 - 2 * sink))[..., None]  # shoulders move less
+
+    def render(self, performance: Performance) -> Iterator[NDArray[np.uint8]]:
+        """The frames of a performance, (size, size, 3) uint8 RGB."""
+        for k in range(len(performance)):
+            yield self.pose(
+                float(performance.opening[k]),
+                float(performance.width[k]),
+                float(performance.lids[k]),
+                performance.head[k],
+            )
+
+    def pose(
+        self, opening: float, width: float, lids: float, head: NDArray[np.float64]
+    ) -> NDArray[np.uint8]:
+        """One frame; the arguments are those of `Performance`."""
+        canvas = self._figure.copy()
+        self._mouth.draw(canvas, opening, width)
+        if lids > 0:
+            for eye in self._eyes:
+                eye.draw(canvas, lids)
+        source = self._moved(head)
+        moved = cv2.remap(canvas, source[..., 0], source[..., 1], cv2.INTER_LINEAR)
+        frame = self._backdrop * (1 - moved[..., 3:] * np.float32(1 / 255))
+        frame += moved[..., :3]
+        return cast("NDArray[np.uint8]", cv2.convertScaleAbs(frame))
+
+    def _moved(self, head: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Where each pixel of the frame comes from when the head has moved."""
+        angle, scale = np.deg2rad(head[2]), 1 + head[3]
+        cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+        pivot = self._mesh[CHIN] + [0, 0.3 * self._span]
+        turned = (self._nodes - pivot - head[:2] * self._span) @ np.array([[cos, -sin], [sin, cos]])
+        source = self._nodes + self._follows * (turned + pivot - self._nodes)
+        size = self._frame.x1 - self._frame.x0
+        return fine(source.astype(np.float32), size, size, self._step)
+
+
+class _Eye:
+    """One eye, whose upper lid can come down over it."""
+
+    def __init__(
+        self,
+        figure: NDArray[np.uint8],
+        mesh: NDArray[np.float64],
+        span: float,
+        lids: tuple[list[int], list[int]],
+    ) -> None:
+        upper, lower = mesh[lids[0]], mesh[lids[1]]
+        pad = 0.05 * span
+        self._fold = 0.17 * span  # height of the skin above the lid that is stretched
+        self._lash = 0.014 * span
+        self._region = Region(
+            int(upper[:, 0].min() - pad), int(upper[:, 1].min() - self._fold - pad),
+            int(upper[:, 0].max() + pad), int(lower[:, 1].max() + pad),
+        )  # fmt: skip
+        grid = self._region.grid()
+        self._x, self._y = grid[..., 0], grid[..., 1]
+        self._upper = curve(upper, grid[0, :, 0])
+        opening = np.maximum(curve(lower, grid[0, :, 0]) - self._upper, 0)
+        # A little beyond the lower lid, so that no white is left; nothing at the corners.
+        self._travel = opening + 0.02 * span * np.clip(opening / (0.05 * span), 0, 1)
+        self._figure = figure
+
+    def draw(self, canvas: NDArray[np.uint8], shut: float) -> None:
+        """Lowers the lid by the share `shut` of the eye's opening."""
+        travel = shut * self._travel
+        edge = self._upper + travel
+        top = self._upper - self._fold
+        share = np.clip((self._y - top) / (edge - top), 0, 1)
+        source_y = (self._y - travel * share * share * (3 - 2 * share)).astype(np.float32)
+        lid = sampled(self._figure, np.dstack([self._x, source_y]))
+        cover = np.clip(edge + self._lash - self._y + 0.5, 0, 1)[..., None]
+        below = canvas[self._region.part].astype(np.float32)
+        result = lid * cover + below * (1 - cover)
+        canvas[self._region.part] = np.clip(result + 0.5, 0, 255).astype(np.uint8)

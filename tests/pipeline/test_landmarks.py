@@ -1,0 +1,312 @@
+"""Landmarks on a public-domain photograph and on real clips: found, followed, lost, found again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from pipeline.alignment import STABLE_POINTS, TEMPLATE
+from pipeline.blazeface import Detection, _tile_levels, suppress
+from pipeline.facemesh import Box, box_of_detection, box_of_mesh
+from pipeline.geometry import transform
+from pipeline.landmarks import Track, longest_run
+from pipeline.media import read_frames
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.landmarks import MediaPipeTracker
+
+EYES = slice(36, 48)
+
+
+@pytest.fixture(scope="module")
+def photograph() -> np.ndarray:
+    """A face in a picture of 512 x 512, public domain."""
+    return np.ascontiguousarray(data.astronaut()[..., :3])
+
+
+@pytest.fixture(scope="module")
+def truth(tracker: MediaPipeTracker, photograph: np.ndarray) -> np.ndarray:
+    """Its landmarks, which `test_eyes_lie_where_another_detector_sees_them` holds to account."""
+    return tracker.track([photograph] * 4).points[-1]
+
+
+def _on_canvas(
+    face: np.ndarray, scale: float, at: tuple[int, int], size: tuple[int, int] = (720, 1280)
+) -> np.ndarray:
+    """A grey canvas (height, width) with the picture on it, shrunk, its corner at (x, y)."""
+    canvas = np.full((*size, 3), 90, np.uint8)
+    small = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    canvas[at[1] : at[1] + height, at[0] : at[0] + width] = small
+    return canvas
+
+
+def _placed(points: np.ndarray, scale: float, at: tuple[int, int]) -> np.ndarray:
+    """Where `_on_canvas` puts landmarks."""
+    return (points + 0.5) * scale - 0.5 + at
+
+
+# --- what is found where --------------------------------------------------------------------------
+
+
+def test_eyes_lie_where_another_detector_sees_them(truth: np.ndarray, photograph: np.ndarray):
+    cascade = cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_eye.xml")
+    grey = cv2.cvtColor(photograph, cv2.COLOR_RGB2GRAY)[60:200, 150:300]
+    boxes = sorted(cascade.detectMultiScale(grey, 1.05, 5).tolist())
+    centres = [(150 + x + w / 2, 60 + y + h / 2) for x, y, w, h in boxes]
+    assert len(centres) == 2
+    np.testing.assert_allclose(truth[36:42].mean(0), centres[0], atol=5)
+    np.testing.assert_allclose(truth[42:48].mean(0), centres[1], atol=5)
+
+
+def test_the_68_points_lie_in_the_order_of_the_layout(truth: np.ndarray):
+    # Subject's right is the picture's left. Rings are walked clockwise as seen, jaw left to right.
+    assert (np.diff(truth[:17, 0]) > 0).all()
+    assert truth[:17, 1].argmax() == 8  # the chin
+    assert (np.diff(truth[17:27, 0]) > 0).all()
+    assert (np.diff(truth[27:31, 1]) > 0).all()
+    assert (np.diff(truth[31:36, 0]) > 0).all()
+    for ring in (range(36, 42), range(42, 48), range(48, 60), range(60, 68)):
+        x, y = truth[list(ring)].T
+        area = (x * np.roll(y, -1) - y * np.roll(x, -1)).sum() / 2
+        assert area > 0  # y points down: clockwise
+        assert x.argmin() == 0
+        assert x.argmax() == len(ring) // 2
+    # Pairs that a formula takes as upper and lower: the eyes' lids, the inner lips' middle.
+    for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46), (51, 57), (62, 66)):
+        assert truth[upper, 1] < truth[lower, 1]
+        assert abs(truth[upper, 0] - truth[lower, 0]) < 3
+    # The inner lips lie within the outer ones.
+    outer = truth[48:60].astype(np.float32)
+    assert all(
+        cv2.pointPolygonTest(outer, point.tolist(), measureDist=True) > -1
+        for point in truth[60:68].astype(float)
+    )
+
+
+def test_the_authors_own_clip_has_its_landmarks_where_they_say(
+    tracker: MediaPipeTracker, shared_data: Path
+):
+    # The clip is as the authors prepared it; where these points lie in it was measured elsewhere.
+    clip = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
+    track = tracker.track(read_frames(clip))
+    assert track.found.all()
+    assert track.faces == 1
+    mean = track.points[:, STABLE_POINTS].mean(0) / 320
+    np.testing.assert_allclose(mean, TEMPLATE, atol=0.02)
+
+
+@pytest.mark.parametrize("degrees", [-45, 30])
+def test_a_tilted_head_has_tilted_landmarks(
+    tracker: MediaPipeTracker, photograph: np.ndarray, truth: np.ndarray, degrees: float
+):
+    centre = truth[30].tolist()
+    matrix = cv2.getRotationMatrix2D(centre, degrees, 1.0)
+    turned = cv2.warpAffine(photograph, matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE)
+    found = tracker.track([turned] * 4).points[-1]
+    wanted = transform(truth, matrix)
+    assert np.abs(found[17:] - wanted[17:]).mean() < 1.0  # of a face 80 pixels wide
+    assert np.abs(found - wanted).max() < 5
+
+
+@pytest.mark.parametrize("width", [35, 60, 75])
+@pytest.mark.parametrize("at", [(20, 500), (900, 400), (640, 30)])
+def test_a_small_face_in_a_large_frame_is_found(
+    tracker: MediaPipeTracker,
+    photograph: np.ndarray,
+    truth: np.ndarray,
+    width: int,
+    at: tuple[int, int],
+):
+    face = photograph[20:230, 100:340]
+    scale = width / np.ptp(truth[:, 0])
+    frame = _on_canvas(face, scale, at)
+    track = tracker.track([frame] * 3)
+    assert track.found.all()
+    wanted = _placed(truth - [100, 20], scale, at)
+    assert np.abs(track.points[-1] - wanted).mean() < 0.015 * width
+
+
+def test_a_small_real_face_in_a_large_frame_is_found(tracker: MediaPipeTracker, shared_data: Path):
+    clip = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
+    frames = list(read_frames(clip))[:6]
+    full = tracker.track(frames).points
+    scale = 60 / np.ptp(full[0, :, 0])
+    at = (1040, 380)
+    track = tracker.track([_on_canvas(frame, scale, at) for frame in frames])
+    assert track.found.all()
+    assert np.abs(track.points - _placed(full, scale, at)).mean() < 1
+
+
+# --- none, lost, found again, several -------------------------------------------------------------
+
+
+def test_no_face_is_found_where_there_is_none(tracker: MediaPipeTracker):
+    rng = np.random.default_rng(0)
+    noise = list(rng.integers(0, 256, (3, 360, 480, 3)).astype(np.uint8))
+    still_life = np.ascontiguousarray(data.coffee())
+    black = np.zeros((360, 480, 3), np.uint8)
+    for frames in (noise, [black] * 3, [still_life]):
+        track = tracker.track(frames)
+        assert track.points.shape == (len(frames), 68, 2)
+        assert track.points.dtype == np.float32
+        assert np.isnan(track.points).all()
+        assert not track.found.any()
+        assert track.faces == 0
+    assert tracker.track([]).points.shape == (0, 68, 2)
+
+
+def test_a_face_that_leaves_and_returns_elsewhere(
+    tracker: MediaPipeTracker, photograph: np.ndarray, truth: np.ndarray
+):
+    empty = np.full((480, 640, 3), 90, np.uint8)
+    face = photograph[:240, 90:350]
+    left = _on_canvas(face, 1.0, (0, 0), (480, 640))
+    right = _on_canvas(face, 1.0, (370, 230), (480, 640))
+    track = tracker.track([left] * 3 + [empty] * 7 + [right] * 3)
+    assert track.found.tolist() == [True] * 3 + [False] * 7 + [True] * 3
+    assert np.abs(track.points[2] - (truth - [90, 0])).mean() < 1
+    assert np.abs(track.points[-1] - (truth - [90, 0] + [370, 230])).mean() < 1
+
+
+def test_a_cut_to_another_place_loses_no_frame(
+    tracker: MediaPipeTracker, photograph: np.ndarray, truth: np.ndarray
+):
+    face = photograph[:240, 90:350]
+    left = _on_canvas(face, 1.0, (0, 0), (480, 640))
+    right = _on_canvas(face, 0.8, (400, 250), (480, 640))
+    track = tracker.track([left] * 2 + [right] * 3)
+    assert track.found.all()
+    assert np.abs(track.points[-1] - _placed(truth - [90, 0], 0.8, (400, 250))).mean() < 1
+
+
+def test_a_small_face_that_returns_is_found_within_five_frames(
+    tracker: MediaPipeTracker, photograph: np.ndarray
+):
+    # Only every fifth frame without a face is searched tile by tile.
+    small = _on_canvas(photograph[20:230, 100:340], 0.5, (1000, 500))
+    empty = np.full_like(small, 90)
+    track = tracker.track([small] + [empty] * 6 + [small] * 6)
+    assert track.found[0]
+    assert not track.found[1:7].any()
+    assert track.found[7 + 5 - 1 :].all()
+
+
+def test_the_largest_of_several_faces_is_followed(
+    tracker: MediaPipeTracker, photograph: np.ndarray, truth: np.ndarray
+):
+    face = photograph[:240, 90:350]
+    frame = _on_canvas(face, 0.8, (10, 200), (480, 640))
+    frame[100:340, 300:560] = face
+    track = tracker.track([frame] * 2)
+    assert track.faces == 2
+    assert np.abs(track.points[-1] - (truth - [90, 0] + [300, 100])).mean() < 1
+
+
+# --- geometry of the search -----------------------------------------------------------------------
+
+
+def _detection(box: list[float], score: float) -> Detection:
+    return Detection(np.array(box, np.float32), np.zeros((6, 2), np.float32), score)
+
+
+def test_suppression_keeps_the_best_of_overlapping_boxes():
+    best = _detection([0, 0, 10, 10], 0.9)
+    shifted = _detection([4, 0, 14, 10], 0.8)  # shares 60 of 140: the same face
+    beside = _detection([6, 0, 16, 10], 0.7)  # shares 40 of 160 with the first: another
+    inside = _detection([1, 1, 5, 5], 0.6)  # shares 16 of 100: another
+    kept = suppress([inside, beside, shifted, best])
+    assert [face.score for face in kept] == [0.9, 0.7, 0.6]
+
+
+@pytest.mark.parametrize("shape", [(720, 1280), (1280, 720), (288, 360), (100, 1000), (64, 64)])
+def test_tiles_cover_the_frame_and_every_small_face_lies_whole_in_one(shape: tuple[int, int]):
+    height, width = shape
+    levels = list(_tile_levels(height, width, 3))
+    (x, y, side) = levels[0][0]
+    assert (x <= 0, y <= 0, x + side >= width, y + side >= height) == (True,) * 4
+    for level in levels[1:]:
+        side = level[0][2]
+        boxes = np.array([(x, y, x + s, y + s) for x, y, s in level])
+        assert boxes.min() >= 0
+        assert boxes[:, 2].max() <= width
+        assert boxes[:, 3].max() <= height
+        # Tiles overlap by half: whatever is smaller than half a tile is cut by none of them all.
+        face = side // 2
+        rng = np.random.default_rng(0)
+        corners = rng.uniform([0, 0], [width - face, height - face], (200, 2))
+        whole = (corners[:, None] >= boxes[None, :, :2] - 1e-6) & (
+            corners[:, None] + face <= boxes[None, :, 2:] + 1e-6
+        )
+        assert whole.all(-1).any(-1).all()
+
+
+def test_the_box_of_a_mesh_turns_with_it_and_encloses_it():
+    rng = np.random.default_rng(0)
+    mesh = rng.uniform([-40, -60], [40, 60], (478, 2))
+    mesh[33], mesh[263] = [-30, -20], [30, -20]  # the outer eye corners: level
+    roll = np.radians(25)
+    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    turned = (mesh @ turn.T + [300, 200]).astype(np.float32)
+    box = box_of_mesh(turned)
+    assert box.roll == pytest.approx(roll, abs=1e-6)
+    assert box.side == pytest.approx(1.5 * np.ptp(mesh, axis=0).max(), rel=1e-5)
+    centre = (mesh.min(0) + mesh.max(0)) / 2
+    np.testing.assert_allclose([box.x, box.y], turn @ centre + [300, 200], atol=1e-3)
+    # In the network's input the face stands upright, in the middle, at two thirds of the side.
+    seen = transform(turned, box.matrix())
+    np.testing.assert_allclose((seen.min(0) + seen.max(0)) / 2, [128, 128], atol=1e-3)
+    assert np.ptp(seen, axis=0).max() == pytest.approx(256 / 1.5, rel=1e-5)
+    assert seen[33, 1] == pytest.approx(seen[263, 1], abs=1e-3)
+    assert seen[33, 0] < seen[263, 0]
+
+
+def test_the_box_of_a_detection_takes_its_roll_from_the_eyes():
+    eyes = [[10, 20], [30, 40]]
+    points = np.array([*eyes, *[[0, 0]] * 4], np.float32)
+    face = Detection(np.array([0, 0, 40, 60], np.float32), points, 0.9)
+    box = box_of_detection(face)
+    assert box == Box(20, 30, 90, pytest.approx(np.pi / 4))
+
+
+# --- the longest run ------------------------------------------------------------------------------
+
+
+def _track(found: str) -> Track:
+    """Landmarks that move by a pixel a frame, missing where the word has a dot."""
+    frames = np.arange(len(found), dtype=np.float32)[:, None, None]
+    points = np.broadcast_to(frames, (len(found), 68, 2)) + np.arange(68)[:, None]
+    seen = np.array([letter == "x" for letter in found])[:, None, None]
+    return Track(np.where(seen, points, np.nan).astype(np.float32), 1)
+
+
+@pytest.mark.parametrize(
+    ("found", "bridge", "kept", "interpolated"),
+    [
+        ("xxxx", 5, (0, 4), 0),
+        ("..xx.", 5, (2, 4), 0),
+        ("xx..xxx", 2, (0, 7), 2),
+        ("xx...xxx", 2, (5, 8), 0),
+        ("xxx...xx", 2, (0, 3), 0),
+        ("x.x.x...xxx", 1, (0, 5), 2),
+        ("x.x", 0, (0, 1), 0),
+        ("....", 5, (0, 0), 0),
+        ("", 5, (0, 0), 0),
+    ],
+)
+def test_the_longest_run_bridges_short_gaps(
+    found: str, bridge: int, kept: tuple[int, int], interpolated: int
+):
+    run, points, count = longest_run(_track(found), bridge=bridge)
+    assert (run.start, run.stop) == kept
+    assert count == interpolated
+    # Interpolated points continue the straight motion of the others.
+    wanted = _track("x" * len(found)).points[run]
+    np.testing.assert_allclose(points, wanted.reshape(-1, 68, 2), atol=1e-5)
+    assert points.dtype == np.float32

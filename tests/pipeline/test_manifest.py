@@ -1,0 +1,318 @@
+"""Which clips: keys, layouts of the field's data sets as trees of empty files, manifests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.manifest import (
+    ManifestRow,
+    read_input,
+    read_manifest,
+    scan,
+    unique_keys,
+    write_manifest,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _tree(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def _told(folder: Path, layout: str) -> dict[str, tuple[str, str]]:
+    return {row.source: (row.speaker, row.split) for row in scan(folder, layout)}
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+_ODD = [
+    "with space.mp4",
+    "two.dots.mp4",
+    "😀.mp4",
+    "語.mp4",
+    "x" * 200 + ".mp4",
+    "-dash.mp4",
+    "new\nline.mp4",
+    "..mp4",
+    ".hidden.mp4",
+    "quote'\".mp4",
+    "a/b/c.mp4",
+    "a_b_c.mp4",
+    "clip.mp4",
+    "clip.mkv",
+    os.fsdecode(b"\xff\xfe.mp4"),
+]
+
+
+def test_keys_of_odd_names_are_unique_and_fit_a_tar():
+    keys = unique_keys(_ODD)
+    assert len(set(keys)) == len(_ODD)
+    for key in keys:
+        assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", key)
+
+
+def test_plain_names_stay_readable():
+    names = ["s1/bbaf2n.mpg", "1001_DFA_ANG_XX.flv", "a-b_C9.MP4"]
+    assert unique_keys(names) == ["s1_bbaf2n", "1001_DFA_ANG_XX", "a-b_C9"]
+
+
+def test_a_key_depends_on_no_other_file_unless_they_clash():
+    together = dict(zip(_ODD, unique_keys(_ODD), strict=True))
+    backwards = dict(zip(_ODD[::-1], unique_keys(_ODD[::-1]), strict=True))
+    assert together == backwards
+    clashing = {"a/b/c.mp4", "a_b_c.mp4", "clip.mp4", "clip.mkv"}
+    for name in set(_ODD) - clashing:
+        assert unique_keys([name]) == [together[name]]
+    # Those that clash all bear a hash: which of them came first must not matter.
+    for name in clashing:
+        assert re.search(r"-[0-9a-f]{8}$", together[name])
+    # Keys lie in users' data sets: they stay what they are from version to version.
+    assert together["with space.mp4"] == "with_space-" + _sha("with space.mp4")
+    assert together["clip.mkv"] == "clip-" + _sha("clip.mkv")
+
+
+def _sha(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
+
+
+def test_long_names_that_differ_at_their_end_keep_apart():
+    names = [f"{'long/' * 30}{index}.mp4" for index in range(50)]
+    keys = unique_keys(names)
+    assert len(set(keys)) == 50
+    assert max(map(len, keys)) <= 80
+
+
+# --- what is read ---------------------------------------------------------------------------------
+
+
+def test_a_folder_is_searched_below_for_videos_only(tmp_path: Path):
+    _tree(tmp_path, "b/2.MKV", "b/1.mp4", "a.webm", "b/1.wav", "b/notes.txt", "b/1.json")
+    (tmp_path / "folder.mp4").mkdir()
+    rows = read_input(str(tmp_path))
+    assert [row.source for row in rows] == ["a.webm", "b/1.mp4", "b/2.MKV"]
+    assert [row.speaker for row in rows] == ["", "b", "b"]
+    assert {row.split for row in rows} == {"train"}
+    assert all((tmp_path / row.source).samefile(row.path) for row in rows)
+
+
+def test_a_glob_names_its_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _tree(tmp_path, "x/s1/a.mp4", "x/s2/b.mp4", "x/s2/c.mkv", "y/d.mp4")
+    wanted = ["s1/a.mp4", "s2/b.mp4"]
+    assert [row.source for row in read_input(f"{tmp_path}/x/*/*.mp4")] == wanted
+    monkeypatch.chdir(tmp_path)
+    rows = read_input("x/**/*.mp4")
+    assert [row.source for row in rows] == wanted
+    assert [row.speaker for row in rows] == ["s1", "s2"]
+    with pytest.raises(UserError, match=r"no video matches z/\*"):
+        read_input("z/*")
+
+
+def test_one_video_is_an_input_too_whatever_its_name(tmp_path: Path):
+    _tree(tmp_path, "odd[1]*.mp4")
+    (row,) = read_input(str(tmp_path / "odd[1]*.mp4"))
+    assert row.source == "odd[1]*.mp4"
+
+
+def test_nothing_to_read_is_said_in_a_sentence(tmp_path: Path):
+    _tree(tmp_path, "empty/notes.txt")
+    with pytest.raises(UserError, match=r"no videos in .*empty.*\.mp4"):
+        read_input(str(tmp_path / "empty"))
+    for absent in ("absent", "absent.mp4"):
+        with pytest.raises(UserError, match=f"no such folder, video or manifest: .*{absent}"):
+            read_input(str(tmp_path / absent))
+    with pytest.raises(UserError, match="no such manifest"):
+        read_input(str(tmp_path / "absent.csv"))
+    with pytest.raises(UserError, match="no such folder"):
+        scan(tmp_path / "absent", "crema")
+
+
+def test_names_that_are_not_utf8_can_be_written_into_a_data_set(tmp_path: Path):
+    name = os.fsdecode(b"sp\xff/\xfe.mp4")
+    _tree(tmp_path, name)
+    (row,) = read_input(str(tmp_path))
+    assert os.path.exists(row.path)  # noqa: PTH110 - the path as it is
+    for text in (row.source, row.speaker, row.clip_id):
+        text.encode()  # would fail on what the file system gave
+    write_manifest(tmp_path / "m.csv", [row])
+    (back,) = read_manifest(tmp_path / "m.csv")
+    assert back.path == row.path
+
+
+# --- layouts --------------------------------------------------------------------------------------
+
+_TEST_ACTORS = [1015, 1020, 1021, 1030, 1033, 1052, 1062, 1081, 1082, 1089]
+
+
+def test_crema_has_the_authors_ten_actors_for_test(tmp_path: Path):
+    _tree(tmp_path, *(f"VideoFlash/{actor}_DFA_ANG_XX.flv" for actor in range(1001, 1092)))
+    told = _told(tmp_path, "crema")
+    assert len(told) == 91
+    test = {int(speaker) for speaker, split in told.values() if split == "test"}
+    assert sorted(test) == _TEST_ACTORS
+    assert {split for _, split in told.values()} == {"train", "test"}
+
+
+def test_crema_takes_the_one_name_that_its_makers_mistyped(tmp_path: Path):
+    _tree(tmp_path, "1040_ITH_SAD_X.flv")
+    assert _told(tmp_path, "crema") == {"1040_ITH_SAD_X.flv": ("1040", "train")}
+
+
+def test_lrw_tells_split_and_no_speaker(tmp_path: Path):
+    _tree(
+        tmp_path,
+        "ABOUT/train/ABOUT_00001.mp4",
+        "ABOUT/val/ABOUT_00001.mp4",
+        "lipread_mp4/YOUNG/test/YOUNG_00050.mp4",
+    )
+    assert list(_told(tmp_path, "lrw").values()) == [("", "train"), ("", "val"), ("", "test")]
+    keys = {row.clip_id for row in scan(tmp_path, "lrw")}
+    assert "ABOUT_train_ABOUT_00001" in keys
+
+
+def test_grid_has_every_tenth_sentence_of_each_speaker_for_test(tmp_path: Path):
+    letters = "abcdefghijklmnopqrst"
+    _tree(tmp_path, *(f"s1/video/mpg_6000/bba{letter}2n.mpg" for letter in letters))
+    _tree(tmp_path, *(f"s12/lwb{letter}zn.mpg" for letter in letters[:15]))
+    told = _told(tmp_path, "grid")
+    test = [(source[-10:], speaker) for source, (speaker, split) in told.items() if split == "test"]
+    assert sorted(test) == [("bbaj2n.mpg", "s1"), ("bbat2n.mpg", "s1"), ("lwbjzn.mpg", "s12")]
+    assert {speaker for speaker, _ in told.values()} == {"s1", "s12"}
+
+
+def test_grid_of_one_speaker_is_named_after_its_folder(tmp_path: Path):
+    _tree(tmp_path / "grid_s1", "bbaf2n.mpg")
+    assert _told(tmp_path / "grid_s1", "grid") == {"bbaf2n.mpg": ("grid_s1", "train")}
+
+
+def test_voxceleb_has_the_identity_for_speaker(tmp_path: Path):
+    _tree(
+        tmp_path,
+        "dev/mp4/id00012/21Uxsk56VDQ/00001.mp4",
+        "test/mp4/id00017/01dfn2spqyE/00002.mp4",
+    )
+    assert list(_told(tmp_path, "voxceleb").values()) == [
+        ("id00012", "train"),
+        ("id00017", "test"),
+    ]
+
+
+def test_hdtf_has_the_middle_of_the_name_for_speaker(tmp_path: Path):
+    names = ["WDA_BarackObama_000.mp4", "WRA_A_B1_012_003.mp4", "RD_Radio34_001.mp4"]
+    _tree(tmp_path, *names)
+    told = _told(tmp_path, "hdtf")
+    assert {told[name][0] for name in names} == {"BarackObama", "A_B1", "Radio34"}
+    assert {split for _, split in told.values()} == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [
+        ("crema", "clip_1015.mp4"),
+        ("lrw", "ABOUT/training/ABOUT_00001.mp4"),
+        ("lrw", "ABOUT_00001.mp4"),
+        ("grid", "s1/sentence.mpg"),
+        ("voxceleb", "person/00001.mp4"),
+        ("hdtf", "BarackObama.mp4"),
+    ],
+)
+def test_a_file_that_does_not_follow_its_layout_is_named(tmp_path: Path, layout: str, name: str):
+    _tree(tmp_path, name)
+    with pytest.raises(UserError, match=re.escape(name)):
+        scan(tmp_path, layout)
+
+
+def test_the_real_grid_folder(shared_data: Path):
+    rows = scan(shared_data / "grid_s1", "grid")
+    assert len(rows) == 190
+    # By sorted name, every tenth.
+    names = sorted(row.source for row in rows)
+    test = sorted(row.source for row in rows if row.split == "test")
+    assert test == names[9::10]
+
+
+# --- manifests ------------------------------------------------------------------------------------
+
+
+def _manifest(folder: Path, text: str) -> Path:
+    path = folder / "clips.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_manifest_is_read_with_paths_beside_it(tmp_path: Path):
+    path = _manifest(
+        tmp_path,
+        "clip_id,path,speaker,split,start,end\n"
+        'a,"videos/a, b.mp4",NA,val,1.5,3\n'
+        "b,/abs/b.mp4,,,,\n",
+    )
+    assert read_input(str(path)) == [
+        ManifestRow("a", f"{tmp_path}/videos/a, b.mp4", "videos/a, b.mp4", "NA", "val", 1.5, 3.0),
+        ManifestRow("b", "/abs/b.mp4", "/abs/b.mp4", "", "train", 0.0, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffclip_id,path\na,a.mp4\n",  # as a spreadsheet saves it
+        "path,clip_id,remark\na.mp4,a,fine\n",
+        "clip_id,path,speaker,split,start,end\na,a.mp4\n",  # a short row
+        "clip_id,path\r\na,a.mp4\r\n\r\n",
+    ],
+)
+def test_manifests_as_people_write_them(tmp_path: Path, text: str):
+    assert read_manifest(_manifest(tmp_path, text)) == [
+        ManifestRow("a", f"{tmp_path}/a.mp4", "a.mp4")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "not a CSV"),
+        ("clip_id,speaker\na,b\n", "lacks the column path"),
+        ("name\na\n", "lacks the column clip_id and path"),
+        ("clip_id,path\n", "lists no clip"),
+        ("clip_id,path\na,1.mp4\nb,2.mp4\na,3.mp4\n", "'a' more than once"),
+        ("clip_id,path\na,1.mp4\na.b,2.mp4\n", r"line 3: clip_id 'a\.b'"),
+        ("clip_id,path\na/b,2.mp4\n", "line 2: clip_id 'a/b'"),
+        (f"clip_id,path\n{'a' * 81},2.mp4\n", "line 2: clip_id"),
+        ("clip_id,path\n,2.mp4\n", "line 2: clip_id ''"),
+        ("clip_id,path\na,\n", "line 2: no path"),
+        ("clip_id,path,start\na,1.mp4,soon\n", "line 2: start and end are seconds"),
+        ("clip_id,path,start\na,1.mp4,-1\n", "line 2: start -1.0"),
+        ("clip_id,path,start,end\na,1.mp4,2,2\n", "line 2: start 2.0 and end 2.0 hold no frame"),
+        ("clip_id,path,start,end\na,1.mp4,nan,\n", "line 2: start and end are seconds"),
+        ("clip_id,path,start,end\na,1.mp4,0,inf\n", "line 2: start and end are seconds"),
+        ("clip_id,path\na,1.mp4,extra,cells\n", "more cells than"),
+        ("clip_id,path\na,1.mp4\nb,2.mp4,extra\n", "not a CSV"),
+    ],
+)
+def test_what_is_wrong_in_a_manifest_is_named(tmp_path: Path, text: str, sentence: str):
+    with pytest.raises(UserError, match=sentence):
+        read_manifest(_manifest(tmp_path, text))
+
+
+def test_a_manifest_that_was_written_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(_tree(tmp_path, "videos/a\nb.mp4", 'videos/"c", d.mp4'))
+    rows = read_input("videos")
+    rows.append(ManifestRow("part", "videos/e.mp4", "e.mp4", "s", "test", 0.04, 1 / 3))
+    write_manifest(tmp_path / "deep" / "m.csv", rows)
+    back = read_manifest(tmp_path / "deep" / "m.csv")
+    for ours, theirs in zip(rows, back, strict=True):
+        assert theirs.path == str(tmp_path / ours.path)
+        for name in ("clip_id", "speaker", "split", "start", "end"):
+            assert getattr(ours, name) == getattr(theirs, name)
