@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table as RichTable
 
 from pipeline.errors import UserError, run_command
 from pipeline.files import write_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from benchmarks.score import ClipRow, Scores
 
 app = typer.Typer(
     help="Scores generated talking heads and sets them beside the paper's published numbers.",
@@ -29,9 +18,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
     pretty_exceptions_enable=False,
 )
-
-PATIENCE = 2.0  # seconds without a progress bar
-LISTED = 10
 
 
 class TableName(StrEnum):
@@ -97,18 +83,66 @@ def score_command(
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.score import ScoreOptions, score
+    from benchmarks.terminal import print_scores
 
     if out.is_dir():
         raise UserError(f"{out} is a folder; name a file, for example {out / 'scores.json'}")
     options = ScoreOptions(name, dataset, split, max_frames, image_size)
-    with _progress("scoring") as on_clip:
-        scores = score(real, fake, options, on_clip)
+    scores = score(real, fake, options)
     write_json(out, scores)
-    _print_scores(scores)
+    print_scores(scores)
     print(f"wrote {out}")
     failed = [row for row in scores["clips"] if row["status"] == "failed"]
     if failed or any(scores["unmatched"].values()):
         raise typer.Exit(1)
+
+
+@app.command("generate")
+def generate_command(
+    *,
+    data: Annotated[Path, typer.Option(help="A data set made by dh-prep run.")],
+    checkpoint: Annotated[
+        Path, typer.Option(help="A run's folder (its last checkpoint), or a .safetensors file.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the videos; new, or of the same run to be continued.")
+    ],
+    split: Annotated[str, typer.Option(help="Split of the data set.")] = "test",
+    max_frames: Annotated[
+        int, typer.Option(min=0, help="Draw at most this many frames of a clip; 0 draws all.")
+    ] = 100,
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many clips.", show_default="all")
+    ] = None,
+    sampler: Annotated[
+        Literal["ddim", "dpm", "ancestral"],
+        typer.Option(help="ancestral is the paper's, with --steps 200."),
+    ] = "ddim",
+    steps: Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")] = 10,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Clips drawn side by side.")] = 8,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        typer.Option(help="auto takes CUDA, else MPS, else the CPU."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "bf16", "float32"],
+        typer.Option(help="auto takes bf16 where the processor computes in it."),
+    ] = "auto",
+) -> None:
+    """The paper's test protocol: a video from the first frame and the speech of every test clip.
+
+    Writes OUT/CLIP.mp4 with the clip's own sound, ready for dh-bench score, and the recipe beside
+    them. Videos that are there already are kept: the same command carries on where it stopped.
+    """
+    from benchmarks.protocol import ProtocolOptions, generate_clips
+
+    options = ProtocolOptions(
+        split, max_frames, clips, sampler, steps, seed, batch, device, precision
+    )
+    written = list(generate_clips(data, checkpoint, out, options))
+    print(f"wrote {len(written)} videos to {out}")
+    print(f"next: dh-bench score --real {data} --fake {out} --split {split} --out scores.json")
 
 
 @app.command("table")
@@ -138,7 +172,10 @@ def table_command(
     The best published value of a column is bold and the second best underlined. Rows of ours stand
     apart, with the number of clips and the protocol in a footnote.
     """
-    from benchmarks.table import build_table, read_scores, renderer, to_rich, write_table
+    from benchmarks.render import renderer, write_table
+    from benchmarks.results import read_scores
+    from benchmarks.table import build_table
+    from benchmarks.terminal import print_table
 
     for path in out or []:
         renderer(path)  # a wrong name is told before anything is written
@@ -147,80 +184,7 @@ def table_command(
         write_table(path, built)
         print(f"wrote {path}")
     if not out:
-        console, shown = Console(), to_rich(built)
-        # In a narrow terminal or a pipe rich cuts columns off; a long line loses nothing.
-        needed = Measurement.get(console, console.options.update(width=1000), shown).maximum
-        console.width = max(console.width, needed)
-        console.print(shown)
-        for note in [*built.notes, *(f"[{row.mark}] {row.source}" for row in built.measured)]:
-            console.print(note, markup=False, highlight=False, style="dim")
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Gives a function of (done, total) that shows a bar once the work has taken two seconds."""
-    begin = time.monotonic()
-    bar = Progress(
-        TextColumn(label),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-    task = bar.add_task(label)
-
-    def advance(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
-        if not bar.live.is_started and time.monotonic() - begin > PATIENCE:
-            bar.start()
-
-    try:
-        yield advance
-    finally:
-        if bar.live.is_started:
-            bar.stop()
-
-
-def _print_scores(scores: Scores) -> None:
-    """The set's numbers with their protocol, then whatever went wrong, by name."""
-    console = Console(highlight=False)
-    shown = RichTable(title=f"{scores['method']} on {scores['dataset']}", title_justify="left")
-    for heading in ("metric", "mean", "95% CI", "clips"):
-        shown.add_column(heading, justify="left" if heading == "metric" else "right")
-    for row in scores["metrics"].values():
-        mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
-        interval = "-" if row["ci95"] is None else "{:.4f} to {:.4f}".format(*row["ci95"])
-        shown.add_row(row["label"], mean, interval, str(row["n"]))
-    console.print(shown)
-    notes = [scores["protocol"]]
-    notes += [f"{row['label']}: {row['protocol']}" for row in scores["metrics"].values()]
-    for note in notes:
-        console.print(note, markup=False, style="dim")
-    clips = scores["clips"]
-    _print_list(
-        console, "failed", [_line(r, r["reason"]) for r in clips if r["status"] == "failed"]
-    )
-    _print_list(
-        console,
-        "warnings",
-        [_line(row, text) for row in clips for text in row.get("warnings", [])],
-    )
-    _print_list(console, "real clips without a fake", scores["unmatched"]["real"])
-    _print_list(console, "fakes without a real clip", scores["unmatched"]["fake"])
-
-
-def _line(row: ClipRow, text: str) -> str:
-    return f"{row['clip_id']}: {text}"
-
-
-def _print_list(console: Console, title: str, lines: list[str]) -> None:
-    if not lines:
-        return
-    console.print(f"{title} ({len(lines)}):", markup=False)
-    for line in lines[:LISTED]:
-        console.print(f"  {line}", markup=False, soft_wrap=True)
-    if len(lines) > LISTED:
-        console.print(f"  … and {len(lines) - LISTED} more, all in the JSON", markup=False)
+        print_table(built)
 
 
 def main() -> None:

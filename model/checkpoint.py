@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +15,8 @@ from pipeline.errors import UserError
 from pipeline.files import atomic_path, read_json, write_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
 FORMAT_VERSION = 1
@@ -93,12 +94,16 @@ def resolve(path: Path) -> Path:
     if path.is_dir():
         found = latest(path)
         if found is None:
-            raise UserError(f"no checkpoint in {path}; train one with: dh-train --data DIR --out {path}")
+            raise UserError(
+                f"no checkpoint in {path}; train one with: dh-train --data DIR --out {path}"
+            )
         return found
     if not path.exists():
         raise UserError(f"no such checkpoint: {path}")
     if not path.with_suffix(".json").exists():
-        raise UserError(f"{path} has no {path.stem}.json beside it; copy both files of a checkpoint")
+        raise UserError(
+            f"{path} has no {path.stem}.json beside it; copy both files of a checkpoint"
+        )
     return path
 
 
@@ -108,12 +113,16 @@ def read_info(path: Path) -> Info:
     Raises:
         UserError: it is not one of ours, or of a newer version.
     """
-    data: dict[str, Any] = read_json(path.with_suffix(".json"))
-    if data.get("format_version") != FORMAT_VERSION:
-        raise UserError(f"{path} is not a checkpoint of this version (format {FORMAT_VERSION})")
-    return Info(
-        from_json(data["preset"]), SpeechFormat.of(data["speech"]), data["step"], data["seed"]
-    )
+    described = path.with_suffix(".json")
+    try:
+        data: dict[str, Any] = read_json(described)
+        if data["format_version"] != FORMAT_VERSION:
+            raise UserError(f"{path} is not a checkpoint of this version (format {FORMAT_VERSION})")
+        return Info(
+            from_json(data["preset"]), SpeechFormat.of(data["speech"]), data["step"], data["seed"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{described} does not describe a checkpoint of ours ({error})") from error
 
 
 def load_model(path: Path, device: torch.device) -> tuple[TalkingHead, Info]:
@@ -162,5 +171,3 @@ def _fill(model: TalkingHead, tensors: dict[str, Tensor], path: Path) -> None:
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise UserError(f"{path} does not fit its preset: {reason}") from error
-
-

@@ -40,8 +40,12 @@ def train_command(
         ),
     ] = "tiny",
     steps: Annotated[int | None, typer.Option(help="Optimiser steps [default: preset's].")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Frames a step [default: preset's].")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Carry on from the last checkpoint.")] = False,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Frames a step [default: preset's].")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Carry on from the last checkpoint.")
+    ] = False,
     device: _DeviceOption = "auto",
     precision: _PrecisionOption = "auto",
     seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
@@ -102,7 +106,7 @@ def sample_command(
         typer.Option(help="ancestral is the paper's, with --steps 200."),
     ] = "ddim",
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the noise; each video of --pairs adds one.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Videos made side by side.")] = 8,
     device: _DeviceOption = "auto",
     precision: _PrecisionOption = "auto",
@@ -130,10 +134,7 @@ def sample_command(
     else:
         raise UserError("give either --face and --speech, or --pairs")
     for job in jobs:
-        if job.out.suffix.lower() != ".mp4":
-            raise UserError(f"--out must end in .mp4 (or be a folder with --pairs), not {job.out}")
-        if job.out.exists():
-            raise UserError(f"{job.out} exists already; take another name or move it away")
+        _check_out(job.out)
     chosen = choose_device(device)
     model, info = load_model(resolve(checkpoint), chosen)
     config = SampleConfig(sampler, steps, seed, choose_precision(precision, chosen))
@@ -146,9 +147,21 @@ def sample_command(
                 step()
 
         for begin in range(0, len(jobs), batch):
-            talk(model, info.preset, jobs[begin : begin + batch], tracker, config, count)
+            # A video's noise depends on its place in the list, not on how many are made at once.
+            seeded = replace(config, seed=seed + begin)
+            talk(model, info.preset, jobs[begin : begin + batch], tracker, seeded, count)
     for job in jobs:
         print(f"wrote {job.out}")
+
+
+def _check_out(path: Path) -> None:
+    """Tells before the work what would keep a video from being written after it."""
+    if path.suffix.lower() != ".mp4":
+        raise UserError(f"--out must end in .mp4 (or be a folder with --pairs), not {path}")
+    if path.exists():
+        raise UserError(f"{path} exists already; take another name or move it away")
+    if any(parent.is_file() for parent in path.parents):
+        raise UserError(f"cannot write {path}: a folder in it is a file")
 
 
 def train_main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -9,11 +11,11 @@ from typing import TYPE_CHECKING, Any, cast
 import cv2
 import numpy as np
 import torch
-import webdataset as wds
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from pipeline.mouth import MOUTH
 from pipeline.sample import Sample, from_members
-from pipeline.shards import shard_paths
+from pipeline.shards import read_tar, shard_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,7 @@ class Batch:
         motion: (B, motion_frames x motion_channels, S, S) uint8, oldest first.
         speech: (B, speech_window, F) float32.
         mouth: (B, 4) int64, the mouth box of the target.
+        lips: (B, 40) float32, the lip shape of the target, see `lip_shape`.
         keys: of the clips.
     """
 
@@ -45,6 +48,7 @@ class Batch:
     motion: Tensor
     speech: Tensor
     mouth: Tensor
+    lips: Tensor
     keys: list[str]
 
 
@@ -109,8 +113,21 @@ def training_frame(
         "motion": (motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
         "speech": torch.from_numpy(sample.speech[near]),
         "mouth": torch.from_numpy(scaled_box(sample.mouth[target], scale, size)),
+        "lips": torch.from_numpy(lip_shape(sample, target)),
         "keys": sample.key,
     }
+
+
+def lip_shape(sample: Sample, index: int) -> NDArray[np.float32]:
+    """What the lips of a frame do: landmarks 48 … 67 against their mean over the clip.
+
+    Returns:
+        (40,) float32, x and y of each point in units of 2 % of the side, about one standard
+        deviation of speech.
+    """
+    lips = sample.landmarks[:, MOUTH]
+    unit = 0.02 * sample.meta["image_size"]
+    return ((lips[index] - lips.mean(0)) / unit).ravel().astype(np.float32)
 
 
 def scaled_box(box: NDArray[np.int16], scale: float, size: int) -> NDArray[np.int64]:
@@ -186,20 +203,24 @@ class TrainingFrames(IterableDataset[dict[str, Any]]):
                 del open_clips[place]
 
     def _clips(self, worker: int, workers: int) -> Iterator[Sample]:
-        """Clips without end; each worker takes its share of every shard, however few there are."""
-        epoch = 0
-        while True:
+        """Clips without end; workers take turns, counted on over shards and epochs.
+
+        So every worker has its share of few clips too, be they fewer than workers.
+        """
+        read = 0
+        for epoch in itertools.count():
             order = np.random.default_rng([self._seed, epoch]).permutation(len(self._paths))
             for place in order:
-                shard = wds.WebDataset(str(self._paths[place]), shardshuffle=False, empty_check=False)
-                for index, members in enumerate(shard):
-                    if index % workers == worker:
-                        yield from_members(members["__key__"], members)
-            epoch += 1
+                for key, members in read_tar(self._paths[place]):
+                    if read % workers == worker:
+                        yield from_members(key, members)
+                    read += 1
 
 
 def _collate(frames: list[dict[str, Any]]) -> Batch:
-    stacked = {name: torch.stack([frame[name] for frame in frames]) for name in frames[0] if name != "keys"}
+    stacked = {
+        name: torch.stack([frame[name] for frame in frames]) for name in frames[0] if name != "keys"
+    }
     return Batch(**stacked, keys=[frame["keys"] for frame in frames])
 
 
@@ -214,4 +235,11 @@ def batches(frames: TrainingFrames, batch_size: int, *, workers: int, pin: bool)
         prefetch_factor=4 if workers else None,
         persistent_workers=workers > 0,
         multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_leave_signals if workers else None,
     )
+
+
+def _leave_signals(_worker: int) -> None:
+    """Ctrl-C reaches a whole process group: readers stay, so that the loop can end and save."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

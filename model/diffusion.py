@@ -1,4 +1,4 @@
-"""The diffusion: schedule, forward process, reverse process and losses (paper eqs. 1-13, 18, 19)."""
+"""The diffusion: schedule, forward and reverse process, losses (paper eqs. 1-13, 18, 19)."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Schedule:
 
     @property
     def log_posterior_variance(self) -> Tensor:
-        """log β̃, which is -inf at t = 0 and takes its value at t = 1 there."""
+        """Logarithm of β̃, which is -inf at t = 0 and takes its value at t = 1 there."""
         variance = self.posterior_variance
         return torch.cat([variance[1:2], variance[1:]]).log() if len(self) > 1 else self.beta.log()
 
@@ -80,12 +80,14 @@ class Schedule:
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """x_t ~ q(x_t | x_0) with the given noise."""
-        return at(self.alpha_bar.sqrt(), t, x0) * x0 + at((1 - self.alpha_bar).sqrt(), t, x0) * noise
+        return (
+            at(self.alpha_bar.sqrt(), t, x0) * x0 + at((1 - self.alpha_bar).sqrt(), t, x0) * noise
+        )
 
 
 def at(values: Tensor, t: Tensor, like: Tensor) -> Tensor:
     """values[t] in the type of `like`, shaped (B, 1, 1, 1) to multiply it."""
-    return values.to(like.device)[t].to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+    return values.to(like.dtype).to(like.device)[t].reshape(-1, *[1] * (like.ndim - 1))
 
 
 def cosine_schedule(steps: int = 1000) -> Schedule:
@@ -154,7 +156,9 @@ def denoised(
     return Denoised(x0, (x - signal * x0) / noise, nu * high + (1 - nu) * low)
 
 
-def target_of(x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule, prediction: Prediction) -> Tensor:
+def target_of(
+    x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule, prediction: Prediction
+) -> Tensor:
     """What the network should have predicted: ε, or v = √ᾱ ε - √(1-ᾱ) x0."""
     if prediction == "epsilon":
         return noise
@@ -211,7 +215,9 @@ def losses(
     lip = (error * mask).sum((1, 2, 3)) / (3 * mask.sum((1, 2, 3)))
     # The bound trains ν alone; through the mean it would only add noise to the gradient.
     detached = torch.cat([output[:, :3].detach(), output[:, 3:]], dim=1)
-    bound = variational_bound(denoised(detached, x, t, schedule, config.prediction), x0, x, t, schedule)
+    bound = variational_bound(
+        denoised(detached, x, t, schedule, config.prediction), x0, x, t, schedule
+    )
     return Losses(error.mean((1, 2, 3)), bound, lip)
 
 
@@ -237,7 +243,9 @@ def variational_bound(
     return picked.mean((1, 2, 3)) / math.log(2)
 
 
-def gaussian_kl(mean1: Tensor, log_variance1: Tensor, mean2: Tensor, log_variance2: Tensor) -> Tensor:
+def gaussian_kl(
+    mean1: Tensor, log_variance1: Tensor, mean2: Tensor, log_variance2: Tensor
+) -> Tensor:
     """KL(N1 || N2) of each element, in nats."""
     difference = log_variance1 - log_variance2
     return 0.5 * (difference.exp() - 1 - difference + (mean1 - mean2) ** 2 * (-log_variance2).exp())
@@ -259,4 +267,3 @@ def discretised_gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tens
     log_between = (cdf_above - cdf_below).clamp_min(1e-12).log()
     inner = torch.where(x > 0.999, log_not_below, log_between)
     return torch.where(x < -0.999, log_above, inner)
-

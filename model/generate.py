@@ -1,4 +1,4 @@
-"""Autoregressive generation: each frame drawn from the identity, the two before it and the speech."""
+"""Autoregressive generation: a frame is drawn from the identity, the last two and the speech."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def generate(
         # Clips that have ended keep their last window: cheap, and the others are not disturbed.
         now = torch.stack([part[min(k, len(part) - 1)] for part in windows]).to(device)
         before = torch.cat([grey(m) if unet.motion_channels == 1 else m for m in motion], dim=1)
-        frame = _draw(model, preset, Conditions(identity, before, now), schedule, generators, config)
+        frame = _draw(
+            model, preset, Conditions(identity, before, now), schedule, generators, config
+        )
         # The next frame sees what a viewer sees: eight bits, as the training frames had.
         pixels = to_pixels(frame)
         motion = [*motion[1:], to_unit(pixels)]

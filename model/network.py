@@ -70,6 +70,8 @@ class TalkingHead(nn.Module):
             mean=speech.mean,
             std=speech.std,
         )
+        # Reads the lip shape off a speech embedding; used in training only.
+        self.lip_reader = nn.Linear(preset.unet.base_channels, 40)
 
     def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""

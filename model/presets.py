@@ -22,6 +22,7 @@ class TrainConfig:
         decay_every: the rate is multiplied by `decay` each time this many steps have passed; 0 is
             never. (The paper: x 0.8 every 1/18 of the run.)
         decay: see `decay_every`.
+        cooldown: share of the run, at its end, over which the rate falls to zero on a line.
         clip_norm: largest norm of the gradient; 0 is no limit (the paper).
         ema_half_life: of the averaged weights, in steps; 0 is no averaging (the paper).
         drop_motion: share of training frames whose motion frames are replaced by the identity
@@ -29,6 +30,9 @@ class TrainConfig:
         motion_noise: largest standard deviation of the noise on motion frames, in their range of
             [-1, 1]; each training frame draws its own. In sampling the motion frames are generated
             ones, whose flaws a network that saw clean ones would copy and let grow.
+        lambda_lips: weight of an auxiliary loss: the target's lip shape, read off its speech
+            embedding by a linear layer. The embeddings then say what lips do long before the
+            network's own gradient would have taught them; 0 in the paper.
         frames_per_clip: training frames drawn each time a clip is read.
     """
 
@@ -38,10 +42,12 @@ class TrainConfig:
     warmup: int = 0
     decay_every: int = 0
     decay: float = 0.8
+    cooldown: float = 0.0
     clip_norm: float = 0.0
     ema_half_life: float = 0.0
     drop_motion: float = 0.0
     motion_noise: float = 0.0
+    lambda_lips: float = 0.0
     frames_per_clip: int = 8
 
 
@@ -70,7 +76,10 @@ class Preset:
 
 def from_json(data: dict[str, Any]) -> Preset:
     """A preset from what `as_json` gave."""
-    unet = {k: tuple(v) if isinstance(v, list) else v for k, v in data["unet"].items()}
+    unet: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in data["unet"].items()
+    }
     return Preset(
         name=data["name"],
         unet=UNetConfig(**unet),
@@ -150,5 +159,3 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise UserError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
-
-

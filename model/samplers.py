@@ -8,6 +8,7 @@ or in a batch.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
@@ -91,7 +92,12 @@ def dpm(
     schedule: Schedule,
     prediction: Prediction,
 ) -> Tensor:
-    """DPM-Solver++(2M), second order, data prediction (Lu et al. 2022, algorithm 2)."""
+    """DPM-Solver++(2M), second order, data prediction (Lu et al. 2022, algorithm 2).
+
+    The line through the last two guesses is followed no further than half a step as long as the
+    last: towards t = 0 the steps in log SNR grow severalfold from one to the next, and the plain
+    rule overshoots there (at 10-20 steps it is worse than DDIM).
+    """
     x = noise()
     signal, spread = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()
     half_log_snr = (signal / spread).log()
@@ -104,9 +110,9 @@ def dpm(
         direction = x0
         if previous is not None:
             last = float(half_log_snr[index] - half_log_snr[index + 1])
-            direction = x0 + (x0 - previous) * step / (2 * last)
+            direction = x0 + (x0 - previous) * min(step / (2 * last), 0.5)
         shrink = float(spread[index - 1] / spread[index])
-        x = shrink * x - float(signal[index - 1]) * torch.expm1(torch.tensor(-step)).item() * direction
+        x = shrink * x - float(signal[index - 1]) * math.expm1(-step) * direction
         previous = x0
     return x
 

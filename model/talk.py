@@ -6,7 +6,6 @@ import csv
 import itertools
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +27,7 @@ from pipeline.speech import mfcc_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -43,6 +43,10 @@ SYNTHETIC = {
     # IPTC's term for media made by a trained model.
     "digital_source_type": "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
 }
+
+_AAC_RATES = frozenset(
+    [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
+)
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,15 @@ def read_jobs(manifest: Path, out: Path) -> list[Job]:
     face and speech.
 
     Raises:
-        UserError: no such file, a missing column, or two videos of one name.
+        UserError: no such file, no CSV, a missing column, or two videos of one name.
     """
     if not manifest.is_file():
         raise UserError(f"no such list of pairs: {manifest}")
-    with manifest.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{manifest} is no CSV in UTF-8: {error}") from error
     jobs = []
     for line, row in enumerate(rows, start=2):
         if not row.get("face") or not row.get("speech"):
@@ -122,7 +129,7 @@ def read_speech(path: Path) -> tuple[NDArray[np.float32], Audio]:
 
     Returns:
         (T, F) features for T = the number of frames that cover the recording, and the sound at
-        its own rate.
+        its own rate, or at 48 kHz where AAC does not have that.
 
     Raises:
         UserError: unreadable, or no sound in it.
@@ -131,7 +138,10 @@ def read_speech(path: Path) -> tuple[NDArray[np.float32], Audio]:
     frames = math.ceil(heard.seconds * FPS - 1e-6)
     if not frames:
         raise MediaError(f"the sound of {path} is empty")
-    return mfcc_windows(heard.samples, frames), read_audio(path, rate=None, mono=False)
+    sound = read_audio(path, rate=None, mono=False)
+    if sound.rate not in _AAC_RATES:
+        sound = read_audio(path, rate=48_000, mono=False)
+    return mfcc_windows(heard.samples, frames), sound
 
 
 def talk(

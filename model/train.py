@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
 from torch.utils.tensorboard import SummaryWriter
 
@@ -107,6 +108,8 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
                 break
             parts = _losses(state.model, batch, schedule, preset, device, bf16=bf16)
             total = parts.total(preset.diffusion)
+            if recipe.lambda_lips:
+                total = total + recipe.lambda_lips * lip_reading_loss(state.model, batch, device)
             if not torch.isfinite(total):
                 raise FloatingPointError(
                     f"loss is {total.item()} at step {state.step}; clips {sorted(set(batch.keys))}"
@@ -114,9 +117,12 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
             _update(state, total, recipe)
             log.step(state.step, parts, total)
             if options.strip_every and state.step % options.strip_every == 0:
-                log.strip(state.step, draw_strip(state.average, preset, options.data, options.seed))
+                strip = draw_strip(state.average, preset, options.data, options.seed)
+                log.strip(state.step, strip)
             if state.step % options.save_every == 0:
-                save(checkpoint_path(options.out, state.step), state, replace(info, step=state.step))
+                save(
+                    checkpoint_path(options.out, state.step), state, replace(info, step=state.step)
+                )
     path = checkpoint_path(options.out, state.step)
     if latest(options.out) != path:
         save(path, state, replace(info, step=state.step))
@@ -200,26 +206,37 @@ def _losses(
     return losses(network, target, moved(batch.mouth), t, noise, schedule, preset.diffusion)
 
 
+def lip_reading_loss(model: TalkingHead, batch: Batch, device: torch.device) -> Tensor:
+    """Mean squared error of the lip shape read off the target's own speech embedding."""
+    features = batch.speech[:, batch.speech.shape[1] // 2].to(device)
+    shape: Tensor = model.lip_reader(model.speech_encoder(features))
+    return F.mse_loss(shape, batch.lips.to(device))
+
+
 def _update(state: TrainingState, total: Tensor, recipe: TrainConfig) -> None:
     """One step of Adam and of the averaged weights."""
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate(state.step, recipe)
     state.optimizer.zero_grad(set_to_none=True)
-    total.backward()
+    total.backward()  # type: ignore[no-untyped-call]
     if recipe.clip_norm:
         clip_grad_norm_(state.model.parameters(), recipe.clip_norm)
     state.optimizer.step()
     state.step += 1
     keep = ema_decay(state.step, recipe)
     with torch.no_grad():
-        ours, theirs = list(state.average.parameters()), list(state.model.parameters())
-        torch._foreach_lerp_(ours, theirs, 1 - keep)  # noqa: SLF001 - the public way is a loop
+        for ours, theirs in zip(state.average.parameters(), state.model.parameters(), strict=True):
+            ours.lerp_(theirs, 1 - keep)
 
 
 def learning_rate(step: int, recipe: TrainConfig) -> float:
-    """Linear warm-up, then a factor `decay` after every `decay_every` steps."""
+    """Linear warm-up, a factor `decay` after every `decay_every` steps, linear cool-down."""
     rate = recipe.learning_rate * min(1.0, (step + 1) / max(1, recipe.warmup))
-    return rate * recipe.decay ** (step // recipe.decay_every) if recipe.decay_every else rate
+    if recipe.decay_every:
+        rate *= recipe.decay ** (step // recipe.decay_every)
+    if recipe.cooldown:
+        rate *= min(1.0, max(0, recipe.steps - step) / (recipe.cooldown * recipe.steps))
+    return rate
 
 
 def ema_decay(step: int, recipe: TrainConfig) -> float:
@@ -248,8 +265,8 @@ class StatusLog:
     def step(self, step: int, parts: Losses, total: Tensor) -> None:
         """Counts a step, and says how things stand every `log_every` of them."""
         values = {"loss": total, "simple": parts.simple, "vlb": parts.vlb, "lip": parts.lip}
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value.detach().mean().item()
+        for name, tensor in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + tensor.detach().mean().item()
         every, recipe = self._options.log_every, self._options.preset.train
         if step % every:
             return

@@ -1,4 +1,4 @@
-"""The paper's network: Dhariwal and Nichol's U-Net, told the time and the speech (section 3, 5.1).
+"""The paper's network: Dhariwal and Nichol's U-Net, told time and speech (sections 3 and 5.1).
 
 Modules carry the names of the released state dict (`input_blocks.0.0`, `middle_block.1.qkv`, …),
 so that the authors' tensors load into this network as they are.
@@ -35,9 +35,9 @@ class UNetConfig:
         motion_channels: 3 for RGB motion frames (the paper's CREMA), 1 for grey ones (LRW).
         motion_frames: how many frames before the target are given.
         speech_context: embeddings m_y on either side of the target's.
-        patch: side of the square of pixels that is folded into channels before the stem and unfolded
-            after the last layer; 1 in the paper. 2 spares a narrow network the convolutions at
-            full size, which cost it most and teach it least.
+        patch: side of the square of pixels that is folded into channels before the stem and
+            unfolded after the last layer; 1 in the paper. 2 spares a narrow network the
+            convolutions at full size, which cost it most and teach it least.
         time_exponent: `released`: frequencies 10^(-4 i / (2 base)), as the released weights were
             trained with; `standard`: 10^(-4 i / (base / 2)), as in the literature.
     """
@@ -95,6 +95,7 @@ class TimeEmbedding(nn.Module):
         self.fc = nn.Sequential(nn.Linear(base, 4 * base), nn.SiLU(), nn.Linear(4 * base, 4 * base))
 
     def forward(self, t: Tensor) -> Tensor:
+        """(B,) steps to (B, 4 base)."""
         return cast("Tensor", self.fc(time_embedding(t, self._width, self._exponent)))
 
 
@@ -133,6 +134,7 @@ class ResBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, time: Tensor, speech: Tensor) -> Tensor:
+        """(B, C, H, W) and two (B, 4 base) embeddings to (B, out_channels, H', W')."""
         norm, activation, convolution = self.in_layers
         h = convolution(self._resampled(activation(norm(x))))
         norm, *rest = self.out_layers
@@ -163,6 +165,7 @@ class Attention(nn.Module):
         self.proj_out = _zero(nn.Conv1d(channels, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same."""
         batch, channels, height, width = x.shape
         flat = x.reshape(batch, channels, height * width)
         qkv = self.qkv(self.norm(flat)).reshape(batch, self._heads, -1, height * width)
@@ -175,6 +178,7 @@ class Block(nn.ModuleList):
     """Layers in a row, each given what it takes."""
 
     def forward(self, x: Tensor, time: Tensor, speech: Tensor) -> Tensor:
+        """A feature map through every layer, with the two embeddings."""
         for layer in self:
             x = layer(x, time, speech) if isinstance(layer, ResBlock) else layer(x)
         return x
@@ -193,7 +197,9 @@ class UNet(nn.Module):
         base = config.base_channels
         self.time_embed = TimeEmbedding(config)
         self.audio_embed = nn.Sequential(
-            nn.Linear(config.speech_window * base, 4 * base), nn.SiLU(), nn.Linear(4 * base, 4 * base)
+            nn.Linear(config.speech_window * base, 4 * base),
+            nn.SiLU(),
+            nn.Linear(4 * base, 4 * base),
         )
         self.input_blocks, skips = self._build_input()
         channels = skips[-1]
@@ -206,7 +212,9 @@ class UNet(nn.Module):
         )
         self.output_blocks = self._build_output(skips)
         self.out = nn.Sequential(
-            nn.GroupNorm(config.norm_groups, base), nn.SiLU(), _zero(nn.Conv2d(base, 6 * config.patch**2, 3, padding=1))
+            nn.GroupNorm(config.norm_groups, base),
+            nn.SiLU(),
+            _zero(nn.Conv2d(base, 6 * config.patch**2, 3, padding=1)),
         )
 
     def _build_input(self) -> tuple[nn.ModuleList, list[int]]:
@@ -222,7 +230,9 @@ class UNet(nn.Module):
                 blocks.append(Block([ResBlock(channels, channels, config, "down")]))
                 kept.append(channels)
             for _ in range(config.res_blocks):
-                layers: list[nn.Module] = [ResBlock(channels, multiple * config.base_channels, config)]
+                layers: list[nn.Module] = [
+                    ResBlock(channels, multiple * config.base_channels, config)
+                ]
                 channels = multiple * config.base_channels
                 if size in config.attention_resolutions:
                     layers.append(Attention(channels, config))

@@ -7,11 +7,12 @@ to it. `search` therefore looks at the whole frame first and then at ever smalle
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.geometry import warp
+from pipeline.litert import open_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,10 +65,7 @@ class FaceDetector:
     """
 
     def __init__(self, model: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._net: Any = Interpreter(model_content=model, num_threads=1)
-        self._net.allocate_tensors()
+        self._net = open_network(model)
         self._input = self._net.get_input_details()[0]["index"]
         outputs = {tuple(out["shape"]): out["index"] for out in self._net.get_output_details()}
         self._boxes, self._scores = outputs[1, 896, 16], outputs[1, 896, 1]

@@ -207,7 +207,8 @@ def manifest(
     """List a data set's videos with speaker and split, for dh-prep run.
 
     crema: the authors' ten test actors; lrw: its own splits; grid: of each speaker every tenth
-    sentence is test; voxceleb: a folder test is test; hdtf and folder: all train.
+    sentence is test; voxceleb: a folder test is test; hdtf: all train; folder: about a tenth is
+    test, told by a hash of the name.
     """
     from pipeline.manifest import scan, write_manifest
     from pipeline.summary import by_split, say, table

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.geometry import invert, transform, warp
+from pipeline.litert import open_network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,10 +67,7 @@ class FaceMesh:
     """
 
     def __init__(self, model: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._net: Any = Interpreter(model_content=model, num_threads=1)
-        self._net.allocate_tensors()
+        self._net = open_network(model)
         self._input = self._net.get_input_details()[0]["index"]
         outputs = {tuple(out["shape"]): out["index"] for out in self._net.get_output_details()}
         self._points, self._presence = outputs[1, 1, 1, 1434], outputs[1, 1, 1, 1]

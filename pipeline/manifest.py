@@ -109,6 +109,11 @@ def _rows(paths: list[Path], folder: Path, layout: Layout) -> list[ManifestRow]:
     ]
 
 
+def _digest(name: str) -> str:
+    """Eight hexadecimal digits that a name alone decides."""
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
 def unique_keys(names: list[str]) -> list[str]:
     """Sample keys from relative paths: readable, without dots and slashes, unique, repeatable.
 
@@ -121,14 +126,19 @@ def unique_keys(names: list[str]) -> list[str]:
     keys = []
     for name, stem, slug in zip(names, plain, slugs, strict=True):
         exact = stem.replace("/", "_") == slug and len(slug) <= _KEY_LENGTH
-        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        digest = _digest(name)
         keys.append(slug if exact and shared[slug] == 1 else f"{slug[: _KEY_LENGTH - 9]}-{digest}")
     return keys
 
 
 def _folder(_: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:
-    """Speaker: the first folder below the one scanned, if there is one; all train."""
-    return [(path.parts[0] if len(path.parts) > 1 else "", "train") for path in paths]
+    """Speaker: the first folder below the one scanned, if any; about a tenth of the clips is test.
+
+    Which tenth is told by a hash of the name, so that a new video moves no other one's split.
+    """
+    for path in paths:
+        speaker = path.parts[0] if len(path.parts) > 1 else ""
+        yield speaker, "test" if int(_digest(path.as_posix()), 16) % 10 == 0 else "train"
 
 
 def _crema(_: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:

@@ -52,6 +52,7 @@ IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".
 
 _EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums
 _GAP = 0.1  # seconds of sound missing between two time stamps that become silence
+_FASTEST = 1000  # frames a second that are believed
 _STAMP_ROUNDING = 1e-3  # seconds; Matroska and FLV write time stamps in whole milliseconds
 
 
@@ -133,9 +134,15 @@ def _pixel_aspect(stream: Any) -> Fraction | None:
     return aspect if aspect and aspect != 1 else None
 
 
+def _rate(stream: Any) -> float:
+    """Average frames a second; 0 where FFmpeg, not knowing it, names the clock's own rate."""
+    rate = float(stream.average_rate or 0)
+    return rate if rate <= _FASTEST else 0.0
+
+
 def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
     """(seconds, frame) in order; frames without a time stamp follow at the average rate."""
-    step = 1 / float(stream.average_rate or FPS)
+    step = 1 / (_rate(stream) or FPS)
     # AVI stores no display times; what stands in their place is out of order with B-frames.
     by_decoding = container.format.name == "avi"
     time = None
@@ -197,7 +204,7 @@ def probe(path: Path | str) -> VideoInfo:
         return VideoInfo(
             width=width,
             height=height,
-            fps=float(stream.average_rate or 0),
+            fps=_rate(stream),
             start=start,
             rotation=rotation,
             codec=stream.codec_context.name,
@@ -260,6 +267,7 @@ def _nearest(
 ) -> Iterator[Any]:
     """The frame nearest to each of start, start + 1/fps, …, until `stop` or the last frame ends."""
     k = 0
+    gap = 1 / FPS
     time, frame = next(frames, (0.0, None))
     for later, next_frame in frames:
         middle = (time + later) / 2 + _EPSILON
@@ -268,10 +276,11 @@ def _nearest(
                 return
             yield frame
             k += 1
-        time, frame = later, next_frame
+        gap, time, frame = later - time, later, next_frame
     if frame is None:
         return
-    last = time + 1 / float(stream.average_rate or FPS) - _STAMP_ROUNDING
+    rate = _rate(stream)
+    last = time + (1 / rate if rate else gap) - _STAMP_ROUNDING
     while (wanted := start + k / fps) < min(last, stop - _EPSILON):
         yield frame
         k += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,8 +79,10 @@ class ShardWriter:
         rows: list[dict[str, Any]] = []
         speech = SpeechStatistics()
         tar_path = self._out / f"{shard.name}.tar"
-        # A mark from an earlier run must not vouch for the tar that is about to replace its own.
+        # A shard done again is not done until it is marked anew.
         tar_path.with_suffix(".json").unlink(missing_ok=True)
+        for left_by_a_kill in self._out.glob(f".{shard.name}.*.tmp.*"):
+            left_by_a_kill.unlink(missing_ok=True)
         with atomic_path(tar_path) as temporary:
             with open_shard(temporary) as add:
                 for clip in shard.rows:
@@ -176,8 +179,10 @@ def run_shards(
     workers = min(workers, len(shards))
     threads = max(1, (os.cpu_count() or 1) // max(1, workers))
     with _ray(address, threads) as ray:
-        # Less than a whole CPU each, so that two cores hold two workers and whatever else runs.
-        actor = ray.remote(num_cpus=0.5, max_restarts=3, max_task_retries=3)(ShardWriter)
+        # Less than a whole CPU each, so that two cores hold two workers and whatever else runs; of
+        # more workers than that, less still: one that never starts would wait for ever.
+        share = min(0.5, ray.cluster_resources()["CPU"] / (2 * workers))
+        actor = ray.remote(num_cpus=share, max_restarts=3, max_task_retries=3)(ShardWriter)
         arguments = (str(out.absolute()), options, weights, threads)
         idle = [actor.remote(*arguments) for _ in range(workers)]
         queue = list(reversed(shards))
@@ -209,16 +214,24 @@ def _ray(address: str | None, threads: int) -> Iterator[Any]:
     }
     try:
         if address:
+            _knock(address)
             ray.init(address=address, **common)
         else:
             # Frames never pass through the object store: paths and rows fit into little of it.
             ray.init(include_dashboard=False, object_store_memory=100 << 20, **common)
-    except ConnectionError as error:
+    except OSError as error:
         raise UserError(f"no Ray cluster answers at {address}: {error}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises an `OSError` at once if nothing listens; Ray by itself tries for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():  # and not "auto"
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def finish(out: Path, shards: list[Shard], options: PrepOptions) -> dict[str, Any]:

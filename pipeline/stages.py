@@ -171,7 +171,7 @@ def to_sample(clip: Clip) -> Sample:
         source_fps=round(info.fps, 3),
         source_size=[info.width, info.height],
         source_audio_rate=info.audio_rate,
-        kept_seconds=[row.start + clip.kept.start / FPS, row.start + clip.kept.stop / FPS],
+        kept_seconds=[round(row.start + k / FPS, 6) for k in (clip.kept.start, clip.kept.stop)],
         landmark_backend=MediaPipeTracker.name,
         interpolated_frames=clip.interpolated,
         transforms=np.round(clip.matrices.reshape(-1, 6), 5).tolist(),

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import cli
 from benchmarks.cli import app, main
 from pipeline.media import write_video
 
@@ -131,17 +130,6 @@ def test_a_narrow_terminal_or_a_pipe_loses_no_digit(monkeypatch, capsys, table):
     assert "…" not in text
     for digits in {"v1": ("30.92", "23.57"), "v2": ("198.84", "12.45", "-3", "6.68")}[table]:
         assert digits in text
-
-
-def test_progress_appears_only_after_its_patience(monkeypatch, capsys):
-    with cli._progress("scoring") as advance:
-        advance(1, 2)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(cli, "PATIENCE", -1.0)
-    with cli._progress("scoring") as advance:
-        advance(1, 2)
-        advance(2, 2)
-    assert "2/2" in capsys.readouterr().err
 
 
 def test_the_installed_command_answers_from_any_folder(tmp_path):

@@ -11,18 +11,13 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.score import (
-    ScoreOptions,
-    bootstrap_interval,
-    compared_size,
-    find_videos,
-    match_clips,
-    resize,
-    score,
-)
+from benchmarks.clips import find_videos, match_clips
+from benchmarks.compare import compared_size, resize
+from benchmarks.score import ScoreOptions, bootstrap_interval, score
 from pipeline.errors import UserError
 from pipeline.media import read_frames, write_video
 from pipeline.sample import MEMBERS, pack_frames, wav_bytes
+from pipeline.shards import read_tar
 
 
 def moving(seed, count=6, size=(64, 48)):
@@ -273,18 +268,25 @@ def test_a_data_set_is_scored_on_its_test_split(dataset):
         score(*dataset, ScoreOptions(split="val"))
 
 
-def test_a_damaged_sample_does_not_end_the_run(dataset):
+@pytest.mark.parametrize(
+    ("member", "damaged", "reason"),
+    [
+        ("offsets.npy", None, "sample spk_a lacks offsets.npy"),
+        ("offsets.npy", npy(np.zeros(7, np.int64)), "picture 0 is no JPEG"),
+        ("wav", b"RIFF", "sample spk_a: wav does not parse"),
+        ("speech.npy", b"", "sample spk_a: speech.npy does not parse"),
+        ("mouth.npy", b"PK\3\4 is how a zip begins", "sample spk_a: mouth.npy does not parse"),
+    ],
+)
+def test_a_damaged_sample_does_not_end_the_run(dataset, member, damaged, reason):
     path = dataset[0] / "shard-00000.tar"
-    with tarfile.open(path) as tar:
-        content = [(member.name, tar.extractfile(member).read()) for member in tar]
-    samples = {}
-    for name, data in content:
-        key, _, member = name.partition(".")
-        if (key, member) != ("spk_a", "offsets.npy"):
-            samples.setdefault(key, {})[member] = data
+    samples = dict(read_tar(path))
+    del samples["spk_a"][member]
+    if damaged is not None:
+        samples["spk_a"][member] = damaged
     write_tar(path, samples.items())
     scores = score(*dataset)
-    assert row(scores, "spk_a")["reason"] == "sample spk_a lacks offsets.npy"
+    assert row(scores, "spk_a")["reason"].startswith(reason)
     assert row(scores, "spk_b")["status"] == "ok"
 
 

@@ -11,18 +11,10 @@ import pytest
 from rich.console import Console
 
 from benchmarks.published import read_published
-from benchmarks.score import SCHEMA_VERSION
-from benchmarks.table import (
-    RENDERERS,
-    build_table,
-    read_scores,
-    to_csv,
-    to_html,
-    to_latex,
-    to_markdown,
-    to_rich,
-    write_table,
-)
+from benchmarks.render import RENDERERS, to_csv, to_html, to_latex, to_markdown, write_table
+from benchmarks.results import SCHEMA_VERSION, read_scores
+from benchmarks.table import build_table
+from benchmarks.terminal import to_rich
 from pipeline.errors import UserError
 from pipeline.files import write_json
 

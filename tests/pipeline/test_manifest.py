@@ -103,8 +103,18 @@ def test_a_folder_is_searched_below_for_videos_only(tmp_path: Path):
     rows = read_input(str(tmp_path))
     assert [row.source for row in rows] == ["a.webm", "b/1.mp4", "b/2.MKV"]
     assert [row.speaker for row in rows] == ["", "b", "b"]
-    assert {row.split for row in rows} == {"train"}
     assert all((tmp_path / row.source).samefile(row.path) for row in rows)
+
+
+def test_of_a_folder_about_a_tenth_is_for_test_whatever_else_is_there(tmp_path: Path):
+    _tree(tmp_path, *(f"{'ab'[i % 2]}/{i:02d}.mp4" for i in range(25)))
+    before = {row.source: row.split for row in read_input(str(tmp_path))}
+    # The names whose SHA-256 is, in its first 32 bits, a multiple of ten.
+    assert [name for name, split in before.items() if split == "test"] == ["b/07.mp4", "b/21.mp4"]
+    _tree(tmp_path, "a/01.mp4", "c/00.mp4")
+    after = {row.source: row.split for row in read_input(str(tmp_path))}
+    assert len(after) == 27
+    assert before.items() <= after.items()
 
 
 def test_a_glob_names_its_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -195,6 +195,52 @@ def test_a_segment_is_a_slice_of_the_whole_in_every_container(
     assert _numbers(film, start=2.04) == list(range(51, 100))
 
 
+@pytest.mark.parametrize(("suffix", "every"), [("ts", 50), ("ts", 100), ("flv", 100)])
+def test_a_segment_far_from_a_key_frame(tmp_path: Path, suffix: str, every: int):
+    # A transport stream has no index: a seek lands anywhere, and the next key frame is too late.
+    film = _film(
+        tmp_path / f"a.{suffix}",
+        _steady(100, 25),
+        sound=_noise(4),
+        sound_codec="aac",
+        options={"g": str(every), "bf": "0"},
+    )
+    whole = read_audio(film).samples
+    for begin, end in ((40, 60), (48, 50), (90, 100)):
+        assert _numbers(film, start=begin / 25, end=end / 25) == list(range(begin, end))
+        part = read_audio(film, start=begin / 25, end=end / 25).samples
+        assert abs(_lag(part, whole[begin * 640 : end * 640])) <= 16
+
+
+def test_a_segment_of_a_file_that_was_streamed_to_disk(tmp_path: Path):
+    # Written without going back, so that there is neither index nor duration.
+    class Pipe:
+        def __init__(self) -> None:
+            self.data = bytearray()
+
+        def write(self, data: bytes) -> int:
+            self.data += data
+            return len(data)
+
+    options = {"g": "25", "bf": "0"}
+    made = _film(tmp_path / "a.mkv", _steady(100, 25), sound=_noise(4), options=options)
+    pipe, streamed = Pipe(), tmp_path / "b.mkv"
+    with av.open(str(made)) as source, av.open(pipe, "w", format="matroska") as target:
+        streams = {s.index: target.add_stream_from_template(s) for s in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    streamed.write_bytes(pipe.data)
+    whole = read_audio(made).samples
+    assert _numbers(streamed) == list(range(100))
+    assert probe(streamed).fps == 0  # it does not say
+    for begin, end in ((30, 33), (60, 80)):
+        assert _numbers(streamed, start=begin / 25, end=end / 25) == list(range(begin, end))
+        part = read_audio(streamed, start=begin / 25, end=end / 25).samples
+        assert np.array_equal(part, whole[begin * 640 : end * 640])
+
+
 @pytest.mark.parametrize(
     "name",
     [

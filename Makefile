@@ -1,0 +1,50 @@
+# `make` alone lists the targets. Every target makes the environment it needs.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?= runs/demo
+STEPS ?=
+SHARED := ../shared/data
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+install: $(VENV)/installed ## make .venv with the pinned packages, fetch the landmark networks
+
+# torch comes first and alone: asked for later, another package's open range could pull in a build
+# with gigabytes of CUDA.
+$(VENV)/installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/dh-prep doctor --fetch
+	@touch $@
+
+demo: install ## data, model, video, table: the whole system in minutes; DATA=folder takes your own videos
+	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' bash demo.sh
+
+test: install ## lint, types, tests with coverage
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest --cov --cov-report=term
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install ## let ruff write
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: install ## measure speed on this machine; figures go to benchmarks/speed/RESULTS.md by hand
+	$(BIN)/python benchmarks/speed/frames.py $(SHARED)/clips
+
+clean: ## remove the environment, caches and the demo's run
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage build *.egg-info $(RUN)

@@ -1,0 +1,154 @@
+"""Which fake imitates which real clip: finds the videos of two folders and matches them by name."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UserError
+from pipeline.media import VIDEO_SUFFIXES, read_frames
+from pipeline.sample import from_members
+from pipeline.shards import DATASET_FILE, read_dataset, read_tar, shard_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Frames = Iterable[NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class RealClip:
+    """A real clip that is decoded only when asked for.
+
+    Attributes:
+        clip_id: what its fake should be called.
+        stem: what its fake may be called as well: the file name of its source, without suffix.
+        frames: opens it.
+    """
+
+    clip_id: str
+    stem: str
+    frames: Callable[[], Frames]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """The fake of each real clip that has one, by clip id, and the names of those left over."""
+
+    fakes: dict[str, Path]
+    unmatched: dict[str, list[str]]
+
+
+def find_videos(folder: Path) -> dict[str, Path]:
+    """The videos in a folder and the folders in it, by file name without suffix, sorted.
+
+    Raises:
+        UserError: no such folder, no video in it, or two of one name.
+    """
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}")
+    videos: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+            if path.stem in videos:
+                raise UserError(
+                    f"clips are matched by name, but two in {folder} are called {path.stem!r}: "
+                    f"{videos[path.stem]} and {path}"
+                )
+            videos[path.stem] = path
+    if not videos:
+        raise UserError(f"no video in {folder}; looked for {' '.join(sorted(VIDEO_SUFFIXES))}")
+    return videos
+
+
+def chosen_split(folder: Path, split: str | None) -> str | None:
+    """The split to score: the one asked for, else `test` of a data set that has it, else all.
+
+    Raises:
+        UserError: a split is asked of a plain folder of videos.
+    """
+    if (folder / DATASET_FILE).exists():
+        splits = {shard["split"] for shard in read_dataset(folder)["shards"] if shard["samples"]}
+        return split or ("test" if "test" in splits else None)
+    if split:
+        raise UserError(f"--split is for a data set made by dh-prep; {folder} is not one")
+    return None
+
+
+def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
+    """The real clips of a dh-prep data set (shard by shard) or of a folder of videos.
+
+    Raises:
+        UserError: neither, nothing in it, or a shard that does not read.
+    """
+    if not (folder / DATASET_FILE).exists():
+        for stem, path in find_videos(folder).items():
+            yield RealClip(stem, stem, partial(read_frames, path))
+        return
+    for shard in shard_paths(folder, split):
+        try:
+            for key, members in read_tar(shard):
+                yield RealClip(key, _source_stem(key, members), partial(_packed, key, members))
+        except (tarfile.TarError, OSError) as error:
+            raise UserError(
+                f"{shard} does not read ({error}); dh-prep check {folder} tells more"
+            ) from error
+
+
+def _source_stem(key: str, members: Mapping[str, bytes]) -> str:
+    try:
+        return Path(json.loads(members["json"])["source"]).stem
+    except (KeyError, TypeError, ValueError):
+        return key  # a damaged sample; opening it gives the reason
+
+
+def _packed(key: str, members: Mapping[str, bytes]) -> Frames:
+    return from_members(key, members).frames
+
+
+def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
+    """Matches the fakes in one folder to the real clips in another.
+
+    Raises:
+        UserError: one of them holds no clip, or not one name is in both.
+    """
+    fakes = find_videos(fake)
+    stems = {clip.clip_id: clip.stem for clip in real_clips(real, split)}
+    matched = match_clips(stems, fakes)
+    if not matched:
+        raise UserError(
+            f"no video in {fake} is called like a clip in {real} "
+            f"(for example {next(iter(fakes))!r} against {next(iter(stems))!r})"
+        )
+    used = set(matched.values())
+    return Matches(
+        matched,
+        {
+            "real": [clip_id for clip_id in stems if clip_id not in matched],
+            "fake": [name for name, path in fakes.items() if path not in used],
+        },
+    )
+
+
+def match_clips(stems: Mapping[str, str], fakes: Mapping[str, Path]) -> dict[str, Path]:
+    """The fake of each real clip that has one: called like the clip, or like its source file.
+
+    Args:
+        stems: source file name, without suffix, of each clip id.
+        fakes: fakes by file name without suffix.
+    """
+    names = list(stems.values())
+    pairs = {}
+    for clip_id, stem in stems.items():
+        if clip_id in fakes:
+            pairs[clip_id] = fakes[clip_id]
+        elif stem in fakes and stem not in stems and names.count(stem) == 1:
+            pairs[clip_id] = fakes[stem]
+    return pairs

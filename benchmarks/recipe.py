@@ -1,0 +1,79 @@
+"""What shaped a folder of generated videos: written beside them, compared when it is resumed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from model.network import SpeechFormat
+from pipeline.errors import UserError
+from pipeline.files import read_json, sha256_file, write_json
+from pipeline.shards import DATASET_FILE, read_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.checkpoint import Info
+    from model.generate import SampleConfig
+
+RECIPE_FILE = "generate.json"
+_PLACES = ("checkpoint", "data")  # where things lie; what they hold is compared by SHA-256
+
+
+def recipe(
+    data: Path, checkpoint: Path, info: Info, config: SampleConfig, *, split: str, frames: int
+) -> dict[str, Any]:
+    """All that shapes a video; folders of equal recipes may be one."""
+    return {
+        "checkpoint": str(checkpoint.resolve()),
+        "checkpoint_sha256": sha256_file(checkpoint),
+        "preset": info.preset.name,
+        "step": info.step,
+        "sampler": config.sampler,
+        "steps": config.steps,
+        "seed": config.seed,
+        "precision": config.precision,
+        "data": str(data.resolve()),
+        "data_sha256": sha256_file(data / DATASET_FILE),
+        "split": split,
+        "max_frames": frames,
+    }
+
+
+def claim(out: Path, wanted: dict[str, Any]) -> None:
+    """Writes the recipe into an empty folder, or makes sure that the folder was begun with it.
+
+    Raises:
+        UserError: the folder holds other files, or videos of another recipe.
+    """
+    path = out / RECIPE_FILE
+    if not path.exists():
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out} is a file; name a folder with --out")
+        if out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir()):
+            raise UserError(f"{out} holds other files; name a new or empty folder with --out")
+        write_json(path, wanted)
+        return
+    begun = read_json(path)
+    changed = [
+        f"{name} {begun.get(name)} is now {value}"
+        for name, value in wanted.items()
+        if name not in _PLACES and begun.get(name) != value
+    ]
+    if changed:
+        raise UserError(
+            f"{out} holds videos of another recipe ({'; '.join(changed)}); use another --out"
+        )
+
+
+def check_speech(data: Path, info: Info) -> None:
+    """Makes sure that a data set has the speech features that a checkpoint takes.
+
+    Raises:
+        UserError: it has others.
+    """
+    given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
+    if (given.steps, given.coefficients) != (taken.steps, taken.coefficients):
+        raise UserError(
+            f"the checkpoint takes speech features of {taken.steps} x {taken.coefficients}, {data} "
+            f"has {given.steps} x {given.coefficients}; prepare it as the training data was"
+        )

@@ -1,0 +1,351 @@
+"""The diffusion against closed forms and numerical integration in float64."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from model.diffusion import (
+    Denoised,
+    DiffusionConfig,
+    Losses,
+    at,
+    box_mask,
+    cosine_schedule,
+    denoised,
+    discretised_gaussian_log_likelihood,
+    gaussian_kl,
+    losses,
+    respace,
+    target_of,
+    variational_bound,
+)
+
+FULL = cosine_schedule()
+RNG = np.random.default_rng(0)
+
+
+def frames(*, batch: int = 4, size: int = 6, scale: float = 0.5) -> torch.Tensor:
+    return torch.from_numpy(RNG.uniform(-scale, scale, (batch, 3, size, size)))
+
+
+def noise_like(x: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(RNG.standard_normal(tuple(x.shape)))
+
+
+# --- the schedule ---------------------------------------------------------------------------------
+
+
+def test_cosine_schedule_in_closed_form():
+    def curve(t: float) -> float:
+        return math.cos((t / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    expected = [curve(t + 1) / curve(0) for t in range(999)]
+    np.testing.assert_allclose(FULL.alpha_bar[:999].numpy(), expected, rtol=1e-9)
+    assert FULL.alpha_bar.dtype == torch.float64
+    # The last β would be 1; it is clipped.
+    assert float(FULL.beta[999]) == pytest.approx(0.999, abs=1e-12)
+    assert float(FULL.beta[:999].max()) < 0.999
+    assert float(FULL.beta[500]) == pytest.approx(1 - curve(501) / curve(500), rel=1e-9)
+    assert FULL.steps.tolist() == list(range(1000))
+
+
+@pytest.mark.parametrize("schedule", [FULL, respace(FULL, 13)], ids=["full", "13 steps"])
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_posterior_is_what_bayes_says(schedule, place: float):
+    t = int(place * len(schedule))
+    x0, x = 0.3, -0.4
+    before, beta = float(schedule.alpha_bar_previous[t]), float(schedule.beta[t])
+    # q(x_{t-1} | x_t, x_0) ∝ q(x_t | x_{t-1}) q(x_{t-1} | x_0), on a fine grid
+    grid = np.linspace(-12, 12, 2_000_001)
+    log_density = stats.norm.logpdf(x, np.sqrt(1 - beta) * grid, np.sqrt(beta))
+    log_density += stats.norm.logpdf(grid, np.sqrt(before) * x0, np.sqrt(1 - before))
+    density = np.exp(log_density - log_density.max())
+    density /= density.sum()
+    mean = (density * grid).sum()
+    variance = (density * (grid - mean) ** 2).sum()
+
+    index = torch.tensor([t])
+    shaped = [torch.full((1, 1, 1, 1), value, dtype=torch.float64) for value in (x0, x)]
+    assert float(schedule.posterior_mean(*shaped, index)) == pytest.approx(mean, rel=1e-6)
+    assert float(schedule.posterior_variance[t]) == pytest.approx(variance, rel=1e-5)
+    assert float(schedule.log_posterior_variance[t]) == pytest.approx(np.log(variance), rel=1e-4)
+
+
+def test_the_first_posterior_has_no_variance_and_its_logarithm_is_that_of_the_next():
+    assert float(FULL.posterior_variance[0]) == 0
+    logarithm = FULL.log_posterior_variance
+    assert torch.isfinite(logarithm).all()
+    assert float(logarithm[0]) == float(logarithm[1]) == math.log(float(FULL.posterior_variance[1]))
+
+
+def test_forward_process_has_the_moments_of_the_schedule():
+    x0 = torch.full((2, 3, 64, 64), 0.5, dtype=torch.float64)
+    t = torch.tensor([100, 700])
+    x = FULL.add_noise(x0, noise_like(x0), t)
+    for row, step in zip(x, t.tolist(), strict=True):
+        alpha_bar = float(FULL.alpha_bar[step])
+        error = math.sqrt((1 - alpha_bar) / row.numel())
+        assert float(row.mean()) == pytest.approx(0.5 * math.sqrt(alpha_bar), abs=5 * error)
+        assert float(row.var()) == pytest.approx(1 - alpha_bar, rel=0.08)
+
+
+def test_a_step_of_the_forward_process_after_another_is_the_whole():
+    """√(1-β) x_{t-1} + √β ε has the variance that ᾱ says, from no noise to all of it."""
+    variance, signal = 0.0, 1.0
+    for t, beta in enumerate(FULL.beta.tolist()):
+        variance, signal = (1 - beta) * variance + beta, signal * math.sqrt(1 - beta)
+        assert variance == pytest.approx(1 - float(FULL.alpha_bar[t]), rel=1e-9)
+        assert signal == pytest.approx(math.sqrt(float(FULL.alpha_bar[t])), rel=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 10, 100, 200, 1000])
+def test_respacing_keeps_what_it_keeps(count: int):
+    few = respace(FULL, count)
+    assert len(few) == count == len(few.alpha_bar)
+    assert (few.steps[0], few.steps[-1]) == (0, 999)
+    gaps = few.steps.diff()
+    assert int(gaps.max() - gaps.min()) <= 1
+    assert torch.equal(few.alpha_bar, FULL.alpha_bar[few.steps])
+    torch.testing.assert_close((1 - few.beta).cumprod(0), few.alpha_bar, rtol=1e-7, atol=0)
+    assert torch.isfinite(few.log_posterior_variance).all()
+
+
+def test_a_single_step_is_the_noisiest():
+    one = respace(FULL, 1)
+    assert one.steps.tolist() == [999]
+    assert torch.isfinite(one.log_posterior_variance).all()
+
+
+@pytest.mark.parametrize("count", [0, 1001])
+def test_respacing_to_no_step_or_more_than_there_are(count: int):
+    with pytest.raises(ValueError, match="choose 1 to 1000"):
+        respace(FULL, count)
+
+
+# --- what an output says --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+def test_the_true_noise_leads_back_to_the_frame(prediction: str):
+    x0 = frames()
+    noise, t = noise_like(x0), torch.tensor([1, 250, 600, 950])
+    x = FULL.add_noise(x0, noise, t)
+    output = torch.cat([target_of(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
+    guess = denoised(output.double(), x, t, FULL, prediction)
+    # The output is read as float32; ε at t = 950 is divided by √ᾱ = 0.08.
+    torch.testing.assert_close(guess.x0, x0, atol=1e-5, rtol=0)
+    torch.testing.assert_close(guess.epsilon, noise, atol=2e-4, rtol=0)
+
+
+def test_v_is_made_of_noise_and_frame():
+    x0 = frames()
+    noise, t = noise_like(x0), torch.tensor([0, 10, 500, 999])
+    for row, step in enumerate(t.tolist()):
+        alpha_bar = float(FULL.alpha_bar[step])
+        expected = math.sqrt(alpha_bar) * noise[row] - math.sqrt(1 - alpha_bar) * x0[row]
+        torch.testing.assert_close(target_of(x0, noise, t, FULL, "v")[row], expected)
+    assert target_of(x0, noise, t, FULL, "epsilon") is noise
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v"])
+def test_a_guess_outside_the_range_is_clamped_and_its_noise_goes_with_it(prediction: str):
+    x0 = frames(scale=3)
+    noise, t = noise_like(x0), torch.tensor([100, 300, 500, 700])
+    x = FULL.add_noise(x0, noise, t)
+    output = torch.cat([target_of(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
+    guess = denoised(output, x, t, FULL, prediction)
+    torch.testing.assert_close(guess.x0, x0.clamp(-1, 1), atol=1e-5, rtol=0)
+    torch.testing.assert_close(FULL.add_noise(guess.x0, guess.epsilon, t), x)
+
+
+def test_the_variance_is_interpolated_between_its_bounds():
+    x = frames(batch=3)
+    for t in (0, 1, 400, 999):
+        low, high = float(FULL.log_posterior_variance[t]), math.log(float(FULL.beta[t]))
+        for v, expected in (
+            (-1, low),
+            (1, high),
+            (0, (low + high) / 2),
+            (0.5, low / 4 + high * 3 / 4),
+        ):
+            output = torch.cat([torch.zeros_like(x), torch.full_like(x, v)], 1)
+            guess = denoised(output, x, torch.full((3,), t), FULL, "epsilon")
+            torch.testing.assert_close(guess.log_variance, torch.full_like(x, expected))
+
+
+# --- the losses -----------------------------------------------------------------------------------
+
+
+def test_kl_is_that_of_torch():
+    means, logs = RNG.normal(size=(2, 50)), RNG.normal(size=(2, 50))
+    normals = [
+        torch.distributions.Normal(torch.tensor(mean), torch.tensor(log / 2).exp())
+        for mean, log in zip(means, logs, strict=True)
+    ]
+    expected = torch.distributions.kl_divergence(*normals)
+    (m1, m2), (l1, l2) = torch.tensor(means), torch.tensor(logs)
+    torch.testing.assert_close(gaussian_kl(m1, l1, m2, l2), expected)
+
+
+@pytest.mark.parametrize(("mean", "scale"), [(0.1, 0.05), (-0.97, 0.2), (1.3, 0.5), (0.0, 3.0)])
+def test_likelihood_of_eight_bits_is_that_of_scipy_and_sums_to_one(mean: float, scale: float):
+    levels = np.arange(256) / 127.5 - 1
+    edges = np.concatenate([[-np.inf], (levels[1:] + levels[:-1]) / 2, [np.inf]])
+    expected = np.diff(stats.norm.cdf(edges, mean, scale))
+    x = torch.from_numpy(levels)
+    found = discretised_gaussian_log_likelihood(
+        x, torch.full_like(x, mean), torch.full_like(x, math.log(scale))
+    ).exp()
+    assert float(found.sum()) == pytest.approx(1, abs=1e-7)
+    np.testing.assert_allclose(found.numpy(), expected, atol=2e-12)
+
+
+def test_likelihood_stays_finite_where_it_vanishes():
+    x = torch.tensor([-1.0, 0.0, 1.0])
+    mean = torch.tensor([1.0, 1.0, -1.0], requires_grad=True)
+    found = discretised_gaussian_log_likelihood(x, mean, torch.full((3,), -6.0))
+    found.sum().backward()
+    assert torch.isfinite(found).all()
+    assert torch.isfinite(mean.grad).all()
+
+
+def test_bound_in_bits_a_dimension():
+    """KL for t > 0 and the likelihood of the frame at t = 0, each from its distribution."""
+    x0 = torch.from_numpy(RNG.integers(0, 256, (3, 3, 4, 4)) / 127.5 - 1)
+    t = torch.tensor([0, 1, 600])
+    x = FULL.add_noise(x0, noise_like(x0), t)
+    guess = Denoised(0.9 * x0, x, -5 + 0.3 * noise_like(x0))
+    mean = FULL.posterior_mean(guess.x0, x, t)
+    ours = torch.distributions.Normal(mean, (guess.log_variance / 2).exp())
+    variance = FULL.posterior_variance[[1, 1, 600]].reshape(3, 1, 1, 1)
+    true = torch.distributions.Normal(FULL.posterior_mean(x0, x, t), variance.sqrt().expand_as(x0))
+    kl = torch.distributions.kl_divergence(true, ours)
+    upper = torch.where(x0 > 0.999, torch.inf, x0 + 1 / 255)
+    lower = torch.where(x0 < -0.999, -torch.inf, x0 - 1 / 255)
+    cdf = stats.norm(mean.numpy(), np.exp(guess.log_variance.numpy() / 2)).cdf
+    likelihood = torch.from_numpy(cdf(upper.numpy()) - cdf(lower.numpy())).clamp_min(1e-12)
+    expected = torch.cat([-likelihood[:1].log(), kl[1:]]).mean((1, 2, 3)) / math.log(2)
+    torch.testing.assert_close(
+        variational_bound(guess, x0, x, t, FULL), expected, rtol=1e-6, atol=0
+    )
+
+
+def test_the_bound_of_a_perfect_guess_is_zero():
+    x0 = frames()
+    t = torch.tensor([1, 10, 500, 999])
+    x = FULL.add_noise(x0, noise_like(x0), t)
+    log_variance = at(FULL.log_posterior_variance, t, x).expand_as(x)
+    bound = variational_bound(Denoised(x0, x, log_variance), x0, x, t, FULL)
+    torch.testing.assert_close(bound, torch.zeros(4, dtype=torch.float64), atol=1e-12, rtol=0)
+
+
+BOXES = torch.tensor([[1, 2, 4, 5], [0, 0, 6, 6], [5, 0, 6, 1], [0, 4, 2, 6]])
+
+
+def _losses(
+    output: torch.Tensor, t: list[int], config: DiffusionConfig | None = None
+) -> tuple[Losses, torch.Tensor, torch.Tensor]:
+    """Losses of a network that answers `output`, whatever it is shown; the noise and the frames."""
+    generator = torch.Generator().manual_seed(3)
+    x0 = torch.rand(4, 3, 6, 6, generator=generator) * 2 - 1
+    noise = torch.randn(4, 3, 6, 6, generator=generator)
+    config = config or DiffusionConfig()
+    parts = losses(lambda _x, _t: output, x0, BOXES, torch.tensor(t), noise, FULL, config)
+    return parts, noise, x0
+
+
+def test_simple_and_lip_loss_by_hand():
+    output = torch.randn(4, 6, 6, 6, generator=torch.Generator().manual_seed(1))
+    parts, noise, _ = _losses(output, [5, 300, 600, 999])
+    error = ((output[:, :3] - noise) ** 2).double().numpy()
+    for row, (x0, y0, x1, y1) in enumerate(BOXES.tolist()):
+        inside = [
+            error[row, channel, y, x]
+            for channel in range(3)
+            for y in range(y0, y1)
+            for x in range(x0, x1)
+        ]
+        assert float(parts.lip[row]) == pytest.approx(sum(inside) / len(inside), rel=1e-5)
+        assert float(parts.simple[row]) == pytest.approx(error[row].mean(), rel=1e-5)
+
+
+def test_v_has_its_own_target():
+    output = torch.zeros(4, 6, 6, 6)
+    t = [5, 300, 600, 999]
+    parts, noise, x0 = _losses(output, t, DiffusionConfig(prediction="v"))
+    v = target_of(x0, noise, torch.tensor(t), FULL, "v")
+    torch.testing.assert_close(parts.simple, (v**2).mean((1, 2, 3)))
+
+
+def test_an_error_outside_the_mouth_is_no_lip_loss():
+    _, noise, _ = _losses(torch.zeros(4, 6, 6, 6), [10, 20, 30, 40])
+    output = torch.cat([noise, torch.zeros_like(noise)], 1)
+    output[0, :3, 0, 0] += 7  # outside of the first box, inside of the second
+    output[1, :3, 0, 0] += 7
+    parts, _, _ = _losses(output, [10, 20, 30, 40])
+    assert parts.lip.tolist() == pytest.approx([0, 49 / 36, 0, 0], abs=1e-5)
+    assert parts.simple.tolist() == pytest.approx([49 / 36, 49 / 36, 0, 0], abs=1e-5)
+
+
+def test_masks():
+    masks = box_mask(BOXES, 6)
+    for mask, (x0, y0, x1, y1) in zip(masks, BOXES.tolist(), strict=True):
+        expected = torch.zeros(1, 6, 6)
+        expected[:, y0:y1, x0:x1] = 1
+        assert torch.equal(mask, expected)
+
+
+def test_the_bound_trains_the_variance_alone_and_the_others_the_mean_alone():
+    output = (0.1 * torch.randn(4, 6, 6, 6)).requires_grad_()
+    for part, trained, left in (
+        ("vlb", slice(3, 6), slice(0, 3)),
+        ("simple", slice(0, 3), slice(3, 6)),
+        ("lip", slice(0, 3), slice(3, 6)),
+    ):
+        output.grad = None
+        parts, _, _ = _losses(output, [0, 1, 500, 999])
+        getattr(parts, part).sum().backward()
+        assert output.grad[:, trained].abs().sum((1, 2, 3)).gt(0).all(), part
+        assert not output.grad[:, left].any(), part
+
+
+def test_the_network_is_told_the_step_and_shown_the_noisy_frame():
+    asked = []
+
+    def network(x: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        asked.append((x, steps))
+        return torch.zeros(4, 6, 6, 6)
+
+    x0, t = frames().float(), torch.tensor([0, 7, 80, 999])
+    noise = noise_like(x0).float()
+    losses(network, x0, BOXES, t, noise, FULL, DiffusionConfig())
+    ((x, steps),) = asked
+    assert torch.equal(steps, t)
+    torch.testing.assert_close(x, FULL.add_noise(x0, noise, t))
+
+
+def test_total_is_the_weighted_sum():
+    parts = Losses(torch.tensor([1.0, 3.0]), torch.tensor([10.0, 30.0]), torch.tensor([5.0, 7.0]))
+    config = DiffusionConfig(lambda_vlb=0.01, lambda_ls=0.5)
+    assert float(parts.total(config)) == pytest.approx(2 + 0.01 * 20 + 0.5 * 6)
+
+
+def test_defaults_are_the_papers():
+    config = DiffusionConfig()
+    assert (config.steps, config.prediction) == (1000, "epsilon")
+    assert (config.lambda_vlb, config.lambda_ls) == (1e-4, 0.2)
+
+
+def test_constants_are_made_float32_before_they_travel():
+    """Some devices (MPS) hold no float64."""
+    values = at(FULL.alpha_bar, torch.tensor([0, 999]), torch.zeros(2, 3, 4, 4))
+    assert values.dtype == torch.float32
+    assert values.shape == (2, 1, 1, 1)
+    torch.testing.assert_close(
+        values.flatten().double(), FULL.alpha_bar[[0, 999]], rtol=1e-7, atol=0
+    )

@@ -1,0 +1,213 @@
+"""Autoregressive generation, with networks that write down what they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from model.data import grey, to_unit
+from model.diffusion import cosine_schedule
+from model.generate import SampleConfig, generate
+from model.network import Conditions, TalkingHead
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from model.presets import Preset
+    from model.samplers import SamplerName
+
+ONE_STEP = SampleConfig("ddim", steps=1)
+FEATURES = 234
+
+
+class Recorder(nn.Module):
+    """Draws frame k of clip i evenly in the colour 10 i + 20 k + (0, 1, 2); notes what it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.anything = nn.Parameter(torch.zeros(1))
+        self.noise: list[Tensor] = []
+        self.seen: list[Conditions] = []
+
+    def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        k = len(self.seen)
+        self.noise.append(x)
+        self.seen.append(conditions)
+        assert t.tolist() == [999] * len(x)
+        x0 = torch.stack([colour(i, k) for i in range(len(x))])
+        alpha_bar = float(cosine_schedule().alpha_bar[999])
+        v = (alpha_bar**0.5 * x - x0) / (1 - alpha_bar) ** 0.5
+        return torch.cat([v, torch.zeros_like(v)], 1)
+
+
+def colour(clip: int, k: int) -> Tensor:
+    pixels = torch.tensor([0, 1, 2]) + 10 * clip + 20 * k
+    return to_unit(pixels).reshape(3, 1, 1).expand(3, 32, 32)
+
+
+def faces(count: int) -> list[NDArray[np.uint8]]:
+    rng = np.random.default_rng(5)
+    return [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def speech(length: int, clip: int = 0) -> NDArray[np.float32]:
+    """The features of frame k are 100 clip + k."""
+    return (100 * clip + np.arange(length, dtype=np.float32))[:, None] * np.ones(
+        (1, FEATURES), np.float32
+    )
+
+
+@pytest.fixture
+def model(small: Preset, speech_format) -> TalkingHead:
+    torch.manual_seed(2)
+    model = TalkingHead(small, speech_format)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.05)
+    return model.eval()
+
+
+def draw(model: nn.Module, preset: Preset, lengths: list[int], config: SampleConfig) -> list[list]:
+    """The video of each clip."""
+    videos: list[list] = [[] for _ in lengths]
+    heard = [speech(length, clip) for clip, length in enumerate(lengths)]
+    for frames in generate(model, preset, faces(len(lengths)), heard, config):
+        for video, frame in zip(videos, frames, strict=True):
+            if frame is not None:
+                video.append(frame)
+    return videos
+
+
+def test_motion_frames_start_as_the_identity_and_slide(small: Preset):
+    recorder = Recorder()
+    list(generate(recorder, small, faces(2), [speech(4), speech(4, 1)], ONE_STEP))
+    identity = torch.stack([to_unit(torch.from_numpy(f).permute(2, 0, 1)) for f in faces(2)])
+    drawn = [torch.stack([colour(0, k), colour(1, k)]) for k in range(3)]
+    expected = [
+        (identity, identity),
+        (identity, drawn[0]),
+        (drawn[0], drawn[1]),
+        (drawn[1], drawn[2]),
+    ]
+    assert len(recorder.seen) == 4
+    for seen, (older, newer) in zip(recorder.seen, expected, strict=True):
+        assert torch.equal(seen.identity, identity)
+        torch.testing.assert_close(seen.motion, torch.cat([older, newer], 1), atol=1e-6, rtol=0)
+
+
+def test_frames_are_what_was_drawn(small: Preset):
+    for k, (first, second) in enumerate(
+        generate(Recorder(), small, faces(2), [speech(3), speech(3, 1)], ONE_STEP)
+    ):
+        for frame, base in ((first, 20 * k), (second, 10 + 20 * k)):
+            assert frame.shape == (32, 32, 3)
+            assert frame.dtype == np.uint8
+            assert frame.flags.c_contiguous
+            assert np.array_equal(
+                np.unique(frame.reshape(-1, 3), axis=0), [[base, base + 1, base + 2]]
+            )
+
+
+def test_speech_is_heard_from_two_frames_before_to_two_after(small: Preset):
+    recorder = Recorder()
+    list(generate(recorder, small, faces(2), [speech(4), speech(4, 1)], ONE_STEP))
+    windows = [[0, 0, 0, 1, 2], [0, 0, 1, 2, 3], [0, 1, 2, 3, 3], [1, 2, 3, 3, 3]]
+    for seen, window in zip(recorder.seen, windows, strict=True):
+        assert seen.speech.shape == (2, 5, FEATURES)
+        assert seen.speech[0, :, 7].tolist() == window
+        assert seen.speech[1, :, 7].tolist() == [100 + value for value in window]
+
+
+def test_clips_end_each_at_its_own_length(small: Preset):
+    frames = list(
+        generate(Recorder(), small, faces(3), [speech(2), speech(5, 1), speech(3, 2)], ONE_STEP)
+    )
+    lengths = [sum(step[clip] is not None for step in frames) for clip in range(3)]
+    assert (len(frames), lengths) == (5, [2, 5, 3])
+    assert [step[0] is None for step in frames] == [False, False, True, True, True]
+
+
+def test_grey_motion_frames(small: Preset):
+    recorder = Recorder()
+    preset = replace(small, unet=replace(small.unet, motion_channels=1))
+    list(generate(recorder, preset, faces(1), [speech(3)], ONE_STEP))
+    identity = recorder.seen[0].identity
+    assert identity.shape == (1, 3, 32, 32)
+    torch.testing.assert_close(recorder.seen[0].motion, grey(identity).repeat(1, 2, 1, 1))
+    expected = torch.stack([grey(colour(0, 0)), grey(colour(0, 1))], 1)
+    torch.testing.assert_close(recorder.seen[2].motion, expected[0][None], atol=1e-6, rtol=0)
+
+
+def test_what_is_drawn_next_sees_eight_bits(small: Preset, model: TalkingHead):
+    seen = []
+    model.register_forward_pre_hook(lambda _, given: seen.append(given[2].motion))
+    videos = draw(model, small, [3], SampleConfig("ddim", steps=2))
+    newest = ((seen[-1][0, 3:] + 1) * 127.5).permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(newest, videos[0][1], atol=1e-3)
+
+
+def test_larger_faces_are_shrunk(small: Preset):
+    face = np.kron(faces(1)[0], np.ones((4, 4, 1), np.uint8))
+    recorder = Recorder()
+    next(generate(recorder, small, [face], [speech(1)], ONE_STEP))
+    expected = to_unit(torch.from_numpy(faces(1)[0]).permute(2, 0, 1))
+    torch.testing.assert_close(recorder.seen[0].identity[0], expected)
+
+
+# --- noise ----------------------------------------------------------------------------------------
+
+
+def test_clip_i_has_the_noise_of_seed_plus_i_alone_or_in_a_batch(small: Preset):
+    together, alone = Recorder(), Recorder()
+    list(generate(together, small, faces(3), [speech(2)] * 3, replace(ONE_STEP, seed=40)))
+    list(generate(alone, small, faces(1), [speech(2)], replace(ONE_STEP, seed=42)))
+    for batch, one in zip(together.noise, alone.noise, strict=True):
+        assert torch.equal(batch[2], one[0])
+        assert not torch.equal(batch[0], batch[1])
+    assert not torch.equal(alone.noise[0], alone.noise[1])  # every frame has its own
+    stacked = torch.stack(together.noise)
+    assert float(stacked.mean()) == pytest.approx(0, abs=0.03)
+    assert float(stacked.std()) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["ddim", "dpm", "ancestral"])
+def test_a_clip_is_the_same_alone_and_beside_a_longer_one(small, model, name: SamplerName):
+    config = SampleConfig(name, steps=3, seed=7)
+    both = draw(model, small, [3, 4], config)
+    alone = draw(model, small, [3], config)
+    again = draw(model, small, [3], config)
+    other = draw(model, small, [3], replace(config, seed=8))
+    assert [len(video) for video in both] == [3, 4]
+    assert np.array_equal(alone[0], again[0])
+    assert np.abs(np.subtract(both[0], alone[0], dtype=int)).max() <= 1
+    assert np.abs(np.subtract(alone[0], other[0], dtype=int)).max() > 5
+
+
+def test_the_rest_of_the_program_keeps_its_random_numbers(small: Preset, model: TalkingHead):
+    torch.manual_seed(9)
+    expected = torch.rand(3)
+    torch.manual_seed(9)
+    draw(model, small, [2], SampleConfig("ancestral", steps=2))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_bf16_draws_nearly_the_same(small: Preset, model: TalkingHead):
+    dtypes = []
+    model.unet.out[2].register_forward_hook(lambda *given: dtypes.append(given[2].dtype))
+    whole = draw(model, small, [2], SampleConfig("ddim", 3, precision="float32"))
+    half = draw(model, small, [2], SampleConfig("ddim", 3, precision="bf16"))
+    assert set(dtypes[:6]) == {torch.float32}
+    assert set(dtypes[6:]) == {torch.bfloat16}
+    assert np.abs(np.subtract(whole, half, dtype=int)).mean() < 4
+
+
+def test_no_gradient_is_kept(small: Preset, model: TalkingHead):
+    seen = []
+    model.register_forward_hook(lambda *given: seen.append(given[2].requires_grad))
+    draw(model, small, [2], ONE_STEP)
+    assert seen == [False, False]

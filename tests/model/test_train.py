@@ -1,0 +1,324 @@
+"""Training: it learns, stops when told, carries on where it was, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from model import train as module
+from model.checkpoint import load_model, read_info
+from model.data import TrainingFrames, batches
+from model.train import RunOptions, checkpoint_path, ema_decay, learning_rate, train
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from model.presets import Preset
+
+
+def options(data: Path, out: Path, preset: Preset, **changes: object) -> RunOptions:
+    given = RunOptions(
+        data, out, preset, device="cpu", loaders=0, log_every=1, save_every=1000, strip_every=0
+    )
+    return replace(given, **changes)
+
+
+def curves(run: Path) -> dict[str, dict[int, float]]:
+    """Every TensorBoard curve of a run, {name: {step: value}}."""
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return {
+        name: {event.step: event.value for event in events.Scalars(name)}
+        for name in events.Tags()["scalars"]
+    }
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_model(path, torch.device("cpu"))[0].state_dict()
+
+
+# --- the recipe -----------------------------------------------------------------------------------
+
+
+def test_learning_rate(recipe: Callable[..., Preset]):
+    constant = recipe(learning_rate=0.01).train
+    assert {learning_rate(step, constant) for step in (0, 10, 10**6)} == {0.01}
+    warm = recipe(learning_rate=0.01, warmup=10).train
+    rates = [learning_rate(step, warm) for step in range(12)]
+    assert rates == pytest.approx([0.01 * min(1, (step + 1) / 10) for step in range(12)])
+    falling = recipe(learning_rate=0.01, decay_every=100, decay=0.8).train
+    for step in (0, 99, 100, 199, 200, 1799):
+        assert learning_rate(step, falling) == pytest.approx(0.01 * 0.8 ** (step // 100))
+
+
+def test_average_has_the_half_life_it_says(recipe: Callable[..., Preset]):
+    averaged = recipe(ema_half_life=50).train
+    late = [ema_decay(step, averaged) for step in range(1000, 1050)]
+    assert np.prod(late) == pytest.approx(0.5)
+    # At first it is a tenth of the steps so far: the weights of the beginning are soon forgotten.
+    assert ema_decay(100, averaged) == pytest.approx(0.5 ** (1 / 10))
+    assert ema_decay(1, averaged) == pytest.approx(0.5**10)
+    early = [ema_decay(step, averaged) for step in range(1, 600)]
+    assert early == sorted(early)
+    assert ema_decay(5, recipe(ema_half_life=0).train) == 0
+
+
+def test_average_is_that_of_the_weights_seen(drawn_set, tmp_path, recipe, monkeypatch):
+    seen: list[torch.Tensor] = []
+    update = module._update
+
+    def noted(state, total, given) -> None:
+        update(state, total, given)
+        seen.append(state.model.unet.out[2].weight.detach().clone())
+
+    monkeypatch.setattr(module, "_update", noted)
+    preset = recipe(steps=5, ema_half_life=0.4)
+    path = train(options(drawn_set, tmp_path / "run", preset), lambda _: None)
+    expected = torch.zeros_like(seen[0])  # as this layer begins
+    for step, weight in enumerate(seen, start=1):
+        keep = 0.5 ** (1 / min(0.4, step / 10))
+        expected = keep * expected + (1 - keep) * weight
+    torch.testing.assert_close(weights(path)["unet.out.2.weight"], expected, atol=1e-7, rtol=1e-5)
+
+
+def test_gradients_are_clipped(drawn_set, tmp_path, recipe, monkeypatch):
+    norms: list[float] = []
+    adam_step = torch.optim.Adam.step
+
+    def noted(self, *given: object) -> object:
+        grads = [
+            p.grad for group in self.param_groups for p in group["params"] if p.grad is not None
+        ]
+        norms.append(float(torch.stack([grad.norm() for grad in grads]).norm()))
+        return adam_step(self, *given)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", noted)
+    train(options(drawn_set, tmp_path / "free", recipe(steps=3)), lambda _: None)
+    train(options(drawn_set, tmp_path / "held", recipe(steps=3, clip_norm=0.01)), lambda _: None)
+    assert min(norms[:3]) > 0.02
+    assert max(norms[3:]) <= 0.0101
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+def test_it_learns(real_set: Path, tmp_path: Path, recipe):
+    preset = recipe(steps=120, batch_size=8, learning_rate=3e-3, warmup=10)
+    lines: list[str] = []
+    path = train(options(real_set, tmp_path / "run", preset, log_every=10), lines.append)
+    assert path == tmp_path / "run" / "checkpoint-0000120.safetensors"
+    curve = curves(tmp_path / "run")
+    for name in ("loss/simple", "loss/lip", "loss/loss"):
+        values = [curve[name][step] for step in range(10, 121, 10)]
+        # The best answer without a look at the frame is about 1, a v of unit variance.
+        assert values[0] > 0.6
+        assert np.mean(values[-3:]) < 0.35 * values[0]
+    assert curve["loss/loss"][120] == pytest.approx(
+        curve["loss/simple"][120] + 1e-4 * curve["loss/vlb"][120] + 0.2 * curve["loss/lip"][120],
+        rel=0.5,  # presets may add parts of their own
+    )
+    assert lines[0].startswith("small: ")
+    assert "steps 0 to 120" in lines[0]
+    assert sum("images/s" in line for line in lines) == 12
+    assert lines[-1].startswith("step 120/120 ")
+
+
+def test_a_run_leaves_its_options_checkpoints_and_strips(drawn_set, tmp_path, recipe):
+    run = tmp_path / "run"
+    given = options(drawn_set, run, recipe(steps=5), save_every=2, strip_every=3, seed=4)
+    path = train(given, lambda _: None)
+    found = sorted(entry.name for entry in run.glob("checkpoint-*"))
+    assert found == [
+        f"checkpoint-000000{step}.{kind}" for step in (2, 4, 5) for kind in ("json", "safetensors")
+    ]
+    assert path == checkpoint_path(run, 5)
+    info = read_info(path)
+    assert (info.step, info.seed, info.preset) == (5, 4, given.preset)
+    told = json.loads((run / "options.json").read_text())
+    assert (told["seed"], told["data"]) == (4, str(drawn_set))
+    assert told["preset"]["unet"]["base_channels"] == 16
+    (strip,) = (run / "strips").iterdir()
+    assert strip.name == "step-0000003.png"
+    assert cv2.imread(str(strip)).shape == (64, 3 * 32, 3)  # the test clip has five frames
+    assert not [entry for entry in run.rglob("*") if ".tmp" in entry.name]
+
+
+def test_the_same_seed_gives_the_same_model(drawn_set, tmp_path, recipe):
+    first, again, other = (
+        weights(
+            train(options(drawn_set, tmp_path / name, recipe(steps=3), seed=seed), lambda _: None)
+        )
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_noise_on_motion_frames_reaches_the_network(drawn_set, small: Preset, recipe):
+    """As much as the recipe says, and nothing of it on the other conditions."""
+    seen = []
+
+    def model(x: torch.Tensor, _t: torch.Tensor, conditions: object) -> torch.Tensor:
+        seen.append(conditions)
+        return torch.zeros(len(x), 6, *x.shape[2:], requires_grad=True)
+
+    frames = TrainingFrames(
+        drawn_set, small.unet, seed=0, frames_per_clip=4, drop_motion=0.0, split="train"
+    )
+    batch = next(iter(batches(frames, 64, workers=0, pin=False)))
+    schedule = module.cosine_schedule()
+    for noise in (0.0, 0.2):
+        preset = recipe(motion_noise=noise)
+        module._losses(model, batch, schedule, preset, torch.device("cpu"), bf16=False)
+    clean, noisy = seen
+    assert torch.equal(clean.motion, module.to_unit(batch.motion))
+    assert torch.equal(clean.identity, noisy.identity)
+    assert torch.equal(clean.speech, noisy.speech)
+    levels = (noisy.motion - clean.motion).std((1, 2, 3))
+    assert float(levels.max()) == pytest.approx(0.2, rel=0.1)
+    assert float(levels.mean()) == pytest.approx(0.1, rel=0.25)
+    assert float(levels.min()) < 0.03
+
+
+# --- stopping and carrying on ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops_and_resume_carries_on(drawn_set, tmp_path, recipe, number):
+    run, before = tmp_path / "run", signal.getsignal(number)
+
+    def interrupted(line: str) -> None:
+        if line.startswith("step 3/"):
+            os.kill(os.getpid(), number)
+
+    path = train(options(drawn_set, run, recipe(steps=8)), interrupted)
+    assert path == checkpoint_path(run, 3)
+    assert signal.getsignal(number) is before
+
+    lines: list[str] = []
+    resumed = train(options(drawn_set, run, recipe(steps=8), resume=True), lines.append)
+    assert resumed == checkpoint_path(run, 8)
+    assert "steps 3 to 8" in lines[0]
+    assert [line.split()[1] for line in lines[1:]] == [f"{step}/8" for step in range(4, 9)]
+    assert sorted(curves(run)["loss/simple"]) == list(range(1, 9))
+    assert read_info(resumed).step == 8
+
+
+def test_a_resumed_run_begins_with_the_weights_it_ended_with(
+    drawn_set, tmp_path, recipe, monkeypatch
+):
+    run = tmp_path / "run"
+    path = train(options(drawn_set, run, recipe(steps=2)), lambda _: None)
+    begun: list[dict] = []
+    monkeypatch.setattr(
+        module,
+        "_update",
+        lambda state, *_: (
+            begun.append({n: v.clone() for n, v in state.average.state_dict().items()})
+            or setattr(state, "step", state.step + 1)
+        ),
+    )
+    train(options(drawn_set, run, recipe(steps=3), resume=True), lambda _: None)
+    saved = weights(path)
+    assert all(torch.equal(begun[0][name], saved[name]) for name in saved)
+
+
+def test_a_finished_run_is_finished(drawn_set, tmp_path, recipe):
+    run = tmp_path / "run"
+    path = train(options(drawn_set, run, recipe(steps=2)), lambda _: None)
+    before = {entry: entry.stat().st_mtime_ns for entry in run.glob("checkpoint*")}
+    assert train(options(drawn_set, run, recipe(steps=2), resume=True), lambda _: None) == path
+    assert {entry: entry.stat().st_mtime_ns for entry in run.glob("checkpoint*")} == before
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_a_terminal_reaches_the_readers_too(drawn_set: Path, tmp_path: Path):
+    """The whole process group is told; the loop still ends as it should."""
+    run = tmp_path / "run"
+    words = ["--data", drawn_set, "--out", run, "--batch-size", 1, "--steps", 100_000]
+    words += ["--loaders", 2, "--log-every", 1, "--strip-every", 0, "--device", "cpu"]
+    with subprocess.Popen(
+        [sys.executable, "-c", "from model.cli import train_main; train_main()", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:
+        try:
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if line.startswith("step 6/"):
+                    os.killpg(process.pid, signal.SIGINT)
+                    time.sleep(0.2)
+                    os.killpg(process.pid, signal.SIGINT)  # an impatient user
+            assert process.wait(60) == 0, "".join(said)
+        finally:
+            process.kill()
+    assert "Traceback" not in "".join(said)
+    assert said[-1].startswith(f"saved {run}")
+    assert read_info(next(run.glob("checkpoint-*.safetensors"))).step >= 6
+
+
+# --- what is wrong --------------------------------------------------------------------------------
+
+
+def test_an_occupied_folder_is_not_written_over(drawn_set, tmp_path, recipe):
+    run = tmp_path / "run"
+    train(options(drawn_set, run, recipe(steps=1)), lambda _: None)
+    before = {entry: entry.read_bytes() for entry in run.rglob("*") if entry.is_file()}
+    with pytest.raises(UserError, match="holds a run already; add --resume"):
+        train(options(drawn_set, run, recipe(steps=2)), lambda _: None)
+    assert {entry: entry.read_bytes() for entry in run.rglob("*") if entry.is_file()} == before
+
+
+def test_nothing_to_resume(drawn_set, tmp_path, recipe):
+    with pytest.raises(UserError, match="nothing to resume: no checkpoint in"):
+        train(options(drawn_set, tmp_path / "run", recipe(steps=1), resume=True), lambda _: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_network_is_not_resumed_but_another_recipe_is(drawn_set, tmp_path, recipe, small):
+    run = tmp_path / "run"
+    train(options(drawn_set, run, recipe(steps=1)), lambda _: None)
+    for changed in (
+        replace(small, name="wide", unet=replace(small.unet, base_channels=8)),
+        replace(small, name="epsilon", diffusion=replace(small.diffusion, prediction="epsilon")),
+        replace(small, name="deaf", speech_hidden=4),
+    ):
+        with pytest.raises(UserError, match="was trained with preset 'small'.*--preset small"):
+            train(options(drawn_set, run, changed, resume=True), lambda _: None)
+    faster = recipe(steps=2, learning_rate=0.5, batch_size=2)
+    path = train(options(drawn_set, run, faster, resume=True), lambda _: None)
+    assert path == checkpoint_path(run, 2)
+
+
+def test_a_loss_that_is_no_number_names_the_clips(tmp_path, drawn_sample, write_set, recipe):
+    bad = drawn_sample("rotten", 4)
+    bad.speech[:] = np.nan
+    data = write_set(tmp_path / "set", [("train", [bad, drawn_sample("good", 4)])])
+    with pytest.raises(FloatingPointError, match=r"loss is nan at step \d+; clips .*'rotten'"):
+        train(options(data, tmp_path / "run", recipe(steps=20)), lambda _: None)
+
+
+def test_a_data_set_that_is_none(tmp_path, drawn_sample, write_set, recipe):
+    with pytest.raises(UserError, match="no such folder"):
+        train(options(tmp_path / "none", tmp_path / "run", recipe(steps=1)), lambda _: None)
+    data = write_set(tmp_path / "set", [("test", [drawn_sample("a", 4)])])
+    with pytest.raises(UserError, match="no clip of split 'train'; it has"):
+        train(options(data, tmp_path / "run", recipe(steps=1)), lambda _: None)
