@@ -30,6 +30,9 @@ class TrainConfig:
         motion_noise: largest standard deviation of the noise on motion frames, in their range of
             [-1, 1]; each training frame draws its own. In sampling the motion frames are generated
             ones, whose flaws a network that saw clean ones would copy and let grow.
+        speech_noise: standard deviation of the noise on speech features, in units of each
+            coefficient's own; half of it is common to a frame's windows, as another microphone
+            would be. Keeps a network that hears few recordings from knowing them by heart.
         lambda_lips: weight of an auxiliary loss: the target's lip shape, read off its speech
             embedding by a linear layer. The embeddings then say what lips do long before the
             network's own gradient would have taught them; 0 in the paper.
@@ -47,6 +50,7 @@ class TrainConfig:
     ema_half_life: float = 0.0
     drop_motion: float = 0.0
     motion_noise: float = 0.0
+    speech_noise: float = 0.0
     lambda_lips: float = 0.0
     frames_per_clip: int = 8
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import signal
-import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -13,14 +12,14 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch.nn import functional as F
 from torch.nn.utils import clip_grad_norm_
-from torch.utils.tensorboard import SummaryWriter
 
 from model.checkpoint import Info, TrainingState, latest, read_info, restore, save
 from model.data import Batch, TrainingFrames, batches, to_unit
-from model.device import Precision, choose_device, choose_precision, memory_used
+from model.device import Precision, choose_device, choose_precision
 from model.diffusion import Losses, cosine_schedule, losses
 from model.network import Conditions, SpeechFormat, TalkingHead
 from model.preview import draw_strip
+from model.status import StatusLog
 from pipeline.errors import UserError
 from pipeline.files import write_json
 from pipeline.shards import read_dataset
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from model.diffusion import Schedule
+    from model.diffusion import DiffusionConfig, Schedule
     from model.presets import Preset, TrainConfig
 
 
@@ -82,7 +81,7 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
     """
     preset, recipe = options.preset, options.preset.train
     device = choose_device(options.device)
-    bf16 = choose_precision(options.precision, device) == "bf16"
+    precision = choose_precision(options.precision, device)
     speech = SpeechFormat.of(read_dataset(options.data)["speech"])
     state = _begin(options, speech, device)
     schedule = cosine_schedule(preset.diffusion.steps)
@@ -100,16 +99,18 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
     parameters = sum(p.numel() for p in state.model.parameters())
     report(
         f"{preset.name}: {parameters / 1e6:.1f} M parameters, {device}, "
-        f"{'bf16' if bf16 else 'float32'}, steps {state.step} to {recipe.steps}"
+        f"{precision}, steps {state.step} to {recipe.steps}"
     )
     with _stop_signals() as stopped:
         for batch in loader:
             if state.step >= recipe.steps or stopped():
                 break
-            parts = _losses(state.model, batch, schedule, preset, device, bf16=bf16)
+            conditions = _conditions(state.model, batch, recipe, device)
+            parts = _losses(state.model, batch, conditions, schedule, preset.diffusion, precision)
             total = parts.total(preset.diffusion)
             if recipe.lambda_lips:
-                total = total + recipe.lambda_lips * lip_reading_loss(state.model, batch, device)
+                lips = lip_reading_loss(state.model, conditions, batch.lips)
+                total = total + recipe.lambda_lips * lips
             if not torch.isfinite(total):
                 raise FloatingPointError(
                     f"loss is {total.item()} at step {state.step}; clips {sorted(set(batch.keys))}"
@@ -175,42 +176,52 @@ def _same_model(found: Path, options: RunOptions, speech: SpeechFormat) -> None:
         raise UserError(f"{found} takes other speech features than {options.data} holds")
 
 
+def _conditions(
+    model: TalkingHead, batch: Batch, recipe: TrainConfig, device: torch.device
+) -> Conditions:
+    """What the frames of a batch are drawn from, disturbed as the recipe asks."""
+    motion = to_unit(batch.motion.to(device, non_blocking=True))
+    if recipe.motion_noise:
+        level = recipe.motion_noise * torch.rand(len(motion), 1, 1, 1, device=device)
+        motion = motion + level * torch.randn_like(motion)
+    speech = batch.speech.to(device, non_blocking=True)
+    if recipe.speech_noise:
+        std = model.speech_encoder.std
+        split = speech.reshape(*speech.shape[:-1], -1, len(std))
+        common = torch.randn(len(split), 1, 1, len(std), device=device)
+        noise = torch.randn_like(split) + 0.5 * common
+        speech = (split + recipe.speech_noise * std * noise).flatten(-2)
+    identity = to_unit(batch.identity.to(device, non_blocking=True))
+    return Conditions(identity, motion, speech)
+
+
 def _losses(
     model: TalkingHead,
     batch: Batch,
+    conditions: Conditions,
     schedule: Schedule,
-    preset: Preset,
-    device: torch.device,
-    *,
-    bf16: bool,
+    config: DiffusionConfig,
+    precision: Literal["bf16", "float32"],
 ) -> Losses:
     """Noise, one call of the network, the parts of the loss."""
-
-    def moved(tensor: Tensor) -> Tensor:
-        return tensor.to(device, non_blocking=True)
-
-    target = to_unit(moved(batch.target))
-    motion = to_unit(moved(batch.motion))
-    if preset.train.motion_noise:
-        level = preset.train.motion_noise * torch.rand(len(motion), 1, 1, 1, device=device)
-        motion = motion + level * torch.randn_like(motion)
-    conditions = Conditions(to_unit(moved(batch.identity)), motion, moved(batch.speech))
+    device = conditions.identity.device
+    target = to_unit(batch.target.to(device, non_blocking=True))
     t = torch.randint(0, len(schedule), (len(target),), device=device)
 
     def network(x: Tensor, steps: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             output: Tensor = model(x, steps, conditions)
         return output
 
     noise = torch.randn_like(target)
-    return losses(network, target, moved(batch.mouth), t, noise, schedule, preset.diffusion)
+    return losses(network, target, batch.mouth.to(device), t, noise, schedule, config)
 
 
-def lip_reading_loss(model: TalkingHead, batch: Batch, device: torch.device) -> Tensor:
+def lip_reading_loss(model: TalkingHead, conditions: Conditions, lips: Tensor) -> Tensor:
     """Mean squared error of the lip shape read off the target's own speech embedding."""
-    features = batch.speech[:, batch.speech.shape[1] // 2].to(device)
+    features = conditions.speech[:, conditions.speech.shape[1] // 2]
     shape: Tensor = model.lip_reader(model.speech_encoder(features))
-    return F.mse_loss(shape, batch.lips.to(device))
+    return F.mse_loss(shape, lips.to(shape.device))
 
 
 def _update(state: TrainingState, total: Tensor, recipe: TrainConfig) -> None:
@@ -245,63 +256,6 @@ def ema_decay(step: int, recipe: TrainConfig) -> float:
         return 0.0
     half_life = min(recipe.ema_half_life, step / 10)
     return math.exp2(-1 / half_life)
-
-
-class StatusLog:
-    """Status lines for people, TensorBoard curves for everyone else.
-
-    Args:
-        options: of the run.
-        first: step at which this process began.
-        report: takes the lines.
-    """
-
-    def __init__(self, options: RunOptions, first: int, report: Callable[[str], None]) -> None:
-        self._options, self._first, self._report = options, first, report
-        self._writer = SummaryWriter(str(options.out / "tensorboard"), purge_step=first)
-        self._begin = self._last = time.perf_counter()
-        self._sums: dict[str, float] = {}
-
-    def step(self, step: int, parts: Losses, total: Tensor) -> None:
-        """Counts a step, and says how things stand every `log_every` of them."""
-        values = {"loss": total, "simple": parts.simple, "vlb": parts.vlb, "lip": parts.lip}
-        for name, tensor in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + tensor.detach().mean().item()
-        every, recipe = self._options.log_every, self._options.preset.train
-        if step % every:
-            return
-        now = time.perf_counter()
-        rate = every * recipe.batch_size / (now - self._last)
-        left = (now - self._begin) / (step - self._first) * (recipe.steps - step)
-        means = {name: value / every for name, value in self._sums.items()}
-        for name, value in means.items():
-            self._writer.add_scalar(f"loss/{name}", value, step)
-        self._writer.add_scalar("speed/images_per_second", rate, step)
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
-        self._report(
-            f"step {step}/{recipe.steps}  {shown}  {rate:.1f} images/s  "
-            f"{memory_used()}  {_clock(left)} left"
-        )
-        self._last, self._sums = now, {}
-
-    def strip(self, step: int, image: Tensor) -> None:
-        """Keeps a strip of sampled frames, (3, H, W) uint8, as a PNG and in TensorBoard."""
-        from pipeline.media import write_image
-
-        self._writer.add_image("sampled_above_real", image, step)
-        path = self._options.out / "strips" / f"step-{step:07d}.png"
-        write_image(path, image.permute(1, 2, 0).contiguous().numpy())
-        self._last = time.perf_counter()
-
-    def close(self) -> None:
-        """Flushes the curves."""
-        self._writer.close()
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
 
 
 @contextmanager

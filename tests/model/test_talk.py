@@ -84,7 +84,8 @@ def test_a_picture_is_aligned_to_the_template(picture: Path, tracker, size: int)
 def test_a_turned_and_larger_picture_gives_the_same_crop(
     photograph: np.ndarray, picture: Path, tracker, tmp_path: Path
 ):
-    turn = cv2.getRotationMatrix2D((140, 110), 17, 1.6) + [[0, 0, 90], [0, 0, 80]]
+    turn = cv2.getRotationMatrix2D((140, 110), 17, 1.6)
+    turn[:, 2] += 90, 80
     turned = cv2.warpAffine(photograph, turn, (460, 420), flags=cv2.INTER_CUBIC)
     write_image(tmp_path / "turned.png", turned)
     crop = read_face(tmp_path / "turned.png", tracker, 128)

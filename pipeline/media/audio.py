@@ -1,0 +1,143 @@
+"""Sound read as 16-bit samples, lined up with the video's first frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+
+from pipeline.media.container import (
+    SAMPLE_RATE,
+    SAMPLES_PER_FRAME,
+    MediaError,
+    decoded,
+    open_container,
+    seek,
+)
+from pipeline.media.video import probe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_GAP = 0.1  # seconds of sound missing between two time stamps that become silence
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Sound: `samples` is int16, (N,) when mono or (N, channels); `rate` is in Hz."""
+
+    samples: NDArray[np.int16]
+    rate: int = SAMPLE_RATE
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate
+
+
+def read_audio(
+    path: Path | str,
+    *,
+    rate: int | None = SAMPLE_RATE,
+    mono: bool = True,
+    start: float = 0.0,
+    end: float | None = None,
+) -> Audio:
+    """Decodes the first sound stream, lined up with the video's first frame if there is a video.
+
+    Args:
+        path: any container FFmpeg reads.
+        rate: Hz of the result; None keeps the source's.
+        mono: mix to one channel; otherwise at most two are kept.
+        start: seconds after time zero at which to begin.
+        end: seconds after time zero at which to stop; None reads to the end.
+
+    Raises:
+        MediaError: the file is absent, no media file, or holds no sound.
+    """
+    origin = _time_zero(path)
+    begin = origin + start
+    stop = float("inf") if end is None else origin + end
+    found = _sound(path, rate, mono=mono, begin=begin, stop=stop) if start > 1 else None
+    if found is None or found[0] > begin:  # not to be sought in, or it landed too late
+        found = _sound(path, rate, mono=mono, begin=None, stop=stop)
+    if found is None:
+        raise MediaError(f"{path} has a sound stream but nothing in it that decodes")
+    first, sound = found
+    offset = round((first - begin) * sound.rate)
+    return Audio(_placed(sound.samples, offset, sound.rate, start, end), sound.rate)
+
+
+def _time_zero(path: Path | str) -> float:
+    """Time stamp of the first video frame; of the first sound where there is no picture."""
+    with open_container(path) as container:
+        if not container.streams.audio:
+            raise MediaError(f"{path} holds no sound stream")
+        has_picture = any(
+            not (stream.disposition & av.stream.Disposition.attached_pic)
+            for stream in container.streams.video
+        )
+        if not has_picture:
+            first = next(decoded(container, container.streams.audio[0]), None)
+            return float(first.time or 0.0) if first is not None else 0.0
+    return probe(path).start
+
+
+def _sound(
+    path: Path | str, rate: int | None, *, mono: bool, begin: float | None, stop: float
+) -> tuple[float, Audio] | None:
+    """Sound from before the time stamp `begin` until after `stop`, and the stamp it starts at."""
+    with open_container(path) as container:
+        stream = container.streams.audio[0]
+        rate = rate or int(stream.rate)
+        layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
+        resampler = av.AudioResampler(format="s16", layout=layout, rate=rate)
+        if begin is not None and not seek(container, begin - 0.5):
+            return None
+        chunks: list[NDArray[np.int16]] = []
+        first: float | None = None
+        heard = 0.0
+        for frame in decoded(container, stream):
+            time = frame.time
+            if first is None:
+                first = float(time or 0.0)
+            elif chunks and time is not None and (gap := time - first - heard) > _GAP:
+                chunks.append(np.zeros((round(gap * rate), *chunks[0].shape[1:]), np.int16))
+                heard += gap
+            heard += frame.samples / frame.sample_rate
+            chunks += [_samples(part) for part in resampler.resample(frame)]
+            if first + heard > stop + 0.1:
+                break
+        chunks += [_samples(part) for part in resampler.resample(None)]
+    if first is None or not chunks:
+        return None
+    return first, Audio(np.concatenate(chunks), rate)
+
+
+def _samples(frame: Any) -> NDArray[np.int16]:
+    """A packed s16 frame as (N,) or (N, channels)."""
+    channels = frame.layout.nb_channels
+    flat = frame.to_ndarray().reshape(-1)
+    return flat if channels == 1 else flat.reshape(-1, channels)
+
+
+def _placed(
+    samples: NDArray[np.int16], offset: int, rate: int, start: float, end: float | None
+) -> NDArray[np.int16]:
+    """Shifts samples to begin at `offset` (silence before, or cut) and ends them at `end`."""
+    if offset >= 0:
+        silence = np.zeros((offset, *samples.shape[1:]), np.int16)
+        samples = np.concatenate([silence, samples])
+    else:
+        samples = samples[-offset:]
+    return samples if end is None else samples[: round((end - start) * rate)]
+
+
+def fit_audio(samples: NDArray[np.int16], frames: int) -> NDArray[np.int16]:
+    """Cuts or pads mono 16 kHz sound with silence to exactly `frames` x 640 samples."""
+    wanted = frames * SAMPLES_PER_FRAME
+    return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))

@@ -1,0 +1,41 @@
+"""Pictures read and written as (H, W, 3) uint8 RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+from pipeline.files import atomic_path
+from pipeline.media.container import MediaError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+
+
+def read_image(path: Path | str) -> NDArray[np.uint8]:
+    """Reads a picture, turned as its EXIF data asks: (H, W, 3) uint8 RGB.
+
+    Raises:
+        MediaError: the file is absent or no picture.
+    """
+    name = Path(path)
+    if not name.exists():
+        raise MediaError(f"no such file: {name}")
+    data = np.frombuffer(name.read_bytes(), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    if image is None:
+        raise MediaError(f"cannot read {name} as a picture; PNG and JPEG are safe choices")
+    return cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
+    """Writes (H, W, 3) uint8 RGB as a picture, the format by the suffix, atomically."""
+    if not cv2.haveImageWriter(str(path)):
+        raise MediaError(f"cannot write {path}: use a name that ends in .png or .jpg")
+    with atomic_path(path) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

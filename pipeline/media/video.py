@@ -1,0 +1,237 @@
+"""Video read at a constant rate: output k is the source frame nearest to k / fps."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.media.container import FPS, MediaError, decoded, open_container, seek
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from fractions import Fraction
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums
+_FASTEST = 1000  # frames a second that are believed
+_STAMP_ROUNDING = 1e-3  # seconds; Matroska and FLV write time stamps in whole milliseconds
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a container says about its first video stream.
+
+    Attributes:
+        width: pixels, as displayed (rotation and pixel aspect applied).
+        height: pixels, as displayed.
+        fps: average frames a second of the source; 0 when the container does not say.
+        start: time stamp of the first frame in seconds, this module's time zero.
+        rotation: degrees counter-clockwise that the container asks for: 0, 90, 180 or 270.
+        codec: FFmpeg's name of the video codec.
+        audio_rate: Hz of the first sound stream; 0 when there is none.
+    """
+
+    width: int
+    height: int
+    fps: float
+    start: float
+    rotation: int
+    codec: str
+    audio_rate: int
+
+
+def _to_rgb(frame: Any, aspect: Fraction | None) -> NDArray[np.uint8]:
+    """One decoded frame as displayed: (H, W, 3) uint8 RGB."""
+    width = round(frame.width * aspect) if aspect else frame.width
+    rgb = frame.reformat(width=width, height=frame.height, format="rgb24").to_ndarray()
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
+
+
+def _pixel_aspect(stream: Any) -> Fraction | None:
+    """Pixel aspect ratio when it is known and not square."""
+    aspect = stream.sample_aspect_ratio
+    return aspect if aspect and aspect != 1 else None
+
+
+def _rate(stream: Any) -> float:
+    """Average frames a second; 0 where FFmpeg, not knowing it, names the clock's own rate."""
+    rate = float(stream.average_rate or 0)
+    return rate if rate <= _FASTEST else 0.0
+
+
+def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
+    """(seconds, frame) in order; frames without a time stamp follow at the average rate."""
+    step = 1 / (_rate(stream) or FPS)
+    # AVI stores no display times; what stands in their place is out of order with B-frames.
+    by_decoding = container.format.name == "avi"
+    time = None
+    for frame in decoded(container, stream):
+        stamp = frame.dts if by_decoding else frame.pts
+        own = None if stamp is None else float(stamp * frame.time_base)
+        if own is None:
+            own = 0.0 if time is None else time + step
+        if time is None or own > time:  # a stamp that runs backwards would repeat a frame
+            time = own
+            yield time, frame
+
+
+def _sought(container: Any, stream: Any, wanted: float) -> Iterator[tuple[float, Any]] | None:
+    """What `_timed_frames` gives, from a little before `wanted` on; None if that is out of reach.
+
+    Containers without an index land anywhere, and some count in decoding order, so that the seek
+    aims a second early and where it landed is looked at.
+    """
+    if not seek(container, wanted - 1):
+        return None
+    frames = _timed_frames(container, stream)
+    first = next(frames, None)
+    if first is None or first[0] > wanted + _EPSILON:
+        return None
+    return itertools.chain([first], frames)
+
+
+def probe(path: Path | str) -> VideoInfo:
+    """Reads what a container says about its video, decoding one frame.
+
+    Raises:
+        MediaError: the file is absent, no media file, or holds no video frame.
+    """
+    with open_container(path) as container:
+        stream = _video_stream(container, path)
+        first = next(_timed_frames(container, stream), None)
+        if first is None:
+            raise MediaError(f"{path} has a video stream but no frame in it that decodes")
+        start, frame = first
+        aspect = _pixel_aspect(stream)
+        width = round(frame.width * aspect) if aspect else frame.width
+        height = frame.height
+        rotation = round(frame.rotation / 90) % 4 * 90
+        if rotation in (90, 270):
+            width, height = height, width
+        audio = container.streams.audio
+        return VideoInfo(
+            width=width,
+            height=height,
+            fps=_rate(stream),
+            start=start,
+            rotation=rotation,
+            codec=stream.codec_context.name,
+            audio_rate=int(audio[0].rate or 0) if audio else 0,
+        )
+
+
+def _video_stream(container: Any, path: Path | str) -> Any:
+    if not container.streams.video:
+        raise MediaError(f"{path} holds no video stream")
+    stream = container.streams.video[0]
+    stream.codec_context.thread_count = 1  # workers x threads = cores, and Ray owns the workers
+    return stream
+
+
+def read_frames(
+    path: Path | str, *, fps: float = FPS, start: float = 0.0, end: float | None = None
+) -> Iterator[NDArray[np.uint8]]:
+    """Decodes a video at a constant rate: output k is the source frame nearest to start + k / fps.
+
+    Args:
+        path: any container FFmpeg reads.
+        fps: output frames a second.
+        start: seconds after the first frame at which to begin.
+        end: seconds after the first frame at which to stop; None reads to the end.
+
+    Yields:
+        (H, W, 3) uint8 RGB, as displayed (rotation and pixel aspect applied).
+
+    Raises:
+        MediaError: the file is absent, no media file, or holds no video stream.
+    """
+    with ExitStack() as stack:
+        container = stack.enter_context(open_container(path))
+        stream = _video_stream(container, path)
+        frames = _timed_frames(container, stream)
+        first = next(frames, None)
+        if first is None:
+            return
+        origin = first[0]
+        frames = itertools.chain([first], frames)
+        if start > 1:
+            sought = _sought(container, stream, origin + start)
+            if sought is None:
+                container = stack.enter_context(open_container(path))
+                stream = _video_stream(container, path)
+                sought = _timed_frames(container, stream)
+            frames = sought
+        aspect = _pixel_aspect(stream)
+        for frame in _nearest(frames, fps, origin + start, _stop(origin, end), stream):
+            yield _to_rgb(frame, aspect)
+
+
+def _stop(origin: float, end: float | None) -> float:
+    return float("inf") if end is None else origin + end
+
+
+def _nearest(
+    frames: Iterator[tuple[float, Any]], fps: float, start: float, stop: float, stream: Any
+) -> Iterator[Any]:
+    """The frame nearest to each of start, start + 1/fps, …, until `stop` or the last frame ends."""
+    k = 0
+    gap = 1 / FPS
+    time, frame = next(frames, (0.0, None))
+    for later, next_frame in frames:
+        middle = (time + later) / 2 + _EPSILON
+        while (wanted := start + k / fps) <= middle:
+            if wanted >= stop - _EPSILON:
+                return
+            yield frame
+            k += 1
+        gap, time, frame = later - time, later, next_frame
+    if frame is None:
+        return
+    rate = _rate(stream)
+    last = time + (1 / rate if rate else gap) - _STAMP_ROUNDING
+    while (wanted := start + k / fps) < min(last, stop - _EPSILON):
+        yield frame
+        k += 1
+
+
+@dataclass
+class Frames:
+    """The frames of a video, as often as one likes: kept while they are few, decoded anew if not.
+
+    Preparation passes twice over a clip, once to find the face and once to crop. Short clips stay
+    in memory; a long one costs a second decoding rather than the machine's memory.
+
+    Attributes:
+        path: the video.
+        start: seconds after its first frame.
+        end: seconds after its first frame, or None.
+        keep_bytes: the most that is kept in memory.
+    """
+
+    path: Path | str
+    start: float = 0.0
+    end: float | None = None
+    keep_bytes: int = 512 << 20
+    _kept: list[NDArray[np.uint8]] | None = field(default=None, init=False, repr=False)
+
+    def __iter__(self) -> Iterator[NDArray[np.uint8]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        kept: list[NDArray[np.uint8]] | None = []
+        total = 0
+        for frame in read_frames(self.path, start=self.start, end=self.end):
+            total += frame.nbytes
+            if total > self.keep_bytes:
+                kept = None
+            if kept is not None:
+                kept.append(frame)
+            yield frame
+        self._kept = kept
