@@ -123,7 +123,9 @@ def generate_clips(
     path, device = resolve(checkpoint), choose_device(options.device)
     model, info = load_model(path, device)
     precision = choose_precision(options.precision, device)
-    config = SampleConfig(options.sampler, options.steps, options.seed, precision)
+    config = SampleConfig(
+        sampler=options.sampler, steps=options.steps, seed=options.seed, precision=precision
+    )
     shard_paths(data, options.split)  # an absent split is told before anything is written
     check_speech(data, info)
     claim(out, recipe(data, path, info, config, split=options.split, frames=options.max_frames))

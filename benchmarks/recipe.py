@@ -30,6 +30,7 @@ def recipe(
         "step": info.step,
         "sampler": config.sampler,
         "steps": config.steps,
+        "spacing": config.spacing,
         "seed": config.seed,
         "precision": config.precision,
         "data": str(data.resolve()),

@@ -137,7 +137,12 @@ def sample_command(
         _check_out(job.out)
     chosen = choose_device(device)
     model, info = load_model(resolve(checkpoint), chosen)
-    config = SampleConfig(sampler, steps, seed, choose_precision(precision, chosen))
+    config = SampleConfig(
+        sampler=sampler,
+        steps=steps,
+        seed=seed,
+        precision=choose_precision(precision, chosen),
+    )
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
     total = sum(len(read_speech(job.speech)[0]) for job in jobs)
     with progress("frames", total) as step:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Prediction = Literal["epsilon", "v"]
+Spacing = Literal["uniform", "quadratic"]
 
 
 @dataclass(frozen=True)
@@ -101,20 +102,32 @@ def cosine_schedule(steps: int = 1000) -> Schedule:
     return Schedule(torch.arange(steps), alpha.cumprod(0))
 
 
-def respace(schedule: Schedule, count: int) -> Schedule:
-    """A schedule over `count` of the steps, evenly spread, first and last included.
+def respace(schedule: Schedule, count: int, spacing: Spacing = "uniform") -> Schedule:
+    """A schedule over `count` of the steps, first and last included.
 
     The chosen ᾱ stay what they are; β, β̃ and the posterior follow from them.
+
+    Args:
+        schedule: the full one.
+        count: how many steps to keep.
+        spacing: `uniform`, the paper's; `quadratic` (Song et al. 2021, appendix D.2) is denser at
+            low noise, where few even steps would leave grain.
 
     Raises:
         ValueError: count is not in 1 … K.
     """
-    if not 1 <= count <= len(schedule):
-        raise ValueError(f"{count} steps asked for; choose 1 to {len(schedule)}")
+    length = len(schedule)
+    if not 1 <= count <= length:
+        raise ValueError(f"{count} steps asked for; choose 1 to {length}")
     if count == 1:
-        chosen = torch.tensor([len(schedule) - 1])
+        chosen = torch.tensor([length - 1])
     else:
-        chosen = torch.linspace(0, len(schedule) - 1, count, dtype=torch.float64).round().long()
+        share = torch.linspace(0, 1, count, dtype=torch.float64)
+        wanted = (share if spacing == "uniform" else share**2) * (length - 1)
+        # Quadratic steps crowd together at the low end; none is taken twice, none is lost.
+        chosen = wanted.round().long()
+        for index in range(1, count):
+            chosen[index] = torch.maximum(chosen[index], chosen[index - 1] + 1)
     return Schedule(schedule.steps[chosen], schedule.alpha_bar[chosen])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from model.diffusion import Schedule
+    from model.diffusion import Schedule, Spacing
     from model.network import TalkingHead
     from model.presets import Preset
 
@@ -31,12 +31,15 @@ class SampleConfig:
     Attributes:
         sampler: see `model.samplers`.
         steps: network calls a frame.
+        spacing: of the steps, see `model.diffusion.respace`; `auto` is `uniform` for the ancestral
+            sampler (the paper) and `quadratic` for the others.
         seed: of the noise; clip i of a batch uses seed + i.
         precision: `bf16` or `float32` arithmetic in the network.
     """
 
     sampler: SamplerName = "ddim"
     steps: int = 10
+    spacing: Literal["auto", "uniform", "quadratic"] = "auto"
     seed: int = 0
     precision: str = "float32"
 
@@ -65,7 +68,7 @@ def generate(
     """
     device = next(model.parameters()).device
     unet = preset.unet
-    schedule = respace(cosine_schedule(preset.diffusion.steps), config.steps)
+    schedule = _schedule(preset.diffusion.steps, config)
     identity = torch.stack([as_tensor(face, unet.image_size) for face in identities]).to(device)
     identity = to_unit(identity)
     windows = [torch.from_numpy(speech_windows(part, unet.speech_context)) for part in speech]
@@ -87,6 +90,13 @@ def generate(
             np.ascontiguousarray(image) if k < length else None
             for image, length in zip(shown, lengths, strict=True)
         ]
+
+
+def _schedule(steps: int, config: SampleConfig) -> Schedule:
+    """The steps that the sampler walks."""
+    automatic: Spacing = "uniform" if config.sampler == "ancestral" else "quadratic"
+    spacing = automatic if config.spacing == "auto" else config.spacing
+    return respace(cosine_schedule(steps), config.steps, spacing)
 
 
 def _draw(

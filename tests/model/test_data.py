@@ -18,6 +18,7 @@ from model.data import (
     as_tensor,
     batches,
     grey,
+    lip_shape,
     scaled_box,
     speech_windows,
     to_pixels,
@@ -172,6 +173,19 @@ def test_a_real_mouth_lies_in_its_box(real_set: Path, config: UNetConfig):
             lips = sample.landmarks[target, 48:]
             assert ((lips >= [x0, y0]) & (lips <= [x1, y1])).all()
             assert (x1 - x0) * (y1 - y0) < 32 * 32 / 3
+
+
+def test_lip_shape_is_what_the_lips_do_apart_from_how_they_are(drawn_sample):
+    """These lips walk to the right, a pixel a frame, and keep their shape."""
+    sample = drawn_sample("a", 5)
+    for k in range(5):
+        shape = lip_shape(sample, k).reshape(20, 2)
+        assert shape.dtype == np.float32
+        np.testing.assert_allclose(shape[:, 0], (k - 2) / (0.02 * 32), atol=1e-5)
+        np.testing.assert_allclose(shape[:, 1], 0, atol=1e-5)
+    # The same at another size of the data set.
+    larger = replace(sample, landmarks=2 * sample.landmarks, meta={**sample.meta, "image_size": 64})
+    np.testing.assert_allclose(lip_shape(larger, 4), lip_shape(sample, 4), atol=1e-5)
 
 
 # --- the stream -----------------------------------------------------------------------------------

@@ -115,6 +115,23 @@ def test_respacing_keeps_what_it_keeps(count: int):
     assert torch.isfinite(few.log_posterior_variance).all()
 
 
+@pytest.mark.parametrize("count", [2, 3, 10, 33, 200, 999, 1000])
+def test_quadratic_steps_are_denser_at_low_noise(count: int):
+    few = respace(FULL, count, "quadratic")
+    gaps = few.steps.diff()
+    assert len(few) == count
+    assert (few.steps[0], few.steps[-1]) == (0, 999)
+    assert int(gaps.min()) >= 1  # none twice
+    assert int((gaps[1:] - gaps[:-1]).min() if count > 2 else 0) >= -1
+    assert torch.equal(few.alpha_bar, FULL.alpha_bar[few.steps])
+    # Where they do not crowd, step i is at 999 (i / (K - 1))².
+    i = np.arange(count)
+    wanted = 999 * (i / (count - 1)) ** 2
+    free = wanted >= i
+    np.testing.assert_allclose(few.steps.numpy()[free], wanted[free], atol=1)
+    assert (few.steps.numpy()[~free] == i[~free]).all()
+
+
 def test_a_single_step_is_the_noisiest():
     one = respace(FULL, 1)
     assert one.steps.tolist() == [999]

@@ -159,6 +159,23 @@ def test_larger_faces_are_shrunk(small: Preset):
     torch.testing.assert_close(recorder.seen[0].identity[0], expected)
 
 
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        (SampleConfig("ancestral", 4), [999, 666, 333, 0]),  # the paper's
+        (SampleConfig("ddim", 4), [999, 444, 111, 0]),
+        (SampleConfig("dpm", 4), [999, 444, 111, 0]),
+        (SampleConfig("dpm", 4, spacing="uniform"), [999, 666, 333, 0]),
+        (SampleConfig("ancestral", 4, spacing="quadratic"), [999, 444, 111, 0]),
+    ],
+)
+def test_the_steps_that_are_walked(small, model, config: SampleConfig, steps: list[int]):
+    seen = []
+    model.register_forward_pre_hook(lambda _, given: seen.append(given[1].tolist()))
+    draw(model, small, [1, 1], config)
+    assert seen == [[step, step] for step in steps]
+
+
 # --- noise ----------------------------------------------------------------------------------------
 
 

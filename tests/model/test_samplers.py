@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from model.diffusion import Spacing
+
 FULL = cosine_schedule()
 MEAN, DEVIATION = 0.1, 0.2
 NAMES = get_args(SamplerName)
@@ -138,8 +140,10 @@ def test_two_modes_come_out_in_their_shares(name: SamplerName, steps: int):
     assert float(right.std()) == pytest.approx(deviation, rel=0.15)
 
 
-def error_of(name: SamplerName, steps: int, prediction: str = "v") -> float:
-    schedule = respace(FULL, steps)
+def error_of(
+    name: SamplerName, steps: int, prediction: str = "v", spacing: Spacing = "uniform"
+) -> float:
+    schedule = respace(FULL, steps, spacing)
     noise = normal(3, 8, 3, 8, 8)()
     drawn = SAMPLERS[name](gaussian(schedule, prediction), lambda: noise, schedule, prediction)
     return float((drawn - flow(noise)).square().mean().sqrt())
@@ -162,6 +166,14 @@ def test_dpm_is_of_second_order_and_ddim_of_first():
 @pytest.mark.parametrize("steps", [5, 10, 20, 50])
 def test_dpm_is_nearer_than_ddim_with_few_steps(steps: int):
     assert error_of("dpm", steps) < 0.85 * error_of("ddim", steps)
+    quadratic = [error_of(name, steps, spacing="quadratic") for name in ("dpm", "ddim")]
+    assert quadratic[0] < 0.3 * quadratic[1]
+
+
+@pytest.mark.parametrize("steps", [5, 10, 20, 50])
+@pytest.mark.parametrize("name", ["ddim", "dpm"])
+def test_quadratic_spacing_is_nearer_than_uniform(name: SamplerName, steps: int):
+    assert error_of(name, steps, spacing="quadratic") < 0.65 * error_of(name, steps)
 
 
 @pytest.mark.parametrize("name", NAMES)

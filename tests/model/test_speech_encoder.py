@@ -39,7 +39,8 @@ def test_features_are_standardised_by_coefficient():
     told = encoder(mean=mean.tolist(), std=deviation.tolist())
     plain = encoder()
     given = features(4)
-    standard = (given.reshape(4, STEPS, COEFFICIENTS) - torch.from_numpy(mean)) / deviation
+    standard = given.reshape(4, STEPS, COEFFICIENTS) - torch.from_numpy(mean)
+    standard = standard / torch.from_numpy(deviation)
     torch.testing.assert_close(told(given), plain(standard.flatten(1)), rtol=1e-5, atol=1e-5)
     assert {"mean", "std"} <= told.state_dict().keys()
 

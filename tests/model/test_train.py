@@ -324,7 +324,7 @@ def test_a_data_set_that_is_none(tmp_path, drawn_sample, write_set, recipe):
         train(options(data, tmp_path / "run", recipe(steps=1)), lambda _: None)
 
 
-# --- known faults of the loop, to be repaired there ------------------------------------------------
+# --- known faults of the loop, to be repaired there -----------------------------------------------
 
 
 @pytest.mark.xfail(strict=True, reason="train: purge_step drops the last step before --resume")
@@ -373,9 +373,7 @@ def test_out_is_a_file(drawn_set, tmp_path, recipe):
         train(options(drawn_set, tmp_path / "run", recipe(steps=1)), lambda _: None)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="train: options.json is written before the data is looked at"
-)
+@pytest.mark.xfail(strict=True, reason="train: options.json is written before a look at the data")
 def test_wrong_data_leaves_nothing_behind(tmp_path, drawn_sample, write_set, recipe):
     data = write_set(tmp_path / "set", [("test", [drawn_sample("a", 4)])])
     with pytest.raises(UserError):

@@ -1,0 +1,211 @@
+"""dh-sample as a user meets it: videos, and a sentence with exit code 2 for wrong use."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import sys
+import wave
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from model import cli
+from model.checkpoint import Info, TrainingState, save
+from model.network import TalkingHead
+from pipeline.media import read_frames, write_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.network import SpeechFormat
+    from model.presets import Preset
+
+QUICK = ("--device", "cpu", "--precision", "float32", "--steps", "3")
+
+
+def call(monkeypatch, *words: object) -> int:
+    """Runs dh-sample in this process and returns its exit code."""
+    monkeypatch.setattr(sys, "argv", ["dh-sample", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        cli.sample_main()
+    return int(ended.value.code or 0)
+
+
+def refused(monkeypatch, capsys, *words: object) -> str:
+    """What dh-sample says to wrong use: one sentence."""
+    assert call(monkeypatch, *words) == 2
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    (sentence,) = [line for line in said.err.splitlines() if line.startswith("error: ")]
+    return sentence
+
+
+@pytest.fixture(scope="module")
+def run(
+    small: Preset, speech_format: SpeechFormat, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A run's folder with a checkpoint of a network that has learned nothing."""
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    model = TalkingHead(small, speech_format)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.05)
+    state = TrainingState(model, copy.deepcopy(model), torch.optim.Adam(model.parameters()), 1)
+    save(folder / "checkpoint-0000001.safetensors", state, Info(small, speech_format, 1, 0))
+    return folder
+
+
+@pytest.fixture
+def given(tmp_path: Path, landmark_task: Path) -> Path:
+    """A folder with a picture of a face, one of a wall, and two recordings."""
+    write_image(tmp_path / "face.png", np.ascontiguousarray(data.astronaut()[:260, 80:360]))
+    write_image(tmp_path / "wall.png", np.full((200, 200, 3), 90, np.uint8))
+    rng = np.random.default_rng(0)
+    for name, samples in (("long", 3000), ("short", 1200)):
+        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16000)
+            file.writeframes(rng.normal(0, 3000, samples).astype("<i2").tobytes())
+    return tmp_path
+
+
+def frames(path: Path) -> np.ndarray:
+    return np.stack(list(read_frames(path))).astype(int)
+
+
+def test_a_face_and_a_recording_become_a_video(run: Path, given: Path, monkeypatch, capsys):
+    words = ("--face", given / "face.png", "--speech", given / "long.wav", "--checkpoint", run)
+    assert call(monkeypatch, *words, "--out", given / "new" / "a.mp4", *QUICK) == 0
+    assert f"wrote {given}/new/a.mp4" in capsys.readouterr().out
+    assert len(frames(given / "new" / "a.mp4")) == 5
+    # The checkpoint's own name does as well, and the seed is what makes the video.
+    file = run / "checkpoint-0000001.safetensors"
+    words = ("--face", given / "face.png", "--speech", given / "long.wav", "--checkpoint", file)
+    assert call(monkeypatch, *words, "--out", given / "b.MP4", *QUICK) == 0
+    assert call(monkeypatch, *words, "--out", given / "c.mp4", *QUICK, "--seed", "3") == 0
+    first, again, other = (frames(given / name) for name in ("new/a.mp4", "b.MP4", "c.mp4"))
+    assert np.array_equal(first, again)
+    assert np.abs(first - other).mean() > 1
+
+
+@pytest.mark.parametrize("sampler", ["ancestral", "dpm"])
+def test_every_sampler(run: Path, given: Path, monkeypatch, sampler: str):
+    words = ("--face", given / "face.png", "--speech", given / "short.wav", "--checkpoint", run)
+    words += ("--out", given / "a.mp4", "--sampler", sampler, *QUICK[:-1], "3")
+    assert call(monkeypatch, *words) == 0
+    assert len(frames(given / "a.mp4")) == 2
+
+
+def test_a_list_gives_the_same_videos_however_many_are_made_at_once(
+    run: Path, given: Path, monkeypatch, capsys
+):
+    (given / "pairs.csv").write_text(
+        "face,speech,name\nface.png,long.wav,one\nface.png,short.wav,two\nface.png,long.wav,three\n"
+    )
+    words = ("--pairs", given / "pairs.csv", "--checkpoint", run, *QUICK)
+    assert call(monkeypatch, *words, "--out", given / "together") == 0
+    assert capsys.readouterr().out.count("wrote ") == 3
+    assert call(monkeypatch, *words, "--out", given / "alone", "--batch", "1") == 0
+    videos = {}
+    for name, length in (("one", 5), ("two", 2), ("three", 5)):
+        videos[name] = frames(given / "together" / f"{name}.mp4")
+        alone = frames(given / "alone" / f"{name}.mp4")
+        assert len(videos[name]) == len(alone) == length
+        assert np.abs(videos[name] - alone).max() <= 8  # a rounding, and H.264
+        assert np.abs(videos[name] - alone).mean() < 0.1
+    # The same face and recording with other noise.
+    assert np.abs(videos["one"] - videos["three"]).mean() > 1
+
+
+# --- wrong use ------------------------------------------------------------------------------------
+
+
+def test_neither_a_face_nor_a_list(run: Path, given: Path, monkeypatch, capsys):
+    out = ("--checkpoint", run, "--out", given / "a.mp4")
+    face, speech = ("--face", given / "face.png"), ("--speech", given / "long.wav")
+    pairs = ("--pairs", given / "pairs.csv")
+    for words in ((), face, speech, pairs + face, pairs + speech, pairs + face + speech):
+        said = refused(monkeypatch, capsys, *out, *words)
+        assert "give either --face and --speech, or --pairs" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--face", "wall.png", "no face found in"),
+        ("--face", "none.png", "no such file"),
+        ("--face", "long.wav", "holds no video stream"),
+        ("--speech", "none.wav", "no such file"),
+        ("--speech", "face.png", "holds no sound"),
+        ("--checkpoint", "none", "no such checkpoint"),
+        ("--checkpoint", ".", "no checkpoint in"),
+        ("--checkpoint", "face.png", "no face.json beside it"),
+        ("--out", "a.avi", "--out must end in .mp4"),
+        ("--out", "taken.mp4", "exists already"),
+        ("--out", "face.png/a.mp4", "a folder in it is a file"),
+    ],
+)
+def test_wrong_files(
+    run: Path, given: Path, monkeypatch, capsys, option: str, value: str, said: str
+):
+    (given / "taken.mp4").write_bytes(b"mine")
+    words = {
+        "--checkpoint": run,
+        "--face": given / "face.png",
+        "--speech": given / "long.wav",
+        "--out": given / "a.mp4",
+        option: given / value,
+    }
+    flat = [word for pair in words.items() for word in pair]
+    assert said in refused(monkeypatch, capsys, *flat, *QUICK)
+    assert not (given / "a.mp4").exists()
+    assert (given / "taken.mp4").read_bytes() == b"mine"
+
+
+def test_a_checkpoint_of_another_preset(run: Path, given: Path, small: Preset, monkeypatch, capsys):
+    """The JSON of one beside the tensors of another."""
+    copied = given / "checkpoint-0000001.safetensors"
+    shutil.copy(run / copied.name, copied)
+    text = (run / "checkpoint-0000001.json").read_text()
+    changed = text.replace('"base_channels": 16', '"base_channels": 32')
+    assert changed != text
+    copied.with_suffix(".json").write_text(changed)
+    words = ("--face", given / "face.png", "--speech", given / "long.wav", "--out", given / "a.mp4")
+    said = refused(monkeypatch, capsys, *words, "--checkpoint", copied)
+    assert "does not fit its preset" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("face,speech\nface.png,none.wav\n", "no such file"),
+        ("face,speech\nface.png,long.wav\nwall.png,long.wav\n", "no face found in"),
+        ("face,sound\nface.png,long.wav\n", "needs the columns face and speech"),
+    ],
+)
+def test_wrong_lists(run: Path, given: Path, monkeypatch, capsys, text: str, said: str):
+    (given / "pairs.csv").write_text(text)
+    words = ("--pairs", given / "pairs.csv", "--checkpoint", run, "--out", given / "out", *QUICK)
+    assert said in refused(monkeypatch, capsys, *words)
+    assert not (given / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("--steps", "0"), ("--steps", "1001"), ("--sampler", "euler"), ("--batch", "0")]
+)
+def test_options_out_of_range(monkeypatch, capsys, words: tuple[str, ...]):
+    assert call(monkeypatch, "--checkpoint", "x", "--out", "y", *words) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_help_names_every_option(monkeypatch, capsys):
+    assert call(monkeypatch, "--help") == 0
+    said = capsys.readouterr().out
+    for word in ("--checkpoint", "--face", "--speech", "--pairs", "--out", "--sampler", "--seed"):
+        assert word in said
