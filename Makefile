@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Every target makes the environment it needs.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
@@ -18,14 +18,15 @@ install: $(VENV)/installed ## make .venv with the pinned packages, fetch the lan
 # torch comes first and alone: asked for later, another package's open range could pull in a build
 # with gigabytes of CUDA.
 $(VENV)/installed: pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "needs Python 3.11: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'needs Python 3.11: make PYTHON=/path/to/python3.11'; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/dh-prep doctor --fetch
 	@touch $@
 
-demo: install ## data, model, video, table: the whole system in minutes; DATA=folder takes your own videos
+demo: install ## data, model, video, table in minutes; DATA=folder takes your own videos
 	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' bash demo.sh
 
 test: install ## lint, types, tests with coverage

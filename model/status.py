@@ -30,22 +30,24 @@ class StatusLog:
 
     def __init__(self, options: RunOptions, first: int, report: Callable[[str], None]) -> None:
         self._options, self._first, self._report = options, first, report
-        self._writer = SummaryWriter(str(options.out / "tensorboard"), purge_step=first)
+        self._writer = SummaryWriter(str(options.out / "tensorboard"), purge_step=first + 1)
         self._begin = self._last = time.perf_counter()
         self._sums: dict[str, float] = {}
+        self._counted = 0
 
     def step(self, step: int, parts: Losses, total: Tensor) -> None:
         """Counts a step, and says how things stand every `log_every` of them."""
         values = {"loss": total, "simple": parts.simple, "vlb": parts.vlb, "lip": parts.lip}
         for name, tensor in values.items():
             self._sums[name] = self._sums.get(name, 0.0) + tensor.detach().mean().item()
-        every, recipe = self._options.log_every, self._options.preset.train
-        if step % every:
+        self._counted += 1
+        recipe = self._options.preset.train
+        if step % self._options.log_every:
             return
         now = time.perf_counter()
-        rate = every * recipe.batch_size / (now - self._last)
+        rate = self._counted * recipe.batch_size / (now - self._last)
         left = (now - self._begin) / (step - self._first) * (recipe.steps - step)
-        means = {name: value / every for name, value in self._sums.items()}
+        means = {name: value / self._counted for name, value in self._sums.items()}
         for name, value in means.items():
             self._writer.add_scalar(f"loss/{name}", value, step)
         self._writer.add_scalar("speed/images_per_second", rate, step)
@@ -54,7 +56,7 @@ class StatusLog:
             f"step {step}/{recipe.steps}  {shown}  {rate:.1f} images/s  "
             f"{memory_used()}  {_clock(left)} left"
         )
-        self._last, self._sums = now, {}
+        self._last, self._sums, self._counted = now, {}, 0
 
     def strip(self, step: int, image: Tensor) -> None:
         """Keeps a strip of sampled frames, (3, H, W) uint8, as a PNG and in TensorBoard."""

@@ -83,16 +83,17 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
     device = choose_device(options.device)
     precision = choose_precision(options.precision, device)
     speech = SpeechFormat.of(read_dataset(options.data)["speech"])
-    state = _begin(options, speech, device)
-    schedule = cosine_schedule(preset.diffusion.steps)
+    found = _checkpoint_to_resume(options, speech)
     frames = TrainingFrames(
         options.data,
         preset.unet,
         # A resumed run reads the data in another order rather than the same frames again.
-        seed=options.seed + 1_000_003 * state.step,
+        seed=options.seed + 1_000_003 * (read_info(found).step if found else 0),
         frames_per_clip=recipe.frames_per_clip,
         drop_motion=recipe.drop_motion,
     )
+    state = _begin(options, speech, device, found)
+    schedule = cosine_schedule(preset.diffusion.steps)
     loader = batches(frames, recipe.batch_size, workers=options.loaders, pin=device.type == "cuda")
     log = StatusLog(options, state.step, report)
     info = Info(preset, speech, state.step, options.seed)
@@ -121,12 +122,12 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
                 strip = draw_strip(state.average, preset, options.data, options.seed)
                 log.strip(state.step, strip)
             if state.step % options.save_every == 0:
-                save(
-                    checkpoint_path(options.out, state.step), state, replace(info, step=state.step)
-                )
-    path = checkpoint_path(options.out, state.step)
-    if latest(options.out) != path:
-        save(path, state, replace(info, step=state.step))
+                path = checkpoint_path(options.out, state.step)
+                save(path, state, replace(info, step=state.step))
+        # Still inside: a second Ctrl-C must not cost the checkpoint that the first one asked for.
+        path = checkpoint_path(options.out, state.step)
+        if latest(options.out) != path:
+            save(path, state, replace(info, step=state.step))
     log.close()
     return path
 
@@ -136,13 +137,24 @@ def checkpoint_path(run: Path, step: int) -> Path:
     return run / f"checkpoint-{step:07d}.safetensors"
 
 
-def _begin(options: RunOptions, speech: SpeechFormat, device: torch.device) -> TrainingState:
-    """Fresh weights, or those of the last checkpoint."""
-    found = latest(options.out) if options.out.is_dir() else None
+def _checkpoint_to_resume(options: RunOptions, speech: SpeechFormat) -> Path | None:
+    """The run's last checkpoint if it is to be resumed; None for a new run."""
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"{options.out} is a file; name a folder with --out")
+    found = latest(options.out)
     if found and not options.resume:
         raise UserError(f"{options.out} holds a run already; add --resume, or use another --out")
     if options.resume and not found:
         raise UserError(f"nothing to resume: no checkpoint in {options.out}")
+    if found:
+        _same_model(found, options, speech)
+    return found
+
+
+def _begin(
+    options: RunOptions, speech: SpeechFormat, device: torch.device, found: Path | None
+) -> TrainingState:
+    """Fresh weights, or those of a checkpoint."""
     torch.manual_seed(options.seed)
     model = TalkingHead(options.preset, speech).to(device)
     average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
@@ -150,7 +162,6 @@ def _begin(options: RunOptions, speech: SpeechFormat, device: torch.device) -> T
     adam = torch.optim.Adam(model.parameters(), options.preset.train.learning_rate, fused=fused)
     state = TrainingState(model, average, adam)
     if found:
-        _same_model(found, options, speech)
         restore(found, state)
     write_json(
         options.out / "options.json",

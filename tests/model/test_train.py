@@ -327,7 +327,6 @@ def test_a_data_set_that_is_none(tmp_path, drawn_sample, write_set, recipe):
 # --- known faults of the loop, to be repaired there -----------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="train: purge_step drops the last step before --resume")
 def test_curves_go_on_without_a_gap(drawn_set, tmp_path, recipe):
     run = tmp_path / "run"
     for steps, resume in ((3, False), (6, True)):
@@ -335,7 +334,6 @@ def test_curves_go_on_without_a_gap(drawn_set, tmp_path, recipe):
     assert sorted(curves(run)["loss/simple"]) == list(range(1, 7))
 
 
-@pytest.mark.xfail(strict=True, reason="train: sums of a part of a window are divided by all of it")
 def test_the_first_means_after_resuming_are_means(drawn_set, tmp_path, recipe, monkeypatch):
     run = tmp_path / "run"
     losses = module.losses
@@ -350,7 +348,6 @@ def test_the_first_means_after_resuming_are_means(drawn_set, tmp_path, recipe, m
     assert list(curves(run)["loss/lip"].values()) == pytest.approx([2.0, 2.0, 2.0])
 
 
-@pytest.mark.xfail(strict=True, reason="train: signals are let through again before saving")
 def test_a_second_ctrl_c_does_not_spoil_the_save(drawn_set, tmp_path, recipe, monkeypatch):
     save = module.save
 
@@ -366,14 +363,12 @@ def test_a_second_ctrl_c_does_not_spoil_the_save(drawn_set, tmp_path, recipe, mo
     assert path.exists()
 
 
-@pytest.mark.xfail(strict=True, reason="train: FileExistsError instead of a sentence")
 def test_out_is_a_file(drawn_set, tmp_path, recipe):
     (tmp_path / "run").write_text("a file")
     with pytest.raises(UserError, match="run"):
         train(options(drawn_set, tmp_path / "run", recipe(steps=1)), lambda _: None)
 
 
-@pytest.mark.xfail(strict=True, reason="train: options.json is written before a look at the data")
 def test_wrong_data_leaves_nothing_behind(tmp_path, drawn_sample, write_set, recipe):
     data = write_set(tmp_path / "set", [("test", [drawn_sample("a", 4)])])
     with pytest.raises(UserError):
