@@ -147,7 +147,7 @@ PRESETS = {
             ),
             DiffusionConfig(prediction="v", lambda_ls=0.5),
             TrainConfig(
-                steps=900,
+                steps=800,
                 batch_size=16,
                 learning_rate=1e-3,
                 warmup=50,

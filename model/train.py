@@ -49,7 +49,7 @@ class RunOptions:
         loaders: processes that read ahead; 0 reads in the training process.
         log_every: steps between status lines.
         save_every: steps between checkpoints.
-        strip_every: steps between strips of sampled frames; 0 is never.
+        strip_every: steps between strips of sampled frames, the last step always; 0 is never.
     """
 
     data: Path
@@ -118,7 +118,8 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
                 )
             _update(state, total, recipe)
             log.step(state.step, parts, total)
-            if options.strip_every and state.step % options.strip_every == 0:
+            due = state.step == recipe.steps or state.step % max(1, options.strip_every) == 0
+            if options.strip_every and due:
                 strip = draw_strip(state.average, preset, options.data, options.seed)
                 log.strip(state.step, strip)
             if state.step % options.save_every == 0:

@@ -122,6 +122,7 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
         "step": 3,
         "sampler": "ddim",
         "steps": 2,
+        "spacing": "auto",
         "seed": 0,
         "precision": "float32",
         "data": str(data),
