@@ -61,7 +61,7 @@ def train_command(
     Ctrl-C saves a checkpoint; the same command with --resume carries on.
     """
     from model.presets import preset as named
-    from model.train import RunOptions, train
+    from model.train import RunOptions, checkpoint_path, train
 
     chosen = named(preset)
     for name, value in (("steps", steps), ("batch_size", batch_size)):
@@ -87,6 +87,8 @@ def train_command(
     )
     path = train(options, lambda line: print(line, flush=True))
     print(f"saved {path}")
+    if path != checkpoint_path(out, recipe.steps):
+        print("stopped before the last step; the same command with --resume carries on")
 
 
 @sample_app.command()
