@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pipeline.errors import UserError, run_command
+
+if TYPE_CHECKING:
+    from model.generate import SampleConfig
+    from model.network import TalkingHead
+    from model.presets import Preset
+    from model.talk import Job, Ready
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 PrecisionName = Literal["auto", "bf16", "float32"]
@@ -39,9 +46,11 @@ def train_command(
             "crema, lrw: the paper's."
         ),
     ] = "tiny",
-    steps: Annotated[int | None, typer.Option(help="Optimiser steps [default: preset's].")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Optimiser steps.", show_default="the preset's")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Frames a step [default: preset's].")
+        int | None, typer.Option(help="Frames a step.", show_default="the preset's")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Carry on from the last checkpoint.")
@@ -86,9 +95,9 @@ def train_command(
         strip_every=strip_every,
     )
     path = train(options, lambda line: print(line, flush=True))
-    print(f"saved {path}")
     if path != checkpoint_path(out, recipe.steps):
         print("stopped before the last step; the same command with --resume carries on")
+    print(f"saved {path}")
 
 
 @sample_app.command()
@@ -119,54 +128,88 @@ def sample_command(
     """Makes a face talk: a picture and a recording to an H.264 + AAC video.
 
     The face is found and aligned as the training clips were. The video carries the recording's
-    own sound and says in its metadata that it is synthetic.
+    own sound and says in its metadata that it is synthetic. With --pairs, videos that are there
+    already are kept, and a pair that cannot be used is named (exit code 1).
     """
     from model.checkpoint import load_model, resolve
     from model.device import choose_device, choose_precision
     from model.generate import SampleConfig
-    from model.talk import Job, read_jobs, read_speech, talk
+    from model.talk import make_ready
     from pipeline.landmarks import MediaPipeTracker
-    from pipeline.progress import progress
     from pipeline.weights import locate
 
-    if pairs is not None and face is None and speech is None:
-        jobs = read_jobs(pairs, out)
-    elif pairs is None and face is not None and speech is not None:
-        jobs = [Job(face, speech, out)]
-    else:
-        raise UserError("give either --face and --speech, or --pairs")
-    for job in jobs:
-        _check_out(job.out)
+    jobs = _jobs(face, speech, pairs, out, seed)
     chosen = choose_device(device)
     model, info = load_model(resolve(checkpoint), chosen)
     config = SampleConfig(
-        sampler=sampler,
-        steps=steps,
-        seed=seed,
-        precision=choose_precision(precision, chosen),
+        sampler=sampler, steps=steps, precision=choose_precision(precision, chosen)
     )
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
-    total = sum(len(read_speech(job.speech)[0]) for job in jobs)
-    with progress("frames", total) as step:
+    failed = 0
+    for begin in range(0, len(jobs), batch):
+        ready: list[Ready] = []
+        seeds: list[int] = []
+        for number, job in jobs[begin : begin + batch]:
+            try:
+                ready.append(make_ready(job, tracker, info.preset))
+                seeds.append(number)
+            except UserError as error:
+                if pairs is None:
+                    raise
+                print(f"failed {job.out.name}: {error}", file=sys.stderr)
+                failed += 1
+        if ready:
+            _talk(model, info.preset, ready, config, seeds)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _jobs(
+    face: Path | None, speech: Path | None, pairs: Path | None, out: Path, seed: int
+) -> list[tuple[int, Job]]:
+    """What is still to make, each with the seed that its place in the list gives it."""
+    from model.talk import Job, read_jobs
+
+    if pairs is not None and face is None and speech is None:
+        numbered = enumerate(read_jobs(pairs, out), start=seed)
+        jobs = [(number, job) for number, job in numbered if not job.out.exists()]
+    elif pairs is None and face is not None and speech is not None:
+        if out.exists():
+            raise UserError(f"{out} exists already; take another name or move it away")
+        jobs = [(seed, Job(face, speech, out))]
+    else:
+        raise UserError("give either --face and --speech, or --pairs")
+    for _, job in jobs:
+        _check_out(job.out)
+    return jobs
+
+
+def _talk(
+    model: TalkingHead,
+    preset: Preset,
+    ready: list[Ready],
+    config: SampleConfig,
+    seeds: list[int],
+) -> None:
+    """Makes one batch of videos behind a progress bar, and names them."""
+    from model.talk import talk
+    from pipeline.progress import progress
+
+    with progress("frames", sum(len(one.speech) for one in ready)) as step:
 
         def count(frames: int) -> None:
             for _ in range(frames):
                 step()
 
-        for begin in range(0, len(jobs), batch):
-            # A video's noise depends on its place in the list, not on how many are made at once.
-            seeded = replace(config, seed=seed + begin)
-            talk(model, info.preset, jobs[begin : begin + batch], tracker, seeded, count)
-    for job in jobs:
-        print(f"wrote {job.out}")
+        talk(model, preset, ready, config, seeds=seeds, progress=count)
+    for one in ready:
+        print(f"wrote {one.job.out}")
 
 
 def _check_out(path: Path) -> None:
     """Tells before the work what would keep a video from being written after it."""
     if path.suffix.lower() != ".mp4":
         raise UserError(f"--out must end in .mp4 (or be a folder with --pairs), not {path}")
-    if path.exists():
-        raise UserError(f"{path} exists already; take another name or move it away")
     if any(parent.is_file() for parent in path.parents):
         raise UserError(f"cannot write {path}: a folder in it is a file")
 

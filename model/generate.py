@@ -14,7 +14,7 @@ from model.network import Conditions
 from model.samplers import SAMPLERS, SamplerName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -51,6 +51,8 @@ def generate(
     identities: list[NDArray[np.uint8]],
     speech: list[NDArray[np.float32]],
     config: SampleConfig,
+    *,
+    seeds: Sequence[int] | None = None,
 ) -> Iterator[list[NDArray[np.uint8] | None]]:
     """Draws the frames of several clips side by side, frame by frame.
 
@@ -62,6 +64,7 @@ def generate(
         identities: (H, W, 3) uint8 aligned crops, one a clip.
         speech: (T_i, F) features, one a clip.
         config: how to draw.
+        seeds: of each clip's noise; None counts up from the config's.
 
     Yields:
         For each k the k-th frame of every clip, (S, S, 3) uint8; None once a clip has ended.
@@ -73,7 +76,8 @@ def generate(
     identity = to_unit(identity)
     windows = [torch.from_numpy(speech_windows(part, unet.speech_context)) for part in speech]
     lengths = [len(part) for part in windows]
-    generators = [torch.Generator().manual_seed(config.seed + i) for i in range(len(windows))]
+    seeds = seeds or range(config.seed, config.seed + len(windows))
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     motion = [identity] * unet.motion_frames
     for k in range(max(lengths)):
         # Clips that have ended keep their last window: cheap, and the others are not disturbed.

@@ -26,7 +26,7 @@ from pipeline.media import (
 from pipeline.speech import mfcc_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -144,12 +144,41 @@ def read_speech(path: Path) -> tuple[NDArray[np.float32], Audio]:
     return mfcc_windows(heard.samples, frames), sound
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A job with what it needs read.
+
+    Attributes:
+        job: the job.
+        face: (size, size, 3) uint8 aligned crop.
+        speech: (T, F) features.
+        audio: the recording's own sound.
+    """
+
+    job: Job
+    face: NDArray[np.uint8]
+    speech: NDArray[np.float32]
+    audio: Audio
+
+
+def make_ready(job: Job, tracker: Tracker, preset: Preset) -> Ready:
+    """Reads a job's face and recording.
+
+    Raises:
+        UserError: one of them cannot be used.
+    """
+    # Crops of training are 128 or more; a smaller model's frames are averages of those.
+    face = read_face(job.face, tracker, max(128, preset.unet.image_size))
+    return Ready(job, face, *read_speech(job.speech))
+
+
 def talk(
     model: TalkingHead,
     preset: Preset,
-    jobs: list[Job],
-    tracker: Tracker,
+    ready: Sequence[Ready],
     config: SampleConfig,
+    *,
+    seeds: Sequence[int] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Makes several videos side by side.
@@ -157,23 +186,17 @@ def talk(
     Args:
         model: see `model.checkpoint.load_model`.
         preset: of the model.
-        jobs: what to make; they share every call of the network.
-        tracker: finds the faces.
+        ready: what to make; they share every call of the network.
         config: how to draw.
+        seeds: of each video's noise; None counts up from the config's.
         progress: told after every step how many frames it made.
-
-    Raises:
-        UserError: a face or a recording cannot be used.
     """
-    # Crops of training are 128 or more; a smaller model's frames are averages of those.
-    size = max(128, preset.unet.image_size)
-    faces = [read_face(job.face, tracker, size) for job in jobs]
-    heard = [read_speech(job.speech) for job in jobs]
-    drawn: list[list[NDArray[np.uint8]]] = [[] for _ in jobs]
-    for frames in generate(model, preset, faces, [speech for speech, _ in heard], config):
+    faces, speech = [one.face for one in ready], [one.speech for one in ready]
+    drawn: list[list[NDArray[np.uint8]]] = [[] for _ in ready]
+    for frames in generate(model, preset, faces, speech, config, seeds=seeds):
         made = [(i, frame) for i, frame in enumerate(frames) if frame is not None]
         for i, frame in made:
             drawn[i].append(frame)
         progress(len(made))
-    for job, video, (_, audio) in zip(jobs, drawn, heard, strict=True):
-        write_video(job.out, video, audio=audio, metadata=SYNTHETIC)
+    for one, video in zip(ready, drawn, strict=True):
+        write_video(one.job.out, video, audio=one.audio, metadata=SYNTHETIC)

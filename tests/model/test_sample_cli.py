@@ -123,6 +123,38 @@ def test_a_list_gives_the_same_videos_however_many_are_made_at_once(
     assert np.abs(videos["one"] - videos["three"]).mean() > 1
 
 
+def test_a_pair_that_cannot_be_used_is_named_and_the_others_are_made(
+    run: Path, given: Path, monkeypatch, capsys
+):
+    (given / "pairs.csv").write_text(
+        "face,speech,name\nwall.png,long.wav,a\nface.png,long.wav,b\nface.png,none.wav,c\n"
+    )
+    words = ("--pairs", given / "pairs.csv", "--checkpoint", run, "--out", given / "out", *QUICK)
+    assert call(monkeypatch, *words) == 1
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [f"wrote {given / 'out' / 'b.mp4'}"]
+    failed = [line for line in told.err.splitlines() if line.startswith("failed ")]
+    assert [line.split(":")[0] for line in failed] == ["failed a.mp4", "failed c.mp4"]
+    assert "no face found in" in failed[0]
+    assert "no such file" in failed[1]
+
+
+def test_a_list_given_again_makes_what_is_missing_and_the_same(
+    run: Path, given: Path, monkeypatch, capsys
+):
+    (given / "pairs.csv").write_text("face,speech,name\nface.png,long.wav,a\nface.png,long.wav,b\n")
+    words = ("--pairs", given / "pairs.csv", "--checkpoint", run, "--out", given / "out", *QUICK)
+    assert call(monkeypatch, *words) == 0
+    before = frames(given / "out" / "b.mp4")
+    (given / "out" / "b.mp4").unlink()
+    kept = (given / "out" / "a.mp4").stat().st_mtime_ns
+    capsys.readouterr()
+    assert call(monkeypatch, *words) == 0
+    assert capsys.readouterr().out.splitlines() == [f"wrote {given / 'out' / 'b.mp4'}"]
+    assert (given / "out" / "a.mp4").stat().st_mtime_ns == kept
+    assert np.abs(frames(given / "out" / "b.mp4") - before).max() <= 8  # a rounding, and H.264
+
+
 # --- wrong use ------------------------------------------------------------------------------------
 
 
@@ -184,9 +216,8 @@ def test_a_checkpoint_of_another_preset(run: Path, given: Path, small: Preset, m
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("face,speech\nface.png,none.wav\n", "no such file"),
-        ("face,speech\nface.png,long.wav\nwall.png,long.wav\n", "no face found in"),
         ("face,sound\nface.png,long.wav\n", "needs the columns face and speech"),
+        ("face,speech\n", "lists no pair"),
     ],
 )
 def test_wrong_lists(run: Path, given: Path, monkeypatch, capsys, text: str, said: str):
