@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Scores generated talking heads and sets them beside the paper's published numbers.",
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
     pretty_exceptions_enable=False,
 )

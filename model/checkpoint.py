@@ -66,6 +66,8 @@ def save(path: Path, state: TrainingState, info: Info) -> None:
     tensors[_RANDOM] = torch.get_rng_state()
     with atomic_path(path) as temporary:
         save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
+        # safetensors writes files that only their owner can read; ours are like any other file.
+        temporary.chmod(0o644)
     described = {
         "format_version": FORMAT_VERSION,
         "step": info.step,

@@ -25,7 +25,7 @@ from pipeline.files import write_json
 from pipeline.shards import read_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from torch import Tensor
@@ -93,6 +93,11 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
         drop_motion=recipe.drop_motion,
     )
     state = _begin(options, speech, device, found)
+    if state.step > recipe.steps:
+        raise UserError(
+            f"{options.out} is at step {state.step} already, past the {recipe.steps} asked for; "
+            "ask for more with --steps"
+        )
     schedule = cosine_schedule(preset.diffusion.steps)
     loader = batches(frames, recipe.batch_size, workers=options.loaders, pin=device.type == "cuda")
     log = StatusLog(options, state.step, report)
@@ -103,7 +108,7 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
         f"{precision}, steps {state.step} to {recipe.steps}"
     )
     with _stop_signals() as stopped:
-        for batch in loader:
+        for batch in _until_stopped(loader, stopped):
             if state.step >= recipe.steps or stopped():
                 break
             conditions = _conditions(state.model, batch, recipe, device)
@@ -131,6 +136,15 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
             save(path, state, replace(info, step=state.step))
     log.close()
     return path
+
+
+def _until_stopped(loader: Iterable[Batch], stopped: Callable[[], bool]) -> Iterator[Batch]:
+    """The batches; a reader that Ctrl-C killed while it was still starting ends them."""
+    try:
+        yield from loader
+    except RuntimeError:
+        if not stopped():
+            raise
 
 
 def checkpoint_path(run: Path, step: int) -> Path:

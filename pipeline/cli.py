@@ -127,7 +127,7 @@ def run(
     """
     from pipeline import plan
     from pipeline.manifest import read_input
-    from pipeline.run import pending
+    from pipeline.run import fetch_weights, pending
     from pipeline.summary import describe_plan, say
 
     if image_size <= 0 or image_size % 8:
@@ -142,6 +142,8 @@ def run(
     )
     shards = plan.plan_shards(read_input(source), clips_per_shard)
     begun = (out / plan.PLAN_FILE).exists()
+    if not begun and not dry_run:
+        fetch_weights(options, weights_dir)  # what is missing is told before the folder is begun
     if begun or not dry_run:
         plan.claim(out, shards, options)
     todo = pending(out, shards, retry_failed=retry is not None)
@@ -267,6 +269,8 @@ def inspect(
 
     if out.is_dir():
         raise UserError(f"{out} is a folder; name an HTML file with --out")
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{out} is no name for a page; end --out in .html")
     shown = write_page(folder, out, limit=clips)
     say(f"written  {out} ({shown} clips shown, {size_text(out.stat().st_size)}); open in a browser")
 

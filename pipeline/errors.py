@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     import typer
+
+
+# What the file system refuses, wherever in a command it is met: not a fault of ours.
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -25,6 +30,14 @@ def run_command(app: typer.Typer) -> None:
     except UserError as error:
         # Plain text: a file name may hold what rich would read as markup.
         Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        where = error.filename or "the output"
+        print(
+            f"error: cannot write {where}: {error.strerror}; choose another place", file=sys.stderr
+        )
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stop:
         # typer turns Ctrl-C into exit code 130 without a word.

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)  # noqa: PTH105 - Path.replace is the same call
     finally:
-        temporary.unlink(missing_ok=True)
+        # Where nothing could be written nothing can be removed; the first error is the one to tell.
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:

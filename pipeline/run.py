@@ -151,6 +151,15 @@ def pending(out: Path, shards: list[Shard], *, retry_failed: bool) -> list[Shard
     return [shard for shard in shards if open_(shard)]
 
 
+def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, Path]:
+    """Paths of the pretrained files of a run, fetched if need be.
+
+    Raises:
+        UserError: one of them is not to be had.
+    """
+    return {name: locate(name, weights_dir) for name in needed_weights(options)}
+
+
 def run_shards(
     out: Path,
     shards: list[Shard],
@@ -170,7 +179,7 @@ def run_shards(
         address: of a running Ray cluster; None starts one on this machine.
         weights_dir: the user's folder of pretrained files.
     """
-    weights = {name: locate(name, weights_dir) for name in needed_weights(options)}
+    weights = fetch_weights(options, weights_dir)
     if workers == 0:
         writer = ShardWriter(str(out), options, weights, os.cpu_count() or 1)
         for shard in shards:

@@ -87,8 +87,13 @@ def shard_paths(folder: Path | str, split: str | None = None) -> list[Path]:
     if not chosen:
         if split is None:
             raise UserError(f"{folder} holds no clip: all of them were skipped or failed")
-        splits = sorted({shard["split"] for shard in shards})
-        raise UserError(f"{folder} has no clip of split {split!r}; it has {splits}")
+        splits = sorted({shard["split"] for shard in shards if shard["samples"]})
+        if not splits:
+            raise UserError(f"{folder} holds no clip: all of them were skipped or failed")
+        raise UserError(
+            f"{folder} has no clip of split {split!r}, only of {', '.join(splits)}; name one of "
+            "those with --split, or prepare with a manifest that says the split"
+        )
     return [Path(folder) / shard["name"] for shard in chosen]
 
 

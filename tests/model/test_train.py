@@ -321,7 +321,7 @@ def test_a_data_set_that_is_none(tmp_path, drawn_sample, write_set, recipe):
     with pytest.raises(UserError, match="no such folder"):
         train(options(tmp_path / "none", tmp_path / "run", recipe(steps=1)), lambda _: None)
     data = write_set(tmp_path / "set", [("test", [drawn_sample("a", 4)])])
-    with pytest.raises(UserError, match="no clip of split 'train'; it has"):
+    with pytest.raises(UserError, match="no clip of split 'train', only of"):
         train(options(data, tmp_path / "run", recipe(steps=1)), lambda _: None)
 
 
@@ -375,3 +375,11 @@ def test_wrong_data_leaves_nothing_behind(tmp_path, drawn_sample, write_set, rec
     with pytest.raises(UserError):
         train(options(data, tmp_path / "run", recipe(steps=1)), lambda _: None)
     assert not (tmp_path / "run").exists()
+
+
+def test_asking_for_fewer_steps_than_are_done(drawn_set, tmp_path, recipe):
+    run = tmp_path / "run"
+    path = train(options(drawn_set, run, recipe(steps=3)), lambda _: None)
+    with pytest.raises(UserError, match="at step 3 already, past the 2 asked for"):
+        train(options(drawn_set, run, recipe(steps=2), resume=True), lambda _: None)
+    assert train(options(drawn_set, run, recipe(steps=3), resume=True), lambda _: None) == path

@@ -66,3 +66,22 @@ def test_other_exits_pass_through(arguments: list[str], code: int):
     done = _run(*arguments)
     assert done.returncode == code
     assert "interrupted" not in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
+    program = (
+        "import errno, typer\n"
+        "from pipeline.errors import run_command\n"
+        "app = typer.Typer()\n"
+        "@app.command()\n"
+        "def main():\n"
+        "    raise OSError(errno.EROFS, 'Read-only file system', 'there/a.json')\n"
+        "run_command(app)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "error: cannot write there/a.json: Read-only file system; choose another place"
+    )
