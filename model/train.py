@@ -108,7 +108,7 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
         f"{precision}, steps {state.step} to {recipe.steps}"
     )
     with _stop_signals() as stopped:
-        for batch in _until_stopped(loader, stopped):
+        for batch in _started(loader):
             if state.step >= recipe.steps or stopped():
                 break
             conditions = _conditions(state.model, batch, recipe, device)
@@ -138,13 +138,18 @@ def train(options: RunOptions, report: Callable[[str], None] = print) -> Path:
     return path
 
 
-def _until_stopped(loader: Iterable[Batch], stopped: Callable[[], bool]) -> Iterator[Batch]:
-    """The batches; a reader that Ctrl-C killed while it was still starting ends them."""
+def _started(loader: Iterable[Batch]) -> Iterator[Batch]:
+    """The loader with its readers started so that Ctrl-C, which reaches them too, leaves them be.
+
+    A signal that is ignored stays so in the processes started meanwhile, even while they import.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    kept = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:
-        yield from loader
-    except RuntimeError:
-        if not stopped():
-            raise
+        return iter(loader)
+    finally:
+        for number, handler in zip(numbers, kept, strict=True):
+            signal.signal(number, handler)
 
 
 def checkpoint_path(run: Path, step: int) -> Path:

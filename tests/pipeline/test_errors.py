@@ -12,6 +12,8 @@ import os, signal, sys, time
 import typer
 from pipeline.errors import UserError, run_command
 
+# A shell starts what runs in the background with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 app = typer.Typer()
 
 @app.command()
