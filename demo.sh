@@ -46,7 +46,7 @@ say "6/6  a face of your choice says what you want"
 mapfile -t chosen < <("$BIN/python" - "$RUN/data" "$input" <<'EOF'
 import sys
 from pathlib import Path
-from pipeline.run import read_rows
+from pipeline.rows import read_rows
 rows = read_rows(Path(sys.argv[1]))
 sources = rows[rows["status"] == "ok"].sort_values("clip_id")["source"].tolist()
 folder = Path(sys.argv[2])

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from pipeline.errors import UserError, run_command
-from pipeline.options import PrepOptions
+from pipeline.limit_options import with_limits
+from pipeline.limits import Limits
 from pipeline.progress import progress
+from pipeline.run_command import WeightsDir, run
 
-if TYPE_CHECKING:
-    from pipeline.plan import Shard
-
-# Spelled out again so that --help need not import what they come from; mypy and a test hold them
-# to pipeline.manifest.Layout and pipeline.alignment.Smoothing.
+# Spelled out again so that --help need not import what it comes from; mypy and a test hold it to
+# pipeline.layouts.Layout.
 Layout = Literal["folder", "crema", "lrw", "grid", "voxceleb", "hdtf"]
-Smoothing = Literal["authors", "gaussian", "clip", "none"]
 
 app = typer.Typer(
     help="Prepare talking-head videos for training: find the face, align it, cut it out, compute "
@@ -29,182 +26,34 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-WeightsDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Your own folder of pretrained files; without it DH_WEIGHTS, then the cache folder, "
-        "then the network.",
-        show_default=False,
-        rich_help_panel="Where things are",
-    ),
-]
 DataFolder = Annotated[
-    Path, typer.Argument(metavar="DIR", help="A data set that dh-prep run made.")
+    str, typer.Argument(metavar="DIR", help="A data set that dh-prep run made; a path or URL.")
 ]
 
 
-@app.command()
-def run(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT",
-            help="A folder of videos, a glob in quotes, one video, or a manifest CSV "
-            "(clip_id,path,speaker,split[,start,end]).",
-        ),
-    ],
-    *,
-    out: Annotated[Path, typer.Option(help="Folder of the data set; new, or to be continued.")],
-    image_size: Annotated[
-        int,
-        typer.Option(
-            help="Side of the crops in pixels, a multiple of 8.", rich_help_panel="The samples"
-        ),
-    ] = PrepOptions.image_size,
-    landmarks: Annotated[
-        Literal["mediapipe"],
-        typer.Option(help="What finds the face.", rich_help_panel="The samples"),
-    ] = PrepOptions.landmarks,
-    speech: Annotated[
-        Literal["mfcc"], typer.Option(help="Speech features.", rich_help_panel="The samples")
-    ] = PrepOptions.speech,
-    smoothing: Annotated[
-        Smoothing,
-        typer.Option(
-            help="Of the alignment over time: authors (mean of 7 frames), gaussian (centred), "
-            "clip (one for the whole clip: the head moves), none.",
-            rich_help_panel="The samples",
-        ),
-    ] = PrepOptions.smoothing,
-    min_seconds: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            help="Clips whose face is in view for less are skipped.",
-            rich_help_panel="The samples",
-        ),
-    ] = PrepOptions.min_seconds,
-    clips_per_shard: Annotated[
-        int, typer.Option(min=1, help="Clips that share a tar.", rich_help_panel="The samples")
-    ] = PrepOptions.clips_per_shard,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            help="Processes; 0 works in this one, without Ray.",
-            show_default="number of cores",
-            rich_help_panel="The work",
-        ),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            help="Of a running Ray cluster whose machines all see INPUT and DIR.",
-            show_default="this machine",
-            rich_help_panel="The work",
-        ),
-    ] = None,
-    retry: Annotated[
-        Literal["failed"] | None,
-        typer.Option(
-            help="Do shards that are done but hold failed clips once more.",
-            show_default=False,
-            rich_help_panel="The work",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run", help="Say what would be done, and stop.", rich_help_panel="The work"
-        ),
-    ] = False,
-    weights_dir: WeightsDir = None,
-) -> None:
-    """Turn videos into a data set of shards.
-
-    Interrupted, the same command carries on. Exit code 0: done; 1: some clips failed (they are
-    named), or not one is left; 2: wrong use.
-    """
-    from pipeline import plan
-    from pipeline.manifest import read_input
-    from pipeline.run import fetch_weights, pending
-    from pipeline.summary import describe_plan, say
-
-    if image_size <= 0 or image_size % 8:
-        raise UserError(f"--image-size {image_size} is not a positive multiple of 8")
-    options = PrepOptions(
-        image_size=image_size,
-        landmarks=landmarks,
-        speech=speech,
-        smoothing=smoothing,
-        clips_per_shard=clips_per_shard,
-        min_seconds=min_seconds,
-    )
-    shards = plan.plan_shards(read_input(source), clips_per_shard)
-    begun = (out / plan.PLAN_FILE).exists()
-    if not begun and not dry_run:
-        fetch_weights(options, weights_dir)  # what is missing is told before the folder is begun
-    if begun or not dry_run:
-        plan.claim(out, shards, options)
-    todo = pending(out, shards, retry_failed=retry is not None)
-    workers = (os.cpu_count() or 1) if workers is None else workers
-    if dry_run:
-        how = {
-            "stages": f"decode, landmarks ({landmarks}), align ({image_size} x {image_size}, "
-            f"smoothing {smoothing}), speech ({speech})",
-            "workers": str(min(workers, len(todo))) if workers else "in this process",
-            "out": str(out),
-        }
-        describe_plan(shards, todo, how)
-        return
-    if begun and todo:
-        say(f"carrying on: {len(shards) - len(todo)} of {len(shards)} shards are done")
-    if todo:
-        _prepare(out, todo, options, workers=workers, address=address, weights_dir=weights_dir)
-    else:
-        say(f"nothing to do: all {len(shards)} shards in {out} were already done")
-    _conclude(out, shards, options)
-
-
-def _prepare(out: Path, todo: list[Shard], options: PrepOptions, **how: Any) -> None:
-    """Runs the shards that are to do, with a progress bar."""
-    from pipeline.run import run_shards
-
-    failed = 0
-    with progress("clips", sum(len(shard.rows) for shard in todo)) as step:
-        for row in run_shards(out, todo, options, **how):
-            failed += row["status"] == "failed"
-            step(f"{failed} failed")
-
-
-def _conclude(out: Path, shards: list[Shard], options: PrepOptions) -> None:
-    """Writes what crowns the data set, tells what is in it, and ends with 1 if clips failed."""
-    from pipeline.run import finish, read_rows
-    from pipeline.summary import describe_dataset, say, write_report
-
-    dataset, rows = finish(out, shards, options), read_rows(out)
-    write_report(out, rows)
-    describe_dataset(out, dataset, rows)
-    counts = dataset["counts"]
-    if not counts["samples"]:
-        say("not one clip made it into the data set: there is nothing to train with")
-        raise typer.Exit(1)
-    quoted = shlex.quote(str(out))
-    if counts["failed"]:
-        say("next     the same command with --retry failed, or go on without the failed clips:")
-    say(f"next     dh-prep inspect {quoted} --out page.html")
-    say(f"         dh-train --data {quoted} --out RUN --preset tiny")
-    if counts["failed"]:
-        raise typer.Exit(1)
+app.command()(run)
 
 
 @app.command()
 def manifest(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the videos lie.")],
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="Where the videos lie; a path or URL.")
+    ],
     layout: Annotated[
         Layout, typer.Option(help="The data set whose paths tell speaker and split.")
     ],
+    *,
     out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("manifest.csv"),
+    split_by: Annotated[
+        Literal["layout", "speaker"],
+        typer.Option(help="Who tells the split: the layout, or speakers, so that none is in two."),
+    ] = "layout",
+    test: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the clips in test, split by speaker.")
+    ] = 0.1,
+    val: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the clips in val, split by speaker.")
+    ] = 0.0,
 ) -> None:
     """List a data set's videos with speaker and split, for dh-prep run.
 
@@ -213,17 +62,45 @@ def manifest(
     test, told by a hash of the name.
     """
     from pipeline.manifest import scan, write_manifest
-    from pipeline.summary import by_split, say, table
+    from pipeline.splits import split_by_speaker
+    from pipeline.summary import by_split, note_speakers, say, table
 
     if out.exists():
         raise UserError(f"{out} is there already, perhaps edited; name another with --out")
     rows = scan(folder, layout)
+    if split_by == "speaker":
+        rows = split_by_speaker(rows, test=test, val=val)
     write_manifest(out, rows)
     counts = by_split(rows)
     speakers = len({row.speaker for row in rows} - {""})
     table("", ("split", "clips", "speakers"), [*counts, ("all", len(rows), speakers)])
+    note_speakers(rows)
     say(f"written  {out}")
     say(f"next     dh-prep run {shlex.quote(str(out))} --out DIR")
+
+
+@app.command("filter")
+@with_limits
+def filter_(
+    folder: DataFolder,
+    *,
+    limits: Limits,
+    out: Annotated[str, typer.Option(help="Folder of the new data set; a path or URL.")],
+) -> None:
+    """Make a smaller data set of the samples that keep some limits, without preparing again.
+
+    The limits of the data set that it is made from hold on; those given here are added.
+    """
+    from pipeline.card import write_card
+    from pipeline.filter import filter_dataset
+    from pipeline.rows import read_rows
+    from pipeline.summary import describe_dataset, write_report
+
+    dataset = filter_dataset(folder, out, limits)
+    rows = read_rows(out)
+    write_report(out, rows)
+    write_card(out, dataset, rows)
+    describe_dataset(out, dataset, rows)
 
 
 @app.command()
@@ -265,7 +142,8 @@ def inspect(
     length, face size, pose, loudness and mouth movement are distributed.
     """
     from pipeline.inspection import write_page
-    from pipeline.summary import say, size_text
+    from pipeline.summary import say
+    from pipeline.units import size_text
 
     if out.is_dir():
         raise UserError(f"{out} is a folder; name an HTML file with --out")

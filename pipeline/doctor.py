@@ -18,7 +18,7 @@ from rich.text import Text
 
 from pipeline.errors import UserError
 from pipeline.options import PrepOptions
-from pipeline.summary import size_text
+from pipeline.units import size_text
 from pipeline.weights import FILES, cache_folder, find, locate, user_folder
 
 if TYPE_CHECKING:

@@ -35,9 +35,9 @@ def run_command(app: typer.Typer) -> None:
         if error.errno not in _REFUSED:
             raise
         where = error.filename or "the output"
-        print(
-            f"error: cannot write {where}: {error.strerror}; choose another place", file=sys.stderr
-        )
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "make room and give the same command again" if full else "choose another place"
+        print(f"error: cannot write {where}: {error.strerror}; {remedy}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stop:
         # typer turns Ctrl-C into exit code 130 without a word.

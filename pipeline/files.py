@@ -26,11 +26,21 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
         yield temporary
-        os.replace(temporary, path)  # noqa: PTH105 - Path.replace is the same call
+        _sync(temporary)  # a name must not outlive its content when the power fails
+        temporary.replace(path)
     finally:
         # Where nothing could be written nothing can be removed; the first error is the one to tell.
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Waits until the content of a file is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_bytes(path: Path | str, data: bytes) -> None:
@@ -44,9 +54,14 @@ def write_text(path: Path | str, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def json_bytes(value: Any) -> bytes:
+    """`value` as a JSON file: indented, keys in the order given, UTF-8, without NaN."""
+    return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
 def write_json(path: Path | str, value: Any) -> None:
-    """Writes `value` atomically as JSON, indented, keys in the order given, without NaN."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Writes `value` atomically as JSON, see `json_bytes`."""
+    write_bytes(path, json_bytes(value))
 
 
 def read_json(path: Path | str) -> Any:
@@ -56,7 +71,12 @@ def read_json(path: Path | str) -> Any:
 
 def printable(text: str) -> str:
     """Text that UTF-8 can hold: bytes of a file name that are not UTF-8 become question marks."""
-    return os.fsencode(text).decode("utf-8", "replace")
+    return text if text.isascii() else os.fsencode(text).decode("utf-8", "replace")
+
+
+def short_digest(name: str) -> str:
+    """Eight hexadecimal digits that a name alone decides."""
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def sha256_file(path: Path | str) -> str:

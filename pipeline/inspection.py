@@ -12,13 +12,16 @@ from pipeline.clip_card import clip_card
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.media import FPS
+from pipeline.options import flat_options
 from pipeline.page import html_page
 from pipeline.progress import progress
-from pipeline.run import read_rows
+from pipeline.rows import read_rows
 from pipeline.sample import Sample, from_members
 from pipeline.shards import read_dataset, read_tar
-from pipeline.summary import drop_reasons, size_text, time_text
+from pipeline.store import Folder
+from pipeline.summary import drop_reasons
 from pipeline.svg import histogram, number
+from pipeline.units import size_text, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,10 +37,15 @@ _MEASURES = (
     ("pitch", "Pitch, downwards", "°"),
     ("loudness", "Loudness: mean of the frames", "dBFS"),
     ("mouth_opening_std", "Mouth movement: deviation of its opening", "eye distances"),
+    ("speech_share", "Speech: share of the time", ""),
+    ("sharpness", "Sharpness of the face", ""),
+    ("av_correlation", "Lips against loudness: correlation at its best lag", ""),
+    ("faces", "Faces seen at once", ""),
+    ("cuts", "Scene cuts in the video", ""),
 )
 
 
-def write_page(folder: Path, out: Path, *, limit: int = 60) -> int:
+def write_page(folder: Folder | Path | str, out: Path, *, limit: int = 60) -> int:
     """Writes the page of a data set.
 
     Args:
@@ -51,6 +59,7 @@ def write_page(folder: Path, out: Path, *, limit: int = 60) -> int:
     Raises:
         UserError: the folder is no finished data set.
     """
+    folder = Folder.at(folder).absolute()
     dataset, rows = read_dataset(folder), read_rows(folder)
     good = rows[rows["status"] == "ok"].set_index("clip_id")
     keys = choose(good, limit)
@@ -66,8 +75,12 @@ def write_page(folder: Path, out: Path, *, limit: int = 60) -> int:
         _distributions(good),
         _clips(cards, len(good)),
     ]
-    write_text(out, html_page(folder.absolute().name, "".join(parts)))
+    write_text(out, html_page(_name(folder), "".join(parts)))
     return len(cards)
+
+
+def _name(folder: Folder) -> str:
+    return folder.url.rpartition("/")[2]
 
 
 def choose(good: pd.DataFrame, limit: int) -> set[str]:
@@ -87,7 +100,7 @@ def _ends(values: pd.Series[float]) -> tuple[str, str]:
 
 
 def find_samples(
-    folder: Path, shards: Iterable[dict[str, Any]], keys: set[str]
+    folder: Folder, shards: Iterable[dict[str, Any]], keys: set[str]
 ) -> Iterator[Sample]:
     """Yields the samples of `keys`, reading no shard further than it must."""
     wanted = set(keys)
@@ -105,7 +118,7 @@ def find_samples(
             ) from error
 
 
-def _header(folder: Path, dataset: dict[str, Any], good: pd.DataFrame) -> str:
+def _header(folder: Folder, dataset: dict[str, Any], good: pd.DataFrame) -> str:
     counts, options = dataset["counts"], dataset["options"]
     tiles = {
         "clips": f"{counts['samples']:,}",
@@ -123,10 +136,10 @@ def _header(folder: Path, dataset: dict[str, Any], good: pd.DataFrame) -> str:
     splits = ", ".join(f"{name} {n}" for name, n in good["split"].value_counts().items())
     chips = "".join(
         f"<li>{escape(name.replace('_', ' '))} <b>{escape(str(value))}</b></li>"
-        for name, value in options.items()
+        for name, value in flat_options(options).items()
     )
     return (
-        f"<header><p>{escape(str(folder.absolute()))}</p><h1>{escape(folder.absolute().name)}</h1>"
+        f"<header><p>{escape(str(folder))}</p><h1>{escape(_name(folder))}</h1>"
         f'<div class="tiles">{shown}</div>'
         f'<ul class="chips"><li>splits <b>{escape(splits) or "none"}</b></li>{chips}</ul></header>'
     )

@@ -12,7 +12,7 @@ from pipeline.blazeface import FaceDetector
 from pipeline.facemesh import Box, FaceMesh, box_of_detection, box_of_mesh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ MESH_TO_68 = (*JAW, *BROWS, *NOSE, *EYES, *MOUTH)
 _PRESENT = 0.5
 _SMALLEST = 12.0  # pixels; below this a "face" is texture
 _FULL_SEARCH_EVERY = 5  # frames without a face between two searches over all tiles
+_COUNT_EVERY = 25  # frames between two looks at how many faces are in view
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Track:
 
     Attributes:
         points: (T, 68, 2) float32 in pixels of the frame, x and y; NaN where no face was found.
-        faces: the number of faces seen in the frame where the face was first found.
+        faces: the most faces seen in one of the frames that were searched for all of them.
     """
 
     points: NDArray[np.float32]
@@ -76,13 +77,20 @@ class MediaPipeTracker:
         """Follows the largest face through (H, W, 3) uint8 RGB frames."""
         rows: list[NDArray[np.float32]] = []
         box: Box | None = None
+        before: NDArray[np.uint8] | None = None
         faces = lost = 0
-        for frame in frames:
+        for index, frame in enumerate(frames):
+            if frame is before and box:  # a source of few frames a second repeats them
+                rows.append(rows[-1])
+                continue
+            before = frame
             mesh, presence = self._mesh(frame, box) if box else (None, 0.0)
             if mesh is None or presence < _PRESENT or _has_left(box_of_mesh(mesh), frame):
                 mesh, count = self._find(frame, tiles=lost % _FULL_SEARCH_EVERY == 0)
                 lost = 0 if mesh is not None else lost + 1
-                faces = faces or count
+                faces = max(faces, count)
+            elif index % _COUNT_EVERY == 0:
+                faces = max(faces, len(self._detector.search(frame, tiles=False)))
             box = box_of_mesh(mesh) if mesh is not None else None
             rows.append(to_68(mesh) if mesh is not None else np.full((68, 2), np.nan, np.float32))
         points = np.stack(rows) if rows else np.empty((0, 68, 2), np.float32)
@@ -115,20 +123,45 @@ def _has_left(box: Box, frame: NDArray[np.uint8]) -> bool:
     return not (0 <= box.x < width and 0 <= box.y < height and box.side > _SMALLEST)
 
 
-def longest_run(track: Track, *, bridge: int) -> tuple[slice, NDArray[np.float32], int]:
-    """The longest stretch of frames with a face; gaps of up to `bridge` frames are interpolated.
+@dataclass(frozen=True)
+class Stretch:
+    """Frames in which one face is in view without a break.
 
-    Returns:
-        The stretch as a slice of frames, its (T, 68, 2) points without NaN, and how many of its
-        frames are interpolated. The slice is empty when no frame has a face.
+    Attributes:
+        frames: which of the clip.
+        points: (T, 68, 2) float32 without NaN, in pixels of the frame.
+        interpolated: how many of them lie in gaps that were bridged.
+    """
+
+    frames: slice
+    points: NDArray[np.float32]
+    interpolated: int
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def stretches(track: Track, *, bridge: int, cuts: Sequence[int] = ()) -> list[Stretch]:
+    """The stretches of frames with a face, in order; gaps of up to `bridge` are interpolated.
+
+    Args:
+        track: of a clip.
+        bridge: frames; a longer gap ends a stretch.
+        cuts: first frames of new shots, ascending; each ends a stretch.
     """
     seen = np.flatnonzero(track.found)
     if not len(seen):
-        return slice(0, 0), np.empty((0, 68, 2), np.float32), 0
-    breaks = np.flatnonzero(np.diff(seen) > bridge + 1) + 1
-    run = max(np.split(seen, breaks), key=lambda part: part[-1] - part[0])
+        return []
+    shot = np.searchsorted(np.asarray(cuts), seen, side="right")
+    breaks = np.flatnonzero((np.diff(seen) > bridge + 1) | (np.diff(shot) > 0)) + 1
+    return [_filled(track, run) for run in np.split(seen, breaks)]
+
+
+def _filled(track: Track, run: NDArray[np.intp]) -> Stretch:
+    """A stretch from the frames in which its face was seen."""
     span = np.arange(run[0], run[-1] + 1)
     flat = track.points[run].reshape(len(run), -1)
-    filled = np.stack([np.interp(span, run, column) for column in flat.T], axis=1)
-    points = filled.reshape(-1, 68, 2).astype(np.float32)
-    return slice(int(run[0]), int(run[-1]) + 1), points, len(span) - len(run)
+    if len(span) > len(run):
+        flat = np.stack([np.interp(span, run, column) for column in flat.T], axis=1)
+    points = flat.reshape(-1, 68, 2).astype(np.float32)
+    return Stretch(slice(int(run[0]), int(run[-1]) + 1), points, len(span) - len(run))

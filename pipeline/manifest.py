@@ -1,39 +1,44 @@
-"""Which clips: manifests read and checked, folders of the field's data sets turned into them."""
+"""Which clips: manifests read, checked and written; folders, patterns and URLs turned into them."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
+import io
 import math
+import os
+import posixpath
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
-
-import pandas as pd
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
-from pipeline.files import atomic_path, printable
+from pipeline.files import atomic_path, printable, short_digest
+from pipeline.layouts import speakers_and_splits
 from pipeline.media import VIDEO_SUFFIXES
+from pipeline.store import find_files, is_url, open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Iterator
 
-Layout = Literal["folder", "crema", "lrw", "grid", "voxceleb", "hdtf"]
+    from pipeline.layouts import Layout
+
 COLUMNS = ("clip_id", "path", "speaker", "split", "start", "end")
-# A folder of CSV files beside the packages, in the checkout as in the wheel.
-_TEST_ACTORS = Path(__file__).parents[1] / "manifests" / "crema_test_actors.csv"
 _KEY_LENGTH = 80  # with the longest member name this fits the 100 characters of a tar header
+_KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_KEY_LENGTH}}}")
+# What the shots of a clip that was split are told apart by, see `pipeline.stages.shot_key`.
+SHOT_SUFFIX = re.compile(r"--\d+$")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ManifestRow:
     """One clip.
 
     Attributes:
         clip_id: the sample's key: unique, of letters, digits, `_` and `-`.
-        path: the video on this machine.
+        path: where the video lies: a path of this machine, or an fsspec URL.
         source: the video as the manifest names it, or relative to the folder that was scanned.
         speaker: who talks; empty when unknown.
         split: train, val or test.
@@ -51,218 +56,208 @@ class ManifestRow:
 
 
 def read_input(source: str) -> list[ManifestRow]:
-    """Clips of a folder, a glob pattern, one video, or a manifest CSV.
+    """Clips of a folder, a glob pattern, one video, or a manifest CSV; by path or fsspec URL.
 
     Raises:
         UserError: nothing there, no video in it, or a manifest that does not hold together.
     """
+    if Path(source).suffix.lower() == ".csv":
+        return read_manifest(source)
+    if is_url(source):
+        return _scan_url(source, "folder")
     path = Path(source)
-    if path.suffix.lower() == ".csv":
-        return read_manifest(path)
     if path.is_dir():
-        return scan(path, "folder")
+        return scan(source, "folder")
     if path.is_file():
-        return _rows([path], path.parent, "folder")
+        return _rows([path.name], str(path.parent), "folder")
     if any(letter in source for letter in "*?["):
         base = Path(path.anchor) if path.is_absolute() else Path()
         pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else source
-        found = sorted(p for p in base.glob(pattern) if p.is_file() and _is_video(p))
+        found = sorted(p for p in base.glob(pattern) if not p.is_dir() and _is_video(p.name))
         if not found:
             raise UserError(f"no video matches {source}")
-        return _rows(found, _common_folder(found), "folder")
+        folder = _common_folder([str(path.parent) for path in found])
+        return _rows([path.relative_to(folder).as_posix() for path in found], folder, "folder")
     raise UserError(f"no such folder, video or manifest: {source}")
 
 
-def scan(folder: Path, layout: Layout) -> list[ManifestRow]:
+def scan(folder: Path | str, layout: Layout) -> list[ManifestRow]:
     """Every video below a folder, with the speaker and split that its path tells.
+
+    Links to folders are followed.
 
     Raises:
         UserError: no such folder, no video in it, or paths that do not follow the layout.
     """
-    if not folder.is_dir():
+    if is_url(folder):
+        return _scan_url(str(folder), layout)
+    if not Path(folder).is_dir():
         raise UserError(f"no such folder: {folder}")
-    found = sorted(path for path in folder.rglob("*") if _is_video(path) and not path.is_dir())
+    found = sorted(_walk(str(folder)), key=lambda name: name.split("/"))
     if not found:
-        kinds = " ".join(sorted(VIDEO_SUFFIXES))
-        raise UserError(f"no videos in {folder} (looked below it for {kinds})")
-    return _rows(found, folder, layout)
+        raise _no_videos(folder)
+    return _rows(found, str(folder), layout)
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
+def _walk(folder: str) -> Iterator[str]:
+    """Videos below a folder, relative to it; a link that leads back to a folder above is left."""
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        folders[:] = [
+            name
+            for name in folders
+            if not (os.path.islink(os.path.join(here, name)) and _leads_back(here, name, real))  # noqa: PTH114, PTH118 - a Path for each of a million names takes a minute
+        ]
+        inside = os.path.relpath(here, folder)
+        prefix = "" if inside == "." else f"{inside}/"
+        yield from (prefix + name for name in files if _is_video(name))
 
 
-def _common_folder(paths: list[Path]) -> Path:
-    folder = paths[0].parent
-    while not all(path.is_relative_to(folder) for path in paths):
-        folder = folder.parent
-    return folder
+def _leads_back(here: str, name: str, real: str) -> bool:
+    target = os.path.realpath(Path(here, name))
+    return real == target or real.startswith(target.rstrip("/") + "/")
 
 
-def _rows(paths: list[Path], folder: Path, layout: Layout) -> list[ManifestRow]:
-    relative = [path.relative_to(folder) for path in paths]
-    keys = unique_keys([path.as_posix() for path in relative])
-    read = _LAYOUTS[layout](folder, relative)
+def _scan_url(source: str, layout: Layout) -> list[ManifestRow]:
+    found = [url for url in find_files(source) if _is_video(url)]
+    if not found:
+        raise _no_videos(source)
+    pattern = any(sign in source for sign in "*?[")
+    folder = _common_folder([posixpath.dirname(url) for url in found]) if pattern else source
+    if found == [source]:
+        folder = posixpath.dirname(source)
+    folder = folder.rstrip("/")
+    return _rows([url.removeprefix(f"{folder}/") for url in found], folder, layout)
+
+
+def _no_videos(folder: Path | str) -> UserError:
+    kinds = " ".join(sorted(VIDEO_SUFFIXES))
+    return UserError(f"no videos in {folder} (looked below it for {kinds})")
+
+
+def _is_video(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122 - see `_walk`
+
+
+def _common_folder(folders: list[str]) -> str:
+    """The deepest folder, or beginning of a URL, that all lie in."""
+    common = folders[0].split("/")
+    for folder in folders:
+        parts = folder.split("/")
+        while parts[: len(common)] != common:
+            common.pop()
+    return "/".join(common) or ("/" if folders[0].startswith("/") else "")
+
+
+def _rows(names: list[str], folder: str, layout: Layout) -> list[ManifestRow]:
+    """Rows of videos, named relative to a folder or URL."""
+    keys = unique_keys(names)
+    name = posixpath.basename(os.path.abspath(folder))  # noqa: PTH100 - may be a URL
+    read = speakers_and_splits(layout, name, [PurePosixPath(name) for name in names])
     return [
-        ManifestRow(key, str(folder / path), printable(path.as_posix()), printable(speaker), split)
-        for key, path, (speaker, split) in zip(keys, relative, read, strict=True)
+        ManifestRow(key, posixpath.join(folder, name), printable(name), printable(speaker), split)
+        for key, name, (speaker, split) in zip(keys, names, read, strict=True)
     ]
-
-
-def _digest(name: str) -> str:
-    """Eight hexadecimal digits that a name alone decides."""
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
 def unique_keys(names: list[str]) -> list[str]:
     """Sample keys from relative paths: readable, without dots and slashes, unique, repeatable.
 
-    A name that changes beyond its slashes, or that another file shares, ends in eight digits of
-    its own hash, so that a key never depends on which other files are there unless they clash.
+    A name that changes beyond its slashes, that another file shares, or that looks like the shot of
+    a clip, ends in eight digits of its own hash, so that a key never depends on which other files
+    are there unless they clash.
     """
-    plain = [str(Path(name).with_suffix("")) for name in names]
+    plain = [os.path.splitext(name)[0] for name in names]  # noqa: PTH122 - see `_walk`
     slugs = [re.sub(r"[^A-Za-z0-9_-]", "_", name.replace("/", "_")) for name in plain]
     shared = Counter(slugs)
     keys = []
     for name, stem, slug in zip(names, plain, slugs, strict=True):
         exact = stem.replace("/", "_") == slug and len(slug) <= _KEY_LENGTH
-        digest = _digest(name)
+        exact = exact and not SHOT_SUFFIX.search(slug)
+        digest = short_digest(name)
         keys.append(slug if exact and shared[slug] == 1 else f"{slug[: _KEY_LENGTH - 9]}-{digest}")
     return keys
 
 
-def _folder(_: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:
-    """Speaker: the first folder below the one scanned, if any; about a tenth of the clips is test.
-
-    Which tenth is told by a hash of the name, so that a new video moves no other one's split.
-    """
-    for path in paths:
-        speaker = path.parts[0] if len(path.parts) > 1 else ""
-        yield speaker, "test" if int(_digest(path.as_posix()), 16) % 10 == 0 else "train"
-
-
-def _crema(_: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:
-    """1015_DFA_ANG_XX.*: actor 1015; the authors' ten actors are the test split."""
-    with _TEST_ACTORS.open(encoding="utf-8") as file:
-        test = {row["actor"] for row in csv.DictReader(file)}
-    for path in paths:
-        match = re.match(r"(\d{4})_[A-Z]{3}_[A-Z]{3}_[A-Z]{1,2}", path.stem)
-        if not match:
-            raise UserError(
-                f"{path} is not named as in CREMA-D (1015_DFA_ANG_XX); use another layout"
-            )
-        yield match[1], "test" if match[1] in test else "train"
-
-
-def _lrw(_: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:
-    """WORD/{train,val,test}/WORD_00001.mp4; LRW does not tell its speakers."""
-    for path in paths:
-        if len(path.parts) < 2 or path.parts[-2] not in ("train", "val", "test"):
-            raise UserError(f"{path} does not lie as in LRW (WORD/train/WORD_00001.mp4)")
-        yield "", path.parts[-2]
-
-
-def _grid(folder: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:
-    """s1/bbaf2n.mpg: the folder is the speaker; of each, every tenth sentence by name is test."""
-    seen: Counter[str] = Counter()
-    for path in paths:
-        if not re.fullmatch(r"[a-z]{4}[a-z0-9][a-z0-9]", path.stem):
-            raise UserError(f"{path} is not named as in GRID (bbaf2n.mpg); use another layout")
-        named = [part for part in path.parts[:-1] if re.fullmatch(r"s\d+", part)]
-        speaker = named[-1] if named else (path.parts[-2] if len(path.parts) > 1 else folder.name)
-        seen[speaker] += 1
-        yield speaker, "test" if seen[speaker] % 10 == 0 else "train"
-
-
-def _voxceleb(_: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:
-    """…/id00012/21Uxsk56VDQ/00001.mp4: the id is the speaker; below a folder `test`, test."""
-    for path in paths:
-        speaker = next((part for part in path.parts if re.fullmatch(r"id\d{5}", part)), None)
-        if speaker is None:
-            raise UserError(f"{path} does not lie as in VoxCeleb2 (id00012/21Uxsk56VDQ/00001.mp4)")
-        yield speaker, "test" if "test" in path.parts else "train"
-
-
-def _hdtf(_: Path, paths: list[Path]) -> Iterable[tuple[str, str]]:
-    """WDA_BarackObama_000.mp4: the middle is the speaker; HDTF has no split, so all train."""
-    for path in paths:
-        match = re.match(r"(RD|WDA|WRA)_(.+?)(?:_\d+)*$", path.stem)
-        if not match:
-            raise UserError(f"{path} is not named as in HDTF (WDA_BarackObama_000.mp4)")
-        # "Radio34" is the 34th recording, each with a speaker of its own.
-        yield match[2], "train"
-
-
-_LAYOUTS: dict[str, Callable[[Path, list[Path]], Iterable[tuple[str, str]]]] = {
-    "folder": _folder,
-    "crema": _crema,
-    "lrw": _lrw,
-    "grid": _grid,
-    "voxceleb": _voxceleb,
-    "hdtf": _hdtf,
-}
-
-
-def read_manifest(path: Path) -> list[ManifestRow]:
-    """Reads a manifest CSV; relative paths are relative to its folder.
+def read_manifest(path: Path | str) -> list[ManifestRow]:
+    """Reads a manifest CSV at a path or URL; relative paths are relative to its folder.
 
     Raises:
-        UserError: no such file, a column or value is missing or wrong; the sentence names the row.
+        UserError: no such file, a column or value is missing or wrong; the sentence names the line.
     """
-    if not path.is_file():
-        raise UserError(f"no such manifest: {path}")
+    where = str(path)
     try:
-        table = pd.read_csv(
-            path, dtype=object, keep_default_na=False, encoding_errors="surrogateescape"
-        )
-    except (ValueError, UnicodeDecodeError) as error:
+        with (
+            open_file(where) as file,
+            io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text,
+        ):
+            rows = list(_parse(where, text))
+    except FileNotFoundError as error:
+        raise UserError(f"no such manifest: {path}") from error
+    except csv.Error as error:
         raise UserError(f"{path} is not a CSV file: {error}") from error
-    if not isinstance(table.index, pd.RangeIndex):  # pandas took the first cells for an index
-        raise UserError(f"{path} has rows with more cells than its first line has names")
-    missing = {"clip_id", "path"} - set(table.columns)
-    if missing:
-        raise UserError(f"{path} lacks the column {' and '.join(sorted(missing))}")
-    if table.empty:
+    if not rows:
         raise UserError(f"{path} lists no clip")
-    repeated = table["clip_id"][table["clip_id"].duplicated()]
-    if len(repeated):
-        raise UserError(f"{path} lists clip_id {repeated.iloc[0]!r} more than once")
-    records = cast("list[dict[str, str]]", table.to_dict("records"))
-    return [_manifest_row(path, line, row) for line, row in enumerate(records, start=2)]
+    if len({row.clip_id for row in rows}) < len(rows):
+        most = Counter(row.clip_id for row in rows).most_common(1)[0][0]
+        raise UserError(f"{path} lists clip_id {most!r} more than once")
+    return rows
 
 
-def _manifest_row(path: Path, line: int, row: dict[str, str]) -> ManifestRow:
-    key = row["clip_id"]
-    if not re.fullmatch(rf"[A-Za-z0-9_-]{{1,{_KEY_LENGTH}}}", key):
+def _parse(where: str, text: Iterable[str]) -> Iterator[ManifestRow]:
+    """Rows of a manifest, checked one by one: a million take some seconds."""
+    reader = csv.reader(text)
+    names = next(reader, [])
+    if not any(names):
+        raise UserError(f"{where} is not a CSV file: its first line names no columns")
+    missing = {"clip_id", "path"} - set(names)
+    if missing:
+        raise UserError(f"{where} lacks the column {' and '.join(sorted(missing))}")
+    place = {name: index for index, name in enumerate(names)}
+    known = [place.get(name, -1) for name in COLUMNS]
+    folder = posixpath.dirname(where)
+    for line, cells in enumerate((cells for cells in reader if cells), start=2):
+        if len(cells) > len(names):
+            raise UserError(f"{where}, line {line}: more cells than the first line has names")
+        values = [cells[index] if 0 <= index < len(cells) else "" for index in known]
+        yield _manifest_row(f"{where}, line {line}", folder, values)
+
+
+def _manifest_row(where: str, folder: str, values: list[str]) -> ManifestRow:
+    key, path, speaker, split, start, end = values
+    if not _KEY.fullmatch(key):
         raise UserError(
-            f"{path}, line {line}: clip_id {key!r} must be 1 to {_KEY_LENGTH} letters, digits, "
-            "_ or -"
+            f"{where}: clip_id {key!r} must be 1 to {_KEY_LENGTH} letters, digits, _ or -"
         )
-    if not row["path"]:
-        raise UserError(f"{path}, line {line}: no path")
-    try:
-        start = float(row.get("start") or 0)
-        end = float(row["end"]) if row.get("end") else None
-    except ValueError as error:
-        raise UserError(f"{path}, line {line}: start and end are seconds ({error})") from error
-    if not math.isfinite(start + (end or 0)):
-        raise UserError(f"{path}, line {line}: start and end are seconds, not {start} and {end}")
-    if start < 0 or (end is not None and end <= start):
-        raise UserError(f"{path}, line {line}: start {start} and end {end} hold no frame")
-    video = Path(row["path"])
+    if not path:
+        raise UserError(f"{where}: no path")
+    begin, stop = _span(where, start, end) if start or end else (0.0, None)
     return ManifestRow(
         clip_id=key,
-        path=str(video if video.is_absolute() else path.parent / video),
-        source=printable(row["path"]),
-        speaker=printable(row.get("speaker", "")),
-        split=row.get("split") or "train",
-        start=start,
-        end=end,
+        path=path if is_url(path) else posixpath.join(folder, path),
+        source=printable(path),
+        # A few names stand in a million rows.
+        speaker=sys.intern(printable(speaker)),
+        split=sys.intern(split or "train"),
+        start=begin,
+        end=stop,
     )
 
 
+def _span(where: str, start: str, end: str) -> tuple[float, float | None]:
+    try:
+        begin, stop = float(start or 0), float(end) if end else None
+    except ValueError as error:
+        raise UserError(f"{where}: start and end are seconds ({error})") from error
+    if not math.isfinite(begin + (stop or 0)):
+        raise UserError(f"{where}: start and end are seconds, not {begin} and {stop}")
+    if begin < 0 or (stop is not None and stop <= begin):
+        raise UserError(f"{where}: start {begin} and end {stop} hold no frame")
+    return begin, stop
+
+
 def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
-    """Writes rows as a manifest CSV with absolute paths, atomically."""
+    """Writes rows as a manifest CSV with absolute paths or URLs, atomically."""
     with (
         atomic_path(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
@@ -271,5 +266,5 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
         writer.writerow(COLUMNS)
         for row in rows:
             end = "" if row.end is None else row.end
-            where = str(Path(row.path).absolute())
+            where = row.path if is_url(row.path) else str(Path(row.path).absolute())
             writer.writerow([row.clip_id, where, row.speaker, row.split, row.start or "", end])

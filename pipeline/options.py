@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+
+from pipeline.limits import Limits
 
 if TYPE_CHECKING:
     from pipeline.alignment import Smoothing
+
+Landmarks = Literal["mediapipe", "fan"]
+Cuts = Literal["longest", "split", "drop"]
 
 
 @dataclass(frozen=True)
@@ -19,18 +24,33 @@ class PrepOptions:
         speech: speech features.
         smoothing: of the alignment over time, see `pipeline.alignment.smooth`.
         clips_per_shard: clips that share a tar.
-        min_seconds: a clip whose face is in view for less is dropped.
         bridge_frames: gaps in the landmarks of up to this many frames are interpolated.
+        cuts: what becomes of a clip with scene cuts, or whose face is away for longer: `longest`
+            keeps its longest stretch, `split` makes a sample of every stretch, `drop` drops a
+            clip with a cut.
+        limits: which samples are kept, by what is measured of them.
     """
 
     image_size: int = 128
-    landmarks: Literal["mediapipe"] = "mediapipe"
+    landmarks: Landmarks = "mediapipe"
     speech: Literal["mfcc"] = "mfcc"
     smoothing: Smoothing = "authors"
     clips_per_shard: int = 32
-    min_seconds: float = 0.4
     bridge_frames: int = 5
+    cuts: Cuts = "longest"
+    limits: Limits = field(default_factory=Limits)
 
     def as_json(self) -> dict[str, Any]:
-        """The options as they are written into JSON files."""
-        return asdict(self)
+        """The options as they are written into JSON files; limits that are not set are left out."""
+        return self.of_a_sample() | {"limits": self.limits.as_json()}
+
+    def of_a_sample(self) -> dict[str, Any]:
+        """The options without the limits, which choose samples and do not shape them."""
+        return {name: value for name, value in asdict(self).items() if name != "limits"}
+
+
+def flat_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Options from a JSON file, the limits among the others."""
+    return {name: value for name, value in options.items() if name != "limits"} | options.get(
+        "limits", {}
+    )

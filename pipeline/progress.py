@@ -1,7 +1,8 @@
-"""Progress that suits where it is shown: a bar on a terminal, a line now and then in a log."""
+"""Progress that suits where it is shown: a bar on a terminal, lines in a log or a notebook."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import contextmanager
@@ -42,9 +43,16 @@ def progress(unit: str, total: int) -> Iterator[Step]:
         unit: what is counted, in the plural.
         total: how many there are.
     """
-    console = Console(stderr=True)
-    with _bar(console, unit, total) if console.is_terminal else _log(unit, total) as step:
+    with _bar(unit, total) if _draws() else _log(unit, total) as step:
         yield step
+
+
+def _draws() -> bool:
+    """Whether standard error is a terminal that lines can be drawn over on.
+
+    A notebook gives the commands it runs a terminal, but shows what moves the cursor as rubbish.
+    """
+    return sys.stderr.isatty() and "JPY_PARENT_PID" not in os.environ
 
 
 class _Rate(ProgressColumn):
@@ -55,7 +63,8 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def _bar(console: Console, unit: str, total: int) -> Iterator[Step]:
+def _bar(unit: str, total: int) -> Iterator[Step]:
+    console = Console(stderr=True)
     columns = (
         BarColumn(),
         MofNCompleteColumn(),

@@ -33,7 +33,7 @@ import numpy as np
 from pipeline.media import SAMPLE_RATE, SAMPLES_PER_FRAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -110,35 +110,49 @@ class Sample:
 
 
 def pack_frames(
-    frames: Sequence[NDArray[np.uint8]], quality: int
+    frames: Iterable[NDArray[np.uint8]], quality: int
 ) -> tuple[bytes, NDArray[np.int64]]:
     """JPEG 4:4:4 pictures end to end, and the T + 1 offsets between them."""
+    parts = [_jpeg(frame, quality) for frame in frames]
+    return b"".join(parts), np.cumsum([0, *map(len, parts)], dtype=np.int64)
+
+
+def _jpeg(frame: NDArray[np.uint8], quality: int) -> bytes:
     flags = [
         cv2.IMWRITE_JPEG_QUALITY,
         quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    parts = [cv2.imencode(".jpg", frame[..., ::-1], flags)[1].tobytes() for frame in frames]
-    return b"".join(parts), np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    return cv2.imencode(".jpg", frame[..., ::-1], flags)[1].tobytes()
 
 
-def pack_faithfully(frames: Sequence[NDArray[np.uint8]]) -> tuple[PackedFrames, int, float]:
+def pack_faithfully(
+    make_frames: Callable[[], Iterable[NDArray[np.uint8]]],
+) -> tuple[PackedFrames, int, float]:
     """Packs at the lowest quality that keeps the clip at 42 dB or more.
+
+    Only what is packed stays in memory, so that a clip may be as long as it likes.
+
+    Args:
+        make_frames: gives the frames, anew at each call.
 
     Returns:
         The packed pictures, the JPEG quality, and the PSNR in dB (capped at 99 for identity).
     """
     psnr = 0.0
     for quality in _QUALITIES:
-        packed = PackedFrames(*pack_frames(frames, quality))
-        errors = [
-            np.mean((a.astype(np.float32) - b) ** 2) for a, b in zip(packed, frames, strict=True)
-        ]
+        parts, errors = [], []
+        for frame in make_frames():
+            part = _jpeg(frame, quality)
+            seen = cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_COLOR_RGB)
+            parts.append(part)
+            errors.append(cv2.norm(frame, seen, cv2.NORM_L2SQR) / frame.size)
         psnr = min(99.0, float(10 * np.log10(255**2 / max(float(np.mean(errors)), 1e-12))))
         if psnr >= MIN_PSNR:
             break
-    return packed, quality, psnr
+    offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
+    return PackedFrames(b"".join(parts), offsets), quality, psnr
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import tarfile
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.errors import UserError
-from pipeline.files import read_json
 from pipeline.sample import Sample, from_members
+from pipeline.store import Folder, open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
 
 DATASET_FILE = "dataset.json"
 
@@ -42,10 +42,10 @@ def open_shard(path: Path) -> Iterator[Callable[[str, dict[str, bytes]], None]]:
         yield add
 
 
-def read_tar(path: Path | str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Yields (key, members) of a shard in order, one sample in memory at a time."""
+def read_tar(path: Path | str) -> Generator[tuple[str, dict[str, bytes]], None, None]:
+    """Yields (key, members) of a shard, by path or URL, in order, a sample at a time."""
     key, members = "", cast("dict[str, bytes]", {})
-    with tarfile.open(path, mode="r:") as tar:
+    with open_file(path) as whole, tarfile.open(fileobj=whole, mode="r|") as tar:
         for info in tar:
             own_key, _, name = info.name.partition(".")
             if own_key != key and members:
@@ -59,45 +59,45 @@ def read_tar(path: Path | str) -> Iterator[tuple[str, dict[str, bytes]]]:
         yield key, members
 
 
-def read_dataset(folder: Path | str) -> dict[str, Any]:
-    """`dataset.json` of a finished data set.
+def read_dataset(folder: Folder | Path | str) -> dict[str, Any]:
+    """`dataset.json` of a finished data set, by path or URL.
 
     Raises:
         UserError: the folder is no data set, or one that was not finished.
     """
-    path = Path(folder) / DATASET_FILE
-    if not Path(folder).is_dir():
+    folder = Folder.at(folder)
+    if folder.local is not None and not folder.local.is_dir():
         raise UserError(f"no such folder: {folder}")
-    if not path.exists():
+    try:
+        return cast("dict[str, Any]", folder.read_json(DATASET_FILE))
+    except FileNotFoundError as error:
         raise UserError(
             f"{folder} is not a finished data set (no {DATASET_FILE}); "
             "make one, or finish it, with: dh-prep run INPUT --out DIR"
-        )
-    return cast("dict[str, Any]", read_json(path))
+        ) from error
 
 
-def shard_paths(folder: Path | str, split: str | None = None) -> list[Path]:
-    """The tars of a finished data set, in order; of one split if `split` is given.
+def shard_paths(folder: Folder | Path | str, split: str | None = None) -> list[str]:
+    """Paths or URLs of the tars of a finished data set, in order; of one split if it is given.
 
     Raises:
         UserError: no finished data set, or no clip of that split in it.
     """
-    shards = read_dataset(folder)["shards"]
-    chosen = [shard for shard in shards if shard["samples"] and split in (None, shard["split"])]
+    folder = Folder.at(folder)
+    shards = [shard for shard in read_dataset(folder)["shards"] if shard["samples"]]
+    if not shards:
+        raise UserError(f"{folder} holds no clip: all of them were skipped or failed")
+    chosen = [shard for shard in shards if split in (None, shard["split"])]
     if not chosen:
-        if split is None:
-            raise UserError(f"{folder} holds no clip: all of them were skipped or failed")
-        splits = sorted({shard["split"] for shard in shards if shard["samples"]})
-        if not splits:
-            raise UserError(f"{folder} holds no clip: all of them were skipped or failed")
+        splits = sorted({shard["split"] for shard in shards})
         raise UserError(
             f"{folder} has no clip of split {split!r}, only of {', '.join(splits)}; name one of "
             "those with --split, or prepare with a manifest that says the split"
         )
-    return [Path(folder) / shard["name"] for shard in chosen]
+    return [folder / shard["name"] for shard in chosen]
 
 
-def read_samples(folder: Path | str, split: str | None = None) -> Iterator[Sample]:
+def read_samples(folder: Folder | Path | str, split: str | None = None) -> Iterator[Sample]:
     """Yields every sample of a data set, or of one split of it, in order."""
     for path in shard_paths(folder, split):
         for key, members in read_tar(path):

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.files import atomic_path
+from pipeline.estimate import estimate, total_size
 from pipeline.media import FPS
+from pipeline.options import flat_options
+from pipeline.splits import in_several, speakers_by_split
+from pipeline.store import Folder
+from pipeline.units import size_text, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
     from pipeline.manifest import ManifestRow
+    from pipeline.options import PrepOptions
     from pipeline.plan import Shard
+    from pipeline.writer import Task
 
 REPORT_FILE = "report.csv"
+CARD_FILE = "README.md"
 _NAMED = 20  # failed clips that are named on the terminal; the report holds all
 
 
@@ -53,43 +61,83 @@ def by_split(rows: Iterable[ManifestRow]) -> list[tuple[str, int, int]]:
     return found
 
 
-def size_text(size: float) -> str:
-    """A number of bytes for people."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+def note_speakers(rows: Iterable[ManifestRow]) -> None:
+    """Says which speakers are in more than one split: a test on them flatters the model."""
+    shared = in_several(speakers_by_split(rows))
+    if shared:
+        named = ", ".join(shared[:3]) + (" …" if len(shared) > 3 else "")
+        say(
+            f"note     speakers in more than one split: {len(shared)} ({named}); splits that share "
+            "none: dh-prep manifest --split-by speaker"
+        )
 
 
-def time_text(seconds: float) -> str:
-    """A length of time for people."""
-    if seconds < 60:
-        return f"{seconds:.1f} seconds"
-    return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
-
-
-def describe_plan(shards: Sequence[Shard], todo: Sequence[Shard], how: dict[str, str]) -> None:
-    """Prints what a run would do.
-
-    Args:
-        shards: of the whole plan.
-        todo: those that are not done yet.
-        how: further lines, name and value.
-    """
+def describe_plan(
+    shards: Sequence[Shard],
+    tasks: Sequence[Task],
+    options: PrepOptions,
+    out: Folder,
+    *,
+    workers: int | None,
+    weights_dir: Path | None,
+) -> None:
+    """Prints what a run would do, and about what it takes: a few clips are prepared for that."""
     rows = [row for shard in shards for row in shard.rows]
-    paths = [Path(row.path) for row in rows]
-    missing = [path for path in paths if not path.is_file()]
-    size = sum(path.stat().st_size for path in set(paths) - set(missing))
-    say(f"clips      {len(rows)}, {size_text(size)}")
+    size, missing, looked = total_size(rows)
+    say(f"clips      {len(rows):,}, {size_text(size)}")
     if missing:
-        say(f"missing    {len(missing)} files, the first {missing[0]}")
+        say(f"missing    {len(missing):,} of {looked:,} files looked for, the first {missing[0]}")
     for split, clips, speakers in by_split(rows):
-        say(f"split      {split}: clips {clips}, known speakers {speakers}")
-    done = len(shards) - len(todo)
-    say(f"shards     {len(todo)} to do" + (f", {done} done" if done else ""))
-    for name, value in how.items():
-        say(f"{name:<10} {value}")
+        say(f"split      {split}: clips {clips:,}, known speakers {speakers:,}")
+    note_speakers(rows)
+    done = len(shards) - len(tasks)
+    say(f"shards     {len(tasks):,} to do" + (f", {done:,} done" if done else ""))
+    say(
+        f"stages     decode, landmarks ({options.landmarks}), speech ({options.speech}), align "
+        f"({options.image_size} x {options.image_size}, smoothing {options.smoothing})"
+    )
+    for name, value in flat_options({"limits": options.limits.as_json()}).items():
+        say(f"limit      {name.replace('_', ' ')}: {value:g}")
+    processes = min((os.cpu_count() or 1) if workers is None else workers, len(tasks))
+    say(f"workers    {processes or 'in this process'}")
+    say(f"out        {out}")
+    if tasks:
+        todo = [row for task in tasks for row in task.shard.rows]
+        for line in estimate(todo, options, max(processes, 1), weights_dir):
+            say(line)
+
+
+def without_file(reason: str, source: str) -> str:
+    """A reason without the file it names."""
+    return re.sub(r"(/.*)?\S*" + re.escape(source), "the file", reason)
+
+
+def kind_of(reason: str, source: str) -> str:
+    """A reason without its file and its numbers: what many clips have in common."""
+    return re.sub(r"-?\d+(\.\d+)?", "#", without_file(reason, source))
+
+
+class Reasons:
+    """Counts why clips are left out while a run goes on."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Counts the rows of a clip."""
+        for row in rows:
+            if row["status"] != "ok":
+                self._counts[row["status"], kind_of(row["reason"], row["source"])] += 1
+
+    def __str__(self) -> str:
+        parts = []
+        for status in ("failed", "skipped"):
+            counts = Counter({kind: n for (s, kind), n in self._counts.items() if s == status})
+            if counts:
+                most, n = counts.most_common(1)[0]
+                more = f", {len(counts) - 1} other reasons" if len(counts) > 1 else ""
+                parts.append(f"{counts.total()} {status} ({n}: {most[:40]}{more})")
+        return ", ".join(parts)
 
 
 def drop_reasons(rows: pd.DataFrame) -> list[tuple[str, str, int, str]]:
@@ -102,23 +150,22 @@ def drop_reasons(rows: pd.DataFrame) -> list[tuple[str, str, int, str]]:
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], tuple[str, str]] = {}
     for row in dropped:
-        reason = re.sub(r"(/.*)?\S*" + re.escape(row["source"]), "the file", row["reason"])
-        kind = (row["status"], re.sub(r"\d+(\.\d+)?", "#", reason))
+        kind = (row["status"], kind_of(row["reason"], row["source"]))
         counts[kind] += 1
-        examples.setdefault(kind, (reason, row["clip_id"]))
+        examples.setdefault(kind, (without_file(row["reason"], row["source"]), row["clip_id"]))
     return [(kind[0], examples[kind][0], n, examples[kind][1]) for kind, n in counts.most_common()]
 
 
-def write_report(out: Path, rows: pd.DataFrame) -> None:
+def write_report(out: Folder | Path | str, rows: pd.DataFrame) -> None:
     """Writes a CSV with every clip that is in no shard, and why."""
     columns = ["clip_id", "source", "status", "stage", "reason", "traceback"]
-    with atomic_path(out / REPORT_FILE) as temporary:
+    with Folder.at(out).write(REPORT_FILE) as temporary:
         rows.loc[rows["status"] != "ok", columns].to_csv(temporary, index=False)
 
 
-def describe_dataset(out: Path, dataset: dict[str, Any], rows: pd.DataFrame) -> None:
-    """Prints what lies in a finished data set, what does not and why, and what to type next."""
-    counts = dataset["counts"]
+def describe_dataset(out: Folder | str, dataset: dict[str, Any], rows: pd.DataFrame) -> None:
+    """Prints what lies in a finished data set, what does not and why."""
+    out, counts = Folder.at(out), dataset["counts"]
     say(
         f"{counts['samples']} of {counts['clips']} clips prepared: {counts['frames']} frames, "
         f"{time_text(counts['frames'] / FPS)}; {counts['skipped']} skipped by rule, "
@@ -141,3 +188,4 @@ def describe_dataset(out: Path, dataset: dict[str, Any], rows: pd.DataFrame) -> 
     say(f"shards   {out / 'shard-*.tar'}: {len(dataset['shards'])}, {size_text(size)}")
     say(f"rows     {out / 'shard-*.parquet'}: one a clip")
     say(f"report   {out / REPORT_FILE}: clips left out, {counts['clips'] - counts['samples']}")
+    say(f"card     {out / CARD_FILE}: what the data set is, for whoever gets it")

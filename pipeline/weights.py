@@ -47,7 +47,7 @@ class PretrainedFile:
     Attributes:
         name: its file name in a weights folder.
         sha256: of its bytes, hexadecimal.
-        size: in bytes.
+        size: in bytes; None where no public source states it.
         licence: under which it may be used.
         what: what it is, for people.
         url: its official home; empty when it has none.
@@ -56,7 +56,7 @@ class PretrainedFile:
 
     name: str
     sha256: str
-    size: int
+    size: int | None
     licence: str
     what: str
     url: str = ""
@@ -83,6 +83,26 @@ FILES = {
             licence="BSD-2-Clause; the LibriVox recordings inside are in the public domain",
             what="five LibriVox recordings with reference phones, for dh-prep demo",
             package=Package("pocketsphinx==5.1.1", sdist=True),
+        ),
+        # Both as face-alignment 1.5.0 names them. Its author on the models' licence: BSD-3-Clause,
+        # but the pictures they learned from are others' (1adrianb/face-alignment, issue 260).
+        PretrainedFile(
+            name="s3fd-619a316812.pth",
+            sha256="619a31681264d3f7f7fc7a16a42cbbe8b23f31a256f75a366e5a1bcd59b33543",
+            size=89_843_225,
+            licence="BSD-3-Clause as face-alignment gives it; learned from WIDER FACE, whose "
+            "pictures are for research",
+            what="the face detector of --landmarks fan",
+            url="https://www.adrianbulat.com/downloads/python-fan/s3fd-619a316812.pth",
+        ),
+        PretrainedFile(
+            name="2DFAN4-11f355bf06.pth.tar",
+            sha256="11f355bf0693120222f5955ce3f9dc8fb5763ebb30a47d7906e509490d32e4aa",
+            size=None,
+            licence="BSD-3-Clause as face-alignment gives it; learned from 300W-LP and others, "
+            "whose pictures are for research",
+            what="the landmarks of --landmarks fan",
+            url="https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
         ),
     )
 }

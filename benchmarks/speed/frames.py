@@ -23,7 +23,7 @@ from av.video.reformatter import VideoReformatter
 from benchmarks.clips import find_videos
 from benchmarks.speed.report import header, markdown
 from pipeline.alignment import crop, transforms
-from pipeline.landmarks import MediaPipeTracker, longest_run
+from pipeline.landmarks import MediaPipeTracker, stretches
 from pipeline.media import FPS, read_frames
 from pipeline.progress import progress
 from pipeline.sample import PackedFrames, pack_frames
@@ -153,10 +153,12 @@ def _psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 def aligned(path: Path, tracker: MediaPipeTracker, most: int) -> list[NDArray[np.uint8]]:
     """Up to `most` crops of a clip, aligned as `dh-prep run` aligns them."""
     frames = list(itertools.islice(read_frames(path), most))
-    kept, points, _ = longest_run(tracker.track(frames), bridge=5)
-    if not len(points):
+    found = stretches(tracker.track(frames), bridge=5)
+    if not found:
         return []
-    return list(crop(frames[kept], transforms(points, SIZE, "authors"), SIZE))
+    longest = max(found, key=len)
+    matrices = transforms(longest.points, SIZE, "authors")
+    return list(crop(frames[longest.frames], matrices, SIZE))
 
 
 def main(

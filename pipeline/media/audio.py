@@ -13,7 +13,9 @@ from pipeline.media.container import (
     SAMPLES_PER_FRAME,
     MediaError,
     decoded,
+    first_stream,
     open_container,
+    refuse_jump,
     seek,
 )
 from pipeline.media.video import probe
@@ -75,14 +77,11 @@ def read_audio(
 def _time_zero(path: Path | str) -> float:
     """Time stamp of the first video frame; of the first sound where there is no picture."""
     with open_container(path) as container:
-        if not container.streams.audio:
+        stream = first_stream(container, "audio")
+        if stream is None:
             raise MediaError(f"{path} holds no sound stream")
-        has_picture = any(
-            not (stream.disposition & av.stream.Disposition.attached_pic)
-            for stream in container.streams.video
-        )
-        if not has_picture:
-            first = next(decoded(container, container.streams.audio[0]), None)
+        if first_stream(container, "video") is None:
+            first = next(decoded(container, stream), None)
             return float(first.time or 0.0) if first is not None else 0.0
     return probe(path).start
 
@@ -92,30 +91,56 @@ def _sound(
 ) -> tuple[float, Audio] | None:
     """Sound from before the time stamp `begin` until after `stop`, and the stamp it starts at."""
     with open_container(path) as container:
-        stream = container.streams.audio[0]
+        stream = first_stream(container, "audio")
         rate = rate or int(stream.rate)
         layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
-        resampler = av.AudioResampler(format="s16", layout=layout, rate=rate)
         if begin is not None and not seek(container, begin - 0.5):
             return None
+        resampler = _Resampler(rate, layout)
         chunks: list[NDArray[np.int16]] = []
         first: float | None = None
-        heard = 0.0
+        before = heard = 0.0
         for frame in decoded(container, stream):
             time = frame.time
             if first is None:
-                first = float(time or 0.0)
-            elif chunks and time is not None and (gap := time - first - heard) > _GAP:
-                chunks.append(np.zeros((round(gap * rate), *chunks[0].shape[1:]), np.int16))
-                heard += gap
+                first = before = float(time or 0.0)
+            elif time is not None:
+                refuse_jump(container, before, time)
+                before = time
+                if chunks and (gap := time - first - heard) > _GAP:
+                    chunks.append(np.zeros((round(gap * rate), *chunks[0].shape[1:]), np.int16))
+                    heard += gap
             heard += frame.samples / frame.sample_rate
-            chunks += [_samples(part) for part in resampler.resample(frame)]
+            chunks += resampler.samples(frame)
             if first + heard > stop + 0.1:
                 break
-        chunks += [_samples(part) for part in resampler.resample(None)]
+        chunks += resampler.samples(None)
     if first is None or not chunks:
         return None
     return first, Audio(np.concatenate(chunks), rate)
+
+
+class _Resampler:
+    """Frames of any format, which may change on the way, as samples of one rate and layout."""
+
+    def __init__(self, rate: int, layout: str) -> None:
+        self._rate, self._layout = rate, layout
+        self._format: tuple[str, str, int] | None = None
+        self._resampler: av.AudioResampler | None = None
+
+    def samples(self, frame: Any) -> list[NDArray[np.int16]]:
+        """What a frame gives; for None, what is still to come."""
+        heard = frame and (frame.format.name, frame.layout.name, frame.sample_rate)
+        done: list[Any] = []
+        if self._resampler is not None and heard != self._format:
+            done = self._resampler.resample(None)
+            self._resampler = None
+        if frame is not None:
+            if self._resampler is None:
+                self._resampler = av.AudioResampler("s16", self._layout, self._rate)
+            done += self._resampler.resample(frame)
+        self._format = heard
+        return [_samples(part) for part in done]
 
 
 def _samples(frame: Any) -> NDArray[np.int16]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 FPS = 25
 SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
+
+_FURTHEST_BACK = 0.2  # seconds between two time stamps; none of 346 real files goes back at all
+_LONGEST_PAUSE = 600.0  # seconds between two time stamps; calls are recorded with cameras off
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -46,24 +51,90 @@ class MediaError(UserError):
 def open_container(path: Path | str) -> Iterator[Any]:
     """A container open for reading; what FFmpeg refuses becomes a `MediaError`."""
     name = Path(path)
-    if not name.exists():
-        raise MediaError(f"no such file: {name}")
+    _make_sure_of_a_file(name)
     try:
         # file: keeps FFmpeg from reading a name with a colon or a leading dash as a protocol.
         with av.open(f"file:{name}", metadata_errors="replace") as container:
             yield container
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
+        raise MediaError(
+            f"cannot read {name}: no media file, or one that is damaged or cut off"
+        ) from error
     except (av.error.FFmpegError, OSError) as error:
-        reason = error.strerror or type(error).__name__
-        raise MediaError(f"cannot read {name}: {reason}; is it a whole media file?") from error
+        raise MediaError(f"cannot read {name}: {_reason(error)}") from error
+
+
+def _reason(error: av.error.FFmpegError | OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    if error.errno == errno.EIO:  # what demuxers say at the end of a file, and the system of disks
+        reason += "; it is cut off, or its disk fails"
+    return reason
+
+
+def _make_sure_of_a_file(name: Path) -> None:
+    """Refuses what is no file with something in it: a pipe would be waited for without end."""
+    try:
+        found = name.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise MediaError(f"{name} is a link that leads back to itself") from error
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            raise MediaError(f"cannot read {name}: {error.strerror}") from error
+        if name.is_symlink():
+            raise MediaError(f"{name} is a link to {name.readlink()}, which is absent") from error
+        raise MediaError(f"no such file: {name}") from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = "folder" if stat.S_ISDIR(found.st_mode) else "pipe or a device"
+        raise MediaError(f"{name} is a {kind}, not a media file")
+    if not found.st_size:
+        raise MediaError(f"{name} is empty; was it copied or fetched to its end?")
+
+
+def first_stream(container: Any, kind: str) -> Any:
+    """The first stream of a kind, video or audio; None where there is none.
+
+    A cover beside a recording is no video; streams that FFmpeg cannot decode are passed over.
+
+    Raises:
+        MediaError: none of those that are there can be decoded.
+    """
+    streams = [
+        stream
+        for stream in container.streams
+        if stream.type == kind and not stream.disposition & av.stream.Disposition.attached_pic
+    ]
+    for stream in streams:
+        if stream.codec_context is not None:
+            return stream
+    if streams:
+        raise MediaError(f"{container.name.removeprefix('file:')}: no decoder for its {kind}")
+    return None
 
 
 def decoded(container: Any, stream: Any) -> Iterator[Any]:
     """Frames of a stream in order; a packet that does not decode is passed over."""
     for packet in container.demux(stream):
         try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
+            frames = packet.decode()
+        except av.error.MemoryError:
+            raise
+        except av.error.FFmpegError:  # damaged data: each decoder has a code of its own for it
             continue
+        yield from frames
+
+
+def refuse_jump(container: Any, before: float, after: float) -> None:
+    """Makes sure that time goes on from one time stamp to the next, both in seconds.
+
+    Raises:
+        MediaError: it does not: what follows belongs to another recording, or to none.
+    """
+    if before - _FURTHEST_BACK <= after <= before + _LONGEST_PAUSE:
+        return
+    raise MediaError(
+        f"{container.name.removeprefix('file:')}: its time stamps jump from {before:.1f} s to "
+        f"{after:.1f} s, as where recordings were put end to end; cut it there"
+    )
 
 
 def seek(container: Any, seconds: float) -> bool:

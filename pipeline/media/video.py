@@ -7,15 +7,22 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pipeline.media.container import FPS, MediaError, decoded, open_container, seek
+from pipeline.media.container import (
+    FPS,
+    MediaError,
+    decoded,
+    first_stream,
+    open_container,
+    refuse_jump,
+    seek,
+)
+from pipeline.media.display import displayed_size, rgb_as_displayed, stored_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 _EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums
@@ -32,7 +39,8 @@ class VideoInfo:
         height: pixels, as displayed.
         fps: average frames a second of the source; 0 when the container does not say.
         start: time stamp of the first frame in seconds, this module's time zero.
-        rotation: degrees counter-clockwise that the container asks for: 0, 90, 180 or 270.
+        rotation: degrees counter-clockwise that the container asks for: 0, 90, 180 or 270; that
+            it may ask for a mirror image as well is not told.
         codec: FFmpeg's name of the video codec.
         audio_rate: Hz of the first sound stream; 0 when there is none.
     """
@@ -44,20 +52,6 @@ class VideoInfo:
     rotation: int
     codec: str
     audio_rate: int
-
-
-def _to_rgb(frame: Any, aspect: Fraction | None) -> NDArray[np.uint8]:
-    """One decoded frame as displayed: (H, W, 3) uint8 RGB."""
-    width = round(frame.width * aspect) if aspect else frame.width
-    rgb = frame.reformat(width=width, height=frame.height, format="rgb24").to_ndarray()
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(rgb, turns)) if turns else rgb
-
-
-def _pixel_aspect(stream: Any) -> Fraction | None:
-    """Pixel aspect ratio when it is known and not square."""
-    aspect = stream.sample_aspect_ratio
-    return aspect if aspect and aspect != 1 else None
 
 
 def _rate(stream: Any) -> float:
@@ -77,6 +71,8 @@ def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
         own = None if stamp is None else float(stamp * frame.time_base)
         if own is None:
             own = 0.0 if time is None else time + step
+        if time is not None:
+            refuse_jump(container, time, own)
         if time is None or own > time:  # a stamp that runs backwards would repeat a frame
             time = own
             yield time, frame
@@ -109,28 +105,23 @@ def probe(path: Path | str) -> VideoInfo:
         if first is None:
             raise MediaError(f"{path} has a video stream but no frame in it that decodes")
         start, frame = first
-        aspect = _pixel_aspect(stream)
-        width = round(frame.width * aspect) if aspect else frame.width
-        height = frame.height
-        rotation = round(frame.rotation / 90) % 4 * 90
-        if rotation in (90, 270):
-            width, height = height, width
-        audio = container.streams.audio
+        width, height = displayed_size(stream, frame)
+        audio = first_stream(container, "audio")
         return VideoInfo(
             width=width,
             height=height,
             fps=_rate(stream),
             start=start,
-            rotation=rotation,
+            rotation=round(frame.rotation / 90) % 4 * 90,
             codec=stream.codec_context.name,
-            audio_rate=int(audio[0].rate or 0) if audio else 0,
+            audio_rate=int(audio.rate or 0) if audio else 0,
         )
 
 
 def _video_stream(container: Any, path: Path | str) -> Any:
-    if not container.streams.video:
+    stream = first_stream(container, "video")
+    if stream is None:
         raise MediaError(f"{path} holds no video stream")
-    stream = container.streams.video[0]
     stream.codec_context.thread_count = 1  # workers x threads = cores, and Ray owns the workers
     return stream
 
@@ -147,7 +138,8 @@ def read_frames(
         end: seconds after the first frame at which to stop; None reads to the end.
 
     Yields:
-        (H, W, 3) uint8 RGB, as displayed (rotation and pixel aspect applied).
+        (H, W, 3) uint8 RGB, as displayed (rotation and pixel aspect applied); a source frame
+        that is shown several times is the same array each time.
 
     Raises:
         MediaError: the file is absent, no media file, or holds no video stream.
@@ -168,9 +160,12 @@ def read_frames(
                 stream = _video_stream(container, path)
                 sought = _timed_frames(container, stream)
             frames = sought
-        aspect = _pixel_aspect(stream)
+        size = stored_size(stream, first[1])
+        before = rgb = None
         for frame in _nearest(frames, fps, origin + start, _stop(origin, end), stream):
-            yield _to_rgb(frame, aspect)
+            if rgb is None or frame is not before:
+                before, rgb = frame, rgb_as_displayed(frame, size)
+            yield rgb
 
 
 def _stop(origin: float, end: float | None) -> float:
@@ -228,10 +223,14 @@ class Frames:
         kept: list[NDArray[np.uint8]] | None = []
         total = 0
         for frame in read_frames(self.path, start=self.start, end=self.end):
-            total += frame.nbytes
+            total += 0 if kept and frame is kept[-1] else frame.nbytes
             if total > self.keep_bytes:
                 kept = None
             if kept is not None:
                 kept.append(frame)
             yield frame
         self._kept = kept
+
+    def part(self, kept: slice) -> Iterator[NDArray[np.uint8]]:
+        """The frames from `kept.start` up to `kept.stop`."""
+        return itertools.islice(iter(self), kept.start, kept.stop)

@@ -21,11 +21,12 @@ from model.presets import Preset, TrainConfig
 from model.unet import UNetConfig
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file, write_json
+from pipeline.limits import Limits
 from pipeline.manifest import ManifestRow
 from pipeline.media import read_audio, read_frames
 from pipeline.options import PrepOptions
 from pipeline.plan import claim, plan_shards
-from pipeline.run import finish, run_shards
+from pipeline.run import finish, pending, run_tasks
 from pipeline.shards import read_samples
 
 CLIPS = ("lrs3_ooAIIeo4AJQ_00003", "lrs3_O0JDDyqtSVY_00002")
@@ -48,11 +49,11 @@ def data(shared_data, landmark_task, tmp_path_factory):
     out = tmp_path_factory.mktemp("data") / "set"
     paths = [shared_data / "clips" / f"{name}.webm" for name in CLIPS]
     rows = [ManifestRow(p.stem, str(p), p.name, split="test", end=0.5) for p in paths]
-    options = PrepOptions(image_size=32, min_seconds=0.2)
+    options = PrepOptions(image_size=32, limits=Limits(min_seconds=0.2))
     shards = plan_shards(rows, options.clips_per_shard)
     claim(out, shards, options)
-    done = list(run_shards(out, shards, options, workers=0))
-    assert [row["status"] for row in done] == ["ok", "ok"]
+    done = list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0))
+    assert [row["status"] for rows in done for row in rows] == ["ok", "ok"]
     finish(out, shards, options)
     return out
 

@@ -18,7 +18,7 @@ from pipeline.manifest import ManifestRow
 from pipeline.mouth import mouth_boxes
 from pipeline.options import PrepOptions
 from pipeline.plan import claim, plan_shards
-from pipeline.run import finish, run_shards
+from pipeline.run import finish, pending, run_tasks
 from pipeline.sample import PackedFrames, Sample, pack_frames, to_members
 from pipeline.shards import DATASET_FILE, open_shard
 
@@ -82,8 +82,8 @@ def real_set(
     out = tmp_path_factory.mktemp("real") / "set"
     shards = plan_shards(rows, options.clips_per_shard)
     claim(out, shards, options)
-    outcomes = list(run_shards(out, shards, options, workers=0))
-    assert [row["status"] for row in outcomes] == ["ok"] * len(rows)
+    outcomes = list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0))
+    assert [row["status"] for rows in outcomes for row in rows] == ["ok"] * len(rows)
     finish(out, shards, options)
     return out
 

@@ -18,7 +18,7 @@ from pipeline.files import sha256_file
 from pipeline.manifest import ManifestRow
 from pipeline.options import PrepOptions
 from pipeline.plan import claim, plan_shards
-from pipeline.run import finish, run_shards
+from pipeline.run import finish, pending, run_tasks
 from pipeline.shards import open_shard, read_tar
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def prepared(shared_data, landmark_task, tmp_path_factory) -> Path:
     options = PrepOptions()
     shards = plan_shards(rows, options.clips_per_shard)
     claim(out, shards, options)
-    list(run_shards(out, shards, options, workers=0))
+    list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0))
     finish(out, shards, options)
     return out
 

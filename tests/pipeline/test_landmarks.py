@@ -13,7 +13,7 @@ from pipeline.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.blazeface import Detection, _tile_levels, suppress
 from pipeline.facemesh import Box, box_of_detection, box_of_mesh
 from pipeline.geometry import transform
-from pipeline.landmarks import Track, longest_run
+from pipeline.landmarks import Track, stretches
 from pipeline.media import read_frames
 
 if TYPE_CHECKING:
@@ -287,26 +287,30 @@ def _track(found: str) -> Track:
 
 
 @pytest.mark.parametrize(
-    ("found", "bridge", "kept", "interpolated"),
+    ("found", "bridge", "cuts", "kept"),
     [
-        ("xxxx", 5, (0, 4), 0),
-        ("..xx.", 5, (2, 4), 0),
-        ("xx..xxx", 2, (0, 7), 2),
-        ("xx...xxx", 2, (5, 8), 0),
-        ("xxx...xx", 2, (0, 3), 0),
-        ("x.x.x...xxx", 1, (0, 5), 2),
-        ("x.x", 0, (0, 1), 0),
-        ("....", 5, (0, 0), 0),
-        ("", 5, (0, 0), 0),
+        ("xxxx", 5, [], [(0, 4, 0)]),
+        ("..xx.", 5, [], [(2, 4, 0)]),
+        ("xx..xxx", 2, [], [(0, 7, 2)]),
+        ("xx...xxx", 2, [], [(0, 2, 0), (5, 8, 0)]),
+        ("x.x.x...xxx", 1, [], [(0, 5, 2), (8, 11, 0)]),
+        ("x.x", 0, [], [(0, 1, 0), (2, 3, 0)]),
+        ("....", 5, [], []),
+        ("", 5, [], []),
+        ("xxxxx", 5, [2], [(0, 2, 0), (2, 5, 0)]),
+        ("xxxxx", 5, [1, 4], [(0, 1, 0), (1, 4, 0), (4, 5, 0)]),
+        ("xx.xx", 5, [2], [(0, 2, 0), (3, 5, 0)]),  # no interpolation across a cut
+        ("xx.xx", 5, [3], [(0, 2, 0), (3, 5, 0)]),
+        ("..xxx", 5, [1], [(2, 5, 0)]),
     ],
 )
-def test_the_longest_run_bridges_short_gaps(
-    found: str, bridge: int, kept: tuple[int, int], interpolated: int
+def test_stretches_bridge_short_gaps_and_end_at_cuts(
+    found: str, bridge: int, cuts: list[int], kept: list[tuple[int, int, int]]
 ):
-    run, points, count = longest_run(_track(found), bridge=bridge)
-    assert (run.start, run.stop) == kept
-    assert count == interpolated
-    # Interpolated points continue the straight motion of the others.
-    wanted = _track("x" * len(found)).points[run]
-    np.testing.assert_allclose(points, wanted.reshape(-1, 68, 2), atol=1e-5)
-    assert points.dtype == np.float32
+    parts = stretches(_track(found), bridge=bridge, cuts=cuts)
+    assert [(p.frames.start, p.frames.stop, p.interpolated) for p in parts] == kept
+    for part in parts:
+        # Interpolated points continue the straight motion of the others.
+        wanted = _track("x" * len(found)).points[part.frames]
+        np.testing.assert_allclose(part.points, wanted.reshape(-1, 68, 2), atol=1e-5)
+        assert part.points.dtype == np.float32

@@ -63,6 +63,18 @@ def test_keys_of_odd_names_are_unique_and_fit_a_tar():
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", key)
 
 
+def test_a_name_that_looks_like_a_shot_of_a_clip_bears_a_hash():
+    assert unique_keys(["a.mp4", "a--2.mp4"]) == ["a", "a--2-" + _sha("a--2.mp4")]
+
+
+def test_links_to_folders_are_followed_and_loops_are_not(tmp_path: Path):
+    _tree(tmp_path, "real/ann/a.mp4", "in/b.mp4")
+    (tmp_path / "in" / "ann").symlink_to(tmp_path / "real" / "ann")
+    (tmp_path / "real" / "ann" / "up").symlink_to(tmp_path / "real")
+    (tmp_path / "in" / "self").symlink_to(tmp_path / "in")
+    assert [row.source for row in read_input(str(tmp_path / "in"))] == ["ann/a.mp4", "b.mp4"]
+
+
 def test_plain_names_stay_readable():
     names = ["s1/bbaf2n.mpg", "1001_DFA_ANG_XX.flv", "a-b_C9.MP4"]
     assert unique_keys(names) == ["s1_bbaf2n", "1001_DFA_ANG_XX", "a-b_C9"]
@@ -308,7 +320,7 @@ def test_manifests_as_people_write_them(tmp_path: Path, text: str):
         ("clip_id,path,start,end\na,1.mp4,nan,\n", "line 2: start and end are seconds"),
         ("clip_id,path,start,end\na,1.mp4,0,inf\n", "line 2: start and end are seconds"),
         ("clip_id,path\na,1.mp4,extra,cells\n", "more cells than"),
-        ("clip_id,path\na,1.mp4\nb,2.mp4,extra\n", "not a CSV"),
+        ("clip_id,path\na,1.mp4\nb,2.mp4,extra\n", "line 3: more cells than"),
     ],
 )
 def test_what_is_wrong_in_a_manifest_is_named(tmp_path: Path, text: str, sentence: str):

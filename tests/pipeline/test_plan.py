@@ -10,9 +10,10 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.files import read_json
+from pipeline.limits import Limits
 from pipeline.manifest import ManifestRow
 from pipeline.options import PrepOptions
-from pipeline.plan import claim, plan_shards
+from pipeline.plan import About, claim, plan_shards, refuse_shot_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,7 @@ def test_a_folder_is_claimed_once_and_carried_on_with_by_the_same_plan(tmp_path:
     [
         ({"image_size": 64}, r"image_size 128 is now 64.*another --out"),
         ({"smoothing": "clip", "bridge_frames": 0}, "smoothing authors is now clip; bridge_frames"),
+        ({"limits": Limits(min_seconds=1, max_yaw=30)}, "min_seconds 0.4 is now 1; max_yaw None"),
     ],
 )
 def test_other_options_are_refused_by_name(tmp_path: Path, change: dict[str, int], sentence: str):
@@ -99,3 +101,24 @@ def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path):
     (hidden / ".DS_Store").touch()
     claim(hidden, shards, options)
     assert (hidden / "plan.json").exists()
+
+
+def test_what_people_should_know_is_kept_until_it_is_told_anew(tmp_path: Path):
+    shards, options = plan_shards(_rows(), 3), PrepOptions()
+    assert claim(tmp_path, shards, options, About("in/", "CC BY 4.0")) == About("in/", "CC BY 4.0")
+    assert claim(tmp_path, shards, options) == About("in/", "CC BY 4.0")
+    assert claim(tmp_path, shards, options, About("there/")) == About("there/", "CC BY 4.0")
+    assert claim(tmp_path, shards, options) == About("there/", "CC BY 4.0")
+
+
+def test_a_key_that_a_shot_could_get_is_refused():
+    shards = plan_shards([ManifestRow("a--2", "/a.mp4", "a.mp4")], 3)
+    with pytest.raises(UserError, match="'a--2' looks like a shot"):
+        refuse_shot_keys(shards)
+    refuse_shot_keys(plan_shards(_rows(), 3))
+
+
+def test_a_damaged_plan_is_named(tmp_path: Path):
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(UserError, match=r"plan\.json is damaged"):
+        claim(tmp_path, plan_shards(_rows(), 3), PrepOptions())

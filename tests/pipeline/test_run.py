@@ -19,9 +19,11 @@ from pipeline.manifest import scan
 from pipeline.media import Audio, write_video
 from pipeline.options import PrepOptions
 from pipeline.plan import claim, plan_shards
-from pipeline.run import COLUMNS, finish, pending, read_rows, run_shards
+from pipeline.rows import COLUMNS, read_rows
+from pipeline.run import finish, pending, run_tasks
 from pipeline.sample import from_members, problems
 from pipeline.shards import read_dataset, read_samples
+from pipeline.writer import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +75,9 @@ def _begin(videos: Path, out: Path) -> list[Shard]:
 def _work(
     out: Path, shards: list[Shard], *, workers: int = 0, retry_failed: bool = False
 ) -> Iterator[dict[str, Any]]:
-    left = pending(out, shards, retry_failed=retry_failed)
-    return run_shards(out, left, _OPTIONS, workers=workers)
+    tasks = pending(out, shards, retry_failed=retry_failed)
+    for rows in run_tasks(out, tasks, _OPTIONS, workers=workers):
+        yield from rows
 
 
 def _tars(out: Path) -> dict[str, str]:
@@ -142,6 +145,7 @@ def test_the_data_sets_json_counts_what_is_there(finished: Path):
     dataset, samples = read_dataset(finished), list(read_samples(finished))
     frames = sum(sample.meta["frames"] for sample in samples)
     assert dataset["counts"] == {
+        "inputs": 8,
         "clips": 8,
         "samples": 4,
         "frames": frames,
@@ -226,7 +230,7 @@ def test_a_shard_that_lost_a_file_is_made_again_and_no_other(
         path: path.stat().st_mtime_ns for path in copy.glob("shard-*") if "00000" not in path.name
     }
     (copy / f"shard-00000{suffix}").unlink()
-    assert pending(copy, shards, retry_failed=False) == [shards[0]]
+    assert pending(copy, shards, retry_failed=False) == [Task(shards[0])]
     rows = _run(videos, copy)
     assert sorted(row["clip_id"] for row in rows) == [row.clip_id for row in shards[0].rows]
     assert _tars(copy) == _tars(finished)
@@ -249,7 +253,7 @@ def test_an_interrupted_shard_leaves_nothing_and_is_made_whole_later(
         "shard-00000.parquet",
         "shard-00000.tar",
     ]
-    assert pending(out, shards, retry_failed=False) == shards[1:]
+    assert pending(out, shards, retry_failed=False) == [Task(shard) for shard in shards[1:]]
     with pytest.raises(UserError, match="not a finished data set"):
         read_dataset(out)
     _run(videos, out)
@@ -261,7 +265,7 @@ def test_failed_clips_are_tried_again_when_asked(finished: Path, videos: Path, t
     out = Path(shutil.copytree(finished, tmp_path / "out"))
     shards = _begin(mended, out)
     failed = [s for s in shards if read_json(out / f"{s.name}.json")["failed"]]
-    assert pending(out, shards, retry_failed=True) == failed
+    assert pending(out, shards, retry_failed=True) == [Task(shard, keep=True) for shard in failed]
     shutil.copy(mended / "ann/c.mkv", mended / "bea/cut.mkv")
     _run(mended, out, retry_failed=True)
     dataset = read_dataset(out)
@@ -271,14 +275,35 @@ def test_failed_clips_are_tried_again_when_asked(finished: Path, videos: Path, t
     assert dataset["counts"]["skipped"] == 2
 
 
-def test_a_retry_that_breaks_off_does_not_pass_for_the_old_shard(copy: Path, videos: Path):
+def test_a_retry_that_breaks_off_leaves_the_shard_as_it_was(
+    copy: Path, finished: Path, videos: Path
+):
     shards = _begin(videos, copy)
-    failed = pending(copy, shards, retry_failed=True)
-    work = run_shards(copy, failed, _OPTIONS, workers=0)
+    work = _work(copy, shards, retry_failed=True)
     next(work)
     work.close()
-    # Its mark would vouch for a tar that may have been replaced.
-    assert failed[0] in pending(copy, shards, retry_failed=False)
+    assert pending(copy, shards, retry_failed=False) == []
+    assert _state(copy).keys() == {
+        path.replace(str(finished), str(copy)) for path in _state(finished)
+    }
+    assert _tars(copy) == _tars(finished)
+
+
+def test_what_did_not_fail_is_not_opened_again_by_a_retry(
+    finished: Path, videos: Path, tmp_path: Path
+):
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    mended = Path(shutil.copytree(videos, tmp_path / "videos"))
+    shutil.copy(mended / "ann/c.mkv", mended / "bea/cut.mkv")
+    _run(mended, tmp_path / "anew")
+    for name in ("ann/c.mkv", "bea/d.mp4", "ann/a b.mp4", "silent.mp4"):
+        (mended / name).write_bytes(b"no video any more")  # who opens it fails
+    before = read_rows(out).set_index("clip_id")
+    _run(mended, out, retry_failed=True)
+    assert _tars(out) == _tars(tmp_path / "anew")
+    rows = read_rows(out).set_index("clip_id")
+    kept = before[before.status != "failed"].index
+    assert rows.loc[kept].equals(before.loc[kept])  # seconds and all
 
 
 def test_a_folder_without_shards_has_no_rows(tmp_path: Path):
@@ -290,5 +315,6 @@ def test_a_cluster_that_does_not_answer_is_said_in_a_sentence(
     landmark_task: Path, videos: Path, tmp_path: Path
 ):
     shards = _begin(videos, tmp_path / "out")
+    tasks = pending(tmp_path / "out", shards, retry_failed=False)
     with pytest.raises(UserError, match=r"no Ray cluster answers at 127\.0\.0\.1:1"):
-        list(run_shards(tmp_path / "out", shards, _OPTIONS, workers=1, address="127.0.0.1:1"))
+        list(run_tasks(tmp_path / "out", tasks, _OPTIONS, workers=1, address="127.0.0.1:1"))

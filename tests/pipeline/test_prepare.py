@@ -11,21 +11,33 @@ import pytest
 from skimage import data
 
 from pipeline.geometry import warp
+from pipeline.limits import Limits
 from pipeline.manifest import ManifestRow
 from pipeline.media import Audio, fit_audio, read_audio, read_frames, write_video
 from pipeline.mouth import mouth_boxes
 from pipeline.options import PrepOptions
+from pipeline.prepare import prepare
 from pipeline.sample import problems
 from pipeline.speech import mfcc_windows
-from pipeline.stages import Clip, Skip, default_stages, prepare
+from pipeline.stages import Clip, default_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
-    from pipeline.stages import Outcome
+    from pipeline.sample import Sample
+    from pipeline.stages import Stage
 
 _EMPTY = np.full((240, 260, 3), 90, np.uint8)
+
+
+class _One:
+    """What became of a clip that was not split: its row, and its sample if there is one."""
+
+    def __init__(self, outcome) -> None:
+        (self.row,) = outcome.rows
+        assert len(outcome.samples) == (self.row["status"] == "ok")
+        self.sample: Sample | None = outcome.samples[0] if outcome.samples else None
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +47,7 @@ def face() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def stages(landmark_task: Path) -> list[Callable[[Clip], Clip | Skip]]:
+def stages(landmark_task: Path) -> list[Stage]:
     """The stages of a run with its defaults."""
     return default_stages(PrepOptions(), {"face_landmarker.task": landmark_task})
 
@@ -52,21 +64,21 @@ def _film(path: Path, frames: list[np.ndarray], *, silent: bool = False) -> Path
 
 def _prepare(
     path: Path | str,
-    stages: list[Callable[[Clip], Clip | Skip]],
+    stages: list[Stage],
     *,
     start: float = 0.0,
     end: float | None = None,
-    **options: float,
-) -> Outcome:
+    **options: Any,
+) -> _One:
     row = ManifestRow("key", str(path), "s/clip.mp4", "s", "val", start, end)
-    return prepare(row, PrepOptions(**options), stages)
+    return _One(prepare(row, PrepOptions(**options), stages))
 
 
 # --- what becomes of a good clip ------------------------------------------------------------------
 
 
 def test_a_real_clip_meets_the_contract_and_its_json_is_true(
-    stages: list[Callable[[Clip], Clip | Skip]], shared_data: Path
+    stages: list[Stage], shared_data: Path
 ):
     path = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
     outcome = _prepare(path, stages)
@@ -87,7 +99,7 @@ def test_a_real_clip_meets_the_contract_and_its_json_is_true(
         "s",
         "val",
     )
-    assert meta["options"] == PrepOptions().as_json()
+    assert meta["options"] == PrepOptions().of_a_sample()
     # The transforms make the pictures out of the source, as faithfully as the JSON says.
     matrices = np.array(meta["transforms"]).reshape(-1, 2, 3)
     anew = np.stack([warp(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
@@ -105,9 +117,7 @@ def test_a_real_clip_meets_the_contract_and_its_json_is_true(
     assert row["eye_distance"] == pytest.approx(0.342 * 320, rel=0.1)
 
 
-def test_a_part_of_a_clip_is_that_part(
-    stages: list[Callable[[Clip], Clip | Skip]], shared_data: Path
-):
+def test_a_part_of_a_clip_is_that_part(stages: list[Stage], shared_data: Path):
     path = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
     sample = _prepare(path, stages, start=1.2, end=1.8).sample
     assert sample is not None
@@ -123,7 +133,7 @@ def test_a_part_of_a_clip_is_that_part(
 
 
 def test_only_the_frames_with_a_face_are_kept_with_their_own_sound(
-    stages: list[Callable[[Clip], Clip | Skip]], face: np.ndarray, tmp_path: Path
+    stages: list[Stage], face: np.ndarray, tmp_path: Path
 ):
     frames = [_EMPTY] * 10 + [face] * 20 + [_EMPTY] * 8
     path = _film(tmp_path / "a.mp4", frames)
@@ -143,20 +153,18 @@ def test_only_the_frames_with_a_face_are_kept_with_their_own_sound(
     assert later.meta["kept_seconds"] == [0.4, 1.2]
 
 
-def test_short_gaps_are_bridged_and_counted(
-    stages: list[Callable[[Clip], Clip | Skip]], face: np.ndarray, tmp_path: Path
-):
-    path = _film(tmp_path / "a.mp4", [face] * 12 + [_EMPTY] * 3 + [face] * 12)
-    bridged = _prepare(path, stages, bridge_frames=3).sample
+def test_short_gaps_are_bridged_and_counted(stages: list[Stage], face: np.ndarray, tmp_path: Path):
+    path = _film(tmp_path / "a.mp4", [face] * 12 + [_EMPTY] * 2 + [face] * 12)
+    bridged = _prepare(path, stages, bridge_frames=2).sample
     assert bridged is not None
-    assert (bridged.meta["frames"], bridged.meta["interpolated_frames"]) == (27, 3)
-    cut = _prepare(path, stages, bridge_frames=2).sample
+    assert (bridged.meta["frames"], bridged.meta["interpolated_frames"]) == (26, 2)
+    cut = _prepare(path, stages, bridge_frames=1).sample
     assert cut is not None
     assert (cut.meta["frames"], cut.meta["interpolated_frames"]) == (12, 0)
 
 
 def test_sound_shorter_than_the_picture_is_followed_by_silence(
-    stages: list[Callable[[Clip], Clip | Skip]], face: np.ndarray, tmp_path: Path
+    stages: list[Stage], face: np.ndarray, tmp_path: Path
 ):
     write_video(tmp_path / "a.mkv", [face] * 20, audio=_noise(12))
     sample = _prepare(tmp_path / "a.mkv", stages).sample
@@ -170,7 +178,7 @@ def test_the_picture_size_is_an_option(face: np.ndarray, tmp_path: Path, landmar
     path = _film(tmp_path / "a.mp4", [face] * 12)
     options = PrepOptions(image_size=64, smoothing="clip")
     stages = default_stages(options, {"face_landmarker.task": landmark_task})
-    sample = prepare(ManifestRow("key", str(path), "a.mp4"), options, stages).sample
+    sample = _One(prepare(ManifestRow("key", str(path), "a.mp4"), options, stages)).sample
     assert sample is not None
     assert problems(sample) == []
     assert sample.frames[0].shape == (64, 64, 3)
@@ -206,12 +214,12 @@ def _files(folder: Path, face: np.ndarray) -> dict[str, Path]:
         ("absent", "failed", "decode", "no such file"),
         ("silent", "skipped", "decode", "no sound stream"),
         ("noise", "skipped", "landmarks", "no face found"),
-        ("short", "skipped", "landmarks", "a face for 0.36 s only, less than 0.4 s"),
+        ("short", "skipped", "landmarks", "a face for 0.36 s, less than 0.4 s"),
         ("beyond", "skipped", "landmarks", "no frame in the wanted part"),
     ],
 )
 def test_a_clip_that_cannot_be_used_is_a_row_with_its_reason(
-    stages: list[Callable[[Clip], Clip | Skip]],
+    stages: list[Stage],
     face: np.ndarray,
     tmp_path: Path,
     case: tuple[str, str, str, str],
@@ -235,12 +243,12 @@ def test_a_fault_of_ours_is_a_row_with_its_traceback():
     assert outcome.sample is None
     assert (outcome.row["status"], outcome.row["stage"]) == ("failed", "breaks")
     assert outcome.row["reason"] == "ZeroDivisionError: in \N{REPLACEMENT CHARACTER}.mp4"
-    assert "test_stages.py" in outcome.row["traceback"]
+    assert "test_prepare.py" in outcome.row["traceback"]
     outcome.row["traceback"].encode()  # a row must fit into a table of UTF-8
 
 
 def test_what_follows_a_failure_is_as_if_it_had_not_been(
-    stages: list[Callable[[Clip], Clip | Skip]], face: np.ndarray, tmp_path: Path
+    stages: list[Stage], face: np.ndarray, tmp_path: Path
 ):
     files = _files(tmp_path, face)
     before = _prepare(files["beyond"], stages).sample
@@ -251,3 +259,73 @@ def test_what_follows_a_failure_is_as_if_it_had_not_been(
     assert after is not None
     assert bytes(before.frames.data) == bytes(after.frames.data)
     assert before.meta == after.meta
+
+
+# --- shots and limits -----------------------------------------------------------------------------
+
+
+def _two_shots(folder: Path, face: np.ndarray) -> Path:
+    """A face for 20 frames, away for 10, back for 15."""
+    return _film(folder / "a.mp4", [face] * 20 + [_EMPTY] * 10 + [face] * 15)
+
+
+def test_a_clip_can_be_split_into_a_sample_for_each_stretch(
+    stages: list[Stage], face: np.ndarray, tmp_path: Path
+):
+    path = _two_shots(tmp_path, face)
+    row = ManifestRow("key", str(path), "a.mp4", "s")
+    outcome = prepare(row, PrepOptions(cuts="split"), stages)
+    assert [sample.key for sample in outcome.samples] == ["key--1", "key--2"]
+    assert [r["clip_id"] for r in outcome.rows] == ["key--1", "key--2"]
+    assert {r["manifest_id"] for r in outcome.rows} == {"key"}
+    sound = read_audio(path).samples
+    for sample, (begin, end) in zip(outcome.samples, [(0, 20), (30, 45)], strict=True):
+        assert problems(sample) == []
+        assert sample.meta["kept_seconds"] == [begin / 25, end / 25]
+        assert np.array_equal(sample.audio, sound[begin * 640 : end * 640])
+    # The whole clip was decoded and searched once.
+    assert "seconds_decode" in outcome.rows[0]
+    assert "seconds_decode" not in outcome.rows[1]
+    # The longest stretch alone is what split gives for it, but for its name.
+    longest = _prepare(path, stages).sample
+    assert longest is not None
+    assert bytes(longest.frames.data) == bytes(outcome.samples[0].frames.data)
+
+
+def test_a_stretch_that_is_too_short_is_a_row_of_its_own(
+    stages: list[Stage], face: np.ndarray, tmp_path: Path
+):
+    options = PrepOptions(cuts="split", limits=Limits(min_seconds=0.7))
+    outcome = prepare(ManifestRow("key", str(_two_shots(tmp_path, face)), "a.mp4"), options, stages)
+    assert [(r["clip_id"], r["status"]) for r in outcome.rows] == [
+        ("key--1", "ok"),
+        ("key--2", "skipped"),
+    ]
+    assert outcome.rows[1]["reason"] == "a face for 0.60 s, less than 0.7 s"
+    assert [sample.key for sample in outcome.samples] == ["key--1"]
+
+
+def test_a_limit_ends_a_clip_at_the_stage_that_measures_it(stages: list[Stage], shared_data: Path):
+    path = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
+    for limits, stage in (
+        (Limits(min_face=150), "landmarks"),
+        (Limits(min_loudness=-1), "speech"),
+        (Limits(min_sharpness=1e9), "align"),
+    ):
+        row = _prepare(path, stages, limits=limits).row
+        assert (row["status"], row["stage"]) == ("skipped", stage)
+        assert row["eye_distance"] == pytest.approx(109, rel=0.1)  # what is known is told
+
+
+def test_one_shot_that_fails_fails_the_clip(stages: list[Stage], face: np.ndarray, tmp_path: Path):
+    def breaks(clip: Clip) -> Clip:
+        if clip.shot == 2:
+            raise ZeroDivisionError
+        return clip
+
+    row = ManifestRow("key", str(_two_shots(tmp_path, face)), "a.mp4")
+    outcome = prepare(row, PrepOptions(cuts="split"), [*stages, breaks])
+    assert outcome.samples == []
+    assert [(r["clip_id"], r["status"], r["stage"]) for r in outcome.rows] == [
+        ("key", "failed", "breaks")
+    ]

@@ -1,0 +1,67 @@
+"""Pictures as they are shown: in RGB, of one size, their pixels square, upright."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WIDEST = 4  # of a pixel; wider or narrower ones are a mistake that would fill the memory
+
+
+def stored_size(stream: Any, frame: Any) -> tuple[int, int]:
+    """Width and height of a stream's pictures with square pixels, before they are turned.
+
+    The first picture tells it: recordings of video calls change their size as the network does.
+    """
+    aspect: Fraction = stream.sample_aspect_ratio or Fraction(1)
+    if not Fraction(1, _WIDEST) <= aspect <= _WIDEST:
+        aspect = Fraction(1)
+    return round(frame.width * aspect), frame.height
+
+
+def displayed_size(stream: Any, frame: Any) -> tuple[int, int]:
+    """Width and height of a stream's pictures as they are shown."""
+    width, height = stored_size(stream, frame)
+    return (height, width) if _lies_on_its_side(_matrix(frame)) else (width, height)
+
+
+def rgb_as_displayed(frame: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """One decoded frame as it is shown: (H, W, 3) uint8 RGB.
+
+    Args:
+        frame: of the decoder.
+        size: from `stored_size`.
+    """
+    width, height = size
+    rgb: NDArray[np.uint8] = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    matrix = _matrix(frame)
+    if matrix is None:
+        return rgb
+    a, b, c, d = matrix
+    if _lies_on_its_side(matrix):
+        rgb = rgb.transpose(1, 0, 2)[:: _sign(b), :: _sign(c)]
+    else:
+        rgb = rgb[:: _sign(d), :: _sign(a)]
+    return np.ascontiguousarray(rgb)
+
+
+def _matrix(frame: Any) -> tuple[int, int, int, int] | None:
+    """a, b, c, d by which the container wants pictures shown: x' = a x + c y, y' = b x + d y."""
+    found = frame.side_data.get("DISPLAYMATRIX")
+    if found is None:
+        return None
+    a, b, _, c, d = np.frombuffer(bytes(found), np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def _lies_on_its_side(matrix: tuple[int, int, int, int] | None) -> bool:
+    return matrix is not None and abs(matrix[1]) > abs(matrix[0])
+
+
+def _sign(number: int) -> int:
+    return -1 if number < 0 else 1

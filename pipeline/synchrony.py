@@ -1,0 +1,87 @@
+"""Lips against sound without any network: opening of the lips correlated with loudness over lags.
+
+A mouth opens when it is loud, so that the correlation peaks where picture and sound belong
+together. Over a whole set that lag is good to a frame; a clip alone is too noisy to trust.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+MAX_LAG = 15  # frames; SyncNet's range
+_LEAST = 5  # frames that must overlap
+
+
+def correlations(
+    opening: NDArray[np.floating], energy: NDArray[np.floating], max_lag: int = MAX_LAG
+) -> NDArray[np.float64]:
+    """Pearson correlation of lip opening and log energy of the sound at every lag.
+
+    At lag d the opening in frame t meets the energy of frame t + d: a positive lag says that the
+    sound is late, a negative one that it is ahead of the picture. SyncNet's offset has the other
+    sign.
+
+    Args:
+        opening: (T,) of the inner lips, any unit.
+        energy: (T,) of the sound, in dB or another logarithm.
+        max_lag: frames to either side.
+
+    Returns:
+        (2 max_lag + 1,), lags -max_lag … max_lag; NaN where opening or energy do not vary, or
+        fewer than five frames overlap.
+    """
+    lips, sound = np.asarray(opening, np.float64), np.asarray(energy, np.float64)
+    return np.array([_pearson(*_overlap(lips, sound, d)) for d in range(-max_lag, max_lag + 1)])
+
+
+def _overlap(
+    opening: NDArray[np.float64], energy: NDArray[np.float64], lag: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The frames that meet at a lag."""
+    length = max(0, len(opening) - abs(lag))
+    return opening[max(0, -lag) :][:length], energy[max(0, lag) :][:length]
+
+
+def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    if len(a) < _LEAST:
+        return float("nan")
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    # Rounding leaves a little variance in what is constant.
+    return float(a @ b) / scale if scale > 1e-9 * len(a) else float("nan")
+
+
+def lag_and_correlation(
+    opening: NDArray[np.floating], energy: NDArray[np.floating], max_lag: int = MAX_LAG
+) -> tuple[float, float]:
+    """The lag in frames at which a clip's lips and sound correlate best, and that correlation.
+
+    NaN and NaN where they do not vary. See `correlations` for the sign.
+    """
+    return _peak(correlations(opening, energy, max_lag))
+
+
+def lag_of_set(curves: Iterable[NDArray[np.floating]]) -> tuple[float, float]:
+    """Lag and correlation of a whole set: the peak of the mean of its clips' correlations.
+
+    Args:
+        curves: of each clip, from `correlations`; those with NaN do not count.
+    """
+    known = [curve for curve in curves if not np.isnan(curve).any()]
+    if not known:
+        return float("nan"), float("nan")
+    return _peak(np.mean(known, axis=0))
+
+
+def _peak(curve: NDArray[np.floating]) -> tuple[float, float]:
+    if np.isnan(curve).all():
+        return float("nan"), float("nan")
+    best = int(np.nanargmax(curve))
+    return float(best - len(curve) // 2), float(curve[best])

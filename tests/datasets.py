@@ -1,0 +1,76 @@
+"""Small videos and the comparison of data sets, for tests of whole runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from skimage import data
+
+from pipeline.files import sha256_file
+from pipeline.media import Audio, write_video
+from pipeline.rows import SECONDS, read_rows
+
+DH_PREP = Path(sys.executable).with_name("dh-prep")
+
+
+def write_talker(path: Path, frames: int = 12, shift: int = 0) -> None:
+    """A short video of a face, cut from a public-domain photograph, with noise for sound."""
+    photograph = data.astronaut()[..., :3]
+    pictures = [
+        np.ascontiguousarray(photograph[: 240 - 2 * (shift % 8), 80 + t % 30 : 340 + t % 30])
+        for t in range(frames)
+    ]
+    rng = np.random.default_rng(shift)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_video(path, pictures, audio=Audio(rng.normal(0, 2000, frames * 640).astype(np.int16)))
+
+
+def run_prep(
+    *words: object, timeout: float = 300, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """dh-prep run as a user starts it."""
+    return subprocess.run(
+        [DH_PREP, "run", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def content(folder: Path | str) -> dict[str, str]:
+    """What must be the same whenever the same data set is made: all but the time that it took."""
+    files = {
+        path.name: sha256_file(path)
+        for path in sorted(Path(folder).iterdir())
+        if path.suffix != ".parquet"
+    }
+    rows = read_rows(folder).drop(columns=list(SECONDS))
+    return files | {"rows": rows.to_json(orient="records")}
+
+
+def workers_of(driver: int) -> list[int]:
+    """Processes of Ray's actors that write shards and descend from a process."""
+    parents, names = {}, {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                names[int(entry.name)] = (entry / "cmdline").read_bytes()
+                after_name = (entry / "stat").read_text().rpartition(")")[2]
+                parents[int(entry.name)] = int(after_name.split()[1])
+            except OSError:
+                continue  # it has just ended
+    found = []
+    for pid, name in names.items():
+        if name.startswith(b"ray::ShardWriter"):
+            ancestor = pid
+            while ancestor > 1 and ancestor != driver:
+                ancestor = parents.get(ancestor, 0)
+            if ancestor == driver:
+                found.append(pid)
+    return found

@@ -1,0 +1,69 @@
+"""Progress on a terminal, in a log and in a notebook."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+_CODE = """
+import time
+from pipeline import progress
+progress.LOG_SECONDS = 0.01
+with progress.progress("clips", 3) as step:
+    for note in ("", "1 failed", "2 failed"):
+        time.sleep(0.05)
+        step(note)
+"""
+
+
+def _on_a_terminal(**environment: str) -> str:
+    """What the code writes to standard error when that is a terminal."""
+    master, slave = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-c", _CODE],
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment},
+    )
+    os.close(slave)
+    said = b""
+    while True:
+        try:
+            part = os.read(master, 4096)
+        except OSError:  # its end, as Linux tells it
+            break
+        if not part:
+            break
+        said += part
+    assert run.wait() == 0
+    os.close(master)
+    return said.decode()
+
+
+def test_a_terminal_gets_a_bar():
+    said = _on_a_terminal()
+    assert "\x1b[" in said
+    assert "3/3" in said
+    assert "2 failed" in said
+
+
+def test_a_notebook_gets_lines_although_it_gives_commands_a_terminal():
+    said = _on_a_terminal(JPY_PARENT_PID="1", FORCE_COLOR="1")
+    assert "\x1b" not in said
+    lines = said.split()
+    assert "3/3" in lines
+    assert said.count("clips") == 3
+
+
+def test_a_log_gets_lines_even_where_colours_are_forced():
+    done = subprocess.run(
+        [sys.executable, "-c", _CODE],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "FORCE_COLOR": "1"},
+    )
+    assert "\x1b" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("3/3 clips, ")
+    assert "2 failed" in done.stderr.splitlines()[-1]
