@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.options import flat_options
 from pipeline.rows import MEASURED
@@ -123,4 +124,4 @@ def _table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return str(value).replace("|", "\\|").replace("\n", " ")
+    return visible(str(value)).replace("|", "\\|")

@@ -6,6 +6,8 @@ panning camera or a crop that follows a face costs little. A cut is a step far a
 within 8 frames, or above what ever happens within a shot. It must also remain after the brightness
 is matched and between frames up to three apart on both sides of it, so that a lamp that is switched
 and a flash of one or two frames are none. A cut by way of one frame that blends both shots counts.
+Frames that repeat the picture before are passed over, so that film of a few pictures a second, each
+of them held, is judged like any other.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ _SHIFT = 4  # pixels of it that a camera or a crop may move from frame to frame
 _SPAN = 3  # frames apart that are compared; a flash of fewer is no cut
 _AROUND = 8  # frames on either side whose steps a cut must exceed
 _NOISE = 4.0  # grey levels, as key frames of hard compression and grain make them
+_REPEATED = 0.25  # grey levels; below, it is the picture before, encoded once more
+_FEW = 4  # different pictures that tell too little of how a shot moves
 _SHARP = 1.75  # times the largest step around it that a cut is
 _BLENDED = 2.4  # the same for a cut by way of a blended frame, two steps in one
 _FAR = 50.0  # grey levels that no step within a shot reaches
@@ -40,14 +44,15 @@ class CutDetector:
         self._recent: deque[NDArray[np.uint8]] = deque(maxlen=_SPAN)
         self._steps: list[float] = []  # from the frame before to frame k
         self._spans: list[list[float]] = []  # from 1, 2, 3 frames before, brightness matched
+        self._first: list[int] = []  # the frame in which each different picture came first
         self._alert = 0  # frames for which spans are still to be measured
 
     def watch(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
         """Yields (H, W, 3) uint8 RGB frames as they came; the same object again costs nothing."""
         previous = None
-        for frame in frames:
-            same = frame is previous
-            self._look(self._recent[-1] if same else _thumbnail(frame), same=same)
+        for index, frame in enumerate(frames):
+            if frame is not previous:
+                self._look(index, _thumbnail(frame))
             previous = frame
             yield frame
 
@@ -59,12 +64,15 @@ class CutDetector:
         end differ by. A fade or a dissolve over four frames or more does not, nor does a shot of
         fewer than three frames.
         """
-        return _cuts(np.array(self._steps), np.array(self._spans).reshape(-1, _SPAN))
+        found = _cuts(np.array(self._steps), np.array(self._spans).reshape(-1, _SPAN))
+        return [self._first[k] for k in found]
 
-    def _look(self, thumbnail: NDArray[np.uint8], *, same: bool) -> None:
-        """Measures the step to the next frame, and the spans if it may be part of a cut."""
+    def _look(self, index: int, thumbnail: NDArray[np.uint8]) -> None:
+        """Measures the step to the next picture, and the spans if it may be part of a cut."""
         around = self._steps[-_AROUND - 1 : -1]  # less the last, which may be half of a cut
-        step = 0.0 if same or not self._recent else _step(self._recent[-1], thumbnail)
+        step = _step(self._recent[-1], thumbnail) if self._recent else 0.0
+        if self._recent and step < _REPEATED:
+            return
         # Half of what a blended cut needs, which is the least of all, and a little less.
         if step > min(_FAR, 0.4 * _BLENDED * (_NOISE + max(around, default=0.0))):
             self._alert = _SPAN
@@ -73,6 +81,7 @@ class CutDetector:
             self._alert -= 1
             spans = [_step(*_matched(past, thumbnail)) for past in reversed(self._recent)]
             spans += [np.inf] * (_SPAN - len(spans))
+        self._first.append(index)
         self._steps.append(step)
         self._spans.append(spans)
         self._recent.append(thumbnail)
@@ -105,7 +114,10 @@ def _cuts(steps: NDArray[np.float64], spans: NDArray[np.float64]) -> list[int]:
     if len(steps) < 2:
         return []
     across = np.minimum(steps, _across(spans, 0))
-    sharp = (across > _SHARP * (_NOISE + _around(steps, 0))) | (across > _FAR)
+    sharp = across > _FAR
+    if len(steps) < _FEW:
+        return [int(k) for k in np.flatnonzero(sharp)]
+    sharp |= across > _SHARP * (_NOISE + _around(steps, 0))
     blended = _across(spans, 1) > _BLENDED * (_NOISE + _around(steps, 1))
     # A sharp cut at k leaves its mark as a blend at k and at k - 1, too.
     blended &= ~sharp & ~np.append(sharp[1:], False)

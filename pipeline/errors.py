@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from pipeline.files import visible
+
 if TYPE_CHECKING:
     import typer
 
@@ -29,7 +31,8 @@ def run_command(app: typer.Typer) -> None:
         app()
     except UserError as error:
         # Plain text: a file name may hold what rich would read as markup.
-        Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+        told = visible(f"error: {error}")
+        Console(stderr=True, highlight=False).print(told, markup=False, soft_wrap=True)
         sys.exit(2)
     except OSError as error:
         if error.errno not in _REFUSED:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,6 +73,11 @@ def read_json(path: Path | str) -> Any:
 def printable(text: str) -> str:
     """Text that UTF-8 can hold: bytes of a file name that are not UTF-8 become question marks."""
     return text if text.isascii() else os.fsencode(text).decode("utf-8", "replace")
+
+
+def visible(text: str) -> str:
+    """Text with its control characters spelled out: a file name may hold what clears a screen."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: repr(found[0])[1:-1], text)
 
 
 def short_digest(name: str) -> str:

@@ -71,6 +71,7 @@ class PackedFrames:
     """T pictures in one byte string, any of them read without decoding the others."""
 
     def __init__(self, data: bytes, offsets: NDArray[np.int64]) -> None:
+        self.packed = data
         self.data = memoryview(data)
         self.offsets = offsets
 
@@ -142,17 +143,17 @@ def pack_faithfully(
     """
     psnr = 0.0
     for quality in _QUALITIES:
-        parts, errors = [], []
+        buffer, ends, errors = io.BytesIO(), [0], []
         for frame in make_frames():
             part = _jpeg(frame, quality)
             seen = cv2.imdecode(np.frombuffer(part, np.uint8), cv2.IMREAD_COLOR_RGB)
-            parts.append(part)
+            buffer.write(part)
+            ends.append(buffer.tell())
             errors.append(cv2.norm(frame, seen, cv2.NORM_L2SQR) / frame.size)
         psnr = min(99.0, float(10 * np.log10(255**2 / max(float(np.mean(errors)), 1e-12))))
         if psnr >= MIN_PSNR:
             break
-    offsets = np.cumsum([0, *map(len, parts)], dtype=np.int64)
-    return PackedFrames(b"".join(parts), offsets), quality, psnr
+    return PackedFrames(buffer.getvalue(), np.array(ends, np.int64)), quality, psnr
 
 
 def _npy(array: NDArray[Any]) -> bytes:
@@ -186,7 +187,7 @@ def _wav_samples(data: bytes) -> NDArray[np.int16]:
 def to_members(sample: Sample) -> dict[str, bytes]:
     """The members of a sample, in the order in which they lie in the tar."""
     return {
-        "frames": bytes(sample.frames.data),
+        "frames": sample.frames.packed,
         "offsets.npy": _npy(sample.frames.offsets),
         "wav": wav_bytes(sample.audio),
         "speech.npy": _npy(sample.speech),

@@ -1,8 +1,19 @@
-"""Sharpness of a face: how much of its edges a blur takes away, after Crete et al. (2007).
+"""Sharpness of a face: the frequency of its edges, along the axis along which it is softer.
 
-F. Crete, T. Dolmiere, P. Ladret, M. Nicolas, 'The blur effect: perception and estimation with a new
-no-reference perceptual blur metric', SPIE 6492. What is sharp loses much of its edges to a blur,
-what is blurred already loses little; being a ratio, it does not depend on contrast or exposure.
+The root mean square frequency of the picture's gradient, that is, the gradient's mobility (B.
+Hjorth, 'EEG analysis based on time domain properties', 1970): power of the second difference over
+power of the first. Being a ratio, it does not depend on contrast or exposure; the smaller of the
+two axes counts, so that motion along either shows.
+
+Chosen on crops of 128 pixels of 105 real clips. Where the source was large (over 90 pixels between
+the eye corners), the chance that a crop ranks above another one that was made softer:
+
+| | halved and enlarged | Gaussian, 0.7 px | motion by 5 px |
+| --- | --- | --- | --- |
+| this | 0.99 | 0.98 | 0.98 … 1.00 |
+| blur effect (Crete et al. 2007), window of 11 | 0.67 | 0.70 | 0.78 … 0.96 |
+| the same, window of 3 | 0.90 | 0.89 | 0.98 … 1.00 |
+| variance of the Laplacian, which follows contrast | 0.88 | 0.89 | 0.82 … 0.94 |
 """
 
 from __future__ import annotations
@@ -17,39 +28,37 @@ if TYPE_CHECKING:
 
 # Brows to chin in an aligned crop: hair and background say nothing of the face.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.26, 0.76, 0.34, 0.80
-_WINDOW = 11  # pixels of the blur, as published
-_TRIM = (slice(2, -1), slice(2, -1))
 
 
 def sharpness(crop: NDArray[np.uint8]) -> float:
-    """Sharpness of the face in an aligned crop.
+    """Frequency of the edges in the face of an aligned crop, in cycles per pixel of the crop.
+
+    Half the contrast or exposure, or JPEG at quality 95, changes it by 0.008 at most. Grain reads
+    as sharpness.
 
     Args:
         crop: (S, S, 3) uint8 RGB, aligned as `pipeline.alignment` does.
 
     Returns:
-        0 (blurred) to 1: one minus the blur effect. Of 108 real clips at 128 pixels: 0.60 in the
-        median, 0.51 and 0.65 at the 5th and 95th percentile; enlarged threefold 0.51 in the
-        median, moving by 7 pixels 0.41, blurred by a Gaussian of 2 pixels 0.39. NaN where the face
-        is one flat colour.
+        0 to 0.5. Of real clips at 128 pixels 0.163 in the median, 0.115 and 0.188 at the 5th and
+        95th percentile, and 0.098 from sources below 40 pixels between the eye corners. Made half
+        as large and enlarged again 0.11, a third 0.09, moving by 5 pixels 0.08 to 0.10. NaN where
+        the face is one flat colour.
     """
     height, width = crop.shape[:2]
     face = crop[
         round(_TOP * height) : round(_BOTTOM * height), round(_LEFT * width) : round(_RIGHT * width)
     ]
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    return 1 - max(_blur(grey, (_WINDOW, 1), (1, 0)), _blur(grey, (1, _WINDOW), (0, 1)))
+    return float(np.min([_frequency(grey), _frequency(grey.T)]))
 
 
-def _blur(grey: NDArray[np.float32], window: tuple[int, int], axis: tuple[int, int]) -> float:
-    """The share of the edges across one axis that a blur along it leaves."""
-    edges = _edges(grey, axis)
-    left = _edges(cv2.blur(grey, window, borderType=cv2.BORDER_REFLECT), axis)
-    total = float(edges.sum())
-    lost = float(np.maximum(edges - left, 0).sum())
-    return (total - lost) / total if total > 0 else float("nan")
-
-
-def _edges(grey: NDArray[np.float32], axis: tuple[int, int]) -> NDArray[np.float32]:
-    found = cv2.Sobel(grey, cv2.CV_32F, *axis, borderType=cv2.BORDER_REFLECT)
-    return np.asarray(np.abs(found)[_TRIM], np.float32)
+def _frequency(grey: NDArray[np.float32]) -> float:
+    """Root mean square frequency of the gradient along rows, in cycles per pixel."""
+    gradient = np.diff(grey)
+    power = float(np.mean(gradient**2))
+    if not power:
+        return float("nan")
+    # Of a wave of w radians a pixel, a difference leaves 2 sin(w / 2) times the amplitude.
+    factor = float(np.sqrt(np.mean(np.diff(gradient) ** 2) / power))
+    return float(np.arcsin(min(factor / 2, 1.0)) / np.pi)

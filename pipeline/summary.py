@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.estimate import estimate, total_size
+from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.options import flat_options
 from pipeline.splits import in_several, speakers_by_split
@@ -36,12 +37,12 @@ _NAMED = 20  # failed clips that are named on the terminal; the report holds all
 
 def say(line: str = "") -> None:
     """Prints a line as it is: a file name may hold what rich would read as markup."""
-    Console(highlight=False).print(line, markup=False, emoji=False, soft_wrap=True)
+    Console(highlight=False).print(visible(line), markup=False, emoji=False, soft_wrap=True)
 
 
 def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Prints a table, its cells as they are; the numbers stand to the right."""
-    texts = [[str(cell) for cell in row] for row in rows]
+    texts = [[visible(str(cell)) for cell in row] for row in rows]
     shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for index, name in enumerate(header):
         numbers = all(re.fullmatch(r"[-\d.,]+", text[index]) for text in texts)
@@ -137,7 +138,7 @@ class Reasons:
                 most, n = counts.most_common(1)[0]
                 more = f", {len(counts) - 1} other reasons" if len(counts) > 1 else ""
                 parts.append(f"{counts.total()} {status} ({n}: {most[:40]}{more})")
-        return ", ".join(parts)
+        return visible(", ".join(parts))
 
 
 def drop_reasons(rows: pd.DataFrame) -> list[tuple[str, str, int, str]]:

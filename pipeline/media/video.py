@@ -177,7 +177,7 @@ def _nearest(
 ) -> Iterator[Any]:
     """The frame nearest to each of start, start + 1/fps, …, until `stop` or the last frame ends."""
     k = 0
-    gap = 1 / FPS
+    gap = None
     time, frame = next(frames, (0.0, None))
     for later, next_frame in frames:
         middle = (time + later) / 2 + _EPSILON
@@ -189,11 +189,19 @@ def _nearest(
         gap, time, frame = later - time, later, next_frame
     if frame is None:
         return
-    rate = _rate(stream)
-    last = time + (1 / rate if rate else gap) - _STAMP_ROUNDING
+    last = time + _length(_rate(stream), gap) - _STAMP_ROUNDING
     while (wanted := start + k / fps) < min(last, stop - _EPSILON):
         yield frame
         k += 1
+
+
+def _length(rate: float, gap: float | None) -> float:
+    """Seconds for which the last frame is shown: as others, or as the one before it.
+
+    With pauses in a film the average rate tells of them and not of its frames.
+    """
+    usual = 1 / rate if rate else gap or 1 / FPS
+    return usual if gap is None or usual <= 2 * gap else gap
 
 
 @dataclass

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import socket
 import struct
 import wave
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -26,6 +29,8 @@ from pipeline.media import (
     write_image,
     write_video,
 )
+from tests.faults.damage import flipped, joined, recoded, repacked, turned
+from tests.faults.films import talker, voice, write_film
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -78,7 +83,8 @@ def _film(
     clock = Fraction(1, rate) if whole_frames else Fraction(1, 90000)
     with av.open(str(path), "w") as container:
         video: Any = container.add_stream(codec, rate=rate)
-        video.width, video.height, video.pix_fmt = _WIDTH, _HEIGHT, "yuv420p"
+        height, width = (_HEIGHT, _WIDTH) if frames is None else frames[0].shape[:2]
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.time_base = video.time_base = clock
         video.options = options or {}
         if aspect:
@@ -296,34 +302,57 @@ def test_pixels_that_are_not_square_become_square(tmp_path: Path):
     assert [_number(frame) for frame in frames] == [0, 1, 2]
 
 
-# The matrix a, b, u, c, d, v, x, y, w of QuickTime's track header: x' = a x + c y, y' = b x + d y.
+# a, b, c, d of QuickTime's matrix, and what NumPy makes of it.
 _TURNS = {
-    90: ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
-    180: ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
-    270: ((0, -1, 1, 0), lambda image: np.rot90(image, 1)),
+    "90": ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),
+    "180": ((-1, 0, 0, -1), lambda image: np.rot90(image, 2)),
+    "270": ((0, -1, 1, 0), lambda image: np.rot90(image, 1)),
+    "mirrored": ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+    "upside down in a mirror": ((1, 0, 0, -1), lambda image: image[::-1]),
+    "transposed": ((0, 1, 1, 0), lambda image: image.transpose(1, 0, 2)),
+    "transposed the other way": ((0, -1, -1, 0), lambda image: np.rot90(image, 2).swapaxes(0, 1)),
 }
 
 
-@pytest.mark.parametrize("clockwise", _TURNS)
-def test_rotation_of_a_phone_is_applied(tmp_path: Path, clockwise: int):
+@pytest.mark.parametrize("turn", _TURNS)
+def test_rotation_and_mirror_of_a_phone_are_applied(tmp_path: Path, turn: str):
     corners = np.array([[[240, 0, 0], [0, 240, 0]], [[0, 0, 240], [240, 240, 240]]], np.uint8)
     image = np.kron(corners, np.ones((_HEIGHT // 2, _WIDTH // 2, 1), np.uint8))
-    film = _film(tmp_path / "a.mp4", _steady(3, 25), frames=[image] * 3)
-    (a, b, c, d), turned = _TURNS[clockwise]
-    plain = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
-    asked = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
-    data = film.read_bytes()
-    header = data.index(b"tkhd")
-    at = data.index(plain, header)
-    film.write_bytes(data[:at] + asked + data[at + len(asked) :])
+    matrix, as_shown = _TURNS[turn]
+    film = tmp_path / "a.mp4"
+    turned(lambda path: _film(path, _steady(3, 25), frames=[image] * 3), matrix)(film)
 
-    wanted, info = turned(image), probe(film)
+    wanted, info = as_shown(image), probe(film)
     got = next(read_frames(film))
     assert got.shape == wanted.shape == (info.height, info.width, 3)
+    assert got.flags.c_contiguous
     height, width = got.shape[:2]
     for y in (height // 4, 3 * height // 4):
         for x in (width // 4, 3 * width // 4):
             np.testing.assert_allclose(got[y, x], wanted[y, x], atol=12)
+    if turn.isdigit():
+        assert info.rotation == -int(turn) % 360
+
+
+@pytest.mark.parametrize("aspect", [Fraction(1, 50), Fraction(50)])
+def test_pixels_of_a_shape_beyond_belief_are_taken_for_square(tmp_path: Path, aspect: Fraction):
+    film = _film(tmp_path / "a.mp4", _steady(3, 25), aspect=aspect)
+    assert next(read_frames(film)).shape == (_HEIGHT, _WIDTH, 3)
+
+
+def test_a_size_that_changes_on_the_way_does_not_change_the_frames(tmp_path: Path):
+    # As the recording of a video call does: the picture is larger from half a second on.
+    larger = [np.kron(_numbered(k + 12), np.ones((2, 2, 1), np.uint8)) for k in range(13)]
+    parts = (
+        lambda path: _film(path, _steady(12, 25), options={"bf": "0"}),
+        lambda path: _film(
+            path, [0.48 + t for t in _steady(13, 25)], frames=larger, options={"bf": "0"}
+        ),
+    )
+    joined(*parts)(tmp_path / "a.ts")
+    frames = list(read_frames(tmp_path / "a.ts"))
+    assert {frame.shape for frame in frames} == {(_HEIGHT, _WIDTH, 3)}
+    assert [_number(frame) for frame in frames] == list(range(25))
 
 
 @pytest.mark.parametrize(("matrix", "red", "blue"), [(1, 0.2126, 0.0722), (6, 0.299, 0.114)])
@@ -383,6 +412,52 @@ def test_lost_sound_is_silence_and_what_follows_stays_in_place(tmp_path: Path):
     assert not got[20 * 1024 : 30 * 1024].any()
     assert np.array_equal(got[: 20 * 1024], sound[: 20 * 1024])
     assert np.array_equal(got[30 * 1024 + 100 :], sound[30 * 1024 + 100 :])
+
+
+@pytest.mark.parametrize("by", [0.06, -0.06])
+def test_sound_keeps_to_its_time_stamps(tmp_path: Path, by: float):
+    # Where they leave a gap there is silence, and where they overlap the later sound counts.
+    sound, film = _noise(4), tmp_path / "a.mkv"
+    make = partial(_film, times=_steady(100, 25), sound=sound, options={"bf": "0"})
+    late = 20 * 1024 / 16_000
+    repacked(make, lambda kind, time: by if kind == "audio" and time > late - 0.001 else 0)(film)
+    got, moved = read_audio(film).samples, round(by * 16_000)
+    at = 20 * 1024
+    assert np.array_equal(got[: at + min(moved, 0)], sound[: at + min(moved, 0)])
+    assert not got[at : at + moved].any()
+    assert np.array_equal(got[at + moved :][:40_000], sound[at:][:40_000])
+
+
+def test_sound_that_jitters_about_its_time_is_left_alone(tmp_path: Path):
+    sound, film, rng = _noise(4), tmp_path / "a.mkv", np.random.default_rng(0)
+    make = partial(_film, times=_steady(100, 25), sound=sound, options={"bf": "0"})
+    repacked(
+        make, lambda kind, time: rng.uniform(0, 0.03) if kind == "audio" and time > 0.01 else 0
+    )(film)
+    assert np.array_equal(read_audio(film).samples, sound)
+
+
+def test_sound_that_changes_its_format_on_the_way_stays_in_place(tmp_path: Path):
+    def part(path: Path, first: float, **sound: Any) -> None:
+        write_film(
+            path,
+            said=lambda time: voice(time + first),
+            picture=lambda time: talker(time + first),
+            start=1 + first,
+            sound="mp2",
+            **sound,
+        )
+
+    joined(
+        partial(part, first=0.0),
+        partial(part, first=1.0, rate=48_000, layout="stereo"),
+        partial(part, first=2.0, rate=44_100),
+    )(tmp_path / "a.ts")
+    got = read_audio(tmp_path / "a.ts").samples.astype(float)
+    said = voice(np.arange(3 * 16_000) / 16_000)
+    for begin in (0, 16_000, 32_000):
+        inner = slice(begin + 4_000, begin + 14_000)  # the decoder stumbles where they meet
+        assert np.corrcoef(got[inner], said[inner])[0, 1] > 0.97
 
 
 def _wav(path: Path, samples: np.ndarray, rate: int) -> Path:
@@ -477,6 +552,104 @@ def test_sound_alone_and_picture_alone_say_what_they_lack(tmp_path: Path):
         list(read_frames(sound))
     with pytest.raises(MediaError, match="no sound stream"):
         read_audio(silent)
+
+
+def _sentence(path: Path) -> str:
+    """What is said of a file that cannot be read."""
+    with pytest.raises(MediaError) as caught:
+        probe(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path):
+    names = ("pipe", "device", "lost", "loop", "folder", "good")
+    pipe, device, lost, loop, folder, good = (tmp_path / f"{name}.mp4" for name in names)
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    lost.symlink_to("nowhere.mp4")
+    loop.symlink_to(loop.name)
+    folder.mkdir()
+    good.symlink_to(_film(tmp_path / "a.mp4", _steady(3, 25)))
+    assert "pipe or a device" in _sentence(pipe)
+    assert "pipe or a device" in _sentence(device)
+    assert "a link to nowhere.mp4, which is absent" in _sentence(lost)
+    assert "leads back to itself" in _sentence(loop)
+    assert "is a folder" in _sentence(folder)
+    assert "File name too long" in _sentence(tmp_path / ("x" * 300 + ".mp4"))
+    assert _numbers(good) == [0, 1, 2]
+
+
+def test_a_playlist_fetches_nothing(tmp_path: Path):
+    # What a download that went wrong leaves; FFmpeg knows how to follow it.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.ts"
+        list_ = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{address}\n#EXT-X-ENDLIST\n"
+        for name in ("a.mp4", "a.m3u8"):
+            (tmp_path / name).write_text(list_)
+            assert "no media file" in _sentence(tmp_path / name)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_a_codec_that_ffmpeg_lacks_is_told(tmp_path: Path):
+    picture, sound = tmp_path / "a.mp4", tmp_path / "a.mkv"
+    recoded(lambda path: _film(path, _steady(3, 25)), b"avc1", b"zzz1")(picture)
+    make = partial(_film, times=_steady(3, 25), sound=_noise(1), sound_codec="aac")
+    recoded(make, b"A_AAC", b"A_ZZZ")(sound)
+    assert "no decoder for its video" in _sentence(picture)
+    with pytest.raises(MediaError, match="no decoder for its audio"):
+        read_audio(sound)
+
+
+def test_a_cover_alone_is_no_video(tmp_path: Path):
+    picture = io.BytesIO()
+    Image.new("RGB", (32, 32), (200, 0, 0)).save(picture, "JPEG")
+
+    def cover(container: Any) -> None:
+        container.add_attachment("cover.jpg", "image/jpeg", picture.getvalue())
+
+    write_film(tmp_path / "a.mkv", picture=None, extra=cover)
+    assert "holds no video stream" in _sentence(tmp_path / "a.mkv")
+    write_film(tmp_path / "b.mkv", extra=cover)
+    assert probe(tmp_path / "b.mkv").codec == "h264"
+
+
+@pytest.mark.parametrize("back", [True, False])
+@pytest.mark.parametrize("kind", ["video", "audio"])
+def test_a_clock_that_jumps_is_refused(tmp_path: Path, back: bool, kind: str):
+    # Read on, its frames and its sound would drift apart, or one frame fill hours.
+    film = tmp_path / "a.ts"
+    make = partial(
+        _film, times=_steady(50, 25), sound=_noise(2), sound_codec="mp2", options={"bf": "0"}
+    )
+    if back:
+        joined(make, make)(film)
+    else:
+        repacked(make, lambda which, time: 5000 if which == kind and time > 1 else 0)(film)
+    read = {"video": _numbers, "audio": read_audio}[kind]
+    with pytest.raises(MediaError, match="put end to end; cut it there"):
+        read(film)
+    # What lies before is to be had.
+    assert _numbers(film, end=0.4) == list(range(10))
+    assert len(read_audio(film, end=0.4).samples) == 6400
+
+
+def test_a_long_pause_is_none(tmp_path: Path):
+    # Nothing is sent while the camera of a call is off.
+    film = _film(tmp_path / "a.mp4", [0, 0.04, 300, 300.04])
+    assert _numbers(film, fps=0.1) == [0] + [1] * 15 + [2] * 15
+
+
+@pytest.mark.parametrize("suffix", ["flv", "mp4", "mkv", "ts"])
+def test_rotten_bytes_cost_frames_and_not_the_film(tmp_path: Path, suffix: str):
+    # Decoders have many ways to say that data is damaged; AAC's is "Operation not permitted".
+    film = tmp_path / f"a.{suffix}"
+    make = partial(_film, times=_steady(50, 25), sound=_noise(2), sound_codec="aac")
+    flipped(make, 0.3, 0.8, 500)(film)
+    assert len(_numbers(film)) == pytest.approx(50, abs=10)
+    assert read_audio(film).seconds == pytest.approx(2, abs=0.5)
 
 
 def test_a_film_cut_off_gives_the_frames_before_the_cut(tmp_path: Path):

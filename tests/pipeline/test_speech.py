@@ -85,3 +85,14 @@ def test_loudness_is_the_level_of_each_frame_in_db_full_scale():
     loud = 32_767 * np.sin(2 * np.pi * 400 * time)  # a full-scale sine: -3.01 dB
     samples = np.concatenate([loud, loud / 10, np.zeros(640)]).astype(np.int16)
     np.testing.assert_allclose(log_energy(samples, 4), [-3.01, -23.01, -100, -100], atol=0.02)
+
+
+def test_an_hour_is_computed_in_blocks_to_the_same_bits():
+    rng = np.random.default_rng(3)
+    for frames in (1, 1020, 1024, 1100, 2100):  # 4096 vectors a block, 4 a frame
+        sound = rng.normal(0, 2000, frames * 640).astype(np.int16)
+        whole = mfcc(np.pad(sound, 1280).astype(np.float64), 16_000)
+        whole[:, 0] = np.maximum(whole[:, 0], 0)
+        first = np.arange(frames)[:, None] * 4
+        wanted = whole[first + np.arange(18)].reshape(frames, 234).astype(np.float32)
+        assert np.array_equal(mfcc_windows(sound, frames), wanted)

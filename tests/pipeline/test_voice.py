@@ -39,10 +39,12 @@ def _with_noise(samples: np.ndarray, decibels: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("change", "accuracy"),
     [
-        (lambda s: s, 0.93),
-        (lambda s: _with_noise(s, 20), 0.89),
-        (lambda s: _with_noise(s, 10), 0.86),
-        (lambda s: (s * 0.03).astype(np.int16), 0.89),  # 30 dB quieter
+        (lambda s: s, 0.95),
+        (lambda s: _with_noise(s, 20), 0.95),
+        (lambda s: _with_noise(s, 10), 0.94),
+        (lambda s: _with_noise(s, 5), 0.92),
+        (lambda s: (s * 0.01).astype(np.int16), 0.95),  # 40 dB quieter
+        (lambda s: np.clip(s * 8.0, -32768, 32767).astype(np.int16), 0.93),  # clipped
     ],
 )
 def test_frames_with_words_are_told_from_those_without(spoken, change, accuracy: float):
@@ -52,10 +54,22 @@ def test_frames_with_words_are_told_from_those_without(spoken, change, accuracy:
         agree.append((active == truth).mean())
         errors.append(abs(speech_share(change(samples)) - truth.mean()))
     assert np.mean(agree) > accuracy
-    assert np.mean(errors) < 0.13
+    assert np.mean(errors) < 0.07
 
 
-def test_steady_sounds_are_no_speech():
+def _melody(time: np.ndarray, notes_a_second: int) -> np.ndarray:
+    """Notes of four partials that die away, as of a piano."""
+    rng = np.random.default_rng(3)
+    sound = np.zeros_like(time)
+    for begin in np.arange(0, time[-1], 1 / notes_a_second):
+        pitch = 220 * 2 ** (rng.integers(0, 24) / 12)
+        decay = np.where(time >= begin, np.exp(-2 * notes_a_second * (time - begin)), 0)
+        partials = (np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 5))
+        sound += 3000 * decay * sum(partials)
+    return sound
+
+
+def test_noises_and_notes_are_no_speech():
     rng = np.random.default_rng(0)
     time = np.arange(5 * 16_000) / 16_000
     hum = 2000 * np.sin(2 * np.pi * 50 * time) + 900 * np.sin(2 * np.pi * 150 * time)
@@ -67,6 +81,9 @@ def test_steady_sounds_are_no_speech():
         "chord": sum(1500 * np.sin(2 * np.pi * f * time) for f in (261.6, 329.6, 392)),
         "clicks": np.where(np.arange(len(time)) % 8000 < 20, 20_000, 0),
         "bursts of noise": rng.normal(0, 3000, len(time)) * (time % 1 < 0.4),
+        "rumble": np.cumsum(rng.normal(0, 50, len(time))),
+        "a melody": _melody(time, notes_a_second=2),
+        "a fast melody": _melody(time, notes_a_second=4),
     }
     for name, sound in sounds.items():
         assert speech_share(sound.astype(np.int16)) < 0.05, name
