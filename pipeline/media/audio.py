@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Seconds by which sound may stray from its time stamps, which jitter where calls were recorded; in
 # 346 real files it strays by 1.2 ms at most. Beyond that, silence fills what is missing, and what
-# is there twice is cut.
+# is there twice is cut. So it is where the format changes, about which decoders stumble.
 _STRAY = 0.04
 
 
@@ -110,7 +110,8 @@ def _sound(
             elif time is not None:
                 refuse_jump(container, before, time)
                 before = time
-                if chunks and abs(gap := time - first - heard) > _STRAY:
+                stray = 0 if resampler.is_new_to(frame) else _STRAY
+                if chunks and abs(gap := time - first - heard) > stray:
                     chunks = _moved(chunks, round(gap * rate))
                     heard += gap
             heard += frame.samples / frame.sample_rate
@@ -144,19 +145,26 @@ class _Resampler:
         self._format: tuple[str, str, int] | None = None
         self._resampler: av.AudioResampler | None = None
 
+    def is_new_to(self, frame: Any) -> bool:
+        """Whether a frame's format is another than that of the frame before it."""
+        return _format(frame) != self._format
+
     def samples(self, frame: Any) -> list[NDArray[np.int16]]:
         """What a frame gives; for None, what is still to come."""
-        heard = frame and (frame.format.name, frame.layout.name, frame.sample_rate)
         done: list[Any] = []
-        if self._resampler is not None and heard != self._format:
+        if self._resampler is not None and (frame is None or self.is_new_to(frame)):
             done = self._resampler.resample(None)
             self._resampler = None
         if frame is not None:
             if self._resampler is None:
                 self._resampler = av.AudioResampler("s16", self._layout, self._rate)
+                self._format = _format(frame)
             done += self._resampler.resample(frame)
-        self._format = heard
         return [_samples(part) for part in done]
+
+
+def _format(frame: Any) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 def _samples(frame: Any) -> NDArray[np.int16]:

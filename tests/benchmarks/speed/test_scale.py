@@ -57,7 +57,9 @@ def test_of_a_process_that_has_ended_nothing_is_left():
 def test_drift_is_of_the_last_clips_against_the_settled_ones():
     """A driver that grows by 1 MB every 100 clips; a worker that jumps early and then stays."""
     looks = [
-        Look(k, ((100 + k // 100) * MB, 50 * MB), ((80 if k < 450 else 300) * MB, 0), 900 * MB)
+        Look(
+            k, ((100 + k // 100) * MB, 50 * MB), ((80 if k < 450 else 300) * MB, 40 * MB), 900 * MB
+        )
         for k in range(0, 10_000, 10)
     ]
     looks.append(Look(10_000, (250 * MB, 50 * MB), (0, 0), 0))  # the command's end
