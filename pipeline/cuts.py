@@ -39,6 +39,7 @@ _SPAN = 3  # frames apart that are compared; a flash of fewer is no cut
 _AROUND = 8  # frames on either side whose steps a cut must exceed
 _NOISE = 4.0  # grey levels, as key frames of hard compression and grain make them
 _REPEATED = 0.25  # grey levels; below, it is the picture before, encoded once more
+_STILL = 2.0  # grey levels; below, shifts need not be searched: half of what noise is granted
 _FEW = 4  # different pictures that tell too little of how a shot moves
 _SHARP = 1.75  # times the largest step around it that a cut is
 _BLENDED = 2.4  # the same for a cut by way of a blended frame, two steps in one
@@ -79,7 +80,9 @@ class CutDetector:
     def _look(self, index: int, thumbnail: NDArray[np.uint8]) -> None:
         """Measures the step to the next picture, and the spans if it may be part of a cut."""
         around = self._steps[-_AROUND - 1 : -1]  # less the last, which may be half of a cut
-        step = _step(self._recent[-1], thumbnail) if self._recent else 0.0
+        step = _plain_step(self._recent[-1], thumbnail) if self._recent else 0.0
+        if step > _STILL:
+            step = _step(self._recent[-1], thumbnail)
         if self._recent and step < _REPEATED:
             return
         # Half of what a blended cut needs, which is the least of all, and a little less.
@@ -107,6 +110,11 @@ def _step(a: NDArray[np.generic], b: NDArray[np.generic]) -> float:
     middle = b[_SHIFT:-_SHIFT, _SHIFT:-_SHIFT]
     squares = cv2.matchTemplate(a, middle, cv2.TM_SQDIFF).min()
     return float(np.sqrt(max(squares, 0.0) / middle.size))
+
+
+def _plain_step(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
+    """Root mean square difference of two thumbnails as they lie, an upper bound of the step."""
+    return float(np.sqrt(cv2.norm(a, b, cv2.NORM_L2SQR) / a.size))
 
 
 def _matched(

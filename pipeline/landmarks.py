@@ -85,13 +85,14 @@ class MediaPipeTracker:
                 continue
             before = frame
             mesh, presence = self._mesh(frame, box) if box else (None, 0.0)
-            if mesh is None or presence < _PRESENT or _has_left(box_of_mesh(mesh), frame):
+            box = box_of_mesh(mesh) if mesh is not None and presence >= _PRESENT else None
+            if mesh is None or box is None or _has_left(box, frame):
                 mesh, count = self._find(frame, tiles=lost % _FULL_SEARCH_EVERY == 0)
+                box = box_of_mesh(mesh) if mesh is not None else None
                 lost = 0 if mesh is not None else lost + 1
                 faces = max(faces, count)
             elif index % _COUNT_EVERY == 0:
                 faces = max(faces, len(self._detector.search(frame, tiles=False)))
-            box = box_of_mesh(mesh) if mesh is not None else None
             rows.append(to_68(mesh) if mesh is not None else np.full((68, 2), np.nan, np.float32))
         points = np.stack(rows) if rows else np.empty((0, 68, 2), np.float32)
         return Track(points, faces)

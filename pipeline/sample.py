@@ -125,7 +125,7 @@ def _jpeg(frame: NDArray[np.uint8], quality: int) -> bytes:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    return cv2.imencode(".jpg", frame[..., ::-1], flags)[1].tobytes()
+    return cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), flags)[1].tobytes()
 
 
 def pack_faithfully(

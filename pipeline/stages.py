@@ -95,7 +95,7 @@ def decode(clip: Clip) -> Clip | Skip:
     if not info.audio_rate:
         return Skip("no sound stream")
     frames = Frames(row.path, row.start, row.end)
-    audio = read_audio(row.path, start=row.start, end=row.end)
+    audio = read_audio(row.path, start=row.start, end=row.end, origin=info.start)
     return replace(clip, info=info, frames=frames, audio=audio.samples)
 
 

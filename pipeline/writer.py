@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -112,6 +114,7 @@ class ShardWriter:
             with out.write(f"{shard.name}.parquet") as table:
                 table.write_bytes(rows_bytes(rows))
         out.write_json(f"{shard.name}.json", mark)
+        _give_back()
 
     def _load(self) -> None:
         """Loads the models, at the first shard: what goes wrong is told by the task."""
@@ -127,6 +130,14 @@ class ShardWriter:
         if row.clip_id in task.given_up:
             return failed(row, "decode", task.given_up[row.clip_id])
         return prepare(row, self._options, self._stages)
+
+
+def _give_back() -> None:
+    """Gives memory that was freed back to the system; glibc by itself keeps it for good."""
+    library = ctypes.util.find_library("c")
+    trim = getattr(ctypes.CDLL(library), "malloc_trim", None) if library else None
+    if trim is not None:  # absent on macOS, and where another libc is
+        trim(0)
 
 
 class _Kept:

@@ -51,6 +51,7 @@ def read_audio(
     mono: bool = True,
     start: float = 0.0,
     end: float | None = None,
+    origin: float | None = None,
 ) -> Audio:
     """Decodes the first sound stream, lined up with the video's first frame if there is a video.
 
@@ -60,11 +61,12 @@ def read_audio(
         mono: mix to one channel; otherwise at most two are kept.
         start: seconds after time zero at which to begin.
         end: seconds after time zero at which to stop; None reads to the end.
+        origin: time stamp of time zero where it is known, `VideoInfo.start`; None looks for it.
 
     Raises:
         MediaError: the file is absent, no media file, or holds no sound.
     """
-    origin = _time_zero(path)
+    origin = _time_zero(path) if origin is None else origin
     begin = origin + start
     stop = float("inf") if end is None else origin + end
     found = _sound(path, rate, mono=mono, begin=begin, stop=stop) if start > 1 else None

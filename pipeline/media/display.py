@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from av.video.reformatter import VideoReformatter
     from numpy.typing import NDArray
 
 _WIDEST = 4  # of a pixel; wider or narrower ones are a mistake that would fill the memory
@@ -30,15 +31,20 @@ def displayed_size(stream: Any, frame: Any) -> tuple[int, int]:
     return (height, width) if _lies_on_its_side(_matrix(frame)) else (width, height)
 
 
-def rgb_as_displayed(frame: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+def rgb_as_displayed(
+    frame: Any, size: tuple[int, int], converter: VideoReformatter
+) -> NDArray[np.uint8]:
     """One decoded frame as it is shown: (H, W, 3) uint8 RGB.
 
     Args:
         frame: of the decoder.
         size: from `stored_size`.
+        converter: kept for a whole video. A new one for every frame, with threads to start and to
+            end, takes three times as long as the conversion.
     """
     width, height = size
-    rgb: NDArray[np.uint8] = frame.reformat(width=width, height=height, format="rgb24").to_ndarray()
+    shown: Any = converter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
+    rgb: NDArray[np.uint8] = shown.to_ndarray()
     matrix = _matrix(frame)
     if matrix is None:
         return rgb

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from av.video.reformatter import VideoReformatter
+
 from pipeline.media.container import (
     FPS,
     MediaError,
@@ -161,10 +163,11 @@ def read_frames(
                 sought = _timed_frames(container, stream)
             frames = sought
         size = stored_size(stream, first[1])
+        converter = VideoReformatter()
         before = rgb = None
         for frame in _nearest(frames, fps, origin + start, _stop(origin, end), stream):
             if rgb is None or frame is not before:
-                before, rgb = frame, rgb_as_displayed(frame, size)
+                before, rgb = frame, rgb_as_displayed(frame, size, converter)
             yield rgb
 
 
