@@ -101,7 +101,7 @@ def scan(folder: Path | str, layout: Layout) -> list[ManifestRow]:
 
 def _walk(folder: str) -> Iterator[str]:
     """Videos below a folder, relative to it; a link that leads back to a folder above is left."""
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(here)
         folders[:] = [
             name
@@ -111,6 +111,14 @@ def _walk(folder: str) -> Iterator[str]:
         inside = os.path.relpath(here, folder)
         prefix = "" if inside == "." else f"{inside}/"
         yield from (prefix + name for name in files if _is_video(name))
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be opened may hold clips: nothing is left out in silence."""
+    raise UserError(
+        f"cannot look into {printable(str(error.filename))}: {error.strerror}; ask for the right "
+        "to read it, or name what is to be prepared in a manifest"
+    ) from error
 
 
 def _leads_back(here: str, name: str, real: str) -> bool:

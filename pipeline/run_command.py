@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.errors import UserError
+from pipeline.files import printable
 from pipeline.limit_options import with_limits
 from pipeline.limits import Limits
 from pipeline.options import Cuts, Landmarks, PrepOptions
@@ -161,7 +162,7 @@ def run(
     begun = folder.exists(plan.PLAN_FILE)
     if not begun and not dry_run:
         fetch_weights(options, weights_dir)  # what is missing is told before the folder is begun
-    about = plan.About(source, licence)
+    about = plan.About(printable(source), licence)
     if begun or not dry_run:
         about = plan.claim(folder, shards, options, about)
     tasks = pending(folder, shards, retry_failed=retry is not None)
