@@ -20,6 +20,9 @@ FPS = 25
 SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 
+_OF_THE_SYSTEM = (
+    errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ESTALE, errno.ETIMEDOUT,
+)  # fmt: skip
 _FURTHEST_BACK = 0.2  # seconds between two time stamps; none of 346 real files goes back at all
 _LONGEST_PAUSE = 600.0  # seconds between two time stamps; calls are recorded with cameras off
 
@@ -56,19 +59,19 @@ def open_container(path: Path | str) -> Iterator[Any]:
         # file: keeps FFmpeg from reading a name with a colon or a leading dash as a protocol.
         with av.open(f"file:{name}", metadata_errors="replace") as container:
             yield container
-    except (av.error.InvalidDataError, av.error.EOFError) as error:
-        raise MediaError(
-            f"cannot read {name}: no media file, or one that is damaged or cut off"
-        ) from error
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"cannot read {name}: {_reason(error)}") from error
 
 
 def _reason(error: av.error.FFmpegError | OSError) -> str:
-    reason = error.strerror or type(error).__name__
-    if error.errno == errno.EIO:  # what demuxers say at the end of a file, and the system of disks
-        reason += "; it is cut off, or its disk fails"
-    return reason
+    """What the system says; of what FFmpeg says, that nobody can use, what it comes to."""
+    if error.errno == errno.EIO:  # FFmpeg's word for the end of a file, and the system's for disks
+        return "it is cut off, or its disk fails"
+    if error.errno == errno.ENOMEM:  # damaged files ask for any size
+        return "too little memory; it is damaged, or very large"
+    if error.errno in _OF_THE_SYSTEM:
+        return error.strerror or "the system refuses"
+    return "no media file, or one that is damaged or cut off"
 
 
 def _make_sure_of_a_file(name: Path) -> None:

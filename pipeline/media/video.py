@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums
-_FASTEST = 1000  # frames a second that are believed
+_SLOWEST, _FASTEST = 0.1, 1000  # frames a second that are believed
 _STAMP_ROUNDING = 1e-3  # seconds; Matroska and FLV write time stamps in whole milliseconds
 
 
@@ -59,7 +59,7 @@ class VideoInfo:
 def _rate(stream: Any) -> float:
     """Average frames a second; 0 where FFmpeg, not knowing it, names the clock's own rate."""
     rate = float(stream.average_rate or 0)
-    return rate if rate <= _FASTEST else 0.0
+    return rate if _SLOWEST <= rate <= _FASTEST else 0.0
 
 
 def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:

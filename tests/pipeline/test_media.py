@@ -642,6 +642,12 @@ def test_a_long_pause_is_none(tmp_path: Path):
     assert _numbers(film, fps=0.1) == [0] + [1] * 15 + [2] * 15
 
 
+def test_a_rate_beyond_belief_does_not_fill_hours_with_one_frame(tmp_path: Path):
+    write_film(tmp_path / "a.mp4", fps=Fraction(1, 5000), seconds=5000, sound=None)
+    assert probe(tmp_path / "a.mp4").fps == 0
+    assert len(list(read_frames(tmp_path / "a.mp4"))) == 1
+
+
 @pytest.mark.parametrize("suffix", ["flv", "mp4", "mkv", "ts"])
 def test_rotten_bytes_cost_frames_and_not_the_film(tmp_path: Path, suffix: str):
     # Decoders have many ways to say that data is damaged; AAC's is "Operation not permitted".

@@ -1,0 +1,335 @@
+"""The fault corpus through dh-prep: every input ends as samples or as a row that says why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.files import printable
+from pipeline.manifest import read_manifest
+from pipeline.rows import read_rows
+from pipeline.sample import Sample, from_members, problems
+from pipeline.shards import read_dataset, read_tar
+from tests.datasets import DH_PREP, content
+from tests.faults.case import film
+from tests.faults.cases_of_files import FILES, FORBIDDEN
+from tests.faults.corpus import CASES, make_corpus, state
+from tests.faults.damage import repeated
+from tests.faults.films import voice
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.faults.case import Case
+
+_EDGE = 6  # frames at the ends of a sample whose alignment is a mean of fewer
+_CLIPS_PER_SHARD = 12
+_GOOD = [case for case in CASES if case.status == "ok"]
+
+# A run and its corpus take half a minute.
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The corpus after a run: what lay in it before, what was said, and what was made."""
+
+    corpus: Path
+    before: dict[str, tuple[object, ...]]
+    out: Path
+    ended: subprocess.CompletedProcess[str]
+    rows: pd.DataFrame
+    samples: dict[str, Sample]
+
+    def row(self, case: Case) -> pd.Series[Any]:
+        """The row of a case; the first where several have the same name as far as UTF-8 goes."""
+        return self.rows[self.rows["source"] == printable(case.name)].iloc[0]
+
+    def sample(self, case: Case) -> Sample:
+        """The sample of a case."""
+        return self.samples[self.row(case)["clip_id"]]
+
+
+@cache
+def _humbly() -> tuple[str, ...]:
+    """What makes root heed the rights of files; empty where that is not to be had."""
+    words = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    if os.geteuid() or shutil.which("setpriv") is None:
+        return ()
+    return words if subprocess.run([*words, "true"], check=False).returncode == 0 else ()
+
+
+def _needs_rights() -> None:
+    if not os.geteuid() and not _humbly():
+        pytest.skip("root may read everything here")
+
+
+def _run(*words: object) -> subprocess.CompletedProcess[str]:
+    """dh-prep as a user runs it, who may not read everything."""
+    return subprocess.run(
+        [*_humbly(), DH_PREP, *map(str, words)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def prepared(landmark_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """The corpus, made and prepared by two workers."""
+    base = tmp_path_factory.mktemp("faults")
+    make_corpus(base / "corpus")
+    before = state(base / "corpus")
+    out = base / "out"
+    ended = _run("run", base / "corpus", "--out", out, "--workers", 2,
+                 "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
+    samples = {
+        key: from_members(key, members)
+        for tar in sorted(out.glob("shard-*.tar"))
+        for key, members in read_tar(tar)
+    }
+    return Prepared(base / "corpus", before, out, ended, read_rows(out), samples)
+
+
+def _name(case: Case) -> str:
+    return ascii(printable(case.name))[1:-1][:60]
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.status], ids=_name)
+def test_what_becomes_of_it(prepared: Prepared, case: Case):
+    if case.name == FORBIDDEN:
+        _needs_rights()
+    row = prepared.row(case)
+    assert (row["status"], row["stage"]) == (case.status, case.stage), row["reason"]
+    assert case.reason in row["reason"]
+    assert not row["traceback"]
+    assert row["speaker"] == case.speaker
+    for column, (least, greatest) in case.measures.items():
+        assert least <= row[column] <= greatest, column
+    if case.status == "ok":
+        wanted = case.frames if isinstance(case.frames, range) else [case.frames]
+        assert row["frames"] in wanted
+        assert problems(prepared.sample(case)) == []
+    else:
+        assert row["clip_id"] not in prepared.samples
+
+
+def test_every_video_has_one_row_and_nothing_else_has_one(prepared: Prepared):
+    wanted = sorted(printable(case.name) for case in CASES if case.status)
+    assert sorted(prepared.rows["source"]) == wanted
+    assert prepared.rows["clip_id"].is_unique
+
+
+def test_the_run_ends_with_1_and_no_traceback(prepared: Prepared):
+    assert prepared.ended.returncode == 1
+    for said in (prepared.ended.stdout, prepared.ended.stderr):
+        assert "Traceback" not in said
+    assert set(prepared.rows["traceback"]) == {""}
+
+
+def test_names_do_not_steer_the_terminal(prepared: Prepared):
+    for said in (prepared.ended.stdout, prepared.ended.stderr):
+        assert not {"\x1b", "\a"} & set(said)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.status not in ("", "ok")], ids=_name)
+def test_the_reason_is_a_sentence_for_people(prepared: Prepared, case: Case):
+    if case.name == FORBIDDEN:
+        _needs_rights()
+    row = prepared.row(case)
+    for word in ("Exception", "Error", "Errno", "errno", "Traceback", "None", "<", "0x"):
+        assert word not in row["reason"]
+    assert " " in row["reason"].strip()
+    if row["status"] == "failed":
+        assert printable(case.name) in row["reason"]
+
+
+def test_counts_add_up(prepared: Prepared):
+    rows, dataset = prepared.rows, read_dataset(prepared.out)
+    counts, by_status = dataset["counts"], rows["status"].value_counts()
+    assert counts["inputs"] == counts["clips"] == len(rows)
+    assert counts["samples"] == by_status["ok"] == len(prepared.samples)
+    assert counts["skipped"] == by_status["skipped"]
+    assert counts["failed"] == by_status["failed"]
+    assert counts["frames"] == rows.loc[rows["status"] == "ok", "frames"].sum()
+    assert sum(shard["samples"] for shard in dataset["shards"]) == counts["samples"]
+    assert set(prepared.samples) == set(rows.loc[rows["status"] == "ok", "clip_id"])
+    report = pd.read_csv(prepared.out / "report.csv", keep_default_na=False)
+    assert len(report) == counts["skipped"] + counts["failed"]
+    left_out = rows[rows["status"] != "ok"].set_index("clip_id")
+    assert left_out["reason"].to_dict() == report.set_index("clip_id")["reason"].to_dict()
+    for number in ("samples", "clips", "skipped", "failed"):
+        assert str(counts[number]) in prepared.ended.stdout
+
+
+# --- the data set ---------------------------------------------------------------------------------
+
+
+def test_it_passes_check(prepared: Prepared):
+    checked = _run("check", prepared.out)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_it_can_be_looked_at(prepared: Prepared, tmp_path: Path):
+    looked = _run("inspect", prepared.out, "--out", tmp_path / "page.html", "--clips", 1000)
+    assert looked.returncode == 0, looked.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("<img") >= len(_GOOD)
+    assert "<red>" not in page
+
+
+def test_the_sources_are_untouched(prepared: Prepared):
+    assert state(prepared.corpus) == prepared.before
+
+
+def test_one_process_without_ray_makes_the_same_bytes(prepared: Prepared, tmp_path: Path):
+    ended = _run("run", prepared.corpus, "--out", tmp_path / "out", "--workers", 0,
+                 "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert content(tmp_path / "out") == content(prepared.out)
+    assert state(prepared.corpus) == prepared.before
+
+
+def test_trying_the_failed_ones_again_changes_nothing(prepared: Prepared, tmp_path: Path):
+    out = shutil.copytree(prepared.out, tmp_path / "out")
+    ended = _run("run", prepared.corpus, "--out", out, "--workers", 0, "--retry", "failed",
+                 "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
+    assert ended.returncode == 1
+    assert content(out) == content(prepared.out)
+
+
+def test_a_plan_can_be_had_of_it(prepared: Prepared, tmp_path: Path):
+    planned = _run("run", prepared.corpus, "--out", tmp_path / "out", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert f"clips      {len(prepared.rows)}" in planned.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_manifest_names_the_same_files(prepared: Prepared, tmp_path: Path):
+    path = tmp_path / "manifest.csv"
+    listed = _run("manifest", prepared.corpus, "--layout", "folder", "--out", path)
+    assert listed.returncode == 0, listed.stderr
+    rows = read_manifest(path)
+    assert {row.clip_id for row in rows} == set(prepared.rows["clip_id"])
+    wanted = [(str(prepared.corpus / case.name), case.speaker) for case in CASES if case.status]
+    assert sorted((row.path, row.speaker) for row in rows) == sorted(wanted)
+
+
+# --- what is seen and heard -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", [case for case in _GOOD if case.looks], ids=_name)
+def test_the_face_looks_as_in_the_plain_film(prepared: Prepared, case: Case):
+    # The face is upright, of the same size and in the same place at the same time.
+    plain = np.stack(list(prepared.samples["plain"].frames))[round(case.first * 25) :]
+    crops = np.stack(list(prepared.sample(case).frames))[: len(plain)]
+    edge = min(_EDGE, (len(crops) - 1) // 2)
+    errors = (crops.astype(float) - plain[: len(crops)]) ** 2
+    psnr = 10 * np.log10(255**2 / (errors[edge : len(crops) - edge].mean((1, 2, 3)) + 1e-9))
+    assert psnr.mean() >= case.looks
+
+
+@pytest.mark.parametrize("case", [case for case in _GOOD if case.hears], ids=_name)
+def test_the_voice_is_heard_at_its_time(prepared: Prepared, case: Case):
+    audio = prepared.sample(case).audio.astype(float)
+    said = voice(np.arange(len(audio)) / 16_000 + case.first)
+    furthest = 160  # samples, a quarter of a frame
+    inner = audio[furthest:-furthest]
+    found = [
+        np.corrcoef(said[furthest + lag :][: len(inner)], inner)[0, 1]
+        for lag in range(-furthest, furthest + 1)
+    ]
+    assert max(found) >= case.hears
+
+
+def test_sound_that_begins_late_or_ends_early_is_silence_there(prepared: Prepared):
+    rows = prepared.rows.set_index("source")
+    # AAC blurs where sound begins and ends, by a block of 1024 samples.
+    for name, silent, spoken in (
+        ("sound late.mp4", slice(0, 5_300), slice(6_400, 16_000)),
+        ("sound short.mp4", slice(9_300, 16_000), slice(0, 8_000)),
+    ):
+        audio = prepared.samples[rows.loc[name, "clip_id"]].audio.astype(float)
+        said = voice(np.arange(len(audio)) / 16_000)
+        assert np.abs(audio[silent]).max() < 30
+        assert np.corrcoef(audio[spoken], said[spoken])[0, 1] > 0.97
+
+
+def test_a_name_changes_nothing_in_the_sample(prepared: Prepared):
+    named = [case for case in FILES if case.status == "ok" and case.frames == 10]
+    assert len(named) > 30
+    first, *others = (prepared.sample(case) for case in named)
+    for other in others:
+        assert bytes(other.frames.data) == bytes(first.frames.data)
+        assert np.array_equal(other.speech, first.speech)
+    assert len({sample.meta["source"] for sample in [first, *others]}) == len(named) - 1  # latin ?
+
+
+# --- by itself ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_clip_of_a_frame_or_two_can_be_had(landmark_task: Path, tmp_path: Path, frames: int):
+    film(seconds=frames / 25)(tmp_path / "a.mp4")
+    ended = _run("run", tmp_path / "a.mp4", "--out", tmp_path / "out", "--workers", 0,
+                 "--min-seconds", 0)  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (row,) = read_rows(tmp_path / "out").to_dict("records")
+    assert row["frames"] == frames
+    assert _run("check", tmp_path / "out").returncode == 0
+
+
+def test_an_input_named_in_another_encoding(landmark_task: Path, tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"latin \xe9.mp4")
+    film(seconds=0.4)(path)
+    ended = _run("run", path, "--out", tmp_path / "out", "--workers", 0)
+    assert ended.returncode == 0, ended.stderr
+    assert _run("check", tmp_path / "out").returncode == 0
+
+
+def test_a_folder_that_may_not_be_opened_is_told(landmark_task: Path, tmp_path: Path):
+    _needs_rights()
+    locked = tmp_path / "videos" / "locked"
+    locked.mkdir(parents=True)
+    for path in (locked / "a.mp4", locked.parent / "b.mp4"):
+        film(seconds=0.4)(path)
+    locked.chmod(0)
+    try:
+        for source in (locked, locked.parent):
+            ended = _run("run", source, "--out", tmp_path / "out", "--workers", 0)
+            assert ended.returncode == 2
+            assert str(locked) in ended.stderr
+            assert "Permission denied" in ended.stderr
+    finally:
+        locked.chmod(0o700)
+
+
+def test_twenty_minutes_do_not_fill_the_memory(landmark_task: Path, tmp_path: Path):
+    minute = film(seconds=60, fps=5, sound="pcm_s16le", rate=8000,
+                  coding={"preset": "ultrafast", "bf": "0"})  # fmt: skip
+    repeated(minute, 20, 60)(tmp_path / "long.mkv")
+    words = ("run", tmp_path / "long.mkv", "--out", tmp_path / "out", "--workers", 0)
+    with (tmp_path / "said").open("w") as said:
+        run = subprocess.Popen(
+            [DH_PREP, *map(str, words), "--image-size", "64"], stdout=said, stderr=said
+        )
+        _, status, used = os.wait4(run.pid, 0)
+        run.returncode = os.waitstatus_to_exitcode(status)
+    assert run.returncode == 0, (tmp_path / "said").read_text()
+    (row,) = read_rows(tmp_path / "out").to_dict("records")
+    assert row["frames"] == 30_000
+    assert used.ru_maxrss < 1.5 * 2**20  # in units of 1024 bytes
