@@ -20,8 +20,13 @@ from skimage import data
 from pipeline.errors import UserError
 from pipeline.fan import FanTracker, follow, heat_points, view
 from pipeline.landmarks import MediaPipeTracker
-from pipeline.media import read_frames
+from pipeline.manifest import ManifestRow
+from pipeline.media import Audio, read_frames, write_video
+from pipeline.options import PrepOptions
+from pipeline.prepare import prepare
 from pipeline.s3fd import FaceFinder, decode, with_weights
+from pipeline.sample import problems
+from pipeline.stages import default_stages
 from pipeline.weights import FILES
 
 if TYPE_CHECKING:
@@ -382,6 +387,21 @@ def test_only_as_many_frames_are_held_as_lie_between_two_searches():
 
 
 # --- files ----------------------------------------------------------------------------------------
+
+
+def test_a_sample_made_with_it_meets_the_contract(
+    files: tuple[Path, Path], frame: np.ndarray, tmp_path: Path
+):
+    sound = Audio(np.random.default_rng(0).normal(0, 2000, 12 * 640).astype(np.int16))
+    write_video(tmp_path / "a.mp4", [frame] * 12, audio=sound)
+    options = PrepOptions(landmarks="fan", image_size=64)
+    stages = default_stages(options, {path.name: path for path in files})
+    row = ManifestRow("a", str(tmp_path / "a.mp4"), "a.mp4")
+    (sample,) = prepare(row, options, stages).samples
+    assert problems(sample) == []
+    assert sample.meta["landmark_backend"] == FanTracker.name
+    assert sample.meta["frames"] == 12
+    assert sample.meta["options"]["landmarks"] == "fan"
 
 
 def test_files_that_hold_no_such_weights_are_named(tmp_path: Path, files: tuple[Path, Path]):
