@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +15,14 @@ from pipeline.manifest import read_manifest
 from pipeline.rows import read_rows
 from pipeline.sample import Sample, from_members, problems
 from pipeline.shards import read_dataset, read_tar
-from tests.datasets import DH_PREP, content
-from tests.faults.case import film
+from tests.datasets import content
 from tests.faults.cases_of_files import FILES, FORBIDDEN
 from tests.faults.corpus import CASES, make_corpus, state
-from tests.faults.damage import repeated
 from tests.faults.films import voice
+from tests.faults.humbly import needs_rights, run_humbly
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from tests.faults.case import Case
@@ -58,32 +55,6 @@ class Prepared:
         return self.samples[self.row(case)["clip_id"]]
 
 
-@cache
-def _humbly() -> tuple[str, ...]:
-    """What makes root heed the rights of files; empty where that is not to be had."""
-    words = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
-    if os.geteuid() or shutil.which("setpriv") is None:
-        return ()
-    return words if subprocess.run([*words, "true"], check=False).returncode == 0 else ()
-
-
-def _needs_rights() -> None:
-    if not os.geteuid() and not _humbly():
-        pytest.skip("root may read everything here")
-
-
-def _run(*words: object) -> subprocess.CompletedProcess[str]:
-    """dh-prep as a user runs it, who may not read everything."""
-    return subprocess.run(
-        [*_humbly(), DH_PREP, *map(str, words)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
-
-
 @pytest.fixture(scope="module")
 def prepared(landmark_task: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     """The corpus, made and prepared by two workers."""
@@ -91,8 +62,8 @@ def prepared(landmark_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     make_corpus(base / "corpus")
     before = state(base / "corpus")
     out = base / "out"
-    ended = _run("run", base / "corpus", "--out", out, "--workers", 2,
-                 "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
+    ended = run_humbly("run", base / "corpus", "--out", out, "--workers", 2,
+                       "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
     samples = {
         key: from_members(key, members)
         for tar in sorted(out.glob("shard-*.tar"))
@@ -111,7 +82,7 @@ def _name(case: Case) -> str:
 @pytest.mark.parametrize("case", [case for case in CASES if case.status], ids=_name)
 def test_what_becomes_of_it(prepared: Prepared, case: Case):
     if case.name == FORBIDDEN:
-        _needs_rights()
+        needs_rights()
     row = prepared.row(case)
     assert (row["status"], row["stage"]) == (case.status, case.stage), row["reason"]
     assert case.reason in row["reason"]
@@ -148,7 +119,7 @@ def test_names_do_not_steer_the_terminal(prepared: Prepared):
 @pytest.mark.parametrize("case", [c for c in CASES if c.status not in ("", "ok")], ids=_name)
 def test_the_reason_is_a_sentence_for_people(prepared: Prepared, case: Case):
     if case.name == FORBIDDEN:
-        _needs_rights()
+        needs_rights()
     row = prepared.row(case)
     for word in ("Exception", "Error", "Errno", "errno", "Traceback", "None", "<", "0x"):
         assert word not in row["reason"]
@@ -179,12 +150,12 @@ def test_counts_add_up(prepared: Prepared):
 
 
 def test_it_passes_check(prepared: Prepared):
-    checked = _run("check", prepared.out)
+    checked = run_humbly("check", prepared.out)
     assert checked.returncode == 0, checked.stdout
 
 
 def test_it_can_be_looked_at(prepared: Prepared, tmp_path: Path):
-    looked = _run("inspect", prepared.out, "--out", tmp_path / "page.html", "--clips", 1000)
+    looked = run_humbly("inspect", prepared.out, "--out", tmp_path / "page.html", "--clips", 1000)
     assert looked.returncode == 0, looked.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("<img") >= len(_GOOD)
@@ -196,8 +167,8 @@ def test_the_sources_are_untouched(prepared: Prepared):
 
 
 def test_one_process_without_ray_makes_the_same_bytes(prepared: Prepared, tmp_path: Path):
-    ended = _run("run", prepared.corpus, "--out", tmp_path / "out", "--workers", 0,
-                 "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
+    ended = run_humbly("run", prepared.corpus, "--out", tmp_path / "out", "--workers", 0,
+                       "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert content(tmp_path / "out") == content(prepared.out)
@@ -206,14 +177,14 @@ def test_one_process_without_ray_makes_the_same_bytes(prepared: Prepared, tmp_pa
 
 def test_trying_the_failed_ones_again_changes_nothing(prepared: Prepared, tmp_path: Path):
     out = shutil.copytree(prepared.out, tmp_path / "out")
-    ended = _run("run", prepared.corpus, "--out", out, "--workers", 0, "--retry", "failed",
-                 "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
+    ended = run_humbly("run", prepared.corpus, "--out", out, "--workers", 0, "--retry", "failed",
+                       "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
     assert ended.returncode == 1
     assert content(out) == content(prepared.out)
 
 
 def test_a_plan_can_be_had_of_it(prepared: Prepared, tmp_path: Path):
-    planned = _run("run", prepared.corpus, "--out", tmp_path / "out", "--dry-run")
+    planned = run_humbly("run", prepared.corpus, "--out", tmp_path / "out", "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert f"clips      {len(prepared.rows)}" in planned.stdout
     assert not (tmp_path / "out").exists()
@@ -221,7 +192,7 @@ def test_a_plan_can_be_had_of_it(prepared: Prepared, tmp_path: Path):
 
 def test_a_manifest_names_the_same_files(prepared: Prepared, tmp_path: Path):
     path = tmp_path / "manifest.csv"
-    listed = _run("manifest", prepared.corpus, "--layout", "folder", "--out", path)
+    listed = run_humbly("manifest", prepared.corpus, "--layout", "folder", "--out", path)
     assert listed.returncode == 0, listed.stderr
     rows = read_manifest(path)
     assert {row.clip_id for row in rows} == set(prepared.rows["clip_id"])
@@ -277,59 +248,3 @@ def test_a_name_changes_nothing_in_the_sample(prepared: Prepared):
         assert bytes(other.frames.data) == bytes(first.frames.data)
         assert np.array_equal(other.speech, first.speech)
     assert len({sample.meta["source"] for sample in [first, *others]}) == len(named) - 1  # latin ?
-
-
-# --- by itself ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("frames", [1, 2])
-def test_a_clip_of_a_frame_or_two_can_be_had(landmark_task: Path, tmp_path: Path, frames: int):
-    film(seconds=frames / 25)(tmp_path / "a.mp4")
-    ended = _run("run", tmp_path / "a.mp4", "--out", tmp_path / "out", "--workers", 0,
-                 "--min-seconds", 0)  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    (row,) = read_rows(tmp_path / "out").to_dict("records")
-    assert row["frames"] == frames
-    assert _run("check", tmp_path / "out").returncode == 0
-
-
-def test_an_input_named_in_another_encoding(landmark_task: Path, tmp_path: Path):
-    path = tmp_path / os.fsdecode(b"latin \xe9.mp4")
-    film(seconds=0.4)(path)
-    ended = _run("run", path, "--out", tmp_path / "out", "--workers", 0)
-    assert ended.returncode == 0, ended.stderr
-    assert _run("check", tmp_path / "out").returncode == 0
-
-
-def test_a_folder_that_may_not_be_opened_is_told(landmark_task: Path, tmp_path: Path):
-    _needs_rights()
-    locked = tmp_path / "videos" / "locked"
-    locked.mkdir(parents=True)
-    for path in (locked / "a.mp4", locked.parent / "b.mp4"):
-        film(seconds=0.4)(path)
-    locked.chmod(0)
-    try:
-        for source in (locked, locked.parent):
-            ended = _run("run", source, "--out", tmp_path / "out", "--workers", 0)
-            assert ended.returncode == 2
-            assert str(locked) in ended.stderr
-            assert "Permission denied" in ended.stderr
-    finally:
-        locked.chmod(0o700)
-
-
-def test_twenty_minutes_do_not_fill_the_memory(landmark_task: Path, tmp_path: Path):
-    minute = film(seconds=60, fps=5, sound="pcm_s16le", rate=8000,
-                  coding={"preset": "ultrafast", "bf": "0"})  # fmt: skip
-    repeated(minute, 20, 60)(tmp_path / "long.mkv")
-    words = ("run", tmp_path / "long.mkv", "--out", tmp_path / "out", "--workers", 0)
-    with (tmp_path / "said").open("w") as said:
-        run = subprocess.Popen(
-            [DH_PREP, *map(str, words), "--image-size", "64"], stdout=said, stderr=said
-        )
-        _, status, used = os.wait4(run.pid, 0)
-        run.returncode = os.waitstatus_to_exitcode(status)
-    assert run.returncode == 0, (tmp_path / "said").read_text()
-    (row,) = read_rows(tmp_path / "out").to_dict("records")
-    assert row["frames"] == 30_000
-    assert used.ru_maxrss < 1.5 * 2**20  # in units of 1024 bytes

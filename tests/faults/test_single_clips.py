@@ -1,0 +1,72 @@
+"""Clips of one frame and of twenty minutes, in odd places and in places that may not be entered."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.rows import read_rows
+from tests.datasets import DH_PREP
+from tests.faults.case import film
+from tests.faults.damage import repeated
+from tests.faults.humbly import needs_rights, run_humbly
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_clip_of_a_frame_or_two_can_be_had(landmark_task: Path, tmp_path: Path, frames: int):
+    film(seconds=frames / 25)(tmp_path / "a.mp4")
+    ended = run_humbly("run", tmp_path / "a.mp4", "--out", tmp_path / "out", "--workers", 0,
+                       "--min-seconds", 0)  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    (row,) = read_rows(tmp_path / "out").to_dict("records")
+    assert row["frames"] == frames
+    assert run_humbly("check", tmp_path / "out").returncode == 0
+
+
+def test_an_input_named_in_another_encoding(landmark_task: Path, tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"latin \xe9.mp4")
+    film(seconds=0.4)(path)
+    ended = run_humbly("run", path, "--out", tmp_path / "out", "--workers", 0)
+    assert ended.returncode == 0, ended.stderr
+    assert run_humbly("check", tmp_path / "out").returncode == 0
+
+
+def test_a_folder_that_may_not_be_opened_is_told(landmark_task: Path, tmp_path: Path):
+    needs_rights()
+    locked = tmp_path / "videos" / "locked"
+    locked.mkdir(parents=True)
+    for path in (locked / "a.mp4", locked.parent / "b.mp4"):
+        film(seconds=0.4)(path)
+    locked.chmod(0)
+    try:
+        for source in (locked, locked.parent):
+            ended = run_humbly("run", source, "--out", tmp_path / "out", "--workers", 0)
+            assert ended.returncode == 2
+            assert str(locked) in ended.stderr
+            assert "Permission denied" in ended.stderr
+    finally:
+        locked.chmod(0o700)
+
+
+@pytest.mark.slow
+def test_twenty_minutes_do_not_fill_the_memory(landmark_task: Path, tmp_path: Path):
+    minute = film(seconds=60, fps=5, sound="pcm_s16le", rate=8000,
+                  coding={"preset": "ultrafast", "bf": "0"})  # fmt: skip
+    repeated(minute, 20, 60)(tmp_path / "long.mkv")
+    words = ("run", tmp_path / "long.mkv", "--out", tmp_path / "out", "--workers", 0)
+    with (tmp_path / "said").open("w") as said:
+        run = subprocess.Popen(
+            [DH_PREP, *map(str, words), "--image-size", "64"], stdout=said, stderr=said
+        )
+        _, status, used = os.wait4(run.pid, 0)
+        run.returncode = os.waitstatus_to_exitcode(status)
+    assert run.returncode == 0, (tmp_path / "said").read_text()
+    (row,) = read_rows(tmp_path / "out").to_dict("records")
+    assert row["frames"] == 30_000
+    assert used.ru_maxrss < 1.5 * 2**20  # in units of 1024 bytes
