@@ -5,7 +5,8 @@ A stage may also give a list of clips: the shots of one that is split.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pipeline.options import PrepOptions
 
 _LOOK_EVERY = 5  # frames between two of which pose and sharpness are measured
+_TURN = 32  # frames that are decoded before the networks look at them
 _FARTHEST = 5  # frames between lips and sound; farther, one clip's noise would win
 
 
@@ -105,7 +107,7 @@ def track_face(tracker: Tracker) -> Stage:
     def landmarks(clip: Clip) -> Clip | list[Clip] | Skip:
         assert clip.frames is not None
         detector = CutDetector()
-        track = tracker.track(detector.watch(clip.frames))
+        track = tracker.track(_ahead(detector.watch(_ahead(clip.frames))))
         if not len(track.points):
             return Skip("no frame in the wanted part of the video")
         if detector.cuts and clip.options.cuts == "drop":
@@ -125,6 +127,13 @@ def track_face(tracker: Tracker) -> Stage:
         return _with_face(clip, max(found, key=len), shot=0)
 
     return landmarks
+
+
+def _ahead(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """The frames, some at a time: decoder and networks, taking turns, lose each other's caches."""
+    rest = iter(frames)
+    while part := list(itertools.islice(rest, _TURN)):
+        yield from part
 
 
 def _whole_measures(track: Track, cuts: list[int]) -> dict[str, float]:
