@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # What is kept so is given back after each shard, see `pipeline.writer`.
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
 _PATIENCE = 2  # deaths of a worker on a clip that was announced, until the clip is given up
+_STILLBORN = 5  # workers in a row that die before they are there, until the run is given up
 _GIVEN_UP = (
     "the worker process died on it {deaths} times: out of memory, or a fault in a decoder; "
     "see if the video plays, or convert it"
@@ -130,6 +131,7 @@ class _Pool:
             runtime_env={"env_vars": environment},
         )
         self._starting: dict[Any, Any] = {}
+        self._stillborn = 0
         self.idle: list[Any] = []
         self.running: dict[Any, tuple[Any, _Job]] = {}
 
@@ -158,6 +160,7 @@ class _Pool:
             if ready in self._starting:
                 self._ray.get(ready)
                 self.idle.append(self._starting.pop(ready))
+                self._stillborn = 0
                 return None, None
             said = self._ray.get(next(ready))
             return self.running[ready][1], said
@@ -167,9 +170,13 @@ class _Pool:
         except RayTaskError as error:
             raise error.cause from error
         except RayError as error:
-            if ready in self._starting:
-                raise UserError(f"the workers do not start: {error}") from error
             self.start()
+            if ready in self._starting:
+                del self._starting[ready]
+                self._stillborn += 1
+                if self._stillborn > _STILLBORN:
+                    raise UserError(f"the workers do not start: {error}") from error
+                return None, None
             return self._mourn(self.running.pop(ready)[1], error), None
 
     def _mourn(self, job: _Job, error: Exception) -> _Job:

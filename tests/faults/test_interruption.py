@@ -193,3 +193,20 @@ def test_ctrl_c_leaves_no_halves_and_the_same_command_carries_on(
     assert not list(out.glob(".*"))
     assert run_prep(videos, "--out", out, *_WORDS, 2).returncode == 1
     assert content(out) == whole
+
+
+def test_a_worker_that_dies_while_it_starts_is_replaced(
+    videos: Path, whole: dict[str, str], tmp_path: Path
+):
+    out = tmp_path / "out"
+    run = _start(videos, out, workers=2)
+    killed = 0
+    while run.poll() is None:
+        for pid in workers_of(run.pid) if killed < 2 else []:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # as soon as it has its name
+                killed += 1
+        time.sleep(0.01)
+    assert run.returncode == 1, out.with_suffix(".log").read_text()
+    assert killed >= 2
+    assert content(out) == whole
