@@ -24,6 +24,7 @@ from pipeline.run import finish, pending, run_tasks
 from pipeline.sample import from_members, problems
 from pipeline.shards import read_dataset, read_samples
 from pipeline.writer import Task
+from tests.datasets import workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,35 +187,13 @@ def test_two_workers_write_the_same_bytes_even_when_one_dies(
     for row in _work(out, shards, workers=2):
         rows.append(row)
         if not killed:  # one that has given a row is at work on the rest of its shard or the next
-            os.kill(_own_workers()[0], signal.SIGKILL)
+            os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
             killed = True
     finish(out, shards, _OPTIONS)
     assert _tars(out) == _tars(finished)
     assert sorted({row["source"] for row in rows}) == sorted(read_rows(finished).source)
     assert read_rows(out).status.tolist() == read_rows(finished).status.tolist()
     assert not list(out.glob(".*"))  # nor does the dead one's half of a tar stay
-
-
-def _own_workers() -> list[int]:
-    """Processes of Ray's actors that descend from this one."""
-    parents, names = {}, {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                names[int(entry.name)] = (entry / "cmdline").read_bytes()
-                after_name = (entry / "stat").read_text().rpartition(")")[2]
-                parents[int(entry.name)] = int(after_name.split()[1])
-            except OSError:
-                continue  # it has just ended
-    found = []
-    for pid, name in names.items():
-        if name.startswith(b"ray::ShardWriter"):
-            ancestor = pid
-            while ancestor > 1 and ancestor != os.getpid():
-                ancestor = parents.get(ancestor, 0)
-            if ancestor == os.getpid():
-                found.append(pid)
-    return found
 
 
 # --- carrying on ----------------------------------------------------------------------------------
