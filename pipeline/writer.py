@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -134,9 +133,8 @@ class ShardWriter:
 
 def _give_back() -> None:
     """Gives memory that was freed back to the system; glibc by itself keeps it for good."""
-    library = ctypes.util.find_library("c")
-    trim = getattr(ctypes.CDLL(library), "malloc_trim", None) if library else None
-    if trim is not None:  # absent on macOS, and where another libc is
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # it is glibc's alone
         trim(0)
 
 
