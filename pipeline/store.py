@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+# Packages whose errors are a store's refusal.
+_STORES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs", "adlfs"})
+
+
 def is_url(where: Path | str) -> bool:
     """Whether `where` is an fsspec URL (`s3://…`) and no path of this machine."""
     return "://" in str(where)
@@ -64,9 +68,6 @@ def told(url: str) -> Iterator[None]:
 def _is_refusal(error: Exception) -> bool:
     """Whether an error is of a store's library: dozens of kinds, none with a base they share."""
     return type(error).__module__.partition(".")[0] in _STORES
-
-
-_STORES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs", "adlfs"})
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ class ShardWriter:
         rows: list[dict[str, Any]] = []
         speech = SpeechStatistics()
         with ExitStack() as unfinished:
-            kept = _Kept(out, shard, unfinished) if task.keep else None
+            # Without its mark, old and new files may lie there side by side: all is done anew.
+            keep = task.keep and out.exists(f"{shard.name}.json")
+            kept = _Kept(out, shard, unfinished) if keep else None
             tar = unfinished.enter_context(out.write(f"{shard.name}.tar"))
             with open_shard(tar) as add:
                 for row in shard.rows:

@@ -285,6 +285,17 @@ def test_what_did_not_fail_is_not_opened_again_by_a_retry(
     assert rows.loc[kept].equals(before.loc[kept])  # seconds and all
 
 
+def test_a_retry_of_a_shard_that_lost_its_mark_makes_all_of_it_anew(
+    copy: Path, finished: Path, videos: Path
+):
+    (task, *_) = pending(copy, _begin(videos, copy), retry_failed=True)
+    # As a kill between the new rows and the new tar leaves it.
+    (copy / f"{task.shard.name}.json").unlink()
+    (copy / f"{task.shard.name}.tar").write_bytes(b"")
+    list(run_tasks(copy, [task], _OPTIONS, workers=0))
+    assert _tars(copy) == _tars(finished)
+
+
 def test_a_folder_without_shards_has_no_rows(tmp_path: Path):
     with pytest.raises(UserError, match="holds no shard"):
         read_rows(tmp_path)
