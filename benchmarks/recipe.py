@@ -73,8 +73,10 @@ def check_speech(data: Path, info: Info) -> None:
         UserError: it has others.
     """
     given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
-    if (given.steps, given.coefficients) != (taken.steps, taken.coefficients):
+    if not given.fits(taken):
+        shapes = [f"{one.name} {one.steps} x {one.coefficients}" for one in (taken, given)]
         raise UserError(
-            f"the checkpoint takes speech features of {taken.steps} x {taken.coefficients}, {data} "
-            f"has {given.steps} x {given.coefficients}; prepare it as the training data was"
+            f"the checkpoint takes speech features {shapes[0]}, {data} has {shapes[1]}"
+            f"{' of another encoder' if shapes[0] == shapes[1] else ''}; prepare it as the "
+            "training data was"
         )
