@@ -1,4 +1,7 @@
-"""Checkpoints: one safetensors file with JSON beside it, whole or absent; nothing is unpickled."""
+"""Checkpoints: one safetensors file with JSON beside it, whole or absent; nothing is unpickled.
+
+Where a checkpoint is only read, the authors' files are taken too, see `model.released`.
+"""
 
 from __future__ import annotations
 

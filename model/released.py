@@ -64,7 +64,9 @@ def read_released(path: Path) -> Released:
         step = content.get("global_step", 0)
     tensors = _named(state, path)
     preset = _preset(tensors, hyper if isinstance(hyper, dict) else {}, path)
-    check(tensors, preset.unet, path)
+    wrong = misfit(tensors, preset.unet)
+    if wrong:
+        raise UserError(f"{path} is not the released network: {wrong}")
     # Copies: the file may go away, and half precision is for computing, not for keeping.
     tensors = {name: value.float().clone() for name, value in tensors.items()}
     return Released(tensors, preset, step if isinstance(step, int) else 0)
@@ -103,12 +105,8 @@ def load_released(
     return model.to(device).eval().requires_grad_(requires_grad=False), preset, step
 
 
-def check(tensors: dict[str, Tensor], config: UNetConfig, path: Path) -> None:
-    """Makes sure that names and shapes are those of a network.
-
-    Raises:
-        UserError: they are not; the sentence names the first tensor that differs.
-    """
+def misfit(tensors: dict[str, Tensor], config: UNetConfig) -> str:
+    """The first tensor that is not as a network has it, and how many more; empty if none is."""
     with torch.device("meta"):
         wanted = {name: tuple(value.shape) for name, value in UNet(config).state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
@@ -119,9 +117,8 @@ def check(tensors: dict[str, Tensor], config: UNetConfig, path: Path) -> None:
     ]
     wrong += [f"{name} is missing" for name in wanted if name not in found]
     wrong += [f"{name} has no place in it" for name in found if name not in wanted]
-    if wrong:
-        more = f" (and {len(wrong) - 1} more like this)" if len(wrong) > 1 else ""
-        raise UserError(f"{path} is not the released network: {wrong[0]}{more}")
+    more = f" (and {len(wrong) - 1} more like this)" if len(wrong) > 1 else ""
+    return wrong[0] + more if wrong else ""
 
 
 def _named(state: Any, path: Path) -> dict[str, Tensor]:

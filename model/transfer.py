@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from model.checkpoint import Info, is_released, load_model, resolve, save_average
-from model.released import load_released
+from model.released import load_released, misfit
 from model.unet import UNetConfig
 from pipeline.errors import UserError
 
@@ -65,13 +65,10 @@ def init_from(path: Path, model: TalkingHead) -> list[str]:
     found = resolve(path)
     source, info = _load(found)
     _same_network(found, info.preset.unet, model.unet.config)
-    try:
-        model.unet.load_state_dict(source.unet.state_dict())
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise UserError(
-            f"the network of {found} does not fit: {reason}; choose another --preset"
-        ) from error
+    wrong = misfit(source.unet.state_dict(), model.unet.config)
+    if wrong:
+        raise UserError(f"the network of {found} does not fit: {wrong}; choose another --preset")
+    model.unet.load_state_dict(source.unet.state_dict())
     predicts = info.preset.diffusion.prediction
     told = [f"network: from {found}, {info.step} steps old, which predicts {predicts}"]
     theirs = dict(source.named_children())

@@ -296,7 +296,7 @@ HYPER = {
 
 
 def write_lightning(path: Path, tensors: dict[str, Tensor], hyper: Any = None, **more: Any) -> Path:
-    """A checkpoint as Lightning writes it: the network under both its names, and what goes along."""
+    """A checkpoint as Lightning writes it: the network under both names, and what goes along."""
     state = {f"unet.{name}": value for name, value in tensors.items()}
     state |= {f"diffusion.nn_backbone.{name}": value for name, value in tensors.items()}
     moments = {0: {"step": torch.tensor(7.0), "exp_avg": torch.zeros(3)}}

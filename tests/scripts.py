@@ -46,6 +46,34 @@ class PositionalEncoder(nn.Module):
         return embedding, after
 
 
+class Demo(nn.Module):
+    """A network called as the demo model is, whose parameters are called as the released ones.
+
+    What it answers is no face, but depends on everything it is given.
+    """
+
+    def __init__(self, tensors: dict[str, Tensor], *, named: bool = True) -> None:
+        super().__init__()
+        if named:
+            for name, value in tensors.items():
+                owner: nn.Module = self
+                *path, last = name.split(".")
+                for part in path:
+                    if part not in dict(owner.named_children()):
+                        owner.add_module(part, nn.Module())
+                    owner = owner.get_submodule(part)
+                owner.register_parameter(last, nn.Parameter(value))
+
+    def forward(
+        self, x: Tensor, t: Tensor, identity: Tensor, motion_frames: Tensor, audio_emb: Tensor
+    ) -> Tensor:
+        assert audio_emb.dim() == 3
+        assert x.dtype == torch.float32
+        heard = audio_emb[:, 2].mean(1) + 0.001 * t
+        noise = 0.1 * x + 0.25 * identity + 0.4 * motion_frames[:, :3]
+        return torch.cat([noise + 0.01 * heard[:, None, None, None], 0.1 * x], 1)
+
+
 class OneArgument(nn.Module):
     """Something else that is TorchScript."""
 
