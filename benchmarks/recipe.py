@@ -74,9 +74,16 @@ def check_speech(data: Path, info: Info) -> None:
     """
     given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
     if not given.fits(taken):
-        shapes = [f"{one.name} {one.steps} x {one.coefficients}" for one in (taken, given)]
         raise UserError(
-            f"the checkpoint takes speech features {shapes[0]}, {data} has {shapes[1]}"
-            f"{' of another encoder' if shapes[0] == shapes[1] else ''}; prepare it as the "
-            "training data was"
+            f"the checkpoint takes speech features {_told(taken, given)}, {data} has "
+            f"{_told(given, taken).removeprefix('of ')}; prepare it as the training data was"
         )
+
+
+def _told(one: SpeechFormat, other: SpeechFormat) -> str:
+    """What of a format tells it from another."""
+    if one.name != other.name:
+        return one.name
+    if (one.steps, one.coefficients) != (other.steps, other.coefficients):
+        return f"of {one.steps} x {one.coefficients}"
+    return f"of the encoder {one.encoder[:10]}"
