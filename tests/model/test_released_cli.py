@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import wave
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,13 @@ import pytest
 from skimage import data
 
 from model import cli
+from model.network import SpeechFormat
+from model.talk import features_of
+from pipeline.errors import UserError
+from pipeline.files import sha256_file
 from pipeline.media import read_frames, write_image
+from pipeline.released_speech import ReleasedSpeech
+from pipeline.speech import mfcc_windows
 from tests.released_network import HYPER, Shape, weights, write_lightning
 from tests.scripts import Demo, RecurrentEncoder, write_script
 
@@ -114,6 +121,21 @@ def test_files_that_are_something_else(
     code, told = call("--checkpoint", folder / "cut.ckpt", "--out", tmp_path / "a.safetensors")
     assert code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_encoder_must_be_the_one_of_the_training_data(folder: Path):
+    weights = folder / "weights"
+    speech = SpeechFormat(1, 256, [0.0] * 256, [1.0] * 256, "released")
+    samples = np.arange(3200, dtype=np.int16)
+    expected = ReleasedSpeech(weights / "audio_encoder.pt")(samples, 5)
+    for encoder in ("", sha256_file(weights / "audio_encoder.pt")):
+        featurise = features_of(replace(speech, encoder=encoder), weights)
+        assert np.array_equal(featurise(samples, 5), expected)
+    with pytest.raises(UserError, match=r"another speech encoder than .* \(SHA-256 abc\)"):
+        features_of(replace(speech, encoder="abc"), weights)
+    with pytest.raises(UserError, match="embeddings of 64 numbers; the authors' encoder makes 256"):
+        features_of(replace(speech, coefficients=64), weights)
+    assert features_of(replace(speech, name="mfcc"), folder / "none") is mfcc_windows
 
 
 def test_without_their_encoder(folder: Path, tmp_path: Path, call, monkeypatch):

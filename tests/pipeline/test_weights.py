@@ -132,18 +132,19 @@ def test_a_file_missing_from_the_users_folder_is_fetched_into_the_cache(
     assert list(mine.iterdir()) == []
 
 
-def test_a_file_without_a_known_digest_is_taken_from_the_users_folder_and_never_fetched(
+def test_a_file_without_a_known_digest_is_taken_as_it_is_and_never_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, cache: Path
 ):
     file = PretrainedFile("net.bin", "", None, "MIT", "a net", f"{home}/good")
     monkeypatch.setitem(FILES, "net.bin", file)
-    cache.mkdir(parents=True)
-    (cache / "net.bin").write_bytes(_BYTES)
     assert find("net.bin", tmp_path) is None
     with pytest.raises(UserError, match=rf"a net\) has to be got by hand from {home}/good; put it"):
         locate("net.bin", tmp_path)
     (tmp_path / "net.bin").write_bytes(_OTHER)
     assert locate("net.bin", tmp_path) == find("net.bin", tmp_path) == tmp_path / "net.bin"
+    cache.mkdir(parents=True)
+    (cache / "net.bin").write_bytes(_BYTES)
+    assert locate("net.bin") == cache / "net.bin"
 
 
 # --- fetching -------------------------------------------------------------------------------------
