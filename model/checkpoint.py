@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -22,10 +21,11 @@ from pipeline.files import atomic_path, read_json, write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
     from torch import Tensor
 
 FORMAT_VERSION = 1
-_MODEL, _AVERAGE, _ADAM, _RANDOM = "model.", "average.", "adam.", "random"
+_MODEL, _AVERAGE, _ADAM = "model.", "average.", "adam."
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ class Info:
 class TrainingState:
     """What training carries from step to step.
 
+    Random numbers and the place in the data are not in it: they follow from seed and step, see
+    `model.objective.FrameNoise` and `model.stream`.
+
     Attributes:
         model: the weights being trained.
         average: their exponential moving average, which sampling uses.
@@ -68,7 +71,6 @@ def save(path: Path, state: TrainingState, info: Info) -> None:
     tensors |= {_AVERAGE + name: value for name, value in state.average.state_dict().items()}
     for index, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"{_ADAM}{index}.{name}": value for name, value in moments.items()}
-    tensors[_RANDOM] = torch.get_rng_state()
     _write(path, tensors, info)
 
 
@@ -91,6 +93,17 @@ def _write(path: Path, tensors: dict[str, Tensor], info: Info) -> None:
         "synthetic_media": "videos made with this model must be labelled as synthetic",
     }
     write_json(path.with_suffix(".json"), described)
+
+
+def rotate(run: Path, keep: int) -> None:
+    """Removes a run's checkpoints but for the last `keep`; 0 keeps all.
+
+    The JSON, which marks a checkpoint as whole, goes first.
+    """
+    found = sorted(run.glob("checkpoint-*.json"))
+    for described in found[: max(0, len(found) - keep)] if keep else []:
+        described.unlink()
+        described.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
 def latest(run: Path) -> Path | None:
@@ -164,7 +177,7 @@ def load_model(path: Path, device: torch.device) -> tuple[TalkingHead, Info]:
 
 
 def restore(path: Path, state: TrainingState) -> None:
-    """Brings a run back to where a checkpoint left it: weights, average, Adam, random numbers.
+    """Brings a run back to where a checkpoint left it: weights, average, Adam, step.
 
     Raises:
         UserError: the checkpoint does not fit the model.
@@ -177,7 +190,6 @@ def restore(path: Path, state: TrainingState) -> None:
         moments.setdefault(int(index), {})[key] = value
     described = state.optimizer.state_dict()
     state.optimizer.load_state_dict({**described, "state": moments})
-    torch.set_rng_state(_tensors(path, _RANDOM)[""])
     state.step = read_info(path).step
 
 

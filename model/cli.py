@@ -57,10 +57,30 @@ def train_command(
     ] = False,
     device: _DeviceOption = "auto",
     precision: _PrecisionOption = "auto",
+    memory_format: Annotated[
+        Literal["auto", "contiguous", "channels_last"],
+        typer.Option(help="auto takes what measured faster."),
+    ] = "auto",
+    compile_: Annotated[
+        bool, typer.Option("--compile", help="Let torch.compile fuse the network.")
+    ] = False,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Parts that a batch is computed in, to save memory.")
+    ] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that train together, through Ray Train.")
+    ] = 1,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Of a Ray cluster whose machines see the folders."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
     loaders: Annotated[int, typer.Option(min=0, help="Processes that read ahead.")] = 1,
     log_every: Annotated[int, typer.Option(min=1, help="Steps between status lines.")] = 20,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
+    keep: Annotated[
+        int, typer.Option(min=0, help="How many of the last checkpoints stay; 0: all.")
+    ] = 3,
     strip_every: Annotated[
         int, typer.Option(min=0, help="Steps between strips of sampled frames; 0 is never.")
     ] = 500,
@@ -70,6 +90,7 @@ def train_command(
     Ctrl-C saves a checkpoint; the same command with --resume carries on.
     """
     from model.presets import preset as named
+    from model.ray_train import train_on_ray
     from model.train import RunOptions, checkpoint_path, train
 
     chosen = named(preset)
@@ -80,6 +101,7 @@ def train_command(
         chosen.train,
         steps=steps or chosen.train.steps,
         batch_size=batch_size or chosen.train.batch_size,
+        accumulate=accumulate,
     )
     options = RunOptions(
         data=data,
@@ -88,13 +110,23 @@ def train_command(
         resume=resume,
         device=device,
         precision=precision,
+        memory_format=memory_format,
+        compile=compile_,
         seed=seed,
         loaders=loaders,
         log_every=log_every,
         save_every=save_every,
+        keep=keep,
         strip_every=strip_every,
     )
-    path = train(options, lambda line: print(line, flush=True))
+
+    def report(line: str) -> None:
+        print(line, flush=True)
+
+    if workers > 1 or address:
+        path = train_on_ray(options, report, workers=workers, address=address)
+    else:
+        path = train(options, report)
     if path != checkpoint_path(out, recipe.steps):
         print("stopped before the last step; the same command with --resume carries on")
     print(f"saved {path}")

@@ -1,32 +1,24 @@
-"""Shards to training batches, as a stream: a frame, what it is drawn from, and its mouth box."""
+"""A training frame: the frame itself, what it is drawn from, and its mouth box."""
 
 from __future__ import annotations
 
-import itertools
-import signal
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from model.corruption import corrupt
 from pipeline.mouth import MOUTH
-from pipeline.sample import Sample, from_members
-from pipeline.shards import read_tar, shard_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from model.recipe import TrainConfig
     from model.unet import UNetConfig
-
-_OPEN_CLIPS = 48  # clips that a batch's frames are drawn from; about 30 MB at 128 x 128
+    from pipeline.sample import Sample
 
 
 @dataclass(frozen=True)
@@ -38,8 +30,10 @@ class Batch:
         identity: (B, 3, S, S) uint8, another frame of the same clip.
         motion: (B, motion_frames x motion_channels, S, S) uint8, oldest first.
         speech: (B, speech_window, F) float32.
-        mouth: (B, 4) int64, the mouth box of the target.
+        mouth: (B, 4) int64, the mouth box that the lip loss looks at.
         lips: (B, 40) float32, the lip shape of the target, see `lip_shape`.
+        level: (B,) float32, how far the motion frames are spoilt, 0 … 1.
+        seed: (B,) int64, of everything that is drawn for the frame later.
         keys: of the clips.
     """
 
@@ -49,7 +43,29 @@ class Batch:
     speech: Tensor
     mouth: Tensor
     lips: Tensor
+    level: Tensor
+    seed: Tensor
     keys: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        moved = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if name != "keys"
+        }
+        return Batch(**moved, keys=self.keys)
+
+    def parts(self, count: int) -> list[Batch]:
+        """`count` batches of equal size, in order."""
+        size = len(self) // count
+        return [
+            Batch(**{name: value[begin : begin + size] for name, value in vars(self).items()})
+            for begin in range(0, size * count, size)
+        ]
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -84,38 +100,74 @@ def speech_windows(features: NDArray[np.float32], context: int) -> NDArray[np.fl
     return features[np.clip(wanted, 0, length - 1)]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which training frame of a clip, as shares that do not depend on its length.
+
+    Attributes:
+        target: 0 … 1 along the clip.
+        identity: 0 … 1 along the clip's other frames.
+        drop: motion frames are dropped where this, 0 … 1, lies below the recipe's share.
+        level: how far the motion frames are spoilt, 0 … 1.
+        seed: of everything else that is drawn for the frame.
+    """
+
+    target: float
+    identity: float
+    drop: float
+    level: float
+    seed: int
+
+
 def training_frame(
-    sample: Sample, target: int, identity: int, config: UNetConfig, *, drop_motion: bool
-) -> dict[str, Any]:
-    """One training frame of a clip.
+    sample: Sample, choice: Choice, config: UNetConfig, recipe: TrainConfig
+) -> Batch:
+    """One training frame of a clip, as a batch of one without its first axis.
 
     Args:
         sample: the clip.
-        target: index of the frame to draw.
-        identity: index of another frame of the clip.
+        choice: which of its frames.
         config: of the network.
-        drop_motion: replace the motion frames by the identity frame.
+        recipe: what is done to motion frames, and whose mouth box is given.
     """
-    size = config.image_size
-    identity_frame = _frame(sample, identity, size)
+    size, length = config.image_size, len(sample.frames)
+    target = int(choice.target * length)
+    identity = (target + 1 + int(choice.identity * (length - 1))) % length
+    identity_frame = resized(sample.frames[identity], size)
+    drop = choice.drop < recipe.drop_motion
     # Before the first frame there is none: the identity frame stands in, as in sampling.
     before = [
-        identity_frame if drop_motion or index < 0 else _frame(sample, index, size)
+        identity_frame if drop or index < 0 else resized(sample.frames[index], size)
         for index in range(target - config.motion_frames, target)
     ]
-    motion = torch.stack(before)
+    level = choice.level if recipe.motion.any else 0.0
+    if level:
+        before = corrupt(before, recipe.motion, level, np.random.default_rng(choice.seed))
+    motion = torch.stack([_tensor(frame) for frame in before])
     context = config.speech_context
-    near = np.clip(np.arange(target - context, target + context + 1), 0, len(sample.frames) - 1)
-    scale = size / sample.meta["image_size"]
-    return {
-        "target": _frame(sample, target, size),
-        "identity": identity_frame,
-        "motion": (motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
-        "speech": torch.from_numpy(sample.speech[near]),
-        "mouth": torch.from_numpy(scaled_box(sample.mouth[target], scale, size)),
-        "lips": torch.from_numpy(lip_shape(sample, target)),
-        "keys": sample.key,
+    near = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
+    box = sample.mouth[target if recipe.mouth_box == "target" else identity]
+    return Batch(
+        target=_tensor(resized(sample.frames[target], size)),
+        identity=_tensor(identity_frame),
+        motion=(motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
+        speech=torch.from_numpy(sample.speech[near]),
+        mouth=torch.from_numpy(scaled_box(box, size / sample.meta["image_size"], size)),
+        lips=torch.from_numpy(lip_shape(sample, target)),
+        level=torch.tensor(level),
+        seed=torch.tensor(choice.seed),
+        keys=[sample.key],
+    )
+
+
+def collate(frames: list[Batch]) -> Batch:
+    """Training frames as a batch."""
+    stacked = {
+        name: torch.stack([getattr(frame, name) for frame in frames])
+        for name in vars(frames[0])
+        if name != "keys"
     }
+    return Batch(**stacked, keys=[key for frame in frames for key in frame.keys])
 
 
 def lip_shape(sample: Sample, index: int) -> NDArray[np.float32]:
@@ -137,109 +189,18 @@ def scaled_box(box: NDArray[np.int16], scale: float, size: int) -> NDArray[np.in
     return np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
 
 
-def _frame(sample: Sample, index: int, size: int) -> Tensor:
-    return as_tensor(sample.frames[index], size)
+def resized(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(H, H, 3) uint8 to (size, size, 3), averaged when it shrinks."""
+    if len(frame) == size:
+        return frame
+    method = cv2.INTER_AREA if len(frame) > size else cv2.INTER_CUBIC
+    return cast("NDArray[np.uint8]", cv2.resize(frame, (size, size), interpolation=method))
 
 
 def as_tensor(frame: NDArray[np.uint8], size: int) -> Tensor:
-    """(H, W, 3) uint8 to (3, size, size) uint8, averaged when it shrinks."""
-    if len(frame) != size:
-        method = cv2.INTER_AREA if len(frame) > size else cv2.INTER_CUBIC
-        frame = cast("NDArray[np.uint8]", cv2.resize(frame, (size, size), interpolation=method))
+    """(H, H, 3) uint8 to (3, size, size) uint8, averaged when it shrinks."""
+    return _tensor(resized(frame, size))
+
+
+def _tensor(frame: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))
-
-
-class TrainingFrames(IterableDataset[dict[str, Any]]):
-    """An endless stream of training frames.
-
-    Clips are read in shard order, shards in a random order that changes every epoch. A few dozen
-    clips are kept open; each frame comes from a random one of them, and a clip that has given its
-    frames makes room for the next. The order depends on the seed and the worker alone.
-
-    Args:
-        folder: a data set.
-        config: of the network.
-        seed: of the order.
-        frames_per_clip: frames drawn each time a clip is read.
-        drop_motion: share of frames whose motion frames are replaced by the identity frame.
-        split: of the data set.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        config: UNetConfig,
-        *,
-        seed: int,
-        frames_per_clip: int,
-        drop_motion: float,
-        split: str = "train",
-    ) -> None:
-        self._paths = shard_paths(folder, split)
-        self._config = config
-        self._seed = seed
-        self._frames_per_clip = frames_per_clip
-        self._drop_motion = drop_motion
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        rng = np.random.default_rng([self._seed, worker])
-        clips = self._clips(worker, workers)
-        open_clips: deque[tuple[Sample, int]] = deque()
-        while True:
-            while len(open_clips) < _OPEN_CLIPS:
-                open_clips.append((next(clips), self._frames_per_clip))
-            place = int(rng.integers(len(open_clips)))
-            sample, left = open_clips[place]
-            length = len(sample.frames)
-            target = int(rng.integers(length))
-            identity = int((target + rng.integers(1, length)) % length) if length > 1 else 0
-            drop = bool(rng.random() < self._drop_motion)
-            yield training_frame(sample, target, identity, self._config, drop_motion=drop)
-            if left > 1:
-                open_clips[place] = (sample, left - 1)
-            else:
-                del open_clips[place]
-
-    def _clips(self, worker: int, workers: int) -> Iterator[Sample]:
-        """Clips without end; workers take turns, counted on over shards and epochs.
-
-        So every worker has its share of few clips too, be they fewer than workers.
-        """
-        read = 0
-        for epoch in itertools.count():
-            order = np.random.default_rng([self._seed, epoch]).permutation(len(self._paths))
-            for place in order:
-                for key, members in read_tar(self._paths[place]):
-                    if read % workers == worker:
-                        yield from_members(key, members)
-                    read += 1
-
-
-def _collate(frames: list[dict[str, Any]]) -> Batch:
-    stacked = {
-        name: torch.stack([frame[name] for frame in frames]) for name in frames[0] if name != "keys"
-    }
-    return Batch(**stacked, keys=[frame["keys"] for frame in frames])
-
-
-def batches(frames: TrainingFrames, batch_size: int, *, workers: int, pin: bool) -> DataLoader[Any]:
-    """Batches without end, read ahead by `workers` processes (0: in this one)."""
-    return DataLoader(
-        frames,
-        batch_size=batch_size,
-        num_workers=workers,
-        collate_fn=_collate,
-        pin_memory=pin,
-        prefetch_factor=4 if workers else None,
-        persistent_workers=workers > 0,
-        multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_leave_signals if workers else None,
-    )
-
-
-def _leave_signals(_worker: int) -> None:
-    """Ctrl-C reaches a whole process group: readers stay, so that the loop can end and save."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)

@@ -66,11 +66,14 @@ class Conditions:
         identity: (B, 3, S, S) in [-1, 1].
         motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
         speech: (B, speech_window, F) features of frames k - m_y … k + m_y.
+        level: (B,) how far the motion frames are spoilt, 0 … 1, for a network that is told; None
+            for one that is not.
     """
 
     identity: Tensor
     motion: Tensor
     speech: Tensor
+    level: Tensor | None = None
 
 
 class TalkingHead(nn.Module):
@@ -92,10 +95,14 @@ class TalkingHead(nn.Module):
         self.speech_encoder = _speech_encoder(preset, speech)
         # Reads the lip shape off a speech embedding; used in training only.
         self.lip_reader = nn.Linear(preset.unet.base_channels, 40)
+        self.level_embed = _level_embedding(preset) if preset.train.motion.told else None
 
     def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""
         speech = self.speech_encoder(conditions.speech)
+        if self.level_embed is not None and conditions.level is not None:
+            # Told with the speech, which reaches every block of the network.
+            speech = speech + self.level_embed(conditions.level[:, None])[:, None]
         output: Tensor = self.unet(x, t, conditions.identity, conditions.motion, speech)
         return output
 
@@ -112,3 +119,9 @@ def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | Giv
         mean=speech.mean,
         std=speech.std,
     )
+
+
+def _level_embedding(preset: Preset) -> nn.Module:
+    """How far the motion frames are spoilt, (B, 1) in 0 … 1, to (B, base) beside the speech."""
+    width = preset.unet.base_channels
+    return nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))

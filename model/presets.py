@@ -6,53 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from model.diffusion import DiffusionConfig
+from model.recipe import MotionCorruption, TrainConfig
 from model.unet import UNetConfig
 from pipeline.errors import UserError
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """The recipe.
-
-    Attributes:
-        steps: optimiser steps.
-        batch_size: frames a step.
-        learning_rate: of Adam.
-        warmup: steps of linear warm-up.
-        decay_every: the rate is multiplied by `decay` each time this many steps have passed; 0 is
-            never. (The paper: x 0.8 every 1/18 of the run.)
-        decay: see `decay_every`.
-        cooldown: share of the run, at its end, over which the rate falls to zero on a line.
-        clip_norm: largest norm of the gradient; 0 is no limit (the paper).
-        ema_half_life: of the averaged weights, in steps; 0 is no averaging (the paper).
-        drop_motion: share of training frames whose motion frames are replaced by the identity
-            frame, as at the start of a clip; makes the network listen.
-        motion_noise: largest standard deviation of the noise on motion frames, in their range of
-            [-1, 1]; each training frame draws its own. In sampling the motion frames are generated
-            ones, whose flaws a network that saw clean ones would copy and let grow.
-        speech_noise: standard deviation of the noise on speech features, in units of each
-            coefficient's own; half of it is common to a frame's windows, as another microphone
-            would be. Keeps a network that hears few recordings from knowing them by heart.
-        lambda_lips: weight of an auxiliary loss: the target's lip shape, read off its speech
-            embedding by a linear layer. The embeddings then say what lips do long before the
-            network's own gradient would have taught them; 0 in the paper.
-        frames_per_clip: training frames drawn each time a clip is read.
-    """
-
-    steps: int
-    batch_size: int
-    learning_rate: float
-    warmup: int = 0
-    decay_every: int = 0
-    decay: float = 0.8
-    cooldown: float = 0.0
-    clip_norm: float = 0.0
-    ema_half_life: float = 0.0
-    drop_motion: float = 0.0
-    motion_noise: float = 0.0
-    speech_noise: float = 0.0
-    lambda_lips: float = 0.0
-    frames_per_clip: int = 8
 
 
 @dataclass(frozen=True)
@@ -88,7 +44,9 @@ def from_json(data: dict[str, Any]) -> Preset:
         name=data["name"],
         unet=UNetConfig(**unet),
         diffusion=DiffusionConfig(**data["diffusion"]),
-        train=TrainConfig(**data["train"]),
+        train=TrainConfig(
+            **{**data["train"], "motion": MotionCorruption(**data["train"]["motion"])}
+        ),
         speech_hidden=data["speech_hidden"],
     )
 
@@ -98,7 +56,7 @@ _PAPER = TrainConfig(
     steps=250_000,
     batch_size=80,
     learning_rate=5e-5,
-    decay_every=13_900,
+    decays=18,
     decay=0.8,
 )
 
@@ -114,7 +72,7 @@ _QUICK = TrainConfig(
     clip_norm=1.0,
     ema_half_life=500,
     drop_motion=0.5,
-    motion_noise=0.3,
+    motion=MotionCorruption(noise=0.3),
     speech_noise=0.5,
     lambda_lips=0.1,
 )

@@ -13,7 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import workers as ray_workers
+from pipeline.files import sha256_file
+from pipeline.manifest import read_input
+from pipeline.options import PrepOptions
+from pipeline.plan import claim, plan_shards
 from pipeline.rows import read_rows
+from pipeline.run import pending, run_tasks
 from pipeline.shards import read_dataset
 from tests.datasets import DH_PREP, content, run_prep, workers_of, write_talker
 
@@ -210,3 +216,22 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(
     assert run.returncode == 1, out.with_suffix(".log").read_text()
     assert killed >= 2
     assert content(out) == whole
+
+
+@pytest.mark.slow
+def test_workers_that_make_room_for_new_ones_make_the_same_bytes(
+    videos: Path, whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A worker's life is two clips here, a shard: six shards take six workers, two at a time."""
+    started: list[int] = []
+    start = ray_workers._Pool.start
+    monkeypatch.setattr(ray_workers, "_LIFE", 2)
+    monkeypatch.setattr(ray_workers._Pool, "start", lambda pool: started.append(1) or start(pool))
+    options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
+    shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
+    claim(out, shards, options)
+    list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=2))
+    assert len(started) >= len(shards) == 6
+    made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
+    assert len(made) == 6
+    assert made.items() <= whole.items()

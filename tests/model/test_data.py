@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import signal
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +10,8 @@ import pytest
 import torch
 
 from model.data import (
-    TrainingFrames,
+    Choice,
     as_tensor,
-    batches,
     grey,
     lip_shape,
     scaled_box,
@@ -25,13 +20,13 @@ from model.data import (
     to_unit,
     training_frame,
 )
-from pipeline.errors import UserError
+from model.recipe import MotionCorruption, TrainConfig
 from pipeline.shards import read_samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
+    from model.data import Batch
     from model.presets import Preset
     from model.unet import UNetConfig
     from pipeline.sample import Sample
@@ -46,6 +41,16 @@ def brightness(picture: torch.Tensor) -> int:
     """What an evenly grey picture is painted with."""
     assert float(picture.float().std()) < 1
     return round(float(picture.float().mean()))
+
+
+def frame_of(
+    sample: Sample, target: int, identity: int, config: UNetConfig, **recipe: object
+) -> Batch:
+    """The training frame with that target and that identity."""
+    length = len(sample.frames)
+    others = ((identity - target - 1) % length + 0.5) / (length - 1)
+    choice = Choice((target + 0.5) / length, others, drop=0.5, level=1.0, seed=7)
+    return training_frame(sample, choice, config, TrainConfig(1, 1, 1e-3, **recipe))
 
 
 # --- pixels ---------------------------------------------------------------------------------------
@@ -114,14 +119,14 @@ def test_boxes_at_another_size(box: list[int], scale: float, size: int, expected
 def test_a_frame_and_what_it_is_drawn_from(drawn_sample, config: UNetConfig):
     """Picture k is painted 20 + 4 k."""
     sample = drawn_sample("a", 10)
-    frame = training_frame(sample, 6, 2, config, drop_motion=False)
-    assert frame["keys"] == "a"
-    assert brightness(frame["target"]) == 44
-    assert brightness(frame["identity"]) == 28
-    assert frame["motion"].shape == (6, 32, 32)
-    assert [brightness(part) for part in frame["motion"].split(3)] == [36, 40]  # oldest first
-    assert frame["speech"][:, 0].tolist() == [4, 5, 6, 7, 8]
-    assert frame["mouth"].tolist() == sample.mouth[6].tolist() != sample.mouth[2].tolist()
+    frame = frame_of(sample, 6, 2, config)
+    assert frame.keys == ["a"]
+    assert brightness(frame.target) == 44
+    assert brightness(frame.identity) == 28
+    assert frame.motion.shape == (6, 32, 32)
+    assert [brightness(part) for part in frame.motion.split(3)] == [36, 40]  # oldest first
+    assert frame.speech[:, 0].tolist() == [4, 5, 6, 7, 8]
+    assert frame.mouth.tolist() == sample.mouth[6].tolist() != sample.mouth[2].tolist()
 
 
 @pytest.mark.parametrize(
@@ -137,30 +142,28 @@ def test_a_frame_and_what_it_is_drawn_from(drawn_sample, config: UNetConfig):
 def test_what_is_missing_is_replaced(
     drawn_sample, config, target: int, drop: bool, motion: list[int], speech: list[int]
 ):
-    frame = training_frame(drawn_sample("a", 10), target, 5, config, drop_motion=drop)
-    assert [brightness(part) for part in frame["motion"].split(3)] == motion
-    assert frame["speech"][:, 0].tolist() == speech
+    frame = frame_of(drawn_sample("a", 10), target, 5, config, drop_motion=float(drop))
+    assert [brightness(part) for part in frame.motion.split(3)] == motion
+    assert frame.speech[:, 0].tolist() == speech
 
 
 def test_grey_motion_frames(shared_data, real_set: Path, config: UNetConfig):
     sample = next(read_samples(real_set, "train"))
-    frame = training_frame(
-        sample, 7, 0, replace(config, motion_channels=1, motion_frames=3), drop_motion=False
-    )
-    assert frame["motion"].shape == (3, 32, 32)
-    for part, index in zip(frame["motion"], (4, 5, 6), strict=True):
+    frame = frame_of(sample, 7, 0, replace(config, motion_channels=1, motion_frames=3))
+    assert frame.motion.shape == (3, 32, 32)
+    for part, index in zip(frame.motion, (4, 5, 6), strict=True):
         luma = sample.frames[index].astype(float) @ [0.299, 0.587, 0.114]
         np.testing.assert_allclose(part.numpy(), luma, atol=0.51)
-    assert frame["target"].shape == (3, 32, 32)
+    assert frame.target.shape == (3, 32, 32)
 
 
 def test_at_another_size_the_box_stays_on_the_mouth(drawn_sample, config: UNetConfig):
     sample = drawn_sample("a", 4, size=64)
     whole = sample.mouth[3].tolist()
-    half = training_frame(sample, 3, 0, config, drop_motion=False)
-    x0, y0, x1, y1 = half["mouth"].tolist()
-    assert half["target"].shape == (3, 32, 32)
-    assert half["mouth"].dtype == torch.int64
+    half = frame_of(sample, 3, 0, config)
+    x0, y0, x1, y1 = half.mouth.tolist()
+    assert half.target.shape == (3, 32, 32)
+    assert half.mouth.dtype == torch.int64
     assert [x0, y0] == [value // 2 for value in whole[:2]]
     assert [x1, y1] == [(value + 1) // 2 for value in whole[2:]]
 
@@ -168,11 +171,33 @@ def test_at_another_size_the_box_stays_on_the_mouth(drawn_sample, config: UNetCo
 def test_a_real_mouth_lies_in_its_box(real_set: Path, config: UNetConfig):
     for sample in read_samples(real_set):
         for target in (0, len(sample.frames) // 2):
-            frame = training_frame(sample, target, 1, config, drop_motion=False)
-            x0, y0, x1, y1 = frame["mouth"].tolist()
+            frame = frame_of(sample, target, 1, config)
+            x0, y0, x1, y1 = frame.mouth.tolist()
             lips = sample.landmarks[target, 48:]
             assert ((lips >= [x0, y0]) & (lips <= [x1, y1])).all()
             assert (x1 - x0) * (y1 - y0) < 32 * 32 / 3
+
+
+def test_the_released_loaders_mistake_takes_the_identitys_box(drawn_sample, config: UNetConfig):
+    sample = drawn_sample("a", 10)
+    ours = frame_of(sample, 6, 2, config)
+    theirs = frame_of(sample, 6, 2, config, mouth_box="identity")
+    assert ours.mouth.tolist() == sample.mouth[6].tolist()
+    assert theirs.mouth.tolist() == sample.mouth[2].tolist() != sample.mouth[6].tolist()
+
+
+def test_only_motion_frames_are_spoilt_and_those_by_the_frames_own_seed(
+    real_set: Path, config: UNetConfig
+):
+    sample = next(read_samples(real_set, "train"))
+    clean = frame_of(sample, 7, 0, config)
+    strength = MotionCorruption(blur=3, colour=0.2, compression=1)
+    spoilt, again = (frame_of(sample, 7, 0, config, motion=strength) for _ in range(2))
+    assert torch.equal(spoilt.motion, again.motion)
+    assert float((spoilt.motion.float() - clean.motion.float()).abs().mean()) > 5
+    assert torch.equal(spoilt.target, clean.target)
+    assert torch.equal(spoilt.identity, clean.identity)
+    assert (float(clean.level), float(spoilt.level)) == (0, 1)
 
 
 def test_lip_shape_is_what_the_lips_do_apart_from_how_they_are(drawn_sample):
@@ -186,135 +211,3 @@ def test_lip_shape_is_what_the_lips_do_apart_from_how_they_are(drawn_sample):
     # The same at another size of the data set.
     larger = replace(sample, landmarks=2 * sample.landmarks, meta={**sample.meta, "image_size": 64})
     np.testing.assert_allclose(lip_shape(larger, 4), lip_shape(sample, 4), atol=1e-5)
-
-
-# --- the stream -----------------------------------------------------------------------------------
-
-
-def stream(folder: Path, config: UNetConfig, **options: object) -> TrainingFrames:
-    given = {"seed": 0, "frames_per_clip": 2, "drop_motion": 0.0, **options}
-    return TrainingFrames(folder, config, **given)
-
-
-def content(frame: dict) -> tuple:
-    return (frame["keys"], *(brightness(frame[name]) for name in ("target", "identity")))
-
-
-def take(frames: TrainingFrames, count: int) -> list[tuple]:
-    return [content(frame) for frame in itertools.islice(frames, count)]
-
-
-def test_the_identity_is_another_frame_of_the_same_clip(drawn_set: Path, config: UNetConfig):
-    """Clip i is painted 20 + 50 i + 4 k, k < 6."""
-    drawn = take(stream(drawn_set, config), 400)
-    for key, target, identity in drawn:
-        first = 20 + 50 * int(key[-1])
-        assert {target, identity} <= set(range(first, first + 24, 4))
-        assert target != identity
-    # Every ordered pair of the 3 x 6 x 5 comes up, about as often as any other.
-    seen = Counter(drawn)
-    assert len(seen) > 80
-    assert max(seen.values()) < 20
-
-
-def test_the_order_is_that_of_the_seed(drawn_set: Path, config: UNetConfig):
-    first = take(stream(drawn_set, config, seed=3), 120)
-    assert take(stream(drawn_set, config, seed=3), 120) == first
-    assert take(stream(drawn_set, config, seed=4), 120) != first
-
-
-def test_the_test_split_is_never_trained_on(drawn_set: Path, config: UNetConfig):
-    assert {key for key, *_ in take(stream(drawn_set, config), 300)} == {"clip0", "clip1", "clip2"}
-    assert {key for key, *_ in take(stream(drawn_set, config, split="test"), 20)} == {"test0"}
-    with pytest.raises(UserError, match="no clip of split 'val'"):
-        stream(drawn_set, config, split="val")
-
-
-def test_a_share_of_frames_has_no_motion(drawn_set: Path, config: UNetConfig):
-    def dropped(share: float) -> float:
-        frames = itertools.islice(stream(drawn_set, config, drop_motion=share), 400)
-        later = [
-            frame for frame in frames if int(frame["speech"][2, 0]) >= 2
-        ]  # features are the frame's number
-        alone = [torch.equal(frame["motion"], frame["identity"].repeat(2, 1, 1)) for frame in later]
-        return sum(alone) / len(alone)
-
-    assert dropped(0) == 0
-    assert dropped(1) == 1
-    assert dropped(0.3) == pytest.approx(0.3, abs=0.1)
-
-
-def test_a_clip_of_one_frame_is_its_own_identity(tmp_path, drawn_sample, write_set, config):
-    folder = write_set(tmp_path / "one", [("train", [drawn_sample("a", 1)])])
-    assert take(stream(folder, config), 3) == [("a", 20, 20)] * 3
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3, 4])
-@pytest.mark.parametrize("shards", [[3], [1, 1, 1], [2, 1], [2]])
-def test_workers_share_the_clips_however_few(
-    tmp_path, drawn_sample, write_set, config, workers: int, shards: list[int]
-):
-    """One shard for two workers, one clip for three: nobody waits for ever."""
-    names = iter("abcdef")
-    given = [("train", [drawn_sample(next(names), 2) for _ in range(n)]) for n in shards]
-    frames = stream(write_set(tmp_path / "set", given), config)
-    read = [
-        [sample.key for sample in itertools.islice(frames._clips(worker, workers), 12)]
-        for worker in range(workers)
-    ]
-    assert set().union(*read) == set("abc"[: sum(shards)])
-    # Together they read in turns what one would read alone.
-    alone = itertools.islice(frames._clips(0, 1), 12 * workers)
-    turns = [key for turn in zip(*read, strict=True) for key in turn]
-    assert turns == [sample.key for sample in alone]
-
-
-def test_shards_are_read_in_another_order_every_epoch(tmp_path, drawn_sample, write_set, config):
-    given = [("train", [drawn_sample(name, 2)]) for name in "abcdefgh"]
-    frames = stream(write_set(tmp_path / "set", given), config)
-    keys = [sample.key for sample in itertools.islice(frames._clips(0, 1), 40)]
-    epochs = ["".join(keys[begin : begin + 8]) for begin in range(0, 40, 8)]
-    assert all(sorted(epoch) == list("abcdefgh") for epoch in epochs)
-    assert len(set(epochs)) == 5
-
-
-def test_a_name_with_braces_is_a_name(tmp_path, drawn_sample, write_set, config):
-    """webdataset would expand it to several."""
-    folder = write_set(tmp_path / "set{0..3}", [("train", [drawn_sample("a", 3)])])
-    assert len(take(stream(folder, config), 5)) == 5
-
-
-def test_batches_in_this_process(drawn_set: Path, config: UNetConfig):
-    loader = batches(stream(drawn_set, config), 5, workers=0, pin=False)
-    batch, again = itertools.islice(loader, 2)
-    assert batch.target.shape == batch.identity.shape == (5, 3, 32, 32)
-    assert batch.motion.shape == (5, 6, 32, 32)
-    assert batch.speech.shape == (5, 5, 234)
-    assert batch.mouth.shape == (5, 4)
-    assert {batch.target.dtype, batch.identity.dtype, batch.motion.dtype} == {torch.uint8}
-    assert len(batch.keys) == 5
-    assert batch.keys + again.keys == [key for key, *_ in take(stream(drawn_set, config), 10)]
-
-
-@pytest.mark.slow
-def test_batches_of_more_workers_than_clips_come_and_outlive_ctrl_c(
-    tmp_path, drawn_sample: Callable[..., Sample], write_set, config: UNetConfig
-):
-    """Two readers of a single clip; a Ctrl-C at the terminal reaches them too."""
-    folder = write_set(tmp_path / "set", [("train", [drawn_sample("a", 8)])])
-
-    def drawn() -> list[tuple]:
-        loader = batches(stream(folder, config), 3, workers=2, pin=False)
-        loader.timeout = 60  # a hang becomes an error
-        stream_ = iter(loader)
-        first = [next(stream_) for _ in range(2)]
-        for worker in stream_._workers:
-            os.kill(worker.pid, signal.SIGINT)
-            os.kill(worker.pid, signal.SIGTERM)
-        found = first + [next(stream_) for _ in range(14)]  # more than was read ahead
-        assert all(worker.is_alive() for worker in stream_._workers)
-        return [tuple(map(brightness, batch.target)) for batch in found]
-
-    first = drawn()
-    assert drawn() == first
-    assert first[::2] != first[1::2]  # the two readers draw other frames

@@ -35,11 +35,12 @@ def test_the_papers_presets_are_the_papers(name: str, motion_channels: int):
     assert chosen.diffusion.prediction == "epsilon"
     assert (chosen.diffusion.lambda_vlb, chosen.diffusion.lambda_ls) == (1e-4, 0.2)
     assert (recipe.learning_rate, recipe.batch_size) == (5e-5, 80)
-    assert recipe.decay == 0.8
-    assert recipe.steps / recipe.decay_every == pytest.approx(18, rel=0.01)
+    assert (recipe.decays, recipe.decay) == (18, 0.8)
     # No averaging, no clipping, motion frames as they are.
     assert (recipe.ema_half_life, recipe.clip_norm) == (0, 0)
-    assert (recipe.drop_motion, recipe.motion_noise) == (0, 0)
+    assert (recipe.drop_motion, recipe.motion.any, recipe.motion.told) == (0, False, False)
+    # Theirs is the identity frame's by mistake.
+    assert recipe.mouth_box == "target"
 
 
 @pytest.mark.parametrize("name", PRESETS)

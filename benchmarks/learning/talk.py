@@ -1,0 +1,242 @@
+"""Whether a model has learned to talk: do the lips of held-out sentences follow their speech?
+
+Draws every test clip of a data set from its first frame and speech alone, and once more with the
+speech of another clip; prints Markdown, and writes numbers, curves of lip opening and (apart, since
+they show a person) frames into a folder.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any
+
+import cv2
+import numpy as np
+import torch
+import typer
+
+from benchmarks.metrics.psnr import psnr
+from benchmarks.metrics.ssim import ssim
+from benchmarks.speed.report import header, markdown
+from model.checkpoint import load_model, read_info, resolve
+from model.data import resized
+from model.device import choose_device, choose_precision
+from model.generate import SampleConfig, generate
+from pipeline.files import write_json
+from pipeline.landmarks import MediaPipeTracker
+from pipeline.media import write_image
+from pipeline.mouth import MOUTH
+from pipeline.shards import read_samples
+from pipeline.weights import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from model.checkpoint import Info
+    from model.network import TalkingHead
+    from pipeline.sample import Sample
+
+SIDE = 256  # pixels of the frames in which landmarks are found and distances given
+_SHOWN = 8  # clips whose frames are kept as pictures
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A test clip and what was drawn for it.
+
+    Attributes:
+        key: of the sample.
+        real: (T, S, S, 3) uint8 at the model's size.
+        own: (T, S, S, 3) uint8, drawn with its own speech.
+        other: (T', S, S, 3) uint8, drawn with another clip's.
+        landmarks: (T, 68, 2) of the real clip, at `SIDE`.
+    """
+
+    key: str
+    real: NDArray[np.uint8]
+    own: NDArray[np.uint8]
+    other: NDArray[np.uint8]
+    landmarks: NDArray[np.float64]
+
+
+def opening(points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """(T, 68, 2) to (T,): mean distance of the inner lips at their three middle pairs."""
+    gap: NDArray[np.float64] = points[:, [61, 62, 63]] - points[:, [67, 66, 65]]
+    return np.asarray(np.linalg.norm(gap, axis=2).mean(1))
+
+
+def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Pearson's r over the frames that both have; 0 if one of them does not move."""
+    length = min(len(one), len(other))
+    a, b = one[:length], other[:length]
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
+    return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and a.std() and b.std() else 0.0
+
+
+def draw(
+    model: TalkingHead, info: Info, samples: Sequence[Sample], config: SampleConfig, batch: int
+) -> list[Clip]:
+    """Draws every clip with its own speech and with that of the next clip in the list."""
+    size = info.preset.unet.image_size
+    following = [*samples[1:], samples[0]]
+    jobs = [(s.frames[0], s.speech) for s in samples]
+    jobs += [
+        (s.frames[0], other.speech[: len(s.speech)])
+        for s, other in zip(samples, following, strict=True)
+    ]
+    videos: list[list[NDArray[np.uint8]]] = [[] for _ in jobs]
+    for begin in range(0, len(jobs), batch):
+        faces, speech = zip(*jobs[begin : begin + batch], strict=True)
+        for frames in generate(model, info.preset, list(faces), list(speech), config):
+            for place, frame in enumerate(frames, start=begin):
+                if frame is not None:
+                    videos[place].append(frame)
+        print(f"{min(begin + batch, len(jobs))}/{len(jobs)} clips", file=sys.stderr)
+    return [
+        Clip(
+            sample.key,
+            np.stack([resized(frame, size) for frame in sample.frames]),
+            np.stack(videos[k]),
+            np.stack(videos[k + len(samples)]),
+            sample.landmarks.astype(np.float64) * SIDE / sample.meta["image_size"],
+        )
+        for k, sample in enumerate(samples)
+    ]
+
+
+def found(tracker: MediaPipeTracker, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Landmarks of small frames, (T, 68, 2) at `SIDE`; NaN where no face is seen."""
+    large = [cv2.resize(f, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for f in frames]
+    return tracker.track(large).points.astype(np.float64)
+
+
+def measure(clip: Clip, tracker: MediaPipeTracker) -> dict[str, Any]:
+    """The numbers of a clip, and its curves."""
+    own, other = found(tracker, clip.own), found(tracker, clip.other)
+    frozen = found(tracker, clip.real[:1])
+    truth, drawn = opening(clip.landmarks), opening(own)
+
+    def mouth_distance(points: NDArray[np.float64]) -> float:
+        gap = np.linalg.norm((points - clip.landmarks)[:, MOUTH], axis=2)
+        return float(np.nanmean(gap))
+
+    pairs = list(zip(clip.real, clip.own, strict=True))
+    return {
+        "key": clip.key,
+        "r_own": correlation(drawn, truth),
+        "r_other": correlation(opening(other), truth),
+        "mouth_distance": mouth_distance(own),
+        "mouth_distance_frozen": mouth_distance(np.repeat(frozen, len(truth), axis=0)),
+        "ssim": float(np.mean([ssim(real, fake) for real, fake in pairs])),
+        "psnr": float(np.mean([psnr(real, fake) for real, fake in pairs])),
+        "faces_missed": int(np.isnan(drawn).sum()),
+        "opening_real": [round(float(v), 2) for v in truth],
+        "opening_drawn": [None if np.isnan(v) else round(float(v), 2) for v in drawn],
+    }
+
+
+def sheet(clip: Clip, columns: int = 12) -> NDArray[np.uint8]:
+    """Every few frames of a clip: real above drawn."""
+    shown = np.linspace(0, len(clip.own) - 1, columns).round().astype(int)
+    rows = [np.concatenate([video[k] for k in shown], axis=1) for video in (clip.real, clip.own)]
+    return np.concatenate(rows)
+
+
+def curves_svg(rows: Sequence[dict[str, Any]]) -> str:
+    """Lip opening over time of every clip, real and drawn, one small chart each."""
+    width, height, margin, across = 300, 90, 18, 3
+    down = -(-len(rows) // across)
+    whole = f"0 0 {across * width} {down * (height + margin) + margin}"
+    begin = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" font-family="sans-serif" '
+        'font-size="11"><rect width="100%" height="100%" fill="white"/>'
+        '<text x="4" y="13">lip opening over time: <tspan fill="#888">real</tspan>, '
+        '<tspan fill="#c0392b">generated from the first frame and the speech</tspan></text>'
+    )
+    parts = [begin]
+    for place, row in enumerate(rows):
+        x, y = place % across * width, margin + place // across * (height + margin)
+        top = max(*row["opening_real"], *(v or 0 for v in row["opening_drawn"]), 1)
+        parts.append(f'<text x="{x + 4}" y="{y + 12}">{row["key"]}  r = {row["r_own"]:.2f}</text>')
+        for name, colour in (("opening_real", "#888"), ("opening_drawn", "#c0392b")):
+            values = row[name]
+            step = (width - 12) / max(1, len(values) - 1)
+            points = " ".join(
+                f"{x + 4 + k * step:.1f},{y + height - v / top * (height - 20):.1f}"
+                for k, v in enumerate(values)
+                if v is not None
+            )
+            parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
+    return "".join([*parts, "</svg>\n"])
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """The table: mean over clips, and the wanted value."""
+
+    def mean(name: str) -> float:
+        return float(np.mean([row[name] for row in rows]))
+
+    own, other = mean("r_own"), mean("r_other")
+    distance, frozen = mean("mouth_distance"), mean("mouth_distance_frozen")
+    return [
+        ["(a) r of lip opening, own speech", f"{own:.3f}", "at least 0.45"],
+        ["(b) the same, another clip's speech", f"{other:.3f}", ""],
+        ["(a) - (b)", f"{own - other:.3f}", "at least 0.35"],
+        [f"(c) mouth landmark distance, px of {SIDE}", f"{distance:.2f}", "below frozen"],
+        ["the same, first frame frozen", f"{frozen:.2f}", ""],
+        ["(d) SSIM", f"{mean('ssim'):.3f}", ""],
+        ["(d) PSNR, dB", f"{mean('psnr'):.2f}", ""],
+    ]
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="A data set of dh-prep with a test split.")],
+    checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or a checkpoint.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for numbers, curves and frames.")],
+    clips: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    sampler: str = "ddim",
+    steps: int = 10,
+    batch: Annotated[int, typer.Option(min=1, help="Videos drawn side by side.")] = 19,
+    seed: int = 0,
+) -> None:
+    """Prints how well the lips of the test clips follow their speech."""
+    path = resolve(checkpoint)
+    device = choose_device("auto")
+    model, info = load_model(path, device)
+    config = SampleConfig(
+        sampler=sampler,  # type: ignore[arg-type]
+        steps=steps,
+        seed=seed,
+        precision=choose_precision("auto", device),
+    )
+    samples = list(islice(read_samples(data, "test"), clips))
+    begin = time.perf_counter()
+    drawn = draw(model, info, samples, config, batch)
+    seconds = time.perf_counter() - begin
+    tracker = MediaPipeTracker(locate("face_landmarker.task"))
+    rows = [measure(clip, tracker) for clip in drawn]
+    print(header(f"python {shlex.join(sys.argv)}", ["torch"]))
+    frames = 2 * sum(len(clip.own) for clip in drawn)
+    print(
+        f"{path.name}, step {read_info(path).step}, {info.preset.unet.image_size} px, {len(rows)} "
+        f"test clips; {sampler}, {steps} calls a frame, {seconds / frames:.3f} s a frame on "
+        f"{torch.get_num_threads()} threads\n"
+    )
+    print(markdown(["mean over clips", "value", "wanted"], summary(rows)))
+    write_json(out / "talk.json", {"options": vars(config), "clips": rows})
+    (out / "lips.svg").write_text(curves_svg(rows), encoding="utf-8")
+    for clip in drawn[:_SHOWN]:
+        write_image(out / "frames" / f"{clip.key}.png", sheet(clip))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,107 @@
+"""The training recipe: its options, and what follows from them at each step."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class MotionCorruption:
+    """How motion frames are spoilt in training.
+
+    In training the motion frames are real, in sampling generated: a network that saw only clean
+    ones copies their flaws, and lets them grow (the paper's own limit: 8-9 s). So each training
+    frame draws a level, uniform in [0, 1], and each kind of damage is done to its motion frames at
+    that share of the strength named here. Zeros are the paper.
+
+    Attributes:
+        noise: standard deviation of Gaussian noise, in the frames' range of [-1, 1].
+        blur: standard deviation of a Gaussian blur, in per cent of the side.
+        colour: largest shift of each colour channel, and of contrast about grey, as a share of
+            their range.
+        compression: 1 is JPEG at quality 5, at level 1; less is milder in proportion.
+        told: whether the network is told the level. In sampling it is then told `sampled`.
+        sampled: the level that the network is told in sampling, if it is told one.
+    """
+
+    noise: float = 0.0
+    blur: float = 0.0
+    colour: float = 0.0
+    compression: float = 0.0
+    told: bool = False
+    sampled: float = 0.3
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is done at all."""
+        return bool(self.noise or self.blur or self.colour or self.compression)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The recipe.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: frames a step, over all workers.
+        learning_rate: of Adam.
+        accumulate: parts that each worker's share of a batch is computed in, one after another;
+            more parts take less memory and give the same step.
+        warmup: steps of linear warm-up.
+        decays: the rate is multiplied by `decay` at the end of each of this many equal parts of the
+            run; 0 is never. The paper's is 18.
+        decay: see `decays`.
+        cooldown: share of the run, at its end, over which the rate falls to zero on a line.
+        clip_norm: largest norm of the gradient; 0 is no limit (the paper).
+        ema_half_life: of the averaged weights, in steps; 0 is no averaging (the paper).
+        drop_motion: share of training frames whose motion frames are replaced by the identity
+            frame, as at the start of a clip; makes the network listen.
+        motion: what is done to the motion frames of the others.
+        speech_noise: standard deviation of the noise on speech features, in units of each
+            coefficient's own; half of it is common to a frame's windows, as another microphone
+            would be. Keeps a network that hears few recordings from knowing them by heart.
+        lambda_lips: weight of an auxiliary loss: the target's lip shape, read off its speech
+            embedding by a linear layer. The embeddings then say what lips do long before the
+            network's own gradient would have taught them; 0 in the paper.
+        mouth_box: whose mouth the lip loss looks at: that of the `target` frame, as eq. 18 has it,
+            or that of the `identity` frame, as the released loader does by mistake: the box then
+            lies where the mouth was in another frame, and misses it when the head has moved.
+        frames_per_clip: training frames drawn each time a clip is read.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    accumulate: int = 1
+    warmup: int = 0
+    decays: int = 0
+    decay: float = 0.8
+    cooldown: float = 0.0
+    clip_norm: float = 0.0
+    ema_half_life: float = 0.0
+    drop_motion: float = 0.0
+    motion: MotionCorruption = field(default_factory=MotionCorruption)
+    speech_noise: float = 0.0
+    lambda_lips: float = 0.0
+    mouth_box: Literal["target", "identity"] = "target"
+    frames_per_clip: int = 8
+
+
+def learning_rate(step: int, recipe: TrainConfig) -> float:
+    """Linear warm-up, `decays` equal stages each at `decay` of the last, linear cool-down."""
+    rate = recipe.learning_rate * min(1.0, (step + 1) / max(1, recipe.warmup))
+    if recipe.decays:
+        rate *= recipe.decay ** (step * recipe.decays // recipe.steps)
+    if recipe.cooldown:
+        rate *= min(1.0, max(0, recipe.steps - step) / (recipe.cooldown * recipe.steps))
+    return rate
+
+
+def ema_decay(step: int, recipe: TrainConfig) -> float:
+    """Share of the old average that stays; rises from 0 so that early weights are forgotten."""
+    if not recipe.ema_half_life:
+        return 0.0
+    half_life = min(recipe.ema_half_life, step / 10)
+    return math.exp2(-1 / half_life)
