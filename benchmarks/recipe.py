@@ -73,8 +73,17 @@ def check_speech(data: Path, info: Info) -> None:
         UserError: it has others.
     """
     given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
-    if (given.steps, given.coefficients) != (taken.steps, taken.coefficients):
+    if not given.fits(taken):
         raise UserError(
-            f"the checkpoint takes speech features of {taken.steps} x {taken.coefficients}, {data} "
-            f"has {given.steps} x {given.coefficients}; prepare it as the training data was"
+            f"the checkpoint takes speech features {_told(taken, given)}, {data} has "
+            f"{_told(given, taken).removeprefix('of ')}; prepare it as the training data was"
         )
+
+
+def _told(one: SpeechFormat, other: SpeechFormat) -> str:
+    """What of a format tells it from another."""
+    if one.name != other.name:
+        return one.name
+    if (one.steps, one.coefficients) != (other.steps, other.coefficients):
+        return f"of {one.steps} x {one.coefficients}"
+    return f"of the encoder {one.encoder[:10]}"

@@ -1,4 +1,7 @@
-"""Checkpoints: one safetensors file with JSON beside it, whole or absent; nothing is unpickled."""
+"""Checkpoints: one safetensors file with JSON beside it, whole or absent; nothing is unpickled.
+
+Where a checkpoint is only read, the authors' files are taken too, see `model.released`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from model.lightning import is_torch_file
 from model.network import SpeechFormat, TalkingHead
 from model.presets import Preset, from_json
+from model.released import load_released
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, read_json, write_json
 
@@ -66,6 +71,15 @@ def save(path: Path, state: TrainingState, info: Info) -> None:
     tensors |= {_AVERAGE + name: value for name, value in state.average.state_dict().items()}
     for index, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"{_ADAM}{index}.{name}": value for name, value in moments.items()}
+    _write(path, tensors, info)
+
+
+def save_average(path: Path, model: TalkingHead, info: Info) -> None:
+    """Writes a model alone, as one would publish it: it samples, but its run cannot be resumed."""
+    _write(path, {_AVERAGE + name: value for name, value in model.state_dict().items()}, info)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], info: Info) -> None:
     with atomic_path(path) as temporary:
         save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
         # safetensors writes files that only their owner can read; ours are like any other file.
@@ -101,7 +115,7 @@ def latest(run: Path) -> Path | None:
 
 
 def resolve(path: Path) -> Path:
-    """A checkpoint file from a file or a run's folder.
+    """A checkpoint file from a file or a run's folder; the authors' files are taken as well.
 
     Raises:
         UserError: there is none; the sentence says what was looked for.
@@ -115,11 +129,18 @@ def resolve(path: Path) -> Path:
         return found
     if not path.exists():
         raise UserError(f"no such checkpoint: {path}")
+    if is_released(path):
+        return path
     if not path.with_suffix(".json").exists():
         raise UserError(
             f"{path} has no {path.stem}.json beside it; copy both files of a checkpoint"
         )
     return path
+
+
+def is_released(path: Path) -> bool:
+    """Whether a file is a checkpoint of PyTorch, as the authors' are, and not one of ours."""
+    return path.suffix != ".safetensors" and is_torch_file(path)
 
 
 def read_info(path: Path) -> Info:
@@ -141,11 +162,14 @@ def read_info(path: Path) -> Info:
 
 
 def load_model(path: Path, device: torch.device) -> tuple[TalkingHead, Info]:
-    """The averaged model of a checkpoint, ready to sample.
+    """The averaged model of a checkpoint, or the authors' model, ready to sample.
 
     Raises:
         UserError: the file is no checkpoint, or its tensors do not fit its JSON.
     """
+    if is_released(path):
+        model, preset, step = load_released(path, device)
+        return model, Info(preset, model.speech, step, seed=0)
     info = read_info(path)
     model = TalkingHead(info.preset, info.speech)
     _fill(model, _tensors(path, _AVERAGE), path)

@@ -136,9 +136,18 @@ def train_command(
 def sample_command(
     *,
     checkpoint: Annotated[
-        Path, typer.Option(help="A run's folder (its last checkpoint), or a .safetensors file.")
+        Path,
+        typer.Option(
+            help="A run's folder (its last checkpoint), a .safetensors file, or a checkpoint of "
+            "the authors (Lightning .ckpt, TorchScript demo .pt)."
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="The mp4 to write; a folder with --pairs.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The mp4 to write; a folder with --pairs; a .safetensors file alone: the model."
+        ),
+    ],
     face: Annotated[Path | None, typer.Option(help="A picture or a video with one face.")] = None,
     speech: Annotated[Path | None, typer.Option(help="A recording, any container.")] = None,
     pairs: Annotated[
@@ -162,20 +171,27 @@ def sample_command(
     The face is found and aligned as the training clips were. The video carries the recording's
     own sound and says in its metadata that it is synthetic. With --pairs, videos that are there
     already are kept, and a pair that cannot be used is named (exit code 1).
+
+    With no face, and an --out that ends in .safetensors, the checkpoint's model is written there
+    instead: the authors' files become ours, and ours lose what only their training needs.
     """
     from model.checkpoint import load_model, resolve
     from model.device import choose_device, choose_precision
     from model.generate import SampleConfig
-    from model.talk import make_ready
+    from model.talk import features_of, make_ready
     from pipeline.landmarks import MediaPipeTracker
     from pipeline.weights import locate
 
+    if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
+        _convert(checkpoint, out)
+        return
     jobs = _jobs(face, speech, pairs, out, seed)
     chosen = choose_device(device)
     model, info = load_model(resolve(checkpoint), chosen)
     config = SampleConfig(
         sampler=sampler, steps=steps, precision=choose_precision(precision, chosen)
     )
+    featurise = features_of(info.speech, weights_dir)
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
     failed = 0
     for begin in range(0, len(jobs), batch):
@@ -183,7 +199,7 @@ def sample_command(
         seeds: list[int] = []
         for number, job in jobs[begin : begin + batch]:
             try:
-                ready.append(make_ready(job, tracker, info.preset))
+                ready.append(make_ready(job, tracker, info.preset, featurise))
                 seeds.append(number)
             except UserError as error:
                 if pairs is None:
@@ -194,6 +210,19 @@ def sample_command(
             _talk(model, info.preset, ready, config, seeds)
     if failed:
         raise typer.Exit(1)
+
+
+def _convert(checkpoint: Path, out: Path) -> None:
+    """Writes the model of a checkpoint as one of ours, and says what it is."""
+    from model.transfer import convert
+
+    info = convert(checkpoint, out)
+    unet = info.preset.unet
+    motion = "RGB" if unet.motion_channels == 3 else "grey"
+    print(
+        f"wrote {out} and {out.stem}.json: preset {info.preset.name}, {unet.image_size} x "
+        f"{unet.image_size}, {unet.motion_frames} {motion} motion frames, {info.speech.name} speech"
+    )
 
 
 def _jobs(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
-from model.speech_encoder import SpeechEncoder
+from model.speech_encoder import GivenEmbeddings, SpeechEncoder
 from model.unet import UNet
 
 if TYPE_CHECKING:
     from model.presets import Preset
+    from model.scripted import ScriptedUNet
+    from pipeline.options import Speech
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,37 @@ class SpeechFormat:
         coefficients: of each step.
         mean: (coefficients,) over the training data.
         std: (coefficients,).
+        name: which features these are, see `pipeline.speech.SHAPES`.
+        encoder: SHA-256 of the file of the encoder that made them; empty for mfcc, or where it is
+            not known.
     """
 
     steps: int
     coefficients: int
     mean: list[float]
     std: list[float]
+    name: Speech = "mfcc"
+    encoder: str = ""
 
     @classmethod
     def of(cls, speech: dict[str, Any]) -> SpeechFormat:
-        """From the `speech` entry of a `dataset.json` or a checkpoint."""
-        return cls(speech["steps"], speech["coefficients"], speech["mean"], speech["std"])
+        """From the `speech` entry of a `dataset.json` or a checkpoint; the oldest name nothing."""
+        return cls(
+            speech["steps"],
+            speech["coefficients"],
+            speech["mean"],
+            speech["std"],
+            speech.get("name", "mfcc"),
+            speech.get("encoder", ""),
+        )
+
+    def fits(self, other: SpeechFormat) -> bool:
+        """Whether features of the one mean the same as those of the other."""
+        same = (self.name, self.steps, self.coefficients)
+        known = self.encoder and other.encoder
+        return same == (other.name, other.steps, other.coefficients) and (
+            not known or self.encoder == other.encoder
+        )
 
 
 @dataclass(frozen=True)
@@ -60,19 +82,17 @@ class TalkingHead(nn.Module):
     Args:
         preset: shape of both.
         speech: the features' format.
+        unet: a network that is there already; None makes a fresh one.
     """
 
-    def __init__(self, preset: Preset, speech: SpeechFormat) -> None:
+    def __init__(
+        self, preset: Preset, speech: SpeechFormat, unet: UNet | ScriptedUNet | None = None
+    ) -> None:
         super().__init__()
-        self.unet = UNet(preset.unet)
-        self.speech_encoder = SpeechEncoder(
-            speech.steps,
-            speech.coefficients,
-            preset.unet.base_channels,
-            hidden=preset.speech_hidden,
-            mean=speech.mean,
-            std=speech.std,
-        )
+        self.speech = speech
+        # A scripted one is called in the same way, and is only ever called.
+        self.unet = cast("UNet", unet) if unet is not None else UNet(preset.unet)
+        self.speech_encoder = _speech_encoder(preset, speech)
         # Reads the lip shape off a speech embedding; used in training only.
         self.lip_reader = nn.Linear(preset.unet.base_channels, 40)
         self.level_embed = _level_embedding(preset) if preset.train.motion.told else None
@@ -85,6 +105,20 @@ class TalkingHead(nn.Module):
             speech = speech + self.level_embed(conditions.level[:, None])[:, None]
         output: Tensor = self.unet(x, t, conditions.identity, conditions.motion, speech)
         return output
+
+
+def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | GivenEmbeddings:
+    width = preset.unet.base_channels
+    if speech.name == "released":
+        return GivenEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
+    return SpeechEncoder(
+        speech.steps,
+        speech.coefficients,
+        width,
+        hidden=preset.speech_hidden,
+        mean=speech.mean,
+        std=speech.std,
+    )
 
 
 def _level_embedding(preset: Preset) -> nn.Module:

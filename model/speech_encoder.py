@@ -1,4 +1,8 @@
-"""Speech features to one embedding a video frame; trained together with the network."""
+"""Speech features to one embedding a video frame; trained together with the network.
+
+`SpeechEncoder` learns from MFCC what to listen for; `GivenEmbeddings` is for features that an
+encoder trained elsewhere has made already, such as the authors'.
+"""
 
 from __future__ import annotations
 
@@ -61,3 +65,34 @@ class SpeechEncoder(nn.Module):
         windows = (windows - self.mean) / self.std
         embeddings: Tensor = self.layers(windows.transpose(1, 2))
         return embeddings.reshape(*features.shape[:-1], -1)
+
+
+class GivenEmbeddings(nn.Module):
+    """Embeddings of another encoder, as they are, for a network of their width.
+
+    A network of another width is given a linear map of them, standardised.
+
+    Args:
+        given: width of the features.
+        width: of the embeddings that the network takes.
+        mean: (given,) of the training data.
+        std: (given,).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, given: int, width: int, *, mean: Sequence[float], std: Sequence[float]
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std).clamp_min(1e-3))
+        self.map = nn.Linear(given, width) if given != width else None
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(…, given) features to (…, width) embeddings."""
+        if self.map is None:
+            return features
+        embeddings: Tensor = self.map((features - self.mean) / self.std)
+        return embeddings

@@ -13,6 +13,7 @@ import numpy as np
 from model.generate import SampleConfig, generate
 from pipeline.alignment import crop, transforms
 from pipeline.errors import UserError
+from pipeline.files import sha256_file
 from pipeline.media import (
     FPS,
     IMAGE_SUFFIXES,
@@ -23,7 +24,8 @@ from pipeline.media import (
     read_image,
     write_video,
 )
-from pipeline.speech import mfcc_windows
+from pipeline.speech import SHAPES, mfcc_windows, speech_features
+from pipeline.weights import locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,9 +33,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.network import TalkingHead
+    from model.network import SpeechFormat, TalkingHead
     from model.presets import Preset
     from pipeline.landmarks import Tracker
+    from pipeline.speech import Featurise
 
 # Written into every file: a viewer, a platform or a classifier can tell what this is.
 SYNTHETIC = {
@@ -124,7 +127,9 @@ def read_face(path: Path, tracker: Tracker, size: int) -> NDArray[np.uint8]:
     return next(crop([frames[first]], matrices, size))
 
 
-def read_speech(path: Path) -> tuple[NDArray[np.float32], Audio]:
+def read_speech(
+    path: Path, featurise: Featurise = mfcc_windows
+) -> tuple[NDArray[np.float32], Audio]:
     """Speech features of a recording, and its sound as it is.
 
     Returns:
@@ -141,7 +146,33 @@ def read_speech(path: Path) -> tuple[NDArray[np.float32], Audio]:
     sound = read_audio(path, rate=None, mono=False)
     if sound.rate not in _AAC_RATES:
         sound = read_audio(path, rate=48_000, mono=False)
-    return mfcc_windows(heard.samples, frames), sound
+    return featurise(heard.samples, frames), sound
+
+
+def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featurise:
+    """What computes the speech features that a model takes.
+
+    Args:
+        speech: the model's format.
+        weights_dir: the user's folder of pretrained files.
+
+    Raises:
+        UserError: the authors' encoder is needed and absent, or another than in training.
+    """
+    if speech.name != "released":
+        return mfcc_windows
+    encoder = locate("audio_encoder.pt", weights_dir)
+    if speech.encoder not in ("", sha256_file(encoder)):
+        raise UserError(
+            f"{encoder} is another speech encoder than the model was trained with (SHA-256 "
+            f"{speech.encoder})"
+        )
+    if speech.coefficients != SHAPES["released"].dim:
+        raise UserError(
+            f"the model takes speech embeddings of {speech.coefficients} numbers; the authors' "
+            f"encoder makes {SHAPES['released'].dim}"
+        )
+    return speech_features("released", encoder)
 
 
 @dataclass(frozen=True)
@@ -161,7 +192,9 @@ class Ready:
     audio: Audio
 
 
-def make_ready(job: Job, tracker: Tracker, preset: Preset) -> Ready:
+def make_ready(
+    job: Job, tracker: Tracker, preset: Preset, featurise: Featurise = mfcc_windows
+) -> Ready:
     """Reads a job's face and recording.
 
     Raises:
@@ -169,7 +202,7 @@ def make_ready(job: Job, tracker: Tracker, preset: Preset) -> Ready:
     """
     # Crops of training are 128 or more; a smaller model's frames are averages of those.
     face = read_face(job.face, tracker, max(128, preset.unet.image_size))
-    return Ready(job, face, *read_speech(job.speech))
+    return Ready(job, face, *read_speech(job.speech, featurise))
 
 
 def talk(

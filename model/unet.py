@@ -21,6 +21,16 @@ M = TypeVar("M", bound=nn.Module)
 class UNetConfig:
     """Shape of the network.
 
+    Where the paper's text and the released network differ, the defaults are the released one's, so
+    that its weights fit and mean what they meant:
+
+    - attention: the text has it in the middle block alone, with 4 heads; the released
+      configuration has it at 32 x 32 as well (`attention_resolutions`). It names 4 heads too, but
+      also heads of 64 channels, which take precedence: 12 of them in the 768 channels of these
+      layers (`heads`, `head_channels`). The text's: `attention_resolutions=(), heads=4`.
+    - time: the released frequencies fall four times more slowly than the usual ones of
+      Dhariwal and Nichol, from whom the text takes its network (`time_exponent`).
+
     Attributes:
         image_size: side S of the frames in pixels.
         base_channels: channels of the first level, and width of a speech embedding.
@@ -29,6 +39,8 @@ class UNetConfig:
         attention_resolutions: sides of the feature maps with attention, besides the middle block.
             The paper's text has none; the released configuration has 32.
         head_channels: channels of an attention head.
+        heads: attention heads of every attention layer, however wide it is (the paper's text: 4);
+            0 takes as many as have `head_channels` each.
         norm_groups: groups of GroupNorm; 32 in the paper, fewer for networks so narrow that a group
             would be one channel.
         dropout: in residual blocks.
@@ -48,6 +60,7 @@ class UNetConfig:
     res_blocks: int = 2
     attention_resolutions: tuple[int, ...] = (32,)
     head_channels: int = 64
+    heads: int = 0
     norm_groups: int = 32
     dropout: float = 0.1
     motion_channels: Literal[1, 3] = 3
@@ -65,6 +78,10 @@ class UNetConfig:
     def speech_window(self) -> int:
         """Number of speech embeddings that a frame is given."""
         return 2 * self.speech_context + 1
+
+    def heads_of(self, channels: int) -> int:
+        """Attention heads of a layer of so many channels."""
+        return self.heads or max(1, channels // self.head_channels)
 
 
 def time_embedding(t: Tensor, width: int, exponent: Literal["released", "standard"]) -> Tensor:
@@ -159,7 +176,7 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, config: UNetConfig) -> None:
         super().__init__()
-        self._heads = max(1, channels // config.head_channels)
+        self._heads = config.heads_of(channels)
         self.norm = nn.GroupNorm(config.norm_groups, channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.proj_out = _zero(nn.Conv1d(channels, channels, 1))

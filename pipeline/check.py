@@ -124,7 +124,7 @@ class _ShardCheck:
         self._stem = entry["name"].removesuffix(".tar")
         self._entry = entry
         self._dataset = dataset
-        self._speech = SpeechStatistics()
+        self._speech = SpeechStatistics(dataset["speech"]["coefficients"])
         self.rows = pd.DataFrame(columns=COLUMNS)
         self.samples = self.frames = 0
 

@@ -51,7 +51,7 @@ def filter_dataset(
     with progress("shards", len(names)) as step:
         for name, entry in zip(names, dataset["shards"], strict=True):
             if f"{name}.json" not in done:
-                _copy(source, out, name, entry, merged)
+                _copy(source, out, name, entry, merged, dataset["speech"]["coefficients"])
             step()
     about = About(dataset["source"], dataset["licence"])
     return conclude(out, names, options, about)
@@ -67,7 +67,14 @@ def tighter(a: Limits, b: Limits) -> Limits:
     return Limits(**merged)
 
 
-def _copy(source: Folder, out: Folder, name: str, entry: dict[str, Any], limits: Limits) -> None:
+def _copy(
+    source: Folder,
+    out: Folder,
+    name: str,
+    entry: dict[str, Any],
+    limits: Limits,
+    coefficients: int,
+) -> None:
     """One shard: its samples that keep the limits, and the rows of all."""
     table = parse_rows(source.read_bytes(f"{name}.parquet"))
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
@@ -77,7 +84,7 @@ def _copy(source: Folder, out: Folder, name: str, entry: dict[str, Any], limits:
             if broken:
                 row |= {"status": "skipped", "stage": "filter", "reason": broken}
     kept = {row["clip_id"] for row in rows if row["status"] == "ok"}
-    speech = SpeechStatistics()
+    speech = SpeechStatistics(coefficients)
     with out.write(f"{name}.tar") as tar:
         with open_shard(tar) as add:
             for key, members in read_tar(source / f"{name}.tar"):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Landmarks = Literal["mediapipe", "fan"]
 Cuts = Literal["longest", "split", "drop"]
+Speech = Literal["mfcc", "released"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class PrepOptions:
     Attributes:
         image_size: side S of the crops in pixels.
         landmarks: landmark backend.
-        speech: speech features.
+        speech: speech features: `mfcc`, or `released` for the embeddings of the authors' encoder.
+        speech_encoder: SHA-256 of that encoder's file, so that no two are mixed; empty for mfcc.
         smoothing: of the alignment over time, see `pipeline.alignment.smooth`.
         clips_per_shard: clips that share a tar.
         bridge_frames: gaps in the landmarks of up to this many frames are interpolated.
@@ -33,7 +35,8 @@ class PrepOptions:
 
     image_size: int = 128
     landmarks: Landmarks = "mediapipe"
-    speech: Literal["mfcc"] = "mfcc"
+    speech: Speech = "mfcc"
+    speech_encoder: str = ""
     smoothing: Smoothing = "authors"
     clips_per_shard: int = 32
     bridge_frames: int = 5
@@ -46,7 +49,10 @@ class PrepOptions:
 
     def of_a_sample(self) -> dict[str, Any]:
         """The options without the limits, which choose samples and do not shape them."""
-        return {name: value for name, value in asdict(self).items() if name != "limits"}
+        told = {name: value for name, value in asdict(self).items() if name != "limits"}
+        if not self.speech_encoder:
+            del told["speech_encoder"]
+        return told
 
 
 def flat_options(options: dict[str, Any]) -> dict[str, Any]:

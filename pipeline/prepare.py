@@ -13,7 +13,6 @@ from pipeline.errors import UserError
 from pipeline.files import printable, sha256_file
 from pipeline.media import FPS
 from pipeline.sample import SCHEMA_VERSION, Meta, Sample
-from pipeline.speech import MFCC_DIM
 from pipeline.stages import Clip, Skip
 from pipeline.store import local_copy
 
@@ -149,7 +148,7 @@ def to_sample(clip: Clip, digest: str) -> Sample:
         split=row.split,
         frames=len(clip.crops),
         image_size=clip.options.image_size,
-        speech_dim=MFCC_DIM,
+        speech_dim=clip.speech.shape[1],
         source_fps=round(info.fps, 3),
         source_size=[info.width, info.height],
         source_audio_rate=info.audio_rate,

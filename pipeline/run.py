@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.plan import About
 from pipeline.sample import SCHEMA_VERSION
 from pipeline.shards import DATASET_FILE
-from pipeline.speech import COEFFICIENTS, MFCC_DIM, STEPS
+from pipeline.speech import SHAPES
 from pipeline.splits import in_several
 from pipeline.store import Folder
 from pipeline.workers import run_on_ray
@@ -97,7 +97,8 @@ def conclude(
     """Writes `dataset.json` from the marks of the shards of these names, and returns it."""
     _sweep(out)  # nothing may have been left to do, and yet halves lie there
     marks = [json.loads(data) for data in out.read_many([f"{n}.json" for n in names]).values()]
-    total = SpeechStatistics()
+    shape = SHAPES[options["speech"]]
+    total = SpeechStatistics(shape.coefficients)
     splits: dict[str, set[str]] = {}
     for mark in marks:
         total.merge(mark.pop("speech"))
@@ -124,9 +125,11 @@ def conclude(
             "in_several_splits": in_several(splits),
         },
         "speech": {
-            "dim": MFCC_DIM,
-            "steps": STEPS,
-            "coefficients": COEFFICIENTS,
+            "name": options["speech"],
+            "encoder": options.get("speech_encoder", ""),
+            "dim": shape.dim,
+            "steps": shape.steps,
+            "coefficients": shape.coefficients,
             "mean": np.round(mean, 5).tolist(),
             "std": np.round(deviation, 5).tolist(),
         },

@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.files import printable
 from pipeline.limit_options import with_limits
 from pipeline.limits import Limits
-from pipeline.options import Cuts, Landmarks, PrepOptions
+from pipeline.options import Cuts, Landmarks, PrepOptions, Speech
 from pipeline.progress import progress
 
 if TYPE_CHECKING:
@@ -68,7 +68,12 @@ def run(
         ),
     ] = PrepOptions.landmarks,
     speech: Annotated[
-        Literal["mfcc"], typer.Option(help="Speech features.", rich_help_panel=_SAMPLES)
+        Speech,
+        typer.Option(
+            help="Speech features: mfcc, or released (the authors' speech encoder, which you "
+            "download: dh-prep doctor says where).",
+            rich_help_panel=_SAMPLES,
+        ),
     ] = PrepOptions.speech,
     smoothing: Annotated[
         Smoothing,
@@ -150,6 +155,7 @@ def run(
         image_size=image_size,
         landmarks=landmarks,
         speech=speech,
+        speech_encoder=_encoder_digest(speech, weights_dir),
         smoothing=smoothing,
         clips_per_shard=clips_per_shard,
         cuts=cuts,
@@ -185,6 +191,14 @@ def run(
     else:
         say(f"nothing to do: all {len(shards)} shards in {out} were already done")
     _conclude(folder, shards, options, about)
+
+
+def _encoder_digest(speech: Speech, weights_dir: Path | None) -> str:
+    """SHA-256 of the speech encoder that the run reads, empty where it reads none."""
+    from pipeline.files import sha256_file
+    from pipeline.weights import locate
+
+    return sha256_file(locate("audio_encoder.pt", weights_dir)) if speech == "released" else ""
 
 
 def _show(ended: Iterator[list[dict[str, Any]]], total: int) -> None:

@@ -1,12 +1,14 @@
 """Speech features, one vector a video frame: windows of MFCC centred on the frame.
 
 The window is that of the authors' speech encoder: 3200 samples (0.2 s) every 640, silence of 1280
-samples on both sides of the recording, so that window k is centred on frame k.
+samples on both sides of the recording, so that window k is centred on frame k. What that encoder
+makes of the same windows are the features `released`, see `pipeline.released_speech`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from python_speech_features import mfcc
@@ -15,7 +17,15 @@ from python_speech_features.sigproc import preemphasis
 from pipeline.media import SAMPLE_RATE, SAMPLES_PER_FRAME, fit_audio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from numpy.typing import NDArray
+
+    from pipeline.options import Speech
+
+# (N,) int16 mono 16 kHz sound and T, the number of video frames, to (T, F) float32 features.
+Featurise: TypeAlias = "Callable[[NDArray[np.int16], int], NDArray[np.float32]]"
 
 COEFFICIENTS = 13
 STEPS = 18  # MFCC vectors of 25 ms every 10 ms that fit into 0.2 s
@@ -25,6 +35,48 @@ _MARGIN = 1280
 _LENGTH, _STEP = 400, 160  # samples of a vector and between two
 _EMPHASIS = 0.97
 _BLOCK = 4096  # vectors computed at once
+
+
+@dataclass(frozen=True)
+class SpeechShape:
+    """The shape of a frame's features.
+
+    Attributes:
+        steps: vectors in time.
+        coefficients: of each vector; mean and deviation are taken of each.
+    """
+
+    steps: int
+    coefficients: int
+
+    @property
+    def dim(self) -> int:
+        """F, numbers a frame."""
+        return self.steps * self.coefficients
+
+
+SHAPES: dict[Speech, SpeechShape] = {
+    "mfcc": SpeechShape(STEPS, COEFFICIENTS),
+    "released": SpeechShape(1, 256),
+}
+
+
+def speech_features(name: Speech, encoder: Path | None = None) -> Featurise:
+    """What computes the features of a name.
+
+    Args:
+        name: a key of `SHAPES`.
+        encoder: the authors' speech encoder, which `released` needs.
+
+    Raises:
+        UserError: the encoder's file cannot be used.
+    """
+    if name == "mfcc":
+        return mfcc_windows
+    from pipeline.released_speech import ReleasedSpeech
+
+    assert encoder is not None
+    return ReleasedSpeech(encoder)
 
 
 def mfcc_windows(samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from pipeline.mouth import mouth_boxes, mouth_opening
 from pipeline.pose import head_pose
 from pipeline.sample import PackedFrames, pack_faithfully
 from pipeline.sharpness import sharpness
-from pipeline.speech import log_energy, mfcc_windows
+from pipeline.speech import log_energy, speech_features
 from pipeline.synchrony import lag_and_correlation
 from pipeline.voice import speech_share
 
@@ -30,11 +30,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.manifest import ManifestRow
-    from pipeline.options import PrepOptions
+    from pipeline.options import Landmarks, PrepOptions
+    from pipeline.speech import Featurise
 
 _LOOK_EVERY = 5  # frames between two of which pose and sharpness are measured
 _TURN = 32  # frames that are decoded before the networks look at them
 _FARTHEST = 5  # frames between lips and sound; farther, one clip's noise would win
+_LANDMARKS: dict[Landmarks, list[str]] = {
+    "mediapipe": ["face_landmarker.task"],
+    "fan": ["s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"],
+}
+_ENCODER = "audio_encoder.pt"
 
 
 @dataclass(frozen=True)
@@ -162,22 +168,26 @@ def _with_face(clip: Clip, part: Stretch, shot: int) -> Clip:
     return replace(clip, stretch=part, shot=shot, measures=clip.measures | found)
 
 
-def speech(clip: Clip) -> Clip | Skip:
-    """Speech features of the kept frames, with the sound around them as context."""
-    assert clip.stretch is not None
-    kept, length = clip.stretch.frames, len(clip.stretch)
-    features = mfcc_windows(clip.audio, clip.length)[kept]
-    audio = fit_audio(clip.audio, clip.length)[kept.start * 640 : kept.stop * 640]
-    energy = log_energy(audio, length)
-    opening = mouth_opening(clip.stretch.points)
-    lag, correlation = lag_and_correlation(opening, energy, max_lag=_FARTHEST)
-    found = {
-        "loudness": float(energy.mean()),
-        "speech_share": speech_share(audio),
-        "av_lag": lag,
-        "av_correlation": correlation,
-    }
-    return replace(clip, speech=features, audio=audio, measures=clip.measures | found)
+def hear(featurise: Featurise) -> Stage:
+    """The stage that computes the speech features, with the sound around them as context."""
+
+    def speech(clip: Clip) -> Clip | Skip:
+        assert clip.stretch is not None
+        kept, length = clip.stretch.frames, len(clip.stretch)
+        features = featurise(clip.audio, clip.length)[kept]
+        audio = fit_audio(clip.audio, clip.length)[kept.start * 640 : kept.stop * 640]
+        energy = log_energy(audio, length)
+        opening = mouth_opening(clip.stretch.points)
+        lag, correlation = lag_and_correlation(opening, energy, max_lag=_FARTHEST)
+        found = {
+            "loudness": float(energy.mean()),
+            "speech_share": speech_share(audio),
+            "av_lag": lag,
+            "av_correlation": correlation,
+        }
+        return replace(clip, speech=features, audio=audio, measures=clip.measures | found)
+
+    return speech
 
 
 def align(clip: Clip) -> Clip | Skip:
@@ -209,7 +219,8 @@ def default_stages(options: PrepOptions, weights: dict[str, Path]) -> list[Stage
         options: of the run.
         weights: paths of the pretrained files by name, from `needed_weights`.
     """
-    return [decode, track_face(_tracker(options, weights)), speech, align]
+    featurise = speech_features(options.speech, weights.get(_ENCODER))
+    return [decode, track_face(_tracker(options, weights)), hear(featurise), align]
 
 
 def _tracker(options: PrepOptions, weights: dict[str, Path]) -> Tracker:
@@ -219,13 +230,11 @@ def _tracker(options: PrepOptions, weights: dict[str, Path]) -> Tracker:
         from pipeline.fan import FanTracker
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return FanTracker(*(weights[name] for name in needed_weights(options)), device=device)
+        return FanTracker(*(weights[name] for name in _LANDMARKS["fan"]), device=device)
     return MediaPipeTracker(weights["face_landmarker.task"])
 
 
 def needed_weights(options: PrepOptions) -> list[str]:
     """Names of the pretrained files that the stages of `options` read."""
-    return {
-        "mediapipe": ["face_landmarker.task"],
-        "fan": ["s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"],
-    }[options.landmarks]
+    encoder = [_ENCODER] if options.speech == "released" else []
+    return [*_LANDMARKS[options.landmarks], *encoder]

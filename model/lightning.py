@@ -1,0 +1,161 @@
+"""PyTorch Lightning checkpoints: their tensors and plain values, without bringing objects to life.
+
+A checkpoint is a pickle, and a pickle can run anything. `torch.load(weights_only=True)` builds
+tensors and plain containers alone; it refuses whole files, though, for one object it does not know,
+and Lightning writes such objects: hyper-parameters as a Namespace or of OmegaConf, and in the
+authors' case the picture transforms of torchvision. Those files are read once more with every
+unknown class or function replaced by an inert stand-in, so that still nothing of theirs is
+imported or called.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections import OrderedDict
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_OLD_PICKLE = b"\x80\x02"  # how files of torch.save began before they were zip archives
+
+
+def is_torch_file(path: Path) -> bool:
+    """Whether a file is one of torch.save or torch.jit.save, by its first bytes."""
+    with path.open("rb") as file:
+        first = file.read(4)
+    return first[:2] == _OLD_PICKLE or first == b"PK\x03\x04"
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a file is one of torch.jit.save."""
+    return any(name.endswith("/constants.pkl") for name in _members(path))
+
+
+def _members(path: Path) -> list[str]:
+    """What a zip archive holds; nothing if it is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except zipfile.BadZipFile:
+        return []
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a checkpoint of torch.save holds; tensors stay on the disk until they are used.
+
+    Args:
+        path: of the file; not of TorchScript.
+
+    Returns:
+        Its dictionary. Objects in it that are neither tensors nor plain values are `StandIn`.
+
+    Raises:
+        UserError: it is damaged, or holds no dictionary.
+    """
+    mapped = bool(_members(path))
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+    except Exception:  # noqa: BLE001 - damage and refusal come as half a dozen kinds
+        content = _read_inert(path, mapped=mapped)
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
+    return content
+
+
+def _read_inert(path: Path, *, mapped: bool) -> Any:
+    """The same by the unpickler below."""
+    reader = SimpleNamespace(Unpickler=_InertUnpickler, load=_load, __name__="inert")
+    try:
+        return torch.load(
+            path, map_location="cpu", weights_only=False, mmap=mapped, pickle_module=reader
+        )
+    except Exception as error:  # damage comes as half a dozen kinds
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{path} is not a whole checkpoint of PyTorch ({reason})") from error
+
+
+class StandIn(dict[Any, Any]):
+    """What is left of an object whose class is not ours to run: its items and its state."""
+
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
+        """An empty one, whatever the class would have been given."""
+        return super().__new__(cls)
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        super().__init__()
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+    def __setstate__(self, state: Any) -> None:
+        """Keeps the attributes that the object would have had."""
+        for part in state if isinstance(state, tuple) else (state,):
+            if isinstance(part, dict):
+                self.update(part)
+
+    def append(self, item: Any) -> None:
+        """Keeps an item of what would have been a list."""
+        self[len(self)] = item
+
+    def extend(self, items: Any) -> None:
+        """Keeps items of what would have been a list."""
+        for item in items:
+            self.append(item)
+
+
+def plain(value: Any) -> Any:
+    """A value without stand-ins: Namespace and OmegaConf become the dictionaries they hold."""
+    if isinstance(value, StandIn):
+        for inside in ("_content", "_val"):  # OmegaConf's containers and their leaves
+            if inside in value:
+                return plain(value[inside])
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_rest: Any) -> torch.Tensor:
+    """A tensor over a storage of the file; hooks and the like are left behind."""
+    return torch.empty(0, dtype=storage.dtype).set_(
+        storage._untyped_storage,  # noqa: SLF001
+        offset,
+        size,
+        stride,
+    )
+
+
+def _parameter(data: torch.Tensor, *_rest: Any) -> torch.Tensor:
+    return data
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+    ("torch._utils", "_rebuild_tensor"): _tensor,
+    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch", "Size"): torch.Size,
+    ("torch", "device"): torch.device,
+}
+
+
+class _InertUnpickler(pickle.Unpickler):
+    """Builds tensors and containers; every other class or function becomes a stand-in."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Never imports anything: what a name stands for is looked up in a table of ours."""
+        known = _KNOWN.get((module, name))
+        if known is None and module == "torch" and isinstance(getattr(torch, name, 0), torch.dtype):
+            known = getattr(torch, name)
+        return known or type(name, (StandIn,), {"__module__": module})
+
+
+def _load(file: Any, **kwargs: Any) -> Any:
+    """pickle.load, for the heads of files older than zip."""
+    return _InertUnpickler(file, **kwargs).load()

@@ -1,0 +1,36 @@
+"""TorchScript modules of the authors, which are called and never looked into."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def load_script(path: Path, what: str, device: torch.device | None = None) -> Any:
+    """A TorchScript module, ready to be called.
+
+    Args:
+        path: of the file.
+        what: it should be, for the sentence.
+        device: where it computes; None is the CPU.
+
+    Raises:
+        UserError: it is no TorchScript file.
+    """
+    at = device or torch.device("cpu")
+    try:
+        with warnings.catch_warnings():
+            # PyTorch would rather have another format; these files have this one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            module = torch.jit.load(path, map_location=at)  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path} is not {what}, a TorchScript file ({reason})") from error
+    return module.eval()
