@@ -55,6 +55,10 @@ def train_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Carry on from the last checkpoint.")
     ] = False,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(help="Begin with the weights of a checkpoint, ours or the authors'."),
+    ] = None,
     device: _DeviceOption = "auto",
     precision: _PrecisionOption = "auto",
     memory_format: Annotated[
@@ -91,7 +95,8 @@ def train_command(
     """
     from model.presets import preset as named
     from model.ray_train import train_on_ray
-    from model.train import RunOptions, checkpoint_path, train
+    from model.run import RunOptions, checkpoint_path
+    from model.train import train
 
     chosen = named(preset)
     for name, value in (("steps", steps), ("batch_size", batch_size)):
@@ -108,6 +113,7 @@ def train_command(
         out=out,
         preset=replace(chosen, train=recipe),
         resume=resume,
+        init_from=init_from,
         device=device,
         precision=precision,
         memory_format=memory_format,

@@ -10,11 +10,13 @@ from dataclasses import replace
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from model.checkpoint import latest
+from model.checkpoint import latest, resolve
 from model.device import choose_device
-from model.network import SpeechFormat
+from model.network import SpeechFormat, TalkingHead
+from model.run import checkpoint_to_resume
 from model.team import Team
-from model.train import checkpoint_to_resume, train
+from model.train import train
+from model.transfer import init_from
 from pipeline.errors import UserError
 from pipeline.shards import read_dataset
 from pipeline.workers import ray_session
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from model.train import RunOptions
+    from model.run import RunOptions
 
 _DEATHS = 3  # of workers, in one run, until it is given up
 _LOG, _STOP, _FAILED = "train.log", "stop", "failed"
@@ -61,7 +63,15 @@ def train_on_ray(
         Team(rank, workers).rows(options.preset.train)
     speech = SpeechFormat.of(read_dataset(options.data)["speech"])
     checkpoint_to_resume(options, speech)
-    options = replace(options, data=options.data.absolute(), out=options.out.absolute())
+    source = options.init_from
+    if source is not None:
+        init_from(resolve(source), TalkingHead(options.preset, speech))
+    options = replace(
+        options,
+        data=options.data.absolute(),
+        out=options.out.absolute(),
+        init_from=source.absolute() if source else None,
+    )
     options.out.mkdir(parents=True, exist_ok=True)
     for name in (_STOP, _FAILED):
         (options.out / name).unlink(missing_ok=True)
@@ -144,7 +154,10 @@ def _work(config: dict[str, Any]) -> None:
     team = Team(context.get_world_rank(), context.get_world_size())
     device = get_device().type
     assert choose_device(device).type == device
-    options = replace(options, device=device, resume=latest(options.out) is not None)
+    # After a death the run goes on, whatever it began with.
+    begun = latest(options.out) is not None
+    begins_with = None if begun else options.init_from
+    options = replace(options, device=device, resume=begun, init_from=begins_with)
 
     @contextmanager
     def stop() -> Iterator[Callable[[], bool]]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.objective import Parts
+    from model.run import RunOptions
     from model.team import Team
-    from model.train import RunOptions
 
 QUARTILES = 4
 REPORT = "report.json"

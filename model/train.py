@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import signal
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from model.checkpoint import Info, TrainingState, latest, read_info, restore, rotate, save
-from model.device import (
-    MemoryFormat,
-    Precision,
-    choose_device,
-    choose_memory_format,
-    choose_precision,
-)
-from model.network import SpeechFormat, TalkingHead
+from model.checkpoint import Info, latest, read_info, rotate, save
+from model.device import choose_device, choose_precision
+from model.network import SpeechFormat
 from model.objective import Objective, Parts
 from model.preview import draw_strip
 from model.recipe import ema_decay, learning_rate
+from model.run import begin, checkpoint_path, checkpoint_to_resume
 from model.status import StatusLog
 from model.stream import Clips, Lanes, batches
 from model.team import ALONE, Team
-from pipeline.errors import UserError
 from pipeline.files import write_json
 from pipeline.shards import read_dataset
 
@@ -37,48 +30,12 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from model.checkpoint import TrainingState
     from model.data import Batch
-    from model.presets import Preset
     from model.recipe import TrainConfig
+    from model.run import RunOptions
 
     Stopped = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """One training run.
-
-    Attributes:
-        data: the data set's folder.
-        out: the run's folder.
-        preset: model and recipe.
-        resume: carry on from the last checkpoint in `out`.
-        device: where to train.
-        precision: arithmetic of the network; `auto` takes bf16 where the processor has it.
-        memory_format: how feature maps lie; `auto` takes what measures faster.
-        compile: let torch.compile fuse the network; worth its minutes on a GPU.
-        seed: of weights, noise and order.
-        loaders: processes of each worker that read ahead; 0 reads in the training process.
-        log_every: steps between status lines.
-        save_every: steps between checkpoints.
-        keep: how many of the last checkpoints stay; 0 keeps all.
-        strip_every: steps between strips of sampled frames, the last step always; 0 is never.
-    """
-
-    data: Path
-    out: Path
-    preset: Preset
-    resume: bool = False
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Precision = "auto"
-    memory_format: MemoryFormat = "auto"
-    compile: bool = False
-    seed: int = 0
-    loaders: int = 1
-    log_every: int = 20
-    save_every: int = 500
-    keep: int = 3
-    strip_every: int = 500
 
 
 def train(
@@ -114,7 +71,7 @@ def train(
     if found:
         options = replace(options, seed=read_info(found).seed)
     clips = Clips.of(options.data)
-    state = _begin(options, speech, device, found)
+    state, told = begin(options, speech, device, found)
     precision = choose_precision(options.precision, device)
     objective = team.wrap(Objective(state.model, options.preset, precision))
     if options.compile:
@@ -132,6 +89,8 @@ def train(
     log = StatusLog(options, state.step, team, report)
     if team.leads:
         _introduce(options, state, f"{device}, {precision}", report)
+        for line in told:
+            report(line)
     with stop or _stop_signals() as stopped:
         while state.step < recipe.steps and not team.any(stopped()):
             with log.waiting():
@@ -154,78 +113,18 @@ def train(
     return path
 
 
-def checkpoint_path(run: Path, step: int) -> Path:
-    """Where the checkpoint of a step lies."""
-    return run / f"checkpoint-{step:07d}.safetensors"
-
-
-def checkpoint_to_resume(options: RunOptions, speech: SpeechFormat) -> Path | None:
-    """The run's last checkpoint if it is to be resumed; None for a new run.
-
-    Raises:
-        UserError: the run's folder and what is asked for do not fit together.
-    """
-    if options.out.exists() and not options.out.is_dir():
-        raise UserError(f"{options.out} is a file; name a folder with --out")
-    found = latest(options.out)
-    if found and not options.resume:
-        raise UserError(f"{options.out} holds a run already; add --resume, or use another --out")
-    if options.resume and not found:
-        raise UserError(f"nothing to resume: no checkpoint in {options.out}")
-    if found:
-        _same_model(found, options, speech)
-        step, steps = read_info(found).step, options.preset.train.steps
-        if step > steps:
-            raise UserError(
-                f"{options.out} is at step {step} already, past the {steps} asked for; "
-                "ask for more with --steps"
-            )
-    return found
-
-
-def _same_model(found: Path, options: RunOptions, speech: SpeechFormat) -> None:
-    """A run can be resumed with another recipe, not with another network."""
-    info = read_info(found)
-    theirs, ours = info.preset, options.preset
-    if (theirs.unet, theirs.diffusion, theirs.speech_hidden, theirs.train.motion.told) != (
-        ours.unet,
-        ours.diffusion,
-        ours.speech_hidden,
-        ours.train.motion.told,
-    ):
-        raise UserError(
-            f"{found} was trained with preset {theirs.name!r}, whose network differs from that of "
-            f"{ours.name!r}; resume with --preset {theirs.name}, or use another --out"
-        )
-    if (info.speech.steps, info.speech.coefficients) != (speech.steps, speech.coefficients):
-        raise UserError(f"{found} takes other speech features than {options.data} holds")
-
-
-def _begin(
-    options: RunOptions, speech: SpeechFormat, device: torch.device, found: Path | None
-) -> TrainingState:
-    """Fresh weights, or those of a checkpoint."""
-    torch.manual_seed(options.seed)
-    model = TalkingHead(options.preset, speech).to(device)
-    chosen = choose_memory_format(options.memory_format, device, options.preset.unet)
-    # torch's stubs know no memory_format alone.
-    model.to(memory_format=chosen)  # type: ignore[call-overload]
-    average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
-    fused = device.type in ("cpu", "cuda")
-    adam = torch.optim.Adam(model.parameters(), options.preset.train.learning_rate, fused=fused)
-    state = TrainingState(model, average, adam)
-    if found:
-        restore(found, state)
-    return state
-
-
 def _introduce(
     options: RunOptions, state: TrainingState, where: str, report: Callable[[str], None]
 ) -> None:
     """Says what begins, and keeps the options with the run."""
     write_json(
         options.out / "options.json",
-        {**asdict(options), "data": str(options.data), "out": str(options.out)},
+        {
+            **asdict(options),
+            "data": str(options.data),
+            "out": str(options.out),
+            "init_from": str(options.init_from) if options.init_from else None,
+        },
     )
     parameters = sum(p.numel() for p in state.model.parameters())
     report(

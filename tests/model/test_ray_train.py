@@ -19,7 +19,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from model.checkpoint import read_info
 from model.ray_train import train_on_ray
 from model.recipe import MotionCorruption
-from model.train import RunOptions, train
+from model.run import RunOptions
+from model.train import train
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

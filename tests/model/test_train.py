@@ -21,7 +21,8 @@ from model import objective as objective_module
 from model import train as module
 from model.checkpoint import load_model, read_info
 from model.recipe import MotionCorruption
-from model.train import RunOptions, checkpoint_path, train
+from model.run import RunOptions, checkpoint_path
+from model.train import train
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -428,3 +429,31 @@ def test_asking_for_fewer_steps_than_are_done(drawn_set, tmp_path, recipe):
     with pytest.raises(UserError, match="at step 3 already, past the 2 asked for"):
         train(options(drawn_set, run, recipe(steps=2), resume=True), lambda _: None)
     assert train(options(drawn_set, run, recipe(steps=3), resume=True), lambda _: None) == path
+
+
+# --- a run that begins with the weights of another ------------------------------------------------
+
+
+def test_a_run_begins_with_the_average_of_another(drawn_set, tmp_path, recipe):
+    first = train(options(drawn_set, tmp_path / "first", recipe(steps=4)), lambda _: None)
+    lines: list[str] = []
+    # A rate this small changes nothing that could be seen.
+    begun = options(
+        drawn_set, tmp_path / "second", recipe(steps=1, learning_rate=1e-12), init_from=first
+    )
+    second = train(begun, lines.append)
+    theirs, ours = weights(first), weights(second)
+    for name, value in theirs.items():
+        torch.testing.assert_close(ours[name], value, atol=1e-6, rtol=0)
+    assert any(line.startswith(f"network: from {first}, 4 steps old") for line in lines)
+    assert "speech encoder: from the checkpoint" in lines
+    with pytest.raises(UserError, match="leave out --init-from"):
+        train(replace(begun, resume=True), lambda _: None)
+
+
+def test_a_run_does_not_begin_with_another_network(drawn_set, tmp_path, recipe, small):
+    first = train(options(drawn_set, tmp_path / "first", recipe(steps=1)), lambda _: None)
+    wide = replace(recipe(steps=1), unet=replace(small.unet, base_channels=8))
+    with pytest.raises(UserError, match=r"base_channels 16, not 8; choose another --preset"):
+        train(options(drawn_set, tmp_path / "second", wide, init_from=first), lambda _: None)
+    assert not (tmp_path / "second").exists()
