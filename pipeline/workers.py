@@ -96,7 +96,7 @@ def run_on_ray(
         address: of a running Ray cluster; None starts one on this machine.
         weights_dir: the user's folder of pretrained files.
     """
-    with _session(address) as ray:
+    with session(address) as ray:
         resources = ray.cluster_resources()
         count = min(workers or int(resources.get("CPU", 1)), len(tasks))
         share = Share.of(resources, count, gpu=options.landmarks == "fan")
@@ -214,7 +214,7 @@ class _Pool:
 
 
 @contextmanager
-def _session(address: str | None) -> Iterator[Any]:
+def session(address: str | None) -> Iterator[Any]:
     """A Ray session without dashboard, log spam or usage statistics."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
