@@ -292,4 +292,4 @@ def test_the_face_reaches_the_network_as_training_frames_did(
     np.testing.assert_allclose(identity, crop, atol=0.6)
     features, _ = read_speech(tmp_path / "a.wav")
     assert np.array_equal(seen[1][0].numpy(), features[0])
-    assert np.array_equal(seen[1].speech[0, 2].numpy(), features[1])
+    assert np.array_equal(seen[2][0].numpy(), features[1])
