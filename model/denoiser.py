@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,29 @@ class Prepared:
     stem: Tensor
     scale: Tensor
     shift: Tensor
+
+
+class Stepper(Protocol):
+    """What frames are drawn with; see `Denoiser`."""
+
+    schedule: Schedule
+    device: torch.device
+
+    def encode(self, features: Tensor) -> Tensor:
+        """(B, F) speech features to (B, base) embeddings."""
+        ...
+
+    def identify(self, identity: Tensor) -> Tensor:
+        """What `prepare` is to be given for (B, 3, S, S) identity frames."""
+        ...
+
+    def prepare(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Any:
+        """What `step` is to be given for a frame."""
+        ...
+
+    def step(self, x: Tensor, index: int, prepared: Any) -> Tensor:
+        """One call of the network: (B, 6, S, S) float32."""
+        ...
 
 
 class Denoiser:
@@ -173,6 +196,39 @@ class Denoiser:
         scales, shifts = (torch.split(part, self._widths, dim=1) for part in (scale, shift))
         h = self._convolved(x, self._stem[0]) + stem
         return self._unet.trunk(h, list(zip(scales, shifts, strict=True)))
+
+
+class WholeDenoiser:
+    """A network that can only be called, such as a scripted one: everything anew at every step.
+
+    Args:
+        model: with averaged weights, in eval mode.
+        schedule: the steps.
+    """
+
+    def __init__(self, model: TalkingHead, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.device = next(model.parameters()).device
+        self._model = model
+
+    def encode(self, features: Tensor) -> Tensor:
+        """(B, F) speech features to (B, base) embeddings."""
+        return cast("Tensor", self._model.speech_encoder(features))
+
+    def identify(self, identity: Tensor) -> Tensor:
+        """The identity frames themselves."""
+        return identity
+
+    def prepare(
+        self, identity: Tensor, motion: Tensor, speech: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The conditions themselves."""
+        return identity, motion, speech
+
+    def step(self, x: Tensor, index: int, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """One call of the network: (B, 6, S, S) float32."""
+        t = torch.full((len(x),), int(self.schedule.steps[index]), device=self.device)
+        return cast("Tensor", self._model.unet(x, t, *prepared)).float()
 
 
 @lru_cache

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
 from model.data import as_tensor, grey, to_pixels, to_unit
-from model.denoiser import Denoiser, call_flops
+from model.denoiser import Denoiser, WholeDenoiser, call_flops
 from model.diffusion import Schedule, cosine_schedule, respace
 from model.samplers import SAMPLERS, SamplerName
+from model.unet import UNet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from model.denoiser import Prepared
+    from model.denoiser import Stepper
     from model.diffusion import Spacing
     from model.network import TalkingHead
     from model.presets import Preset
@@ -83,15 +84,18 @@ def generate(
     return draw(make_denoiser(model, preset, config), preset, identities, speech, config, seeds)
 
 
-def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> Denoiser:
+def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> Stepper:
     """The model bound to the steps that the sampler walks; good for any number of videos."""
     schedule = walked(preset.diffusion.steps, config)
+    network: nn.Module = model.unet
+    if not isinstance(network, UNet):
+        return WholeDenoiser(model, schedule)
     return Denoiser(model, schedule, precision=config.precision, compiled=config.compiled)
 
 
 @torch.no_grad()
 def draw(
-    denoiser: Denoiser,
+    denoiser: Stepper,
     preset: Preset,
     identities: list[NDArray[np.uint8]],
     speech: Sequence[Iterable[NDArray[np.float32]]],
@@ -127,7 +131,7 @@ def draw(
 
 
 def _drawn(
-    denoiser: Denoiser,
+    denoiser: Stepper,
     preset: Preset,
     identities: list[NDArray[np.uint8]],
     speech: Sequence[Iterable[NDArray[np.float32]]],
@@ -169,9 +173,9 @@ def walked(steps: int, config: SampleConfig) -> Schedule:
 
 
 def _walk(
-    denoiser: Denoiser,
+    denoiser: Stepper,
     preset: Preset,
-    prepared: Prepared,
+    prepared: Any,
     previous: Tensor,
     generators: list[torch.Generator],
     config: SampleConfig,
@@ -193,7 +197,7 @@ def _walk(
 
 
 def _heard(
-    denoiser: Denoiser, speech: Sequence[Iterable[NDArray[np.float32]]], context: int
+    denoiser: Stepper, speech: Sequence[Iterable[NDArray[np.float32]]], context: int
 ) -> Iterator[tuple[Tensor, list[bool]]]:
     """The embeddings around each frame, edges repeated, and which of the clips have that frame.
 

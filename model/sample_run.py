@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.checkpoint import Info
-    from model.denoiser import Denoiser
+    from model.denoiser import Stepper
     from model.device import Precision
     from model.generate import SampleConfig
     from model.jobs import Job
@@ -66,7 +66,7 @@ class Loaded:
 
     run: SampleRun
     info: Info
-    denoiser: Denoiser
+    denoiser: Stepper
     tracker: MediaPipeTracker
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.denoiser import Denoiser
+    from model.denoiser import Stepper
     from model.generate import SampleConfig
     from model.jobs import Job
     from model.presets import Preset
@@ -154,7 +154,7 @@ def make_ready(job: Job, tracker: Tracker, preset: Preset) -> Ready:
 
 
 def talk(
-    denoiser: Denoiser,
+    denoiser: Stepper,
     preset: Preset,
     ready: Sequence[Ready],
     config: SampleConfig,

@@ -249,6 +249,21 @@ def test_bf16_draws_nearly_the_same(small: Preset, model: TalkingHead):
     assert 0 < np.abs(np.subtract(whole, half, dtype=int)).mean() < 4
 
 
+def test_a_network_that_can_only_be_called_draws_the_same(small: Preset, model: TalkingHead):
+    class Closed(torch.nn.Module):
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, *given: Tensor) -> Tensor:
+            return self.inner(*given)
+
+    expected = draw(model, small, [3], SampleConfig("ancestral", steps=3))
+    model.unet = Closed(model.unet)
+    found = draw(model, small, [3], SampleConfig("ancestral", steps=3))
+    assert np.abs(np.subtract(found, expected, dtype=int)).max() <= 1
+
+
 # --- long videos ----------------------------------------------------------------------------------
 
 
