@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
+from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
@@ -124,9 +125,9 @@ def measure(clip: Clip, tracker: MediaPipeTracker) -> dict[str, Any]:
     frozen = found(tracker, clip.real[:1])
     truth, drawn = opening(clip.landmarks), opening(own)
 
-    def mouth_distance(points: NDArray[np.float64]) -> float:
+    def mouth_distance(points: NDArray[np.float64]) -> float | None:
         gap = np.linalg.norm((points - clip.landmarks)[:, MOUTH], axis=2)
-        return float(np.nanmean(gap))
+        return None if np.isnan(gap).all() else float(np.nanmean(gap))
 
     pairs = list(zip(clip.real, clip.own, strict=True))
     return {
@@ -165,7 +166,8 @@ def curves_svg(rows: Sequence[dict[str, Any]]) -> str:
     for place, row in enumerate(rows):
         x, y = place % across * width, margin + place // across * (height + margin)
         top = max(*row["opening_real"], *(v or 0 for v in row["opening_drawn"]), 1)
-        parts.append(f'<text x="{x + 4}" y="{y + 12}">{row["key"]}  r = {row["r_own"]:.2f}</text>')
+        title = f"{escape(row['key'])}  r = {row['r_own']:.2f}"
+        parts.append(f'<text x="{x + 4}" y="{y + 12}">{title}</text>')
         for name, colour in (("opening_real", "#888"), ("opening_drawn", "#c0392b")):
             values = row[name]
             step = (width - 12) / max(1, len(values) - 1)
@@ -182,7 +184,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
     """The table: mean over clips, and the wanted value."""
 
     def mean(name: str) -> float:
-        return float(np.mean([row[name] for row in rows]))
+        known = [row[name] for row in rows if row[name] is not None]
+        return float(np.mean(known)) if known else float("nan")
 
     own, other = mean("r_own"), mean("r_other")
     distance, frozen = mean("mouth_distance"), mean("mouth_distance_frozen")
