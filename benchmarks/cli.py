@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -116,7 +116,7 @@ def generate_command(
         int | None, typer.Option(min=1, help="Only the first so many clips.", show_default="all")
     ] = None,
     sampler: Annotated[
-        Literal["ddim", "dpm", "ancestral"],
+        Literal["ddim", "dpm", "sde", "ancestral"],
         typer.Option(help="ancestral is the paper's, with --steps 200."),
     ] = "ddim",
     steps: Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")] = 10,
@@ -186,6 +186,41 @@ def table_command(
         print(f"wrote {path}")
     if not out:
         print_table(built)
+
+
+@app.command("drift")
+def drift_command(
+    *,
+    videos: Annotated[
+        Path, typer.Option(help="A long generated video of aligned crops, or a folder of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="OUT.json, OUT.svg and OUT.html are written.")] = Path(
+        "drift"
+    ),
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Your folder of pretrained files.")
+    ] = None,
+) -> None:
+    """How long videos drift: likeness, sharpness, colour, pixels of each second against the first.
+
+    A video is steady if the last two seconds are within a tenth of the first two.
+
+    Exit code: 0 all are steady, 1 some are not, 2 wrong use.
+    """
+    from benchmarks.clips import find_videos
+    from benchmarks.drift_curves import measure_videos
+    from benchmarks.drift_page import write
+    from benchmarks.face_embedding import face_embedding
+
+    found = list(find_videos(videos).values()) if videos.is_dir() else [videos]
+    drifts = measure_videos(found, face_embedding(weights_dir))
+    for one in drifts:
+        last = ", ".join(f"{name} {value:.3f}" for name, value in one.last.items())
+        print(f"{one.name}: {one.seconds} s, {'steady' if one.steady else 'drifts'}: {last}")
+    for path in write(out, drifts):
+        print(f"wrote {path}")
+    if not all(one.steady for one in drifts):
+        raise typer.Exit(1)
 
 
 def main() -> None:

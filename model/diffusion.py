@@ -72,22 +72,32 @@ class Schedule:
         variance = self.posterior_variance
         return torch.cat([variance[1:2], variance[1:]]).log() if len(self) > 1 else self.beta.log()
 
-    def posterior_mean(self, x0: Tensor, x: Tensor, t: Tensor) -> Tensor:
-        """Mean of q(x_{t-1} | x_t, x_0); `t` indexes this schedule."""
+    @property
+    def posterior_weights(self) -> tuple[Tensor, Tensor]:
+        """Weights of x_0 and of x_t in the mean of q(x_{t-1} | x_t, x_0), (K,) each."""
         before = self.alpha_bar_previous
         from_x0 = self.beta * before.sqrt() / (1 - self.alpha_bar)
-        from_x = (1 - before) * (1 - self.beta).sqrt() / (1 - self.alpha_bar)
+        return from_x0, (1 - before) * (1 - self.beta).sqrt() / (1 - self.alpha_bar)
+
+    def posterior_mean(self, x0: Tensor, x: Tensor, t: Tensor | int) -> Tensor:
+        """Mean of q(x_{t-1} | x_t, x_0); `t` indexes this schedule."""
+        from_x0, from_x = self.posterior_weights
         return at(from_x0, t, x) * x0 + at(from_x, t, x) * x
 
-    def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor | int) -> Tensor:
         """x_t ~ q(x_t | x_0) with the given noise."""
         return (
             at(self.alpha_bar.sqrt(), t, x0) * x0 + at((1 - self.alpha_bar).sqrt(), t, x0) * noise
         )
 
 
-def at(values: Tensor, t: Tensor, like: Tensor) -> Tensor:
-    """values[t] in the type of `like`, shaped (B, 1, 1, 1) to multiply it."""
+def at(values: Tensor, t: Tensor | int, like: Tensor) -> Tensor:
+    """values[t] in the type of `like`, shaped (B, 1, 1, 1) to multiply it.
+
+    One t for the whole batch gives a scalar on the CPU, which a GPU need not wait for.
+    """
+    if isinstance(t, int):
+        return values[t]
     return values.to(like.dtype).to(like.device)[t].reshape(-1, *[1] * (like.ndim - 1))
 
 
@@ -147,14 +157,14 @@ class Denoised:
 
 
 def denoised(
-    output: Tensor, x: Tensor, t: Tensor, schedule: Schedule, prediction: Prediction
+    output: Tensor, x: Tensor, t: Tensor | int, schedule: Schedule, prediction: Prediction
 ) -> Denoised:
     """Reads a network's output.
 
     Args:
         output: (B, 6, S, S): the prediction of `prediction`, and the output ν is read from.
         x: (B, 3, S, S) the noisy frames.
-        t: (B,) indices into `schedule`.
+        t: (B,) indices into `schedule`, or one for all.
         schedule: the steps that are walked.
         prediction: what the first three channels are.
     """

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
-from model.data import as_tensor, grey, speech_windows, to_pixels, to_unit
-from model.diffusion import cosine_schedule, respace
-from model.network import Conditions
+from model.data import as_tensor, grey, to_pixels, to_unit
+from model.denoiser import Denoiser, WholeDenoiser, call_flops
+from model.diffusion import Schedule, cosine_schedule, respace
 from model.samplers import SAMPLERS, SamplerName
+from model.unet import UNet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from model.diffusion import Schedule, Spacing
+    from model.denoiser import Stepper
+    from model.diffusion import Spacing
     from model.network import TalkingHead
     from model.presets import Preset
+
+# Work of a call below which another thread costs more in waiting than it saves: beside other work
+# on the machine, two threads on one 64 x 64 clip were seven times slower than one.
+_FLOPS_PER_THREAD = 2e9
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,12 @@ class SampleConfig:
             sampler (the paper) and `quadratic` for the others.
         seed: of the noise; clip i of a batch uses seed + i.
         precision: `bf16` or `float32` arithmetic in the network.
+        compiled: let torch.compile fuse the network.
+        reanchor: the older motion frame is replaced by the identity frame every so many frames,
+            against the slow drift of long videos; the authors' value is 15, 0 is never.
+        start: `noise`, the paper's; `previous`: the frame before, made noisy as far as
+            `start_step`, so that the steps there are go to what changes from frame to frame.
+        start_step: of the full diffusion, where a frame begins if it begins at the previous one.
     """
 
     sampler: SamplerName = "ddim"
@@ -42,86 +56,186 @@ class SampleConfig:
     spacing: Literal["auto", "uniform", "quadratic"] = "auto"
     seed: int = 0
     precision: str = "float32"
+    compiled: bool = False
+    reanchor: int = 0
+    start: Literal["noise", "previous"] = "noise"
+    start_step: int = 600
 
 
-@torch.no_grad()
 def generate(
     model: TalkingHead,
     preset: Preset,
     identities: list[NDArray[np.uint8]],
-    speech: list[NDArray[np.float32]],
+    speech: Sequence[Iterable[NDArray[np.float32]]],
     config: SampleConfig,
     *,
     seeds: Sequence[int] | None = None,
 ) -> Iterator[list[NDArray[np.uint8] | None]]:
-    """Draws the frames of several clips side by side, frame by frame.
-
-    Both motion frames start as the identity frame, then slide over what was drawn.
+    """Draws the frames of several clips side by side, frame by frame; see `draw`.
 
     Args:
         model: with averaged weights, in eval mode.
         preset: of the model.
         identities: (H, W, 3) uint8 aligned crops, one a clip.
-        speech: (T_i, F) features, one a clip.
+        speech: (T_i, F) features, one a clip, or an iterable of their rows.
+        config: how to draw.
+        seeds: of each clip's noise; None counts up from the config's.
+    """
+    return draw(make_denoiser(model, preset, config), preset, identities, speech, config, seeds)
+
+
+def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> Stepper:
+    """The model bound to the steps that the sampler walks; good for any number of videos."""
+    schedule = walked(preset.diffusion.steps, config)
+    network: nn.Module = model.unet
+    if not isinstance(network, UNet):
+        return WholeDenoiser(model, schedule)
+    return Denoiser(model, schedule, precision=config.precision, compiled=config.compiled)
+
+
+@torch.no_grad()
+def draw(
+    denoiser: Stepper,
+    preset: Preset,
+    identities: list[NDArray[np.uint8]],
+    speech: Sequence[Iterable[NDArray[np.float32]]],
+    config: SampleConfig,
+    seeds: Sequence[int] | None = None,
+) -> Iterator[list[NDArray[np.uint8] | None]]:
+    """Draws the frames of several clips side by side, frame by frame.
+
+    Both motion frames start as the identity frame, then slide over what was drawn. Of the speech no
+    more is read than the frame needs, so that memory does not grow with its length.
+
+    Args:
+        denoiser: what `make_denoiser` gave for this config.
+        preset: of the model.
+        identities: (H, W, 3) uint8 aligned crops, one a clip.
+        speech: (T_i, F) features, one a clip, or an iterable of their rows.
         config: how to draw.
         seeds: of each clip's noise; None counts up from the config's.
 
     Yields:
         For each k the k-th frame of every clip, (S, S, 3) uint8; None once a clip has ended.
+
+    Raises:
+        ValueError: a clip has not one row of speech.
     """
-    device = next(model.parameters()).device
+    frames = _drawn(denoiser, preset, identities, speech, config, seeds)
+    while True:
+        with _threads(len(identities) * call_flops(preset.unet)):
+            made = next(frames, None)
+        if made is None:
+            return
+        yield made
+
+
+def _drawn(
+    denoiser: Stepper,
+    preset: Preset,
+    identities: list[NDArray[np.uint8]],
+    speech: Sequence[Iterable[NDArray[np.float32]]],
+    config: SampleConfig,
+    seeds: Sequence[int] | None,
+) -> Iterator[list[NDArray[np.uint8] | None]]:
+    """What `draw` yields."""
     unet = preset.unet
-    schedule = _schedule(preset.diffusion.steps, config)
-    identity = torch.stack([as_tensor(face, unet.image_size) for face in identities]).to(device)
-    identity = to_unit(identity)
-    windows = [torch.from_numpy(speech_windows(part, unet.speech_context)) for part in speech]
-    lengths = [len(part) for part in windows]
-    seeds = seeds or range(config.seed, config.seed + len(windows))
+    faces = torch.stack([as_tensor(face, unet.image_size) for face in identities])
+    identity = to_unit(faces.to(denoiser.device))
+    known = denoiser.identify(identity)
+    seeds = seeds or range(config.seed, config.seed + len(identities))
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     motion = [identity] * unet.motion_frames
-    for k in range(max(lengths)):
-        # Clips that have ended keep their last window: cheap, and the others are not disturbed.
-        now = torch.stack([part[min(k, len(part) - 1)] for part in windows]).to(device)
+    for k, (sound, there) in enumerate(_heard(denoiser, speech, unet.speech_context)):
+        if config.reanchor and k and k % config.reanchor == 0:
+            motion[0] = identity
         before = torch.cat([grey(m) if unet.motion_channels == 1 else m for m in motion], dim=1)
-        frame = _draw(
-            model, preset, Conditions(identity, before, now), schedule, generators, config
-        )
+        prepared = denoiser.prepare(known, before, sound)
+        frame = _walk(denoiser, preset, prepared, motion[-1], generators, config)
         # The next frame sees what a viewer sees: eight bits, as the training frames had.
         pixels = to_pixels(frame)
         motion = [*motion[1:], to_unit(pixels)]
         shown = pixels.permute(0, 2, 3, 1).cpu().numpy()
         yield [
-            np.ascontiguousarray(image) if k < length else None
-            for image, length in zip(shown, lengths, strict=True)
+            np.ascontiguousarray(image) if alive else None
+            for image, alive in zip(shown, there, strict=True)
         ]
 
 
-def _schedule(steps: int, config: SampleConfig) -> Schedule:
+def walked(steps: int, config: SampleConfig) -> Schedule:
     """The steps that the sampler walks."""
     automatic: Spacing = "uniform" if config.sampler == "ancestral" else "quadratic"
     spacing = automatic if config.spacing == "auto" else config.spacing
-    return respace(cosine_schedule(steps), config.steps, spacing)
+    full = cosine_schedule(steps)
+    if config.start == "previous":
+        full = Schedule(full.steps[: config.start_step], full.alpha_bar[: config.start_step])
+    return respace(full, config.steps, spacing)
 
 
-def _draw(
-    model: TalkingHead,
+def _walk(
+    denoiser: Stepper,
     preset: Preset,
-    conditions: Conditions,
-    schedule: Schedule,
+    prepared: Any,
+    previous: Tensor,
     generators: list[torch.Generator],
     config: SampleConfig,
 ) -> Tensor:
     """One frame of every clip: (B, 3, S, S) in [-1, 1]."""
-    device = conditions.identity.device
-    shape = conditions.identity.shape[1:]
+    shape, schedule = previous.shape[1:], denoiser.schedule
 
     def noise() -> Tensor:
         drawn = [torch.randn(shape, generator=generator) for generator in generators]
-        return torch.stack(drawn).to(device)
+        return torch.stack(drawn).to(denoiser.device)
 
-    def denoise(x: Tensor, t: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16"):
-            output: Tensor = model(x, t, conditions)
-        return output
+    def denoise(x: Tensor, index: int) -> Tensor:
+        return denoiser.step(x, index, prepared)
 
-    return SAMPLERS[config.sampler](denoise, noise, schedule, preset.diffusion.prediction)
+    x = noise()
+    if config.start == "previous":
+        x = schedule.add_noise(previous, x, len(schedule) - 1)
+    return SAMPLERS[config.sampler](denoise, x, noise, schedule, preset.diffusion.prediction)
+
+
+def _heard(
+    denoiser: Stepper, speech: Sequence[Iterable[NDArray[np.float32]]], context: int
+) -> Iterator[tuple[Tensor, list[bool]]]:
+    """The embeddings around each frame, edges repeated, and which of the clips have that frame.
+
+    Clips that have ended keep their last window: cheap, and the others are not disturbed.
+    """
+    around: deque[Tensor] = deque(maxlen=2 * context + 1)
+    there: deque[list[bool]] = deque(maxlen=context + 1)
+    for k, (rows, alive) in enumerate(_rows(speech)):
+        embedding = denoiser.encode(torch.from_numpy(rows).to(denoiser.device))
+        around.extend([embedding] * (1 if k else context + 1))
+        there.append(alive)
+        if k >= context:
+            if not any(there[0]):
+                return
+            yield torch.stack(tuple(around), dim=1), there[0]
+
+
+def _rows(
+    speech: Sequence[Iterable[NDArray[np.float32]]],
+) -> Iterator[tuple[NDArray[np.float32], list[bool]]]:
+    """Row k of every clip, (B, F), and which of them have it; the last is repeated without end."""
+    iterators = [iter(part) for part in speech]
+    read = [next(rows, None) for rows in iterators]
+    last = [row for row in read if row is not None]
+    if len(last) < len(iterators):
+        raise ValueError("a clip has not one row of speech")
+    while True:
+        yield np.stack(last), [row is not None for row in read]
+        read = [next(rows, None) for rows in iterators]
+        last = [old if new is None else new for old, new in zip(last, read, strict=True)]
+
+
+@contextmanager
+def _threads(flops: float) -> Iterator[None]:
+    """Lets torch use as many threads as calls of that size can keep busy, and no more."""
+    most = torch.get_num_threads()
+    torch.set_num_threads(min(most, max(1, int(flops / _FLOPS_PER_THREAD))))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(most)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.generate import SampleConfig, generate
+from model.generate import draw
+from model.output import Look, open_talk
 from pipeline.alignment import crop, transforms
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
@@ -22,7 +23,6 @@ from pipeline.media import (
     read_audio,
     read_frames,
     read_image,
-    write_video,
 )
 from pipeline.speech import SHAPES, mfcc_windows, speech_features
 from pipeline.weights import locate
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.network import SpeechFormat, TalkingHead
+    from model.denoiser import Stepper
+    from model.generate import SampleConfig
+    from model.jobs import Job
+    from model.network import SpeechFormat
     from model.presets import Preset
     from pipeline.landmarks import Tracker
     from pipeline.speech import Featurise
@@ -53,62 +56,27 @@ _AAC_RATES = frozenset(
 
 
 @dataclass(frozen=True)
-class Job:
-    """One video to make.
+class Face:
+    """A face in its picture.
 
     Attributes:
-        face: a picture, or a video whose first frame with a face is taken.
-        speech: a recording, or a video with sound.
-        out: the mp4 to write.
+        crop: (size, size, 3) uint8 RGB, aligned as the training crops were.
+        picture: (H, W, 3) uint8 RGB, what it was found in.
+        matrix: (2, 3), pixels of the picture to pixels of the crop.
     """
 
-    face: Path
-    speech: Path
-    out: Path
+    crop: NDArray[np.uint8]
+    picture: NDArray[np.uint8]
+    matrix: NDArray[np.float64]
 
 
-def read_jobs(manifest: Path, out: Path) -> list[Job]:
-    """Jobs from a CSV with the columns face, speech and, if wanted, name.
-
-    Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after
-    face and speech.
-
-    Raises:
-        UserError: no such file, no CSV, a missing column, or two videos of one name.
-    """
-    if not manifest.is_file():
-        raise UserError(f"no such list of pairs: {manifest}")
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{manifest} is no CSV in UTF-8: {error}") from error
-    jobs = []
-    for line, row in enumerate(rows, start=2):
-        if not row.get("face") or not row.get("speech"):
-            raise UserError(f"{manifest}, line {line}: needs the columns face and speech")
-        face, speech = (manifest.parent / row[name] for name in ("face", "speech"))
-        name = row.get("name") or f"{face.stem}__{speech.stem}"
-        jobs.append(Job(face, speech, out / f"{name}.mp4"))
-    if not jobs:
-        raise UserError(f"{manifest} lists no pair")
-    names = [job.out for job in jobs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise UserError(f"{manifest} makes {twice.name} twice; add a column name")
-    return jobs
-
-
-def read_face(path: Path, tracker: Tracker, size: int) -> NDArray[np.uint8]:
-    """The aligned crop of a face, as the training crops were made.
+def read_face(path: Path, tracker: Tracker, size: int) -> Face:
+    """Finds a face and aligns it as the training crops were.
 
     Args:
         path: a picture, or a video of which the first second is looked through.
         tracker: finds the landmarks.
         size: side of the crop.
-
-    Returns:
-        (size, size, 3) uint8 RGB.
 
     Raises:
         UserError: unreadable, or no face in it.
@@ -117,14 +85,28 @@ def read_face(path: Path, tracker: Tracker, size: int) -> NDArray[np.uint8]:
         frames = [read_image(path)]
     else:
         frames = list(itertools.islice(read_frames(path), FPS))
+    try:
+        return find_face(frames, tracker, size)
+    except LookupError as error:
+        where = "the picture" if len(frames) == 1 else "the first second of the video"
+        raise UserError(
+            f"no face found in {path}; {where} must show one face from the front"
+        ) from error
+
+
+def find_face(frames: list[NDArray[np.uint8]], tracker: Tracker, size: int) -> Face:
+    """The face in the first of (H, W, 3) uint8 RGB frames that shows one.
+
+    Raises:
+        LookupError: none does.
+    """
     track = tracker.track(frames)
     seen = np.flatnonzero(track.found)
     if not len(seen):
-        where = "the picture" if len(frames) == 1 else "the first second of the video"
-        raise UserError(f"no face found in {path}; {where} must show one face from the front")
+        raise LookupError("no frame shows a face")
     first = int(seen[0])
     matrices = transforms(track.points[first : first + 1], size, "none")
-    return next(crop([frames[first]], matrices, size))
+    return Face(next(crop([frames[first]], matrices, size)), frames[first], matrices[0])
 
 
 def read_speech(
@@ -181,13 +163,13 @@ class Ready:
 
     Attributes:
         job: the job.
-        face: (size, size, 3) uint8 aligned crop.
+        face: the face in its picture.
         speech: (T, F) features.
         audio: the recording's own sound.
     """
 
     job: Job
-    face: NDArray[np.uint8]
+    face: Face
     speech: NDArray[np.float32]
     audio: Audio
 
@@ -206,30 +188,42 @@ def make_ready(
 
 
 def talk(
-    model: TalkingHead,
+    denoiser: Stepper,
     preset: Preset,
     ready: Sequence[Ready],
     config: SampleConfig,
     *,
     seeds: Sequence[int] | None = None,
+    look: Look | None = None,
+    tracker: Tracker | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Makes several videos side by side.
+    """Makes several videos side by side; every frame is written as it comes.
 
     Args:
-        model: see `model.checkpoint.load_model`.
+        denoiser: see `model.generate.make_denoiser`.
         preset: of the model.
         ready: what to make; they share every call of the network.
         config: how to draw.
         seeds: of each video's noise; None counts up from the config's.
+        look: what is written besides or around the frames.
+        tracker: finds the faces of real clips; needed to compare with them.
         progress: told after every step how many frames it made.
+
+    Raises:
+        UserError: a real clip to compare with cannot be used.
     """
-    faces, speech = [one.face for one in ready], [one.speech for one in ready]
-    drawn: list[list[NDArray[np.uint8]]] = [[] for _ in ready]
-    for frames in generate(model, preset, faces, speech, config, seeds=seeds):
-        made = [(i, frame) for i, frame in enumerate(frames) if frame is not None]
-        for i, frame in made:
-            drawn[i].append(frame)
-        progress(len(made))
-    for one, video in zip(ready, drawn, strict=True):
-        write_video(one.job.out, video, audio=one.audio, metadata=SYNTHETIC)
+    faces, speech = [one.face.crop for one in ready], [one.speech for one in ready]
+    size = preset.unet.image_size
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(open_talk(one, look or Look(), size, SYNTHETIC, tracker))
+            for one in ready
+        ]
+        for frames in draw(denoiser, preset, faces, speech, config, seeds):
+            made = 0
+            for write, frame in zip(writers, frames, strict=True):
+                if frame is not None:
+                    write(frame)
+                    made += 1
+            progress(made)

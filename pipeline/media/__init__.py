@@ -12,8 +12,8 @@ from pipeline.media.container import (
     VIDEO_SUFFIXES,
     MediaError,
 )
-from pipeline.media.encode import write_video
-from pipeline.media.image import IMAGE_SUFFIXES, read_image, write_image
+from pipeline.media.encode import open_video, write_video
+from pipeline.media.image import IMAGE_SUFFIXES, open_pictures, read_image, write_image
 from pipeline.media.video import Frames, VideoInfo, probe, read_frames
 
 __all__ = [
@@ -27,6 +27,8 @@ __all__ = [
     "MediaError",
     "VideoInfo",
     "fit_audio",
+    "open_pictures",
+    "open_video",
     "probe",
     "read_audio",
     "read_frames",

@@ -1,23 +1,61 @@
-"""Video written as H.264 and AAC, a file that plays anywhere."""
+"""Video written frame by frame: H.264 and AAC, which play anywhere, VP9 and Opus, or a GIF."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from PIL import Image
 
 from pipeline.files import atomic_path
 from pipeline.media.container import FPS, MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from pipeline.media.audio import Audio
+
+    WriteFrame = Callable[[NDArray[np.uint8]], None]
+
+
+@dataclass(frozen=True)
+class _Format:
+    """How a container is filled.
+
+    Attributes:
+        video: FFmpeg's name of the encoder of the pictures.
+        pixels: their format.
+        sound: FFmpeg's name of the encoder of the sound; empty where there is none.
+        rate: Hz of the sound; 0 keeps it.
+        options: of the encoder of the pictures.
+        container: options of the container.
+    """
+
+    video: str = "libx264"
+    pixels: str = "yuv420p"
+    sound: str = "aac"
+    rate: int = 0
+    options: dict[str, str] = field(default_factory=lambda: {"preset": "medium"})
+    container: dict[str, str] = field(default_factory=dict)
+
+
+_MP4 = _Format(container={"movflags": "+faststart+use_metadata_tags"})
+# Constant quality at a speed that keeps up with sampling.
+_VP9 = {"b:v": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+_FORMATS = {
+    ".mp4": _MP4,
+    ".mov": _MP4,
+    ".mkv": _Format(),
+    ".webm": _Format("libvpx-vp9", sound="libopus", rate=48_000, options=_VP9),
+    ".gif": _Format("gif", pixels="pal8", sound="", options={}),
+}
 
 
 def write_video(
@@ -29,10 +67,10 @@ def write_video(
     crf: int = 12,
     metadata: dict[str, str] | None = None,
 ) -> int:
-    """Writes H.264 (yuv420p) and AAC, cut to the length of the frames, atomically.
+    """Writes a video with its sound cut to the length of the frames, atomically; see `open_video`.
 
     Args:
-        path: the output; .mp4, .mov or .mkv.
+        path: the output; .mp4, .mov, .mkv, .webm or .gif.
         frames: (H, W, 3) uint8 RGB, all of one even size; written as they come.
         fps: frames a second.
         audio: sound, or None for a silent file.
@@ -46,55 +84,123 @@ def write_video(
     Raises:
         MediaError: the suffix names no container for H.264, or there is not one frame.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in {".mp4", ".mov", ".mkv"}:
-        raise MediaError(f"cannot write {path}: use a name that ends in .mp4, .mov or .mkv")
     count = 0
-    with atomic_path(path) as temporary:
-        options = {} if suffix == ".mkv" else {"movflags": "+faststart+use_metadata_tags"}
-        with av.open(f"file:{temporary}", "w", options=options) as container:
-            container.metadata.update(metadata or {})
-            video: Any = None
-            sound = _audio_stream(container, audio) if audio is not None else None
-            for frame in frames:
-                if video is None:
-                    video = _video_output(container, frame, fps, crf)
-                for packet in video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")):
-                    container.mux(packet)
-                count += 1
-            if video is None:
-                raise MediaError(f"nothing to write to {path}: there is not one frame")
-            container.mux(video.encode(None))
-            if audio is not None:
-                _encode_audio(container, sound, audio, count / fps)
+    with open_video(path, fps=fps, audio=audio, crf=crf, metadata=metadata) as write:
+        for frame in frames:
+            write(frame)
+            count += 1
     return count
 
 
-def _video_output(container: Any, frame: NDArray[np.uint8], fps: int, crf: int) -> Any:
-    stream = container.add_stream("libx264", rate=fps)
-    stream.height, stream.width = frame.shape[:2]
-    stream.pix_fmt = "yuv420p"
-    stream.options = {"crf": str(crf), "preset": "medium"}
-    # swscale converts RGB with the BT.601 matrix; saying so keeps players from guessing BT.709.
-    stream.codec_context.colorspace = 6
-    stream.codec_context.color_range = 1
-    return stream
+@contextmanager
+def open_video(
+    path: Path | str,
+    *,
+    fps: int = FPS,
+    audio: Audio | None = None,
+    crf: int = 12,
+    metadata: dict[str, str] | None = None,
+) -> Iterator[WriteFrame]:
+    """Gives a function that writes the next frame; the file takes its name when all went well.
+
+    By the suffix: .mp4, .mov, .mkv hold H.264 (yuv420p) and AAC, .webm VP9 and Opus, .gif pictures
+    of 256 colours each without sound.
+
+    Args:
+        path: the output.
+        fps: frames a second.
+        audio: sound, cut to the length of the frames; or None.
+        crf: constant rate factor: 0 lossless … 51; 12 gives about 42 dB on faces, most of the loss
+            being chroma.
+        metadata: container tags.
+
+    Raises:
+        MediaError: the suffix names none of these, or there was not one frame.
+    """
+    chosen = _FORMATS.get(Path(path).suffix.lower())
+    if chosen is None:
+        *names, last = _FORMATS
+        raise MediaError(
+            f"cannot write {path}: use a name that ends in {', '.join(names)} or {last}"
+        )
+    with (
+        atomic_path(path) as temporary,
+        av.open(f"file:{temporary}", "w", options=chosen.container) as container,
+    ):
+        container.metadata.update(metadata or {})
+        writer = _Writer(container, chosen, fps, audio, crf)
+        yield writer.write
+        if not writer.count:
+            raise MediaError(f"nothing to write to {path}: there is not one frame")
+        writer.finish()
 
 
-def _audio_stream(container: Any, audio: Audio) -> Any:
-    layout = "mono" if audio.samples.ndim == 1 else "stereo"
-    return container.add_stream("aac", rate=audio.rate, layout=layout)
+class _Writer:
+    """An open container: every frame is encoded as it comes, and the sound up to its end."""
 
+    def __init__(
+        self, container: Any, chosen: _Format, fps: int, audio: Audio | None, crf: int
+    ) -> None:
+        self._container, self._format, self._fps, self._crf = container, chosen, fps, crf
+        self._audio = audio if chosen.sound else None
+        self._video: Any = None
+        self._sound: Any = None
+        if self._audio is not None:
+            layout = "mono" if self._audio.samples.ndim == 1 else "stereo"
+            rate = chosen.rate or self._audio.rate
+            self._sound = container.add_stream(chosen.sound, rate=rate, layout=layout)
+        self.count = self._heard = 0
 
-def _encode_audio(container: Any, stream: Any, audio: Audio, seconds: float) -> None:
-    samples = audio.samples[: round(seconds * audio.rate)]
-    step = 1024
-    layout = "mono" if samples.ndim == 1 else "stereo"
-    for begin in range(0, len(samples), step):
-        packed = np.ascontiguousarray(samples[begin : begin + step]).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
-        frame.sample_rate = audio.rate
-        frame.pts = begin
-        frame.time_base = Fraction(1, audio.rate)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+    def write(self, frame: NDArray[np.uint8]) -> None:
+        """Encodes the next (H, W, 3) uint8 RGB frame; all are of one even size."""
+        if self._video is None:
+            self._video = self._video_stream(frame)
+        self._container.mux(self._video.encode(self._picture(frame)))
+        self.count += 1
+        self._listen(whole=False)
+
+    def finish(self) -> None:
+        """Writes what encoders hold back."""
+        self._container.mux(self._video.encode(None))
+        if self._audio is not None:
+            self._listen(whole=True)
+            self._container.mux(self._sound.encode(None))
+
+    def _video_stream(self, frame: NDArray[np.uint8]) -> Any:
+        stream = self._container.add_stream(self._format.video, rate=self._fps)
+        stream.height, stream.width = frame.shape[:2]
+        stream.pix_fmt = self._format.pixels
+        stream.options = self._format.options
+        if self._format.pixels == "yuv420p":
+            stream.options = {"crf": str(self._crf), **self._format.options}
+            # swscale converts RGB with the BT.601 matrix; saying so keeps players from guessing
+            # BT.709.
+            stream.codec_context.colorspace = 6
+            stream.codec_context.color_range = 1
+        return stream
+
+    def _picture(self, frame: NDArray[np.uint8]) -> Any:
+        if self._format.pixels != "pal8":
+            return av.VideoFrame.from_ndarray(frame, format="rgb24")
+        quantised = Image.fromarray(frame).quantize(256)
+        colours = np.array(quantised.getpalette(), np.uint8).reshape(-1, 3)
+        palette = np.full((256, 4), 255, np.uint8)  # alpha first
+        palette[: len(colours), 1:] = colours
+        indexed: Any = (np.asarray(quantised), palette)
+        return av.VideoFrame.from_ndarray(indexed, format="pal8")
+
+    def _listen(self, *, whole: bool) -> None:
+        """Encodes the sound up to the end of the last frame, in frames of 1024 samples."""
+        if self._audio is None:
+            return
+        samples, rate, step = self._audio.samples, self._audio.rate, 1024
+        end = min(round(self.count / self._fps * rate), len(samples))
+        while self._heard + (1 if whole else step) <= end:
+            part = np.ascontiguousarray(samples[self._heard : min(self._heard + step, end)])
+            layout = "mono" if samples.ndim == 1 else "stereo"
+            frame = av.AudioFrame.from_ndarray(part.reshape(1, -1), format="s16", layout=layout)
+            frame.sample_rate = rate
+            frame.pts = self._heard
+            frame.time_base = Fraction(1, rate)
+            self._container.mux(self._sound.encode(frame))
+            self._heard += len(part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,6 +14,8 @@ from pipeline.files import atomic_path
 from pipeline.media.container import MediaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from numpy.typing import NDArray
 
 IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
@@ -39,3 +43,25 @@ def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
         raise MediaError(f"cannot write {path}: use a name that ends in .png or .jpg")
     with atomic_path(path) as temporary:
         cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+@contextmanager
+def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """Gives a function that writes the next (H, W, 3) uint8 RGB frame as FOLDER/000000.png, ….
+
+    The folder takes its name when all went well; it must not be there before.
+    """
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        count = 0
+
+        def write(frame: NDArray[np.uint8]) -> None:
+            nonlocal count
+            cv2.imwrite(str(temporary / f"{count:06d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            count += 1
+
+        try:
+            yield write
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from model import cli
+from model import sample_cli
 from model.network import SpeechFormat
 from model.talk import features_of
 from pipeline.errors import UserError
@@ -58,7 +58,7 @@ def call(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     def run(*words: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["dh-sample", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.sample_main()
+            sample_cli.sample_main()
         said = capsys.readouterr()
         assert "Traceback" not in said.err
         return int(ended.value.code or 0), said.out + said.err

@@ -13,7 +13,7 @@ import pytest
 import torch
 from skimage import data
 
-from model import cli
+from model import sample_cli
 from model.checkpoint import Info, TrainingState, save
 from model.network import TalkingHead
 from pipeline.media import read_frames, write_image
@@ -31,7 +31,7 @@ def call(monkeypatch, *words: object) -> int:
     """Runs dh-sample in this process and returns its exit code."""
     monkeypatch.setattr(sys, "argv", ["dh-sample", *map(str, words)])
     with pytest.raises(SystemExit) as ended:
-        cli.sample_main()
+        sample_cli.sample_main()
     return int(ended.value.code or 0)
 
 
@@ -155,6 +155,46 @@ def test_a_list_given_again_makes_what_is_missing_and_the_same(
     assert np.abs(frames(given / "out" / "b.mp4") - before).max() <= 8  # a rounding, and H.264
 
 
+def test_formats_and_what_goes_around_the_frames(run: Path, given: Path, monkeypatch, capsys):
+    pair = ("--face", given / "face.png", "--speech", given / "long.wav", "--checkpoint", run)
+    for words in (
+        ("--out", given / "a.webm", "--preview"),
+        ("--out", given / "a", "--format", "png"),
+        ("--out", given / "a.gif", "--sampler", "sde", "--start", "previous", "--reanchor", "2"),
+        ("--out", given / "b.mp4", "--paste-back"),
+    ):
+        assert call(monkeypatch, *pair, *words, *QUICK) == 0
+    assert len(list(read_frames(given / "a.webm"))) == len(list((given / "a").glob("*.png"))) == 5
+    assert (given / "a.preview.png").exists()
+    assert next(read_frames(given / "b.mp4")).shape == (260, 280, 3)
+    for words, said in (
+        (("--out", given / "c.mp4", "--format", "gif"), "--out must end in .gif"),
+        (("--out", given / "c.png", "--format", "png"), "--out must have no suffix"),
+        (("--out", given / "c.mp4", "--compare"), "--compare needs a video"),
+        (("--out", given / "c.mp4", "--compare", "--paste-back"), "exclude each other"),
+    ):
+        assert said in refused(monkeypatch, capsys, *pair, *words, *QUICK)
+        assert not list(given.glob("*c.*"))
+
+
+@pytest.mark.slow
+def test_several_processes_make_the_same_videos(run: Path, given: Path, monkeypatch, capsys):
+    (given / "pairs.csv").write_text(
+        "face,speech,name\nface.png,long.wav,a\nwall.png,long.wav,b\nface.png,short.wav,c\n"
+    )
+    words = ("--pairs", given / "pairs.csv", "--checkpoint", run, "--batch", "1", *QUICK)
+    assert call(monkeypatch, *words, "--out", given / "here") == 1
+    capsys.readouterr()
+    assert call(monkeypatch, *words, "--out", given / "there", "--workers", "2") == 1
+    told = capsys.readouterr()
+    assert sorted(told.out.split()) == sorted(
+        ["wrote", str(given / "there" / "a.mp4"), "wrote", str(given / "there" / "c.mp4")]
+    )
+    assert "failed b.mp4: no face found" in told.err
+    for name in ("a.mp4", "c.mp4"):
+        assert np.array_equal(frames(given / "here" / name), frames(given / "there" / name))
+
+
 # --- wrong use ------------------------------------------------------------------------------------
 
 
@@ -178,7 +218,7 @@ def test_neither_a_face_nor_a_list(run: Path, given: Path, monkeypatch, capsys):
         ("--checkpoint", "none", "no such checkpoint"),
         ("--checkpoint", ".", "no checkpoint in"),
         ("--checkpoint", "face.png", "no face.json beside it"),
-        ("--out", "a.avi", "--out must end in .mp4"),
+        ("--out", "a.avi", "--out must end in .mp4, .webm, .gif"),
         ("--out", "taken.mp4", "exists already"),
         ("--out", "face.png/a.mp4", "a folder in it is a file"),
     ],

@@ -12,9 +12,11 @@ import pytest
 import torch
 from skimage import data
 
-from model.generate import SampleConfig
+from model.denoiser import Denoiser
+from model.generate import SampleConfig, make_denoiser, walked
+from model.jobs import Job, read_jobs
 from model.network import TalkingHead
-from model.talk import SYNTHETIC, Job, make_ready, read_face, read_jobs, read_speech, talk
+from model.talk import SYNTHETIC, make_ready, read_face, read_speech, talk
 from pipeline.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.errors import UserError
 from pipeline.media import probe, read_audio, read_frames, write_image, write_video
@@ -74,7 +76,7 @@ def chirp(seconds: float, rate: int) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [128, 64])
 def test_a_picture_is_aligned_to_the_template(picture: Path, tracker, size: int):
-    crop = read_face(picture, tracker, size)
+    crop = read_face(picture, tracker, size).crop
     assert crop.shape == (size, size, 3)
     assert crop.dtype == np.uint8
     assert off_template(crop, tracker) < 0.03
@@ -87,14 +89,14 @@ def test_a_turned_and_larger_picture_gives_the_same_crop(
     turn[:, 2] += 90, 80
     turned = cv2.warpAffine(photograph, turn, (460, 420), flags=cv2.INTER_CUBIC)
     write_image(tmp_path / "turned.png", turned)
-    crop = read_face(tmp_path / "turned.png", tracker, 128)
+    crop = read_face(tmp_path / "turned.png", tracker, 128).crop
     assert off_template(crop, tracker) < 0.03
-    difference = np.abs(crop.astype(int) - read_face(picture, tracker, 128))[20:110, 20:110]
+    difference = np.abs(crop.astype(int) - read_face(picture, tracker, 128).crop)[20:110, 20:110]
     assert difference.mean() < 12
 
 
 def test_a_video_gives_a_crop_as_the_training_clips_are(shared_data: Path, tracker):
-    crop = read_face(shared_data / "clips" / CREMA, tracker, 128)
+    crop = read_face(shared_data / "clips" / CREMA, tracker, 128).crop
     assert off_template(crop, tracker) < 0.03
     # The released CREMA clips are aligned already: the crop is nearly the frame.
     first = next(read_frames(shared_data / "clips" / CREMA))
@@ -105,7 +107,7 @@ def test_a_video_gives_a_crop_as_the_training_clips_are(shared_data: Path, track
 def test_the_first_frame_with_a_face_is_taken(photograph: np.ndarray, tmp_path: Path, tracker):
     empty = np.full_like(photograph, 90)
     write_video(tmp_path / "late.mp4", [*[empty] * 4, *[photograph] * 3])
-    crop = read_face(tmp_path / "late.mp4", tracker, 128)
+    crop = read_face(tmp_path / "late.mp4", tracker, 128).crop
     assert off_template(crop, tracker) < 0.03
     write_video(tmp_path / "too_late.mp4", [*[empty] * 25, *[photograph] * 3])
     with pytest.raises(UserError, match="the first second of the video must show one face"):
@@ -212,6 +214,25 @@ def test_lists_that_are_none(tmp_path: Path, text: str, said: str):
         read_jobs(tmp_path / "none.csv", tmp_path)
 
 
+def test_a_folder_pairs_files_of_one_name(tmp_path: Path):
+    folder, empty, out = tmp_path / "given", tmp_path / "empty", tmp_path / "out"
+    folder.mkdir()
+    empty.mkdir()
+    for name in ("a.PNG", "a.wav", "b.mp4", "c.jpg", "c.mp4", "d.mp4", "d.mp3", "e.jpg", "f.wav"):
+        (folder / name).touch()
+    found = [
+        (job.face.name, job.speech.name, job.out.name) for job in read_jobs(folder, out, ".webm")
+    ]
+    assert found == [
+        ("a.PNG", "a.wav", "a.webm"),
+        ("b.mp4", "b.mp4", "b.webm"),
+        ("c.jpg", "c.mp4", "c.webm"),
+        ("d.mp4", "d.mp3", "d.webm"),
+    ]
+    with pytest.raises(UserError, match="lists no pair"):
+        read_jobs(empty, out)
+
+
 # --- videos ---------------------------------------------------------------------------------------
 
 
@@ -227,7 +248,8 @@ def test_videos_with_their_own_sound_marked_as_synthetic(
     ]
     told: list[int] = []
     ready = [make_ready(job, tracker, small) for job in jobs]
-    talk(model, small, ready, SampleConfig("ddim", 1), progress=told.append)
+    config = SampleConfig("ddim", 1)
+    talk(make_denoiser(model, small, config), small, ready, config, progress=told.append)
     assert told == [2] * 12 + [1] * 8
     for job, frames in zip(jobs, (12, 20), strict=True):
         written = list(read_frames(job.out))
@@ -250,13 +272,24 @@ def test_the_face_reaches_the_network_as_training_frames_did(
     small: Preset, model: TalkingHead, picture: Path, tmp_path: Path, tracker
 ):
     seen = []
-    model.register_forward_pre_hook(lambda _, given: seen.append(given[2]))
+
+    class Noting(Denoiser):
+        def identify(self, identity: torch.Tensor) -> torch.Tensor:
+            seen.append(identity)
+            return super().identify(identity)
+
+        def encode(self, features: torch.Tensor) -> torch.Tensor:
+            seen.append(features)
+            return super().encode(features)
+
     write_wav(tmp_path / "a.wav", chirp(0.08, 16000), 16000)
     job = Job(picture, tmp_path / "a.wav", tmp_path / "a.mp4")
-    talk(model, small, [make_ready(job, tracker, small)], SampleConfig("ddim", 1))
-    identity = ((seen[0].identity[0] + 1) * 127.5).permute(1, 2, 0).numpy()
-    crop = read_face(picture, tracker, 128).reshape(32, 4, 32, 4, 3).astype(float).mean((1, 3))
+    config = SampleConfig("ddim", 1)
+    denoiser = Noting(model, walked(1000, config))
+    talk(denoiser, small, [make_ready(job, tracker, small)], config)
+    identity = ((seen[0][0] + 1) * 127.5).permute(1, 2, 0).numpy()
+    crop = read_face(picture, tracker, 128).crop.reshape(32, 4, 32, 4, 3).astype(float).mean((1, 3))
     np.testing.assert_allclose(identity, crop, atol=0.6)
     features, _ = read_speech(tmp_path / "a.wav")
-    assert np.array_equal(seen[0].speech[0, 2].numpy(), features[0])
-    assert np.array_equal(seen[1].speech[0, 2].numpy(), features[1])
+    assert np.array_equal(seen[1][0].numpy(), features[0])
+    assert np.array_equal(seen[2][0].numpy(), features[1])

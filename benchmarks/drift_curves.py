@@ -1,0 +1,162 @@
+"""How a long video drifts: what frame k is against the first seconds.
+
+An autoregressive model draws each frame from the last ones, so that errors add up. Each measure is
+averaged over seconds and set against its mean over the first two; a face's likeness is the cosine
+of its embedding to the mean embedding of those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.media import FPS, read_frames
+from pipeline.sharpness import sharpness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.uint8]
+    # A face's embedding, or None where the frame shows no face.
+    Embed = Callable[[Frame], NDArray[np.floating] | None]
+
+REFERENCE_SECONDS = 2
+LIMIT = 0.1  # share of the first seconds' value within which a video is held to be steady
+_EMBED_EVERY = 5  # frames
+MEASURES = {
+    "sharpness": "frequency of edges in the face, cycles per pixel",
+    "brightness": "mean luma, 0 to 255",
+    "contrast": "standard deviation of luma over a frame",
+    "red": "mean of red, 0 to 255",
+    "green": "mean of green, 0 to 255",
+    "blue": "mean of blue, 0 to 255",
+    "saturated": "share of values that are 0 or 255",
+    "change": "mean absolute difference to the frame before",
+}
+# Shares near zero and motion have no steady value to be a tenth of; they are drawn, not judged.
+JUDGED = ("sharpness", "brightness", "contrast", "red", "green", "blue", "identity")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The drift of one video.
+
+    Attributes:
+        name: of the video.
+        seconds: whole seconds measured.
+        values: per measure, its mean in every second, (seconds,).
+        ratios: per measure that is judged, value over that of the first two seconds, (seconds,).
+        identity: why there is no identity cosine; empty where there is one.
+    """
+
+    name: str
+    seconds: int
+    values: dict[str, list[float]]
+    ratios: dict[str, list[float]]
+    identity: str
+
+    @property
+    def last(self) -> dict[str, float]:
+        """Ratio of the last two seconds' mean to the first two's, per judged measure."""
+        return {name: float(np.mean(curve[-2:])) for name, curve in self.ratios.items()}
+
+    @property
+    def steady(self) -> bool:
+        """Whether all of them stayed within a tenth."""
+        return all(abs(value - 1) <= LIMIT for value in self.last.values())
+
+
+def measure(name: str, frames: Iterable[Frame], embed: Embed | str) -> Drift:
+    """Measures a video, one frame in memory at a time.
+
+    Args:
+        name: of the video.
+        frames: (S, S, 3) uint8 RGB aligned crops, 25 a second.
+        embed: a face's embedding, or why there is none.
+
+    Raises:
+        UserError: it is shorter than twice the reference.
+    """
+    rows: list[list[float]] = []
+    embeddings: list[tuple[int, NDArray[np.floating]]] = []
+    before: Frame | None = None
+    for k, frame in enumerate(frames):
+        rows.append(_row(frame, before))
+        before = frame
+        if not isinstance(embed, str) and k % _EMBED_EVERY == 0:
+            found = embed(frame)
+            if found is not None:
+                embeddings.append((k, found / np.linalg.norm(found)))
+    seconds = len(rows) // FPS
+    if seconds < 2 * REFERENCE_SECONDS:
+        raise UserError(f"{name} is too short to drift: {2 * REFERENCE_SECONDS} seconds at least")
+    table = np.array(rows[: seconds * FPS]).reshape(seconds, FPS, len(MEASURES))
+    values = dict(zip(MEASURES, np.nanmean(table, axis=1).T.tolist(), strict=True))
+    reason = embed if isinstance(embed, str) else ""
+    if not reason:
+        likeness = _likeness(embeddings, seconds)
+        reason = "" if likeness else "no face found in some second"
+        values |= {"identity": likeness} if likeness else {}
+    ratios = {}
+    for measured in JUDGED:
+        if measured in values:
+            curve = np.array(values[measured])
+            ratios[measured] = (curve / curve[:REFERENCE_SECONDS].mean()).tolist()
+    return Drift(name, seconds, values, ratios, reason)
+
+
+def _row(frame: Frame, before: Frame | None) -> list[float]:
+    """The measures of a frame, in the order of `MEASURES`."""
+    pixels = frame.astype(np.float32)
+    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    change = float("nan") if before is None else float(np.abs(pixels - before).mean())
+    extreme = float(((frame == 0) | (frame == 255)).mean())
+    colours = pixels.mean((0, 1)).tolist()
+    return [sharpness(frame), float(luma.mean()), float(luma.std()), *colours, extreme, change]
+
+
+def _likeness(
+    embeddings: Sequence[tuple[int, NDArray[np.floating]]], seconds: int
+) -> list[float] | None:
+    """Mean cosine to the first seconds' mean embedding in every second, or None."""
+    parts = [[e for k, e in embeddings if k // FPS == second] for second in range(seconds)]
+    if not all(parts):
+        return None
+    first = np.mean([e for part in parts[:REFERENCE_SECONDS] for e in part], axis=0)
+    first = first / np.linalg.norm(first)
+    return [float(np.mean([e @ first for e in part])) for part in parts]
+
+
+def measure_videos(videos: Sequence[Path], embed: Embed | str) -> list[Drift]:
+    """Measures videos one after the other."""
+    return [measure(path.stem, read_frames(path), embed) for path in videos]
+
+
+def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
+    """What was measured, for a JSON file; NaN is null."""
+    return {
+        "protocol": f"means over seconds; ratios to the mean of the first {REFERENCE_SECONDS} "
+        f"seconds; steady: the last two seconds within {LIMIT:.0%} of them",
+        "measures": {**MEASURES, "identity": "cosine to the mean embedding of the first seconds"},
+        "videos": [
+            {
+                "name": one.name,
+                "seconds": one.seconds,
+                "steady": one.steady,
+                "last": {name: _finite(value) for name, value in one.last.items()},
+                "values": {name: [_finite(v) for v in vs] for name, vs in one.values.items()},
+                "identity_missing": one.identity,
+            }
+            for one in drifts
+        ],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None

@@ -1,0 +1,175 @@
+"""How fast sampling is, beside the plain released way, for the sizes of `crema` and `grid`.
+
+Weights are random: speed does not depend on them. It prints Markdown. All rows of a size take
+turns in every round, so that other work on the machine slows them alike; the medians are told, with
+the load. On a GPU the same command gives its rows, by `--compile` with CUDA graphs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import statistics
+import sys
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import torch
+import typer
+
+from benchmarks.speed.report import header, markdown
+from model.denoiser import call_flops
+from model.device import choose_device, choose_precision
+from model.diffusion import cosine_schedule, respace
+from model.generate import SampleConfig, draw, make_denoiser
+from model.network import Conditions, SpeechFormat, TalkingHead
+from model.presets import preset as named
+from model.samplers import ancestral
+from pipeline.speech import COEFFICIENTS, MFCC_DIM, STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model.presets import Preset
+
+RELEASED_STEPS = 100
+
+
+def build(preset: Preset, device: torch.device) -> TalkingHead:
+    """A model with random weights, none of them zero."""
+    torch.manual_seed(0)
+    model = TalkingHead(preset, SpeechFormat(STEPS, COEFFICIENTS, [0.0] * 13, [1.0] * 13))
+    for parameter in model.parameters():
+        parameter.data.normal_(0, 0.02)
+    return model.to(device).eval().requires_grad_(requires_grad=False)
+
+
+def released_way(model: TalkingHead, preset: Preset, steps: int) -> Callable[[], None]:
+    """Draws a frame as the released code does: everything anew at every step, in float32."""
+    device, unet = next(model.parameters()).device, preset.unet
+    size, motion = unet.image_size, unet.motion_frames * unet.motion_channels
+    conditions = Conditions(
+        torch.zeros(1, 3, size, size, device=device),
+        torch.zeros(1, motion, size, size, device=device),
+        torch.zeros(1, unet.speech_window, MFCC_DIM, device=device),
+    )
+    schedule = respace(cosine_schedule(preset.diffusion.steps), steps)
+
+    def denoise(x: torch.Tensor, index: int) -> torch.Tensor:
+        t = torch.full((1,), int(schedule.steps[index]), device=device)
+        return torch.as_tensor(model(x, t, conditions))
+
+    def noise() -> torch.Tensor:
+        return torch.randn(1, 3, size, size, device=device)
+
+    def frame() -> None:
+        ancestral(denoise, noise(), noise, schedule, preset.diffusion.prediction).cpu()
+
+    return frame
+
+
+def ours(
+    model: TalkingHead, preset: Preset, config: SampleConfig, batch: int
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Two functions: the next frame of videos without end, and the first of new ones."""
+    denoiser = make_denoiser(model, preset, config)
+    face = np.zeros((preset.unet.image_size, preset.unet.image_size, 3), np.uint8)
+
+    def videos() -> Iterator[object]:
+        silence = itertools.repeat(np.zeros(MFCC_DIM, np.float32))
+        return draw(denoiser, preset, [face] * batch, [silence] * batch, config)
+
+    running = videos()
+    return lambda: void(next(running)), lambda: void(next(videos()))
+
+
+def void(_: object) -> None:
+    """Nothing of it is kept."""
+
+
+def peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Floating-point operations a second of a large matrix product, the best of five."""
+    side = 8192 if device.type == "cuda" else 2048
+    left = torch.randn(side, side, device=device, dtype=dtype)
+    best = float("inf")
+    for _ in range(6):
+        begin = time.perf_counter()
+        float((left @ left)[0, 0])
+        best = min(best, time.perf_counter() - begin)
+    return 2 * side**3 / best
+
+
+def measure(
+    name: str, device: torch.device, config: SampleConfig, rounds: int, plain: int, batch: int
+) -> list[list[str]]:
+    """The rows of one size."""
+    preset = named(name)
+    model = build(preset, device)
+    one, first = ours(model, preset, config, 1)
+    many, _ = ours(model, preset, config, batch)
+    timed: dict[str, tuple[Callable[[], None], float]] = {
+        f"released: {RELEASED_STEPS} ancestral steps, float32": (
+            released_way(model, preset, plain),
+            RELEASED_STEPS / plain,
+        ),
+        "ours, one clip": (one, 1),
+        "ours, first frame of a clip": (first, 1),
+        f"ours, {batch} clips side by side": (many, 1 / batch),
+    }
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for turn in range(rounds + 1):
+        for label, (frame, factor) in timed.items():
+            begin = time.perf_counter()
+            frame()
+            if turn:  # the first compiles, allocates and warms up
+                seconds[label].append((time.perf_counter() - begin) * factor)
+    best = peak(device, torch.bfloat16 if config.precision == "bf16" else torch.float32)
+    rows, reference = [], 0.0
+    for label, values in seconds.items():
+        median = statistics.median(values)
+        reference = reference or median
+        work = 0.0 if label.startswith("released") else config.steps * call_flops(preset.unet)
+        share = f"{100 * work / median / best:.0f} %" if work else ""
+        rows.append(
+            [name, label, f"{median:.4g}", f"{1 / median:.3g}", f"{reference / median:.1f}", share]
+        )
+    return rows
+
+
+def main(
+    presets: Annotated[str, typer.Option(help="Sizes, with commas.")] = "grid,crema",
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    plain_steps: Annotated[
+        int, typer.Option(min=2, help="Steps timed of the 100 of the released way.")
+    ] = 4,
+    sampler_steps: Annotated[int, typer.Option(min=1, help="Calls a frame of ours.")] = 10,
+    batch: Annotated[int, typer.Option(min=2, help="Clips side by side.")] = 8,
+    compiled: Annotated[bool, typer.Option("--compile")] = False,
+    device: str = "auto",
+) -> None:
+    """Prints seconds a frame of the released way and of ours."""
+    chosen = choose_device(device)  # type: ignore[arg-type]
+    precision = choose_precision("auto", chosen)
+    config = SampleConfig("ddim", sampler_steps, precision=precision, compiled=compiled)
+    processor = torch.cuda.get_device_name() if chosen.type == "cuda" else "CPU"
+    print(header("python " + " ".join(sys.argv), ["torch"]))
+    print(
+        f"{processor}, {precision}, {torch.get_num_threads()} threads, DDIM {sampler_steps}, "
+        f"load before {os.getloadavg()[0]:.1f}"
+    )
+    rows = []
+    for name in presets.split(","):
+        rows += measure(name, chosen, config, rounds, plain_steps, batch)
+    print(f"load after {os.getloadavg()[0]:.1f}\n")
+    print(
+        markdown(
+            ["size", "way", "seconds a frame", "frames a second", "times as fast", "of the limit"],
+            rows,
+        )
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,93 @@
+"""Which videos to make: the pairs of face and recording in a list or a folder."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UserError
+from pipeline.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SOUND_SUFFIXES = frozenset(
+    [".aac", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"]
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to make.
+
+    Attributes:
+        face: a picture, or a video whose first frame with a face is taken.
+        speech: a recording, or a video with sound.
+        out: the video to write, see `model.output`.
+    """
+
+    face: Path
+    speech: Path
+    out: Path
+
+
+def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
+    """Jobs from a CSV with the columns face, speech and, if wanted, name; or from a folder.
+
+    Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after
+    face and speech. Of a folder, a picture or video and a recording of one name are a pair, and a
+    video without one talks with its own sound.
+
+    Args:
+        pairs: the CSV, or the folder.
+        out: the folder of the videos.
+        suffix: of their names.
+
+    Raises:
+        UserError: no such file, no CSV, a missing column, no pair, or two videos of one name.
+    """
+    jobs = (
+        _jobs_of_folder(pairs, out, suffix) if pairs.is_dir() else _jobs_of_csv(pairs, out, suffix)
+    )
+    if not jobs:
+        raise UserError(f"{pairs} lists no pair")
+    names = [job.out for job in jobs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UserError(f"{pairs} makes {twice.name} twice; add a column name")
+    return jobs
+
+
+def _jobs_of_folder(folder: Path, out: Path, suffix: str) -> list[Job]:
+    """Files of one name paired; pictures go before videos as faces."""
+    jobs = []
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    for stem in sorted({path.stem for path in files}):
+        same = [path for path in files if path.stem == stem]
+        pictures, videos, sounds = (
+            [path for path in same if path.suffix.lower() in suffixes]
+            for suffixes in (IMAGE_SUFFIXES, VIDEO_SUFFIXES, SOUND_SUFFIXES)
+        )
+        faces, recordings = [*pictures, *videos], [*sounds, *videos]
+        if faces and recordings:
+            jobs.append(Job(faces[0], recordings[0], out / f"{stem}{suffix}"))
+    return jobs
+
+
+def _jobs_of_csv(manifest: Path, out: Path, suffix: str) -> list[Job]:
+    if not manifest.is_file():
+        raise UserError(f"no such list of pairs: {manifest}")
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{manifest} is no CSV in UTF-8: {error}") from error
+    jobs = []
+    for line, row in enumerate(rows, start=2):
+        if not row.get("face") or not row.get("speech"):
+            raise UserError(f"{manifest}, line {line}: needs the columns face and speech")
+        face, speech = (manifest.parent / row[name] for name in ("face", "speech"))
+        name = row.get("name") or f"{face.stem}__{speech.stem}"
+        jobs.append(Job(face, speech, out / f"{name}{suffix}"))
+    return jobs

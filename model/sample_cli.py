@@ -1,0 +1,261 @@
+"""dh-sample on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from model.cli import CONTEXT, DeviceOption, PrecisionOption
+from pipeline.errors import UserError, run_command
+
+if TYPE_CHECKING:
+    from model.jobs import Job
+    from model.output import FormatName
+
+sample_app = typer.Typer(
+    add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
+)
+serve_app = typer.Typer(
+    add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
+)
+
+_CheckpointOption = Annotated[
+    Path,
+    typer.Option(
+        help="A run's folder (its last checkpoint), a .safetensors file, or a checkpoint of the "
+        "authors (Lightning .ckpt, TorchScript demo .pt)."
+    ),
+]
+_SamplerOption = Annotated[
+    Literal["ddim", "dpm", "sde", "ancestral"],
+    typer.Option(help="ancestral is the paper's, with --steps 200."),
+]
+_StepsOption = Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")]
+_WeightsOption = Annotated[Path | None, typer.Option(help="Your folder of pretrained files.")]
+_CompileOption = Annotated[
+    bool, typer.Option("--compile", help="Fuse the network: minutes at first, faster then.")
+]
+
+
+@sample_app.command(epilog="dh-sample serve --help: a page on this machine instead of files.")
+def sample_command(
+    *,
+    checkpoint: _CheckpointOption,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The file to write; a folder with --pairs or --format png; a .safetensors file "
+            "alone: the model."
+        ),
+    ],
+    face: Annotated[Path | None, typer.Option(help="A picture or a video with one face.")] = None,
+    speech: Annotated[Path | None, typer.Option(help="A recording, any container.")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of one face: a CSV with face,speech[,name], or a folder in which a face "
+            "and a recording of one name are a pair."
+        ),
+    ] = None,
+    format_name: Annotated[
+        Literal["mp4", "webm", "gif", "png"] | None,
+        typer.Option(
+            "--format",
+            help="png is a folder of frames; gif has no sound.",
+            show_default="the suffix of --out, else mp4",
+        ),
+    ] = None,
+    paste_back: Annotated[
+        bool, typer.Option("--paste-back", help="The whole picture, not the crop of the face.")
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Beside the real clip, the video given as --face.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Twelve of the frames as NAME.preview.png.")
+    ] = False,
+    sampler: _SamplerOption = "ddim",
+    steps: _StepsOption = 10,
+    start: Annotated[
+        Literal["noise", "previous"],
+        typer.Option(help="previous: each frame begins at the one before, made noisy."),
+    ] = "noise",
+    reanchor: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Show the network the identity frame again every so many frames, against drift; "
+            "the authors' is 15, 0 is never.",
+        ),
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of the noise; each video of --pairs adds one.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Videos made side by side.")] = 8,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes, with --pairs, each with a model of its own.")
+    ] = 1,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    compiled: _CompileOption = False,
+    weights_dir: _WeightsOption = None,
+) -> None:
+    """Makes a face talk: a picture and a recording to an H.264 + AAC video.
+
+    The face is found and aligned as the training clips were. The video carries the recording's
+    own sound and says in its metadata that it is synthetic; frames are written as they come. With
+    --pairs, videos that are there already are kept, and a pair that cannot be used is named (exit
+    code 1).
+
+    With no face, and an --out that ends in .safetensors, the checkpoint's model is written there
+    instead: the authors' files become ours, and ours lose what only their training needs.
+    """
+    from model.checkpoint import resolve
+    from model.generate import SampleConfig
+    from model.output import Look
+    from model.sample_run import SampleRun, run_here, run_on_workers
+
+    if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
+        _convert(checkpoint, out)
+        return
+    if paste_back and compare:
+        raise UserError("--paste-back and --compare exclude each other; make two videos")
+    jobs = _jobs(_Wanted(face, speech, pairs, out, format_name), seed)
+    config = SampleConfig(
+        sampler=sampler, steps=steps, compiled=compiled, reanchor=reanchor, start=start
+    )
+    run = SampleRun(
+        resolve(checkpoint),
+        config,
+        Look(paste_back, compare, preview),
+        device=device,
+        precision=precision,
+        weights_dir=weights_dir,
+        batch=batch,
+        alone=pairs is None,
+    )
+    if workers > 1 and len(jobs) > 1:
+        outcomes = run_on_workers(run, jobs, workers)
+    else:
+        outcomes = run_here(run, jobs)
+    failed = 0
+    for path, error in outcomes:
+        if error:
+            print(f"failed {path.name}: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            print(f"wrote {path}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _convert(checkpoint: Path, out: Path) -> None:
+    """Writes the model of a checkpoint as one of ours, and says what it is."""
+    from model.transfer import convert
+
+    info = convert(checkpoint, out)
+    unet = info.preset.unet
+    motion = "RGB" if unet.motion_channels == 3 else "grey"
+    print(
+        f"wrote {out} and {out.stem}.json: preset {info.preset.name}, {unet.image_size} x "
+        f"{unet.image_size}, {unet.motion_frames} {motion} motion frames, {info.speech.name} speech"
+    )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the user names: one pair or a list, where it goes, and in which format."""
+
+    face: Path | None
+    speech: Path | None
+    pairs: Path | None
+    out: Path
+    format_name: FormatName | None
+
+
+def _jobs(wanted: _Wanted, seed: int) -> list[tuple[int, Job]]:
+    """What is still to make, each with the seed that its place in the list gives it."""
+    from model.jobs import Job, read_jobs
+    from model.output import SUFFIXES
+
+    face, speech, out = wanted.face, wanted.speech, wanted.out
+    if wanted.pairs is not None and face is None and speech is None:
+        suffix = SUFFIXES[wanted.format_name or "mp4"]
+        numbered = enumerate(read_jobs(wanted.pairs, out, suffix), start=seed)
+        jobs = [(number, job) for number, job in numbered if not job.out.exists()]
+    elif wanted.pairs is None and face is not None and speech is not None:
+        _check_suffix(out, wanted.format_name)
+        if out.exists():
+            raise UserError(f"{out} exists already; take another name or move it away")
+        jobs = [(seed, Job(face, speech, out))]
+    else:
+        raise UserError("give either --face and --speech, or --pairs")
+    for _, job in jobs:
+        if any(parent.is_file() for parent in job.out.parents):
+            raise UserError(f"cannot write {job.out}: a folder in it is a file")
+    return jobs
+
+
+def _check_suffix(out: Path, format_name: FormatName | None) -> None:
+    """Tells before the work that a name does not fit its format."""
+    from model.output import SUFFIXES
+
+    known = [suffix for suffix in SUFFIXES.values() if suffix]
+    if format_name is None and out.suffix.lower() not in known:
+        raise UserError(
+            f"--out must end in {', '.join(known)} (or be a folder with --pairs or --format png), "
+            f"not {out}"
+        )
+    if format_name is not None and out.suffix.lower() != SUFFIXES[format_name]:
+        ending = f"end in {SUFFIXES[format_name]}" if SUFFIXES[format_name] else "have no suffix"
+        raise UserError(f"with --format {format_name}, --out must {ending}, not {out}")
+
+
+@serve_app.command()
+def serve_command(
+    *,
+    checkpoint: _CheckpointOption,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but loopback lets others in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 50,
+    max_seconds: Annotated[int, typer.Option(min=1, help="Longest recording.")] = 120,
+    sampler: _SamplerOption = "ddim",
+    steps: _StepsOption = 10,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    compiled: _CompileOption = False,
+    weights_dir: _WeightsOption = None,
+) -> None:
+    """A page on this machine: drop a face and a recording, see progress, play the video."""
+    from model.checkpoint import resolve
+    from model.generate import SampleConfig
+    from model.output import Look
+    from model.sample_run import SampleRun
+    from model.serve import Limits, serve
+
+    run = SampleRun(
+        resolve(checkpoint),
+        SampleConfig(sampler=sampler, steps=steps, compiled=compiled),
+        Look(),
+        device=device,
+        precision=precision,
+        weights_dir=weights_dir,
+    )
+    serve(run, host, port, Limits(max_megabytes << 20, max_seconds))
+
+
+def sample_main() -> None:
+    """The command dh-sample."""
+    # Threads that wait for each other burn the processor for milliseconds before they sleep; beside
+    # other work that made sampling up to seventeen times slower. Read when torch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if sys.argv[1:2] == ["serve"]:
+        sys.argv = [f"{sys.argv[0]} serve", *sys.argv[2:]]
+        run_command(serve_app)
+    else:
+        run_command(sample_app)
