@@ -97,7 +97,7 @@ def at(values: Tensor, t: Tensor | int, like: Tensor) -> Tensor:
     One t for the whole batch gives a scalar on the CPU, which a GPU need not wait for.
     """
     if isinstance(t, int):
-        return values[t]
+        return values[t].to(like.dtype)
     return values.to(like.dtype).to(like.device)[t].reshape(-1, *[1] * (like.ndim - 1))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from model.checkpoint import load_model
+from model.checkpoint import load_model, read_info
 from model.device import choose_device, choose_precision
 from model.generate import make_denoiser
 from model.talk import features_of, make_ready, talk
@@ -173,7 +173,14 @@ def run_on_workers(
 
     Yields:
         The path of each video, and what kept it from being made.
+
+    Raises:
+        UserError: the checkpoint or the device cannot be used, or a process ends before its time.
     """
+    # What is wrong with the command is told here, in a sentence, and not by each process.
+    read_info(run.checkpoint)
+    choose_device(run.device)
+    locate("face_landmarker.task", run.weights_dir)
     workers = min(workers, len(jobs))
     size = min(run.batch, -(-len(jobs) // workers))
     absolute = [
@@ -200,3 +207,8 @@ def run_on_workers(
                     yield outcome
         except ray.exceptions.RayTaskError as error:
             raise error.cause from error
+        except ray.exceptions.RayActorError as error:
+            raise UserError(
+                f"a process ended before its time ({error}), often for want of memory; the same "
+                "command makes what is missing, with fewer --workers or a smaller --batch"
+            ) from error

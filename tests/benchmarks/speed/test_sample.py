@@ -1,0 +1,67 @@
+"""The speed of sampling: that both ways draw what they say they draw, and the table."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.speed.sample import build, ours, released_way
+from model.denoiser import Denoiser
+from model.generate import SampleConfig
+from model.presets import preset
+
+
+def test_the_released_way_computes_everything_at_every_step():
+    model = build(preset("tiny"), torch.device("cpu"))
+    calls = {"unet": 0, "encoder": 0}
+    model.unet.register_forward_hook(lambda *_: calls.update(unet=calls["unet"] + 1))
+    model.speech_encoder.register_forward_hook(
+        lambda *_: calls.update(encoder=calls["encoder"] + 1)
+    )
+    dtypes = set()
+    model.unet.out[2].register_forward_hook(lambda *given: dtypes.add(given[2].dtype))
+    released_way(model, preset("tiny"), 3)()
+    assert calls == {"unet": 3, "encoder": 3}
+    assert dtypes == {torch.float32}
+
+
+def test_ours_draws_a_frame_of_all_clips_a_call(monkeypatch):
+    shapes = []
+    step = Denoiser.step
+
+    def noted(self: Denoiser, x: torch.Tensor, *rest) -> torch.Tensor:
+        shapes.append(tuple(x.shape))
+        return step(self, x, *rest)
+
+    monkeypatch.setattr(Denoiser, "step", noted)
+    model = build(preset("tiny"), torch.device("cpu"))
+    again, first = ours(model, preset("tiny"), SampleConfig("ddim", 4), 2)
+    for frame in (again, again, first):
+        shapes.clear()
+        frame()
+        assert shapes == [(2, 3, 64, 64)] * 4
+
+
+@pytest.mark.slow
+def test_the_table():
+    script = Path(__file__).resolve().parents[3] / "benchmarks" / "speed" / "sample.py"
+    words = ["--presets", "tiny", "--rounds", "1", "--batch", "2", "--plain-steps", "2"]
+    done = subprocess.run(
+        [sys.executable, str(script), *words, "--sampler-steps", "2", "--device", "cpu"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| tiny")]
+    assert [line.split("|")[2].strip() for line in rows] == [
+        "released: 100 ancestral steps, float32",
+        "ours, one clip",
+        "ours, first frame of a clip",
+        "ours, 2 clips side by side",
+    ]
+    assert float(rows[0].split("|")[5]) == 1.0
+    assert all(float(line.split("|")[3]) > 0 for line in rows)
