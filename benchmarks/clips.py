@@ -30,11 +30,13 @@ class RealClip:
     Attributes:
         clip_id: what its fake should be called.
         stem: what its fake may be called as well: the file name of its source, without suffix.
+        source: the file or the shard that holds it.
         frames: opens it.
     """
 
     clip_id: str
     stem: str
+    source: str
     frames: Callable[[], Frames]
 
 
@@ -90,12 +92,13 @@ def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
     """
     if not (folder / DATASET_FILE).exists():
         for stem, path in find_videos(folder).items():
-            yield RealClip(stem, stem, partial(read_frames, path))
+            yield RealClip(stem, stem, str(path), partial(read_frames, path))
         return
     for shard in shard_paths(folder, split):
         try:
             for key, members in read_tar(shard):
-                yield RealClip(key, _source_stem(key, members), partial(_packed, key, members))
+                frames = partial(_packed, key, members)
+                yield RealClip(key, _source_stem(key, members), shard, frames)
         except (tarfile.TarError, OSError) as error:
             raise UserError(
                 f"{shard} does not read ({error}); dh-prep check {folder} tells more"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 import cv2
 import numpy as np
@@ -34,20 +34,22 @@ class FrameMetric:
         name: key in scores.json.
         label: heading in tables.
         direction: `higher` or `lower`, whichever is better.
+        unit: of the number; empty for a pure one.
         protocol: how it is measured, printed wherever the number is.
         measure: (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite float.
     """
 
     name: str
     label: str
-    direction: str
+    direction: Literal["higher", "lower"]
+    unit: str
     protocol: str
     measure: Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
 
 
 FRAME_METRICS = (
-    FrameMetric("ssim", ssim.LABEL, ssim.DIRECTION, ssim.PROTOCOL, ssim.ssim),
-    FrameMetric("psnr", psnr.LABEL, psnr.DIRECTION, psnr.PROTOCOL, psnr.psnr),
+    FrameMetric("ssim", ssim.LABEL, ssim.DIRECTION, "", ssim.PROTOCOL, ssim.ssim),
+    FrameMetric("psnr", psnr.LABEL, psnr.DIRECTION, "dB", psnr.PROTOCOL, psnr.psnr),
 )
 
 
@@ -102,6 +104,8 @@ def _measured(clip: RealClip, fake: Path, max_frames: int, image_size: int | Non
         "size_fake": sizes[1],
         "size_compared": sizes[2],
         "values": means,
+        "real_values": {},
+        "curves": {},
     }
 
 

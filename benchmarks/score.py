@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.compare import FrameMetric
-    from benchmarks.results import ClipRow, Scores, SetRow
+    from benchmarks.results import ClipRow, Scores, SetRow, Source
 
 RESAMPLES = 2000
 
@@ -65,11 +65,13 @@ def score(real: Path, fake: Path, options: ScoreOptions | None = None) -> Scores
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
     rows = []
+    sources: dict[str, Source] = {}
     with progress("clips", len(matches.fakes)) as step:
         for clip in real_clips(real, split):
             if clip.clip_id in matches.fakes:
                 counterpart = matches.fakes[clip.clip_id]
                 rows.append(score_clip(clip, counterpart, options.max_frames, options.image_size))
+                sources[clip.clip_id] = {"real": clip.source, "fake": str(counterpart)}
                 step()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -81,8 +83,10 @@ def score(real: Path, fake: Path, options: ScoreOptions | None = None) -> Scores
         "protocol": describe_protocol(rows, options),
         "options": asdict(options),
         "software": _software(),
+        "weights": {},
         "metrics": {metric.name: set_row(metric, rows) for metric in FRAME_METRICS},
         "unmatched": matches.unmatched,
+        "sources": sources,
         "clips": rows,
     }
 
@@ -94,11 +98,14 @@ def set_row(metric: FrameMetric, rows: Sequence[ClipRow]) -> SetRow:
     return {
         "label": metric.label,
         "direction": metric.direction,
-        "protocol": metric.protocol,
+        "unit": metric.unit,
+        "protocol": f"{metric.name}_n{n}: {metric.protocol}",
         "n": n,
         "mean": float(values.mean()) if n else None,
         "std": float(values.std(ddof=1)) if n > 1 else None,
         "ci95": bootstrap_interval(values) if n > 1 else None,
+        "real": None,
+        "reason": "" if n else "no clip could be measured; see the reasons of the clips",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CEILING = 100.0
 LABEL = "PSNR"
-DIRECTION = "higher"
+DIRECTION: Literal["higher"] = "higher"
 PROTOCOL = (
     "from the mean squared error over all pixels and RGB channels of a frame, peak 255, in dB; "
     f"at most {CEILING:.0f} dB, which is what identical frames count as"

@@ -9,7 +9,7 @@ of the original article, on RGB.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LABEL = "SSIM"
-DIRECTION = "higher"
+DIRECTION: Literal["higher"] = "higher"
 PROTOCOL = (
     "Gaussian window 11x11, sigma 1.5, K1 0.01, K2 0.03, RGB 0..255, mean over channels and over "
     "the pixels whose window lies inside the frame"
