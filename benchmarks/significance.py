@@ -1,0 +1,226 @@
+"""Which differences between two systems are beyond noise: a paired bootstrap over common clips.
+
+Systems are scored on the same clips, and a clip that is hard for one is mostly hard for the other.
+What is resampled is therefore the clip, both systems' values together; see Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993. As many metrics are looked at, each p value is held against
+Holm's step-down bound, which keeps the chance of one false alarm among all of them at 5 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from benchmarks.published import same_name
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmarks.results import Scores, SetRow
+
+RESAMPLES = 10_000
+ALPHA = 0.05
+FEW_CLIPS = 10  # below, a bootstrap's intervals are too narrow
+_CHUNK = 500  # resamples at once: 10,000 clips take 40 MB
+
+Verdict = Literal["better", "worse", "within noise", "unknown"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of system A against system B.
+
+    Attributes:
+        metric: its name in scores.json.
+        label: its name in tables.
+        direction: `higher`, `lower` or `closer`.
+        a: mean of A over the common clips, or the set's number where clips have none.
+        b: of B.
+        real: of the real clips, where `direction` is `closer`.
+        gain: by how much A is better than B in the metric's unit, negative if it is worse; for
+            `closer` by how much A's mean is nearer to the real one.
+        ci95: of the gain; None where clips have no values.
+        p: two-sided, before the bound for many metrics; None where clips have no values.
+        clips: common clips with a value in both.
+        verdict: of A; `unknown` where nothing can be said.
+        note: why nothing can be said, or what limits it.
+    """
+
+    metric: str
+    label: str
+    direction: str
+    a: float | None
+    b: float | None
+    real: float | None
+    gain: float | None
+    ci95: tuple[float, float] | None
+    p: float | None
+    clips: int
+    verdict: Verdict
+    note: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems, all metrics; `notes` say how to read it and what is unlike between the two."""
+
+    a: str
+    b: str
+    clips: int
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Comparison:
+    """Compares two scores.json metric by metric, over the clips that both have.
+
+    Args:
+        a: scores of the system that is judged.
+        b: scores of the system it is held against.
+        resamples: draws of the bootstrap; seed 0.
+
+    Raises:
+        UserError: not one clip is scored in both.
+    """
+    common = [clip for clip in _values(a) if clip in _values(b)]
+    if not common:
+        raise UserError(
+            f"{a['method']} and {b['method']} have no scored clip in common; "
+            "score both on the same real clips"
+        )
+    names = [name for name in a["metrics"] if name in b["metrics"]]
+    found = [_difference(name, a, b, resamples) for name in names]
+    return Comparison(
+        a["method"], b["method"], len(common), tuple(_judged(found)), tuple(_notes(a, b, found))
+    )
+
+
+def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
+    """One metric, its verdict still open where there is a p value."""
+    row_a, row_b = a["metrics"][name], b["metrics"][name]
+    closer = row_a["direction"] == "closer"
+    values_a, values_b, real = _values(a, name), _values(b, name), _real_values(a, name)
+    clips = [c for c in values_a if c in values_b and (not closer or c in real)]
+    if len(clips) < 2:
+        return _without_clips(name, row_a, row_b, len(clips))
+    stack = np.array(
+        [[values_a[c], values_b[c], real[c] if closer else 0.0] for c in clips], np.float64
+    )
+    gain = _gain(stack.mean(axis=0), row_a["direction"])
+    draws = _resampled(stack, row_a["direction"], resamples)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    # Ties count on both sides: where A and B are the same, p is 1.
+    tail = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+    mean = stack.mean(axis=0)
+    few = f"only {len(clips)} clips: the interval is too narrow" if len(clips) < FEW_CLIPS else ""
+    unlike = "" if row_a["protocol"] == row_b["protocol"] else "measured by different protocols"
+    return Difference(
+        metric=name,
+        label=row_a["label"],
+        direction=row_a["direction"],
+        a=float(mean[0]),
+        b=float(mean[1]),
+        real=float(mean[2]) if closer else None,
+        gain=float(gain),
+        ci95=(float(low), float(high)),
+        p=min(1.0, 2 * (tail + 1) / (resamples + 1)),
+        clips=len(clips),
+        verdict="unknown",
+        note="; ".join(note for note in (unlike, few) if note),
+    )
+
+
+def _gain(means: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
+    """By how much A is better: (…, 3) means of A, B and the real clips to (…)."""
+    a, b, real = means[..., 0], means[..., 1], means[..., 2]
+    if direction == "closer":
+        return np.abs(b - real) - np.abs(a - real)
+    return a - b if direction == "higher" else b - a
+
+
+def _resampled(stack: NDArray[np.float64], direction: str, resamples: int) -> NDArray[np.float64]:
+    """Gains of so many resamples of the clips, (N, 3) values of A, B and the real clips."""
+    generator = np.random.default_rng(0)
+    parts = []
+    for begin in range(0, resamples, _CHUNK):
+        count = min(_CHUNK, resamples - begin)
+        # How often each clip is drawn: sums become one matrix product, a clip's values together.
+        drawn = generator.multinomial(len(stack), np.full(len(stack), 1 / len(stack)), count)
+        parts.append(_gain(drawn @ stack / len(stack), direction))
+    return np.concatenate(parts)
+
+
+def _without_clips(name: str, row_a: SetRow, row_b: SetRow, clips: int) -> Difference:
+    """A number that only the set has, or that is not to be had: told, but not judged by chance."""
+    note = row_a["reason"] or row_b["reason"]
+    verdict: Verdict = "unknown"
+    gain = None
+    a, b, real = row_a["mean"], row_b["mean"], row_a["real"]
+    if a is not None and b is not None and (real is not None or row_a["direction"] != "closer"):
+        gain = float(_gain(np.array([a, b, real or 0.0]), row_a["direction"]))
+        intervals = row_a["ci95"], row_b["ci95"]
+        if intervals[0] and intervals[1] and row_a["direction"] != "closer":
+            apart = intervals[0][0] > intervals[1][1] or intervals[1][0] > intervals[0][1]
+            note = "a number of the whole set; judged by whether the 95% intervals are apart"
+            if apart:
+                verdict = "better" if gain > 0 else "worse"
+            else:
+                verdict = "within noise"
+        else:
+            note = "a number of the whole set without an interval: chance cannot be told"
+    return Difference(
+        name, row_a["label"], row_a["direction"], a, b, real, gain, None, None, clips, verdict,
+        note or "no clip has a value in both",
+    )  # fmt: skip
+
+
+def _judged(found: Sequence[Difference]) -> list[Difference]:
+    """Holm's step-down: the smallest p against 5 % / m, the next against 5 % / (m − 1) …."""
+    tested = sorted((d for d in found if d.p is not None), key=lambda d: d.p or 0.0)
+    verdicts: dict[str, Verdict] = {}
+    for place, one in enumerate(tested):
+        if (one.p or 0.0) > ALPHA / (len(tested) - place):
+            break
+        verdicts[one.metric] = "better" if (one.gain or 0.0) > 0 else "worse"
+    return [
+        d if d.p is None else replace(d, verdict=verdicts.get(d.metric, "within noise"))
+        for d in found
+    ]
+
+
+def _notes(a: Scores, b: Scores, found: Sequence[Difference]) -> list[str]:
+    tested = sum(d.p is not None for d in found)
+    notes = [
+        f"Paired bootstrap over common clips ({RESAMPLES:,} resamples, seed 0) of the difference "
+        f"of means over clips; {tested} metrics tested, so that each p is held against Holm's "
+        "bound for a family-wise error of 5 %.",
+        "A positive gain: A is better. For →GT it is by how much A's mean is nearer to the real "
+        "clips' than B's.",
+    ]
+    if not same_name(a["dataset"], b["dataset"]):
+        notes.append(f"The data sets are called {a['dataset']} and {b['dataset']}.")
+    if a["protocol"] != b["protocol"]:
+        notes.append(f"The protocols differ: {a['protocol']} | {b['protocol']}.")
+    only = sorted(set(a["metrics"]) ^ set(b["metrics"]))
+    if only:
+        notes.append(f"In one of the two only: {', '.join(only)}.")
+    return notes
+
+
+def _values(scores: Scores, name: str | None = None) -> dict[str, float]:
+    """A metric by clip; without a name, the scored clips."""
+    rows = [row for row in scores["clips"] if row["status"] == "ok"]
+    if name is None:
+        return dict.fromkeys((row["clip_id"] for row in rows), 0.0)
+    return {row["clip_id"]: row["values"][name] for row in rows if name in row["values"]}
+
+
+def _real_values(scores: Scores, name: str) -> Mapping[str, float]:
+    rows = [row for row in scores["clips"] if row["status"] == "ok"]
+    own = ((row["clip_id"], row.get("real_values", {})) for row in rows)
+    return {clip: values[name] for clip, values in own if name in values}
