@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from benchmarks.generate_command import generate_command
+from benchmarks.table_commands import compare_command, report_command, table_command
 from pipeline.errors import UserError, run_command
 from pipeline.files import write_json
 
@@ -19,13 +20,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
     pretty_exceptions_enable=False,
 )
-
-
-class TableName(StrEnum):
-    """A table of the paper."""
-
-    v1 = "v1"
-    v2 = "v2"
 
 
 @app.callback()
@@ -98,94 +92,10 @@ def score_command(
         raise typer.Exit(1)
 
 
-@app.command("generate")
-def generate_command(
-    *,
-    data: Annotated[Path, typer.Option(help="A data set made by dh-prep run.")],
-    checkpoint: Annotated[
-        Path, typer.Option(help="A run's folder (its last checkpoint), or a .safetensors file.")
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Folder of the videos; new, or of the same run to be continued.")
-    ],
-    split: Annotated[str, typer.Option(help="Split of the data set.")] = "test",
-    max_frames: Annotated[
-        int, typer.Option(min=0, help="Draw at most this many frames of a clip; 0 draws all.")
-    ] = 100,
-    clips: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many clips.", show_default="all")
-    ] = None,
-    sampler: Annotated[
-        Literal["ddim", "dpm", "ancestral"],
-        typer.Option(help="ancestral is the paper's, with --steps 200."),
-    ] = "ddim",
-    steps: Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")] = 10,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Clips drawn side by side.")] = 8,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
-        typer.Option(help="auto takes CUDA, else MPS, else the CPU."),
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "bf16", "float32"],
-        typer.Option(help="auto takes bf16 where the processor computes in it."),
-    ] = "auto",
-) -> None:
-    """The paper's test protocol: a video from the first frame and the speech of every test clip.
-
-    Writes OUT/CLIP.mp4 with the clip's own sound, ready for dh-bench score, and the recipe beside
-    them. Videos that are there already are kept: the same command carries on where it stopped.
-    """
-    from benchmarks.protocol import ProtocolOptions, generate_clips
-
-    options = ProtocolOptions(
-        split, max_frames, clips, sampler, steps, seed, batch, device, precision
-    )
-    written = list(generate_clips(data, checkpoint, out, options))
-    print(f"wrote {len(written)} videos to {out}")
-    print(f"next: dh-bench score --real {data} --fake {out} --split {split} --out scores.json")
-
-
-@app.command("table")
-def table_command(
-    *,
-    scores: Annotated[
-        list[Path] | None,
-        typer.Option(help="A file written by dh-bench score: a row of ours. Repeatable."),
-    ] = None,
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Where the table goes: .md, .csv, .tex or .html. Repeatable.",
-            show_default="the terminal",
-        ),
-    ] = None,
-    table: Annotated[
-        TableName,
-        typer.Option(
-            help="v1: SSIM and PSNR, of the paper's first version. v2: FVD, FID, blinks, motion "
-            "and sync, of the published version."
-        ),
-    ] = TableName.v1,
-) -> None:
-    """The paper's table with a row for each scored system; without --scores, as published.
-
-    The best published value of a column is bold and the second best underlined. Rows of ours stand
-    apart, with the number of clips and the protocol in a footnote.
-    """
-    from benchmarks.render import renderer, write_table
-    from benchmarks.results import read_scores
-    from benchmarks.table import build_table
-    from benchmarks.terminal import print_table
-
-    for path in out or []:
-        renderer(path)  # a wrong name is told before anything is written
-    built = build_table(table.value, [read_scores(path) for path in scores or []])
-    for path in out or []:
-        write_table(path, built)
-        print(f"wrote {path}")
-    if not out:
-        print_table(built)
+app.command("generate")(generate_command)
+app.command("table")(table_command)
+app.command("compare")(compare_command)
+app.command("report")(report_command)
 
 
 def main() -> None:

@@ -55,8 +55,11 @@ def _signed(value: float) -> str:
 
 def remarks(comparison: Comparison) -> list[str]:
     """What limits single metrics, then what holds for all."""
-    own = [f"{one.label}: {one.note}." for one in comparison.differences if one.note]
-    return [*own, *comparison.notes]
+    labels: dict[str, list[str]] = {}
+    for one in comparison.differences:
+        if one.note:
+            labels.setdefault(one.note, []).append(one.label)
+    return [*(f"{', '.join(own)}: {note}." for note, own in labels.items()), *comparison.notes]
 
 
 def print_comparison(comparison: Comparison) -> None:

@@ -96,7 +96,11 @@ def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Compa
     names = [name for name in a["metrics"] if name in b["metrics"]]
     found = [_difference(name, a, b, resamples) for name in names]
     return Comparison(
-        a["method"], b["method"], len(common), tuple(_judged(found)), tuple(_notes(a, b, found))
+        a["method"],
+        b["method"],
+        len(common),
+        tuple(_judged(found)),
+        tuple(_notes(a, b, found, resamples)),
     )
 
 
@@ -167,10 +171,7 @@ def _without_clips(name: str, row_a: SetRow, row_b: SetRow, clips: int) -> Diffe
         if intervals[0] and intervals[1] and row_a["direction"] != "closer":
             apart = intervals[0][0] > intervals[1][1] or intervals[1][0] > intervals[0][1]
             note = "a number of the whole set; judged by whether the 95% intervals are apart"
-            if apart:
-                verdict = "better" if gain > 0 else "worse"
-            else:
-                verdict = "within noise"
+            verdict = ("better" if gain > 0 else "worse") if apart else "within noise"
         else:
             note = "a number of the whole set without an interval: chance cannot be told"
     return Difference(
@@ -193,15 +194,18 @@ def _judged(found: Sequence[Difference]) -> list[Difference]:
     ]
 
 
-def _notes(a: Scores, b: Scores, found: Sequence[Difference]) -> list[str]:
+def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) -> list[str]:
     tested = sum(d.p is not None for d in found)
-    notes = [
-        f"Paired bootstrap over common clips ({RESAMPLES:,} resamples, seed 0) of the difference "
+    how = (
+        f"Paired bootstrap over common clips ({resamples:,} resamples, seed 0) of the difference "
         f"of means over clips; {tested} metrics tested, so that each p is held against Holm's "
-        "bound for a family-wise error of 5 %.",
-        "A positive gain: A is better. For →GT it is by how much A's mean is nearer to the real "
-        "clips' than B's.",
-    ]
+        "bound for a family-wise error of 5 %."
+    )
+    gain = (
+        "A positive gain: A is better. For →GT it is by how much A's mean is nearer to the mean of "
+        "the real clips than B's."
+    )
+    notes = [how, gain]
     if not same_name(a["dataset"], b["dataset"]):
         notes.append(f"The data sets are called {a['dataset']} and {b['dataset']}.")
     if a["protocol"] != b["protocol"]:
