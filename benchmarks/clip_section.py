@@ -14,7 +14,7 @@ from pipeline.media import FPS
 from pipeline.svg import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,31 +22,35 @@ if TYPE_CHECKING:
     from benchmarks.results import ClipRow, Scores
 
 
-def clip_section(scores: Sequence[Scores], excerpts: Sequence[Excerpt], by: str) -> str:
+def clip_section(
+    scores: Sequence[Scores], excerpts: Sequence[Excerpt], by: str, ids: Mapping[str, str]
+) -> str:
     """Worst and best clips with what is known of each.
 
     Args:
         scores: of one data set.
         excerpts: the clips, in order.
         by: the metric that chose them.
+        ids: the id on the page of each clip.
     """
     if not excerpts:
-        return '<h2 id="clips">Clips</h2><p>None shown: no clip has a value of its own.</p>'
+        return "<h2>Clips</h2><p>None shown: no clip has a value of its own.</p>"
     label = next(one["metrics"][by]["label"] for one in scores if by in one["metrics"])
     several = ", mean over the systems" if len(scores) > 1 else ""
+    systems = ", ".join(
+        f'<span class="key-text {colour(index)}">{escape(one["method"])}</span>'
+        for index, one in enumerate(scores)
+    )
     how = (
-        f"Worst and best by {escape(label)}{several}. The real clip is on the left, beside it what "
-        "was generated from its first frame and its speech; the sound is the clip's own. Below: "
-        'opening of the inner lips (<span class="key-text real">real</span>, '
-        '<span class="key-text s0">generated</span>) over the loudness of the speech.'
+        f"Worst and best by {escape(label)}{several}. The real clip first, beside it what was "
+        "generated of it, with the sound of the generated video. Below: opening of the inner lips, "
+        f'<span class="key-text real">real</span> and {systems}, over the loudness of the speech.'
     )
-    cards = "".join(_card(scores, excerpt) for excerpt in excerpts)
-    return (
-        f'<h2 id="clips">Worst and best clips</h2><p>{how}</p><div class="grid clips">{cards}</div>'
-    )
+    cards = "".join(_card(scores, excerpt, ids[excerpt.clip_id]) for excerpt in excerpts)
+    return f'<h2>Worst and best clips</h2><p>{how}</p><div class="grid clips">{cards}</div>'
 
 
-def _card(scores: Sequence[Scores], excerpt: Excerpt) -> str:
+def _card(scores: Sequence[Scores], excerpt: Excerpt, anchor: str) -> str:
     rows = [
         (index, row)
         for index, one in enumerate(scores)
@@ -60,7 +64,7 @@ def _card(scores: Sequence[Scores], excerpt: Excerpt) -> str:
     )
     name = escape(excerpt.clip_id)
     return (
-        f'<article id="clip-{name}">'
+        f'<article id="{anchor}">'
         f'<h3><span class="badge {excerpt.kind}">{excerpt.kind}</span> {name}</h3>'
         f"{excerpt.html}{_lips(scores, rows)}{_values(scores, excerpt.clip_id)}{warnings}</article>"
     )
@@ -91,25 +95,24 @@ def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _values(scores: Sequence[Scores], clip: str) -> str:
-    """Every metric of the clip, by system; the real clip's where it has one."""
-    items = ""
+    """Every metric of the clip, a column a system, and the real clip's where it has one."""
+    body = ""
     for name, values in values_of(scores, clip).items():
         rows = [one["metrics"].get(name) for one in scores]
         label = next((row["label"] for row in rows if row), name)
-        shown = " ".join(
-            f'<span class="{colour(index)}">{number(value)}</span>'
-            for index, value in enumerate(values)
-            if value is not None
+        cells = "".join(_cell(value, colour(index)) for index, value in enumerate(values))
+        body += (
+            f"<tr><th>{escape(label)}</th>{cells}{_cell(_real(scores, clip, name), 'real')}</tr>"
         )
-        real = next(
-            (
-                row["real_values"][name]
-                for one in scores
-                for row in one["clips"]
-                if row["clip_id"] == clip and name in row.get("real_values", {})
-            ),
-            None,
-        )
-        shown += "" if real is None else f' <span class="real">{number(real)}</span>'
-        items += f"<div><dt>{escape(label)}</dt><dd>{shown}</dd></div>"
-    return f'<dl class="values">{items}</dl>' if items else ""
+    return f'<table class="values"><tbody>{body}</tbody></table>' if body else ""
+
+
+def _cell(value: float | None, css: str) -> str:
+    return f'<td class="{css}">{"" if value is None else number(value)}</td>'
+
+
+def _real(scores: Sequence[Scores], clip: str, name: str) -> float | None:
+    """The value of the real clip itself, from the first scores that know it."""
+    rows = (row for one in scores for row in one["clips"] if row["clip_id"] == clip)
+    found = (row["real_values"][name] for row in rows if name in row.get("real_values", {}))
+    return next(found, None)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 SIDE = 208  # pixels of a panel's height
 _GAP, _BAND = 4, 18  # pixels between panels, and of the line of text above them
+_DARK = 24  # of what lies between and above the panels
 _CRF = 29
 _LONGEST = 250  # frames
 _MOST_SYSTEMS = 3  # beside the real clip; more would be too small on a phone
@@ -183,7 +184,9 @@ def _sound(path: Path) -> Audio | None:
 def side_by_side(
     panels: Sequence[Iterable[NDArray[np.uint8]]], labels: Sequence[str]
 ) -> Iterator[NDArray[np.uint8]]:
-    """Panels of one height in a row with their labels above; it ends with the shortest of them.
+    """Panels with their labels above, up to three in a row, four in two rows.
+
+    It ends with the shortest of them.
 
     Args:
         panels: (H, W, 3) uint8 RGB frames each, of any size.
@@ -192,18 +195,26 @@ def side_by_side(
     Yields:
         (H', W', 3) uint8 RGB of even sides.
     """
+    columns = len(panels) if len(panels) <= 3 else 2
     for frames in zip(*panels, strict=False):
-        row: list[NDArray[np.uint8]] = []
-        for frame, label in zip(frames, labels, strict=True):
-            row += [_panel(frame, label), np.full((SIDE + _BAND, _GAP, 3), 24, np.uint8)]
-        yield np.concatenate(row[:-1], axis=1)
+        shown = [_panel(frame, label) for frame, label in zip(frames, labels, strict=True)]
+        rows = [_in_a_row(shown[at : at + columns]) for at in range(0, len(shown), columns)]
+        width = max(row.shape[1] for row in rows)
+        yield np.concatenate(
+            [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+        )
+
+
+def _in_a_row(panels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    gap = np.full((SIDE + _BAND, _GAP, 3), _DARK, np.uint8)
+    return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
 
 
 def _panel(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
     height, width = frame.shape[:2]
     shown = (max(2, round(width * SIDE / height / 2) * 2), SIDE)
     method = cv2.INTER_AREA if height > SIDE else cv2.INTER_CUBIC
-    panel = np.full((SIDE + _BAND, shown[0], 3), 24, np.uint8)
+    panel = np.full((SIDE + _BAND, shown[0], 3), _DARK, np.uint8)
     panel[_BAND:] = cv2.resize(frame, shown, interpolation=method)
     # OpenCV's letters are ASCII; a name in another script keeps its word in the page.
     text = label.encode("ascii", "replace").decode()

@@ -169,7 +169,8 @@ class Table:
     def footnotes(self) -> tuple[tuple[str, str], ...]:
         """(mark, text) of everything below the table that has a mark in it."""
         letters = tuple((letter, note) for note, letter in self.reasons.items())
-        return letters + tuple((row.mark, row.source) for row in self.measured)
+        rows = sorted(self.measured, key=lambda row: int(row.mark))
+        return letters + tuple((row.mark, row.source) for row in rows)
 
 
 def _letters(count: int) -> list[str]:

@@ -13,7 +13,7 @@ from benchmarks.layout import ARROWS
 from pipeline.svg import number
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Mapping, Sequence
 
     from benchmarks.results import Scores, SetRow
 
@@ -28,12 +28,12 @@ def colour(index: int) -> str:
     return f"s{index % 6}"
 
 
-def metric_cards(scores: Sequence[Scores], linked: Collection[str]) -> str:
+def metric_cards(scores: Sequence[Scores], linked: Mapping[str, str]) -> str:
     """A card for each metric that was measured, then a list of those that were not.
 
     Args:
         scores: of one data set.
-        linked: clips that are shown on the page.
+        linked: the id on the page of each clip that is shown on it.
     """
     cards, missing = [], []
     for name in metric_names(scores):
@@ -46,7 +46,7 @@ def metric_cards(scores: Sequence[Scores], linked: Collection[str]) -> str:
 
 
 def _card(
-    name: str, scores: Sequence[Scores], rows: Sequence[SetRow | None], linked: Collection[str]
+    name: str, scores: Sequence[Scores], rows: Sequence[SetRow | None], linked: Mapping[str, str]
 ) -> str:
     known = next(row for row in rows if row and row["mean"] is not None)
     real = next((row["real"] for row in rows if row and row["real"] is not None), None)
@@ -66,7 +66,7 @@ def _card(
     drawn = distribution(series, found, real) if series or len(found) > 1 or real else ""
     unit = f" · {known['unit']}" if known["unit"] else ""
     return (
-        f'<figure id="metric-{escape(name)}"><figcaption><b>{escape(known["label"])} '
+        f"<figure><figcaption><b>{escape(known['label'])} "
         f'<span class="arrow">{ARROWS[known["direction"]]}</span></b>'
         f"<span>{known['n']} clips{escape(unit)}</span></figcaption>"
         f'<dl class="means">{numbers}</dl>{drawn}{_ends(name, scores, linked)}'
@@ -106,7 +106,7 @@ def _series(name: str, scores: Sequence[Scores]) -> list[Series]:
     return series
 
 
-def _ends(name: str, scores: Sequence[Scores], linked: Collection[str]) -> str:
+def _ends(name: str, scores: Sequence[Scores], linked: Mapping[str, str]) -> str:
     ordered = order_clips(scores, name)
     if len(ordered) < 2:
         return ""
@@ -117,9 +117,9 @@ def _ends(name: str, scores: Sequence[Scores], linked: Collection[str]) -> str:
     return f'<div class="ends">{shown}</div>'
 
 
-def _link(clip: str, linked: Collection[str]) -> str:
+def _link(clip: str, linked: Mapping[str, str]) -> str:
     code = f"<code>{escape(clip)}</code>"
-    return f'<a href="#clip-{escape(clip)}">{code}</a>' if clip in linked else code
+    return f'<a href="#{linked[clip]}">{code}</a>' if clip in linked else code
 
 
 def _missing(rows: Sequence[SetRow]) -> str:

@@ -75,10 +75,10 @@ def write_report(
     groups = _by_dataset(scores)
     told: list[str] = []
     parts = [_header(scores)]
-    for group in groups:
+    for place, group in enumerate(groups):
         excerpts, by = _excerpts(group, options, len(groups))
         told += [f"{e.clip_id}: {e.note}" for e in excerpts if e.note]
-        parts.append(_part(group, excerpts, by, alone=len(groups) == 1))
+        parts.append(_part(group, excerpts, by, place if len(groups) > 1 else None))
     parts += [_tables(scores), left_out_section(scores), provenance_section(scores)]
     write_text(out, html_page(_title(scores), "".join(parts), head=HEAD))
     return told
@@ -112,8 +112,8 @@ def _header(scores: Sequence[Scores]) -> str:
         "people saying what they did not say. Keep this label with them.</p>"
         f'<div class="tiles">{_tiles(scores)}</div>'
         f'<ul class="key">{key}<li><span class="swatch real"></span>real clips</li></ul>'
-        '<nav><a href="#metrics">Metrics</a><a href="#clips">Clips</a><a href="#tables">Tables</a>'
-        '<a href="#provenance">Protocol</a></nav></header>'
+        '<nav><a href="#metrics-0">Metrics</a><a href="#clips-0">Clips</a>'
+        '<a href="#tables">Tables</a><a href="#provenance">Protocol</a></nav></header>'
     )
 
 
@@ -154,22 +154,22 @@ def _excerpts(
     return excerpts, by
 
 
-def _part(group: Sequence[Scores], excerpts: Sequence[Excerpt], by: str, *, alone: bool) -> str:
-    """All that is drawn of the systems on one data set."""
-    name = "" if alone else f" · {escape(group[0]['dataset'])}"
-    linked = {excerpt.clip_id for excerpt in excerpts}
+def _part(group: Sequence[Scores], excerpts: Sequence[Excerpt], by: str, place: int | None) -> str:
+    """All that is drawn of the systems on one data set, the only one or the `place`-th."""
+    name = "" if place is None else f" · {escape(group[0]['dataset'])}"
+    ids = {excerpt.clip_id: f"clip-{place or 0}-{k}" for k, excerpt in enumerate(excerpts)}
     how = (
         "<p>Mean over clips with its 95% bootstrap interval, and the distribution over clips. "
         "↑ higher is better, ↓ lower, →GT the closer to the real clips.</p>"
     )
-    sections = [f'<h2 id="metrics">Metrics{name}</h2>{how}{metric_cards(group, linked)}']
+    sections = [f"<h2>Metrics{name}</h2>{how}{metric_cards(group, ids)}"]
     pairs = list(itertools.islice(itertools.combinations(group, 2), 6))
     if pairs:
         sections.append(f"<h2>Beyond noise?{name}</h2>")
         sections += [_difference(a, b, opened=len(pairs) == 1) for a, b in pairs]
-    sections.append(clip_section(group, excerpts, by))
-    sections.append(drift_section(group))
-    return "".join(sections)
+    clips = clip_section(group, excerpts, by, ids)
+    sections += [f'<section id="clips-{place or 0}">{clips}</section>', drift_section(group)]
+    return f'<div id="metrics-{place or 0}">{"".join(sections)}</div>'
 
 
 def _difference(a: Scores, b: Scores, *, opened: bool) -> str:

@@ -59,11 +59,11 @@ video { width: 100%; display: block; border-radius: 6px; background: #181818; }
 .no-video { border: 1px dashed var(--line); border-radius: 6px; padding: 28px 12px;
   text-align: center; overflow-wrap: anywhere; }
 .warning { color: var(--mild); font-size: 13px; margin: 6px 0 0; overflow-wrap: anywhere; }
-.values { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr));
-  gap: 4px 12px; margin: 10px 0 0; }
-.values dt { font-size: 11px; color: var(--soft); }
-.values dd { margin: 0; font-size: 14px; font-variant-numeric: tabular-nums; }
-.values dd span { color: var(--c); margin-right: 4px; }
+.values { margin: 8px 0 0; font-size: 13px; width: 100%; }
+.values th, .values td { padding: 2px 0; border-bottom: 1px solid var(--line); }
+.values th { font-weight: 400; font-size: 12px; }
+.values td { text-align: right; color: var(--c); font-variant-numeric: tabular-nums; width: 24%; }
+.values tr:last-child > * { border-bottom: 0; }
 .key-text { color: var(--c); font-weight: 600; }
 .box { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
   padding: 10px 14px; margin: 12px 0; }
