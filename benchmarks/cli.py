@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.generate_command import generate_command
+from benchmarks.generate_command import generate_command, methods_command
 from benchmarks.table_commands import compare_command, report_command, table_command
 from pipeline.errors import UserError, run_command
 from pipeline.files import write_json
@@ -93,6 +93,7 @@ def score_command(
 
 
 app.command("generate")(generate_command)
+app.command("methods")(methods_command)
 app.command("table")(table_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)
