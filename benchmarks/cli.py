@@ -77,7 +77,8 @@ def score_command(
 
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
-    from benchmarks.score import ScoreOptions, score
+    from benchmarks.options import ScoreOptions
+    from benchmarks.score import score
     from benchmarks.terminal import print_scores
 
     if out.is_dir():

@@ -21,6 +21,7 @@ class ClipRow(TypedDict, total=False):
     for a clip by itself. `curves`: `lips_real`, `lips_fake` (opening of the inner lips as a share
     of the distance between the outer eye corners, a number a frame) and `energy` (of the sound, in
     dB), as far as they are known.
+    `missing` names the metrics that the clip has no value of, with the reason.
     """
 
     clip_id: str
@@ -37,6 +38,7 @@ class ClipRow(TypedDict, total=False):
     values: dict[str, float]
     real_values: dict[str, float]
     curves: dict[str, list[float]]
+    missing: dict[str, str]
 
 
 class SetRow(TypedDict):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Frames are large: by its defaults glibc asks the system for each anew, a page fault every 4 kB.
 # What is kept so is given back after each shard, see `pipeline.writer`.
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
 _PATIENCE = 2  # deaths of a worker on a clip that was announced, until the clip is given up
 _STILLBORN = 5  # workers in a row that die before they are there, until the run is given up
 # Clips after which a worker makes room for a new one. In a Ray process, memory grows by some 5 %
@@ -96,7 +96,7 @@ def run_on_ray(
         address: of a running Ray cluster; None starts one on this machine.
         weights_dir: the user's folder of pretrained files.
     """
-    with _session(address) as ray:
+    with session(address) as ray:
         resources = ray.cluster_resources()
         count = min(workers or int(resources.get("CPU", 1)), len(tasks))
         share = Share.of(resources, count, gpu=options.landmarks == "fan")
@@ -125,7 +125,7 @@ class _Pool:
     def __init__(self, ray: Any, share: Share, arguments: tuple[Any, ...]) -> None:
         self._ray = ray
         self._arguments = arguments
-        environment = {"OMP_NUM_THREADS": str(share.threads), "PYTHONWARNINGS": "ignore", **_MALLOC}
+        environment = {"OMP_NUM_THREADS": str(share.threads), "PYTHONWARNINGS": "ignore", **MALLOC}
         # The default strategy would fill one machine before it looks at the next.
         self._actor = ray.remote(ShardWriter).options(
             num_cpus=share.cpus,
@@ -214,7 +214,7 @@ class _Pool:
 
 
 @contextmanager
-def _session(address: str | None) -> Iterator[Any]:
+def session(address: str | None) -> Iterator[Any]:
     """A Ray session without dashboard, log spam or usage statistics."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
