@@ -46,11 +46,11 @@ def clip_section(
         "generated of it, with the sound of the generated video. Below: opening of the inner lips, "
         f'<span class="key-text real">real</span> and {systems}, over the loudness of the speech.'
     )
-    cards = "".join(_card(scores, excerpt, ids[excerpt.clip_id]) for excerpt in excerpts)
+    cards = "".join(_card(scores, excerpt, ids[excerpt.clip_id], by) for excerpt in excerpts)
     return f'<h2>Worst and best clips</h2><p>{how}</p><div class="grid clips">{cards}</div>'
 
 
-def _card(scores: Sequence[Scores], excerpt: Excerpt, anchor: str) -> str:
+def _card(scores: Sequence[Scores], excerpt: Excerpt, anchor: str, by: str) -> str:
     rows = [
         (index, row)
         for index, one in enumerate(scores)
@@ -66,7 +66,8 @@ def _card(scores: Sequence[Scores], excerpt: Excerpt, anchor: str) -> str:
     return (
         f'<article id="{anchor}">'
         f'<h3><span class="badge {excerpt.kind}">{excerpt.kind}</span> {name}</h3>'
-        f"{excerpt.html}{_lips(scores, rows)}{_values(scores, excerpt.clip_id)}{warnings}</article>"
+        f"{excerpt.html}{_lips(scores, rows)}{_values(scores, excerpt.clip_id, by)}"
+        f"{warnings}</article>"
     )
 
 
@@ -94,17 +95,27 @@ def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
-def _values(scores: Sequence[Scores], clip: str) -> str:
-    """Every metric of the clip, a column a system, and the real clip's where it has one."""
-    body = ""
+def _values(scores: Sequence[Scores], clip: str, by: str) -> str:
+    """Every metric of the clip, a column a system, and the real clip's where it has one.
+
+    The metric that chose the clip is in view, the others unfold.
+    """
+    lines = {}
     for name, values in values_of(scores, clip).items():
         rows = [one["metrics"].get(name) for one in scores]
         label = next((row["label"] for row in rows if row), name)
-        cells = "".join(_cell(value, colour(index)) for index, value in enumerate(values))
-        body += (
-            f"<tr><th>{escape(label)}</th>{cells}{_cell(_real(scores, clip, name), 'real')}</tr>"
-        )
-    return f'<table class="values"><tbody>{body}</tbody></table>' if body else ""
+        cells = [_cell(value, colour(index)) for index, value in enumerate(values)]
+        cells.append(_cell(_real(scores, clip, name), "real"))
+        lines[name] = f"<tr><th>{escape(label)}</th>{''.join(cells)}</tr>"
+    if not lines:
+        return ""
+    first = lines.pop(by, "")
+    rest = f"<details><summary>All its values</summary>{_table(''.join(lines.values()))}</details>"
+    return _table(first) + (rest if lines else "")
+
+
+def _table(body: str) -> str:
+    return f'<table class="values"><tbody>{body}</tbody></table>'
 
 
 def _cell(value: float | None, css: str) -> str:

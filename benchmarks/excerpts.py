@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from benchmarks.results import Source
 from benchmarks.synthetic import synthetic
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
@@ -70,6 +71,24 @@ class Excerpt:
             f'poster="data:image/jpeg;base64,{poster}" src="data:video/mp4;base64,{video}">'
             "</video>"
         )
+
+
+def located(scores: Scores, folder: Path) -> Scores:
+    """Scores whose clips are looked for beside their file too, if they are not where they say.
+
+    Args:
+        scores: content of a scores.json.
+        folder: in which that file lies.
+    """
+
+    def place(path: str) -> str:
+        return str(folder / path) if path and not Path(path).exists() else path
+
+    sources = {
+        clip: Source(real=place(source["real"]), fake=place(source["fake"]))
+        for clip, source in scores.get("sources", {}).items()
+    }
+    return {**scores, "sources": sources}
 
 
 def quality(row: ClipRow, metric: str, direction: str) -> float | None:

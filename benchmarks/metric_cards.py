@@ -70,8 +70,15 @@ def _card(
         f'<span class="arrow">{ARROWS[known["direction"]]}</span></b>'
         f"<span>{known['n']} clips{escape(unit)}</span></figcaption>"
         f'<dl class="means">{numbers}</dl>{drawn}{_ends(name, scores, linked)}'
-        f'<p class="protocol">{escape(known["protocol"])}</p></figure>'
+        f"{_protocol(known['protocol'])}</figure>"
     )
+
+
+def _protocol(text: str) -> str:
+    """The number's full name, and behind it how it is measured."""
+    name, _, how = text.partition(": ")
+    summary = f"<summary>{escape(name)}</summary>"
+    return f'<details class="protocol">{summary}{escape(how)}</details>'
 
 
 def _number(method: str, css: str, row: SetRow | None) -> str:

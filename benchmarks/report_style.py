@@ -59,6 +59,8 @@ video { width: 100%; display: block; border-radius: 6px; background: #181818; }
 .no-video { border: 1px dashed var(--line); border-radius: 6px; padding: 28px 12px;
   text-align: center; overflow-wrap: anywhere; }
 .warning { color: var(--mild); font-size: 13px; margin: 6px 0 0; overflow-wrap: anywhere; }
+article summary, .protocol summary { cursor: pointer; color: var(--soft); }
+article details { font-size: 12px; margin-top: 4px; }
 .values { margin: 8px 0 0; font-size: 13px; width: 100%; }
 .values th, .values td { padding: 2px 0; border-bottom: 1px solid var(--line); }
 .values th { font-weight: 400; font-size: 12px; }

@@ -8,6 +8,7 @@ Holm's step-down bound, which keeps the chance of one false alarm among all of t
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -122,7 +123,7 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
     tail = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
     mean = stack.mean(axis=0)
     few = f"only {len(clips)} clips: the interval is too narrow" if len(clips) < FEW_CLIPS else ""
-    unlike = "" if row_a["protocol"] == row_b["protocol"] else "measured by different protocols"
+    unlike = "" if _unnumbered(row_a) == _unnumbered(row_b) else "measured by different protocols"
     return Difference(
         metric=name,
         label=row_a["label"],
@@ -135,8 +136,23 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
         p=min(1.0, 2 * (tail + 1) / (resamples + 1)),
         clips=len(clips),
         verdict="unknown",
-        note="; ".join(note for note in (unlike, few) if note),
+        note="; ".join(note for note in (unlike, _own_number(a, b, name), few) if note),
     )
+
+
+def _unnumbered(row: SetRow) -> str:
+    """The protocol without the number of clips in its name: that is told apart from it."""
+    return re.sub(r"_n\d+", "", row["protocol"])
+
+
+def _own_number(a: Scores, b: Scores, name: str) -> str:
+    """What to know of a metric whose number of the set is no mean over clips: a median, a peak."""
+    own = [one["metrics"][name]["mean"] for one in (a, b)]
+    means = [np.mean(list(_values(one, name).values())) for one in (a, b)]
+    if all(o is None or np.isclose(o, m) for o, m in zip(own, means, strict=True)):
+        return ""
+    told = " and ".join("n/a" if value is None else f"{value:.3f}" for value in own)
+    return f"tested on means over clips; the sets' own numbers are {told}"
 
 
 def _gain(means: NDArray[np.float64], direction: str) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import UserError
+from pipeline.files import write_json
 
 
 class TableName(StrEnum):
@@ -93,9 +94,24 @@ def compare_command(
 def report_command(
     *,
     scores: Annotated[
-        list[Path], typer.Argument(metavar="SCORES.json…", help="Files written by dh-bench score.")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[SCORES.json]…", help="Files written by dh-bench score."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The HTML page to write.")],
+    real: Annotated[
+        Path | None,
+        typer.Option(help="Score first: the real clips, as dh-bench score takes them."),
+    ] = None,
+    fake: Annotated[
+        list[Path] | None,
+        typer.Option(help="Score first: a folder of generated videos. Repeatable."),
+    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="With --real: what tables call the data.", show_default="the name of --real"
+        ),
+    ] = "",
     clips: Annotated[
         int, typer.Option(min=0, help="Worst and best clips shown as video, so many of each.")
     ] = 3,
@@ -108,17 +124,39 @@ def report_command(
 ) -> None:
     """One page that needs no network: tables, distributions, clips as video, curves, protocol.
 
-    Several scores stand side by side, each with its own clips; two on common clips are compared as
-    dh-bench compare does it. Videos are re-encoded small, the real clip beside the generated one,
-    and labelled as synthetic.
+    Several scores stand side by side, each with its own colour; systems on common clips are
+    compared as dh-bench compare does it. Videos are re-encoded small, the real clip beside the
+    generated one, and labelled as synthetic.
+
+    With --real and --fake the folders are scored first, with the defaults of dh-bench score, and
+    the scores are kept beside the page: from generated videos to the page in one command.
     """
+    from benchmarks.excerpts import located
     from benchmarks.report import ReportOptions, write_report
     from benchmarks.results import read_scores
 
     if out.suffix.lower() not in {".html", ".htm"}:
         raise UserError(f"cannot write {out}: use a name that ends in .html")
+    if (real is None) != (not fake):
+        raise UserError("--real and --fake go together: give both, or files of dh-bench score")
+    files = [*(scores or []), *(_scored(real, fake or [], dataset, out) if real else [])]
     options = ReportOptions(clips=clips, by=by, megabytes=megabytes)
-    told = write_report(out, [read_scores(path) for path in scores], options)
+    told = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
     for line in told:
         print(line)
     print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
+
+
+def _scored(real: Path, fakes: list[Path], dataset: str, out: Path) -> list[Path]:
+    """Scores each folder of fakes; the files lie beside the page and are called like it."""
+    from benchmarks.options import ScoreOptions
+    from benchmarks.score import score
+
+    files = []
+    for fake in fakes:
+        name = fake.resolve().name
+        path = out.with_name(f"{out.stem}-{name}.json")
+        write_json(path, score(real, fake, ScoreOptions(method=name, dataset=dataset)))
+        print(f"wrote {path}")
+        files.append(path)
+    return files

@@ -9,6 +9,7 @@ from skimage import data
 
 from benchmarks.excerpts import (
     SIDE,
+    located,
     make_excerpt,
     make_excerpts,
     open_real,
@@ -163,3 +164,13 @@ def test_room_is_kept_and_shared_by_worst_and_best(scores):
     assert [bool(e.video) for e in made] == [True, False, True, False]
     assert "--megabytes" in made[1].note
     assert sum(len(e.html) for e in made if e.video) <= room
+
+
+def test_clips_are_looked_for_beside_the_scores_too(scores, tmp_path):
+    absolute = scores["sources"]["clip00"]["real"]
+    scores["sources"]["clip01"] = {"real": "real/clip01.mp4", "fake": "fake/gone.mp4"}
+    found = located(scores, tmp_path)
+    assert found["sources"]["clip00"]["real"] == absolute
+    assert found["sources"]["clip01"]["real"] == str(tmp_path / "real" / "clip01.mp4")
+    assert "gone.mp4" in make_excerpt([found], "clip01", "best").note
+    assert make_excerpt([found], "clip00", "best").note == ""

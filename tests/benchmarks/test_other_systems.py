@@ -13,6 +13,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.driving import DrivingClips
 from benchmarks.methods import Output
+from benchmarks.options import ScoreOptions
 from benchmarks.other_systems import MethodOptions, aligned, generate_with
 from benchmarks.score import score
 from pipeline.errors import UserError
@@ -132,7 +133,7 @@ def test_every_clip_becomes_a_video_of_the_protocol(data, importable, tmp_path):
     assert recipe["method"] == "Stand-in"
     assert recipe["driving"] == "another"
     assert recipe["method_sha256"] == sha256_file(tmp_path / "mine.toml")
-    scores = score(data, out)
+    scores = score(data, out, ScoreOptions(metrics=("ssim",), workers=1))
     assert [row["status"] for row in scores["clips"]] == ["ok"] * 4
 
 

@@ -156,6 +156,17 @@ def test_only_common_clips_count_and_unlike_protocols_are_told():
     assert "Holm" in notes
 
 
+def test_a_set_s_own_number_that_is_no_mean_over_clips_is_told():
+    a, b = made_up_scores(clips=20), made_up_scores(method="two", clips=20)
+    a["metrics"]["blinks_per_second"]["mean"] = 0.5  # a median, say
+    found = by_metric(compare_scores(a, b))
+    own = b["metrics"]["blinks_per_second"]["mean"]
+    assert found["blinks_per_second"].note == (
+        f"tested on means over clips; the sets' own numbers are 0.500 and {own:.3f}"
+    )
+    assert found["ssim"].note == ""
+
+
 def test_written_as_json_and_markdown_and_nothing_else(tmp_path):
     pair = made_up_scores(method="a|<b>"), made_up_scores(method="two", shift=1.0)
     comparison = compare_scores(*pair)
