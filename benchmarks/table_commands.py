@@ -95,7 +95,7 @@ def report_command(
     *,
     scores: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[SCORES.json]…", help="Files written by dh-bench score."),
+        typer.Argument(metavar="SCORES.json", help="Files written by dh-bench score."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML page to write.")],
     real: Annotated[

@@ -153,6 +153,12 @@ def test_a_short_file_will_do(tmp_path):
     assert missing(method, None, None) == []
 
 
+def test_the_example_in_the_readme_is_a_method_file(tmp_path):
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    method = read(tmp_path, readme.split("```toml\n")[1].split("```")[0])
+    assert (method.name, method.output.lead, method.input.driving) == ("Mine", 2, "another")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
