@@ -94,8 +94,8 @@ def to_html(comparison: Comparison) -> str:
     heads = "".join(f'<th scope="col">{heading}</th>' for heading in HEADINGS[1:])
     body = ""
     for cells in lines(comparison):
-        lead, *numbers, verdict = (html.escape(cell.replace("-", "−")) for cell in cells)
-        shown = "".join(f"<td>{cell}</td>" for cell in numbers)
+        lead, *numbers, verdict = map(html.escape, cells)
+        shown = "".join(f"<td>{number.replace('-', '−')}</td>" for number in numbers)
         kind = verdict.replace(" ", "-")
         body += (
             f'<tr><th class="lead" scope="row">{lead}</th>{shown}'

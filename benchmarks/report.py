@@ -118,20 +118,34 @@ def _header(scores: Sequence[Scores]) -> str:
 
 
 def _tiles(scores: Sequence[Scores]) -> str:
-    """The clips of each system; of a single one its best known metrics as well."""
-    tiles = []
-    for one in scores:
-        whose = f"clips: {one['method']}, {one['dataset']}" if len(scores) > 1 else "clips scored"
-        tiles.append(_tile(str(sum(row["status"] == "ok" for row in one["clips"])), whose))
-    if len(scores) == 1:
-        rows = [scores[0]["metrics"][name] for name in _TILES if name in scores[0]["metrics"]]
-        known = [(row["label"], row["mean"]) for row in rows if row["mean"] is not None]
-        tiles += [_tile(number(mean), label) for label, mean in known[:_HEADLINES]]
+    """How many clips, and the best known metrics; each system's in its colour."""
+    counts = [sum(row["status"] == "ok" for row in one["clips"]) for one in scores]
+    same = len(set(counts)) == 1
+    tiles = [_tile(_coloured(scores, counts[:1] if same else counts), "clips scored")]
+    shown = 0
+    for name in _TILES:
+        means = [one["metrics"][name]["mean"] for one in scores if name in one["metrics"]]
+        if len(means) == len(scores) and None not in means and shown < _HEADLINES:
+            label = scores[0]["metrics"][name]["label"]
+            tiles.append(_tile(_coloured(scores, [mean or 0.0 for mean in means]), label))
+            shown += 1
     return "".join(tiles)
 
 
+def _coloured(scores: Sequence[Scores], values: Sequence[float]) -> str:
+    """One number plain, several in the colours of their systems."""
+    if len(values) == 1:
+        return number(values[0])
+    groups = _by_dataset(scores)
+    places = {id(one): place for group in groups for place, one in enumerate(group)}
+    return " ".join(
+        f'<span class="{colour(places[id(one)])}">{number(value)}</span>'
+        for one, value in zip(scores, values, strict=True)
+    )
+
+
 def _tile(value: str, name: str) -> str:
-    return f"<div><b>{escape(value)}</b><span>{escape(name)}</span></div>"
+    return f"<div><b>{value}</b><span>{escape(name)}</span></div>"
 
 
 def _excerpts(

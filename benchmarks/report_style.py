@@ -24,6 +24,8 @@ nav { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; }
 nav a { padding: 4px 0; }
 .s0 { --c: var(--s0); } .s1 { --c: var(--s1); } .s2 { --c: var(--s2); } .s3 { --c: var(--s3); }
 .s4 { --c: var(--s4); } .s5 { --c: var(--s5); } .real { --c: var(--real); }
+header .tiles b { white-space: normal; }
+header .tiles b span { color: var(--c); font-size: inherit; margin-right: 8px; }
 .swatch { background: var(--c); }
 .means { display: grid; grid-template-columns: auto 1fr; gap: 1px 14px; margin: 0 0 8px;
   align-items: baseline; }

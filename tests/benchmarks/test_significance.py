@@ -181,6 +181,8 @@ def test_written_as_json_and_markdown_and_nothing_else(tmp_path):
     assert len(rows) == 2 + len(lines(comparison))
     assert {row.count("|") for row in rows} == {10}
     assert "<b>" not in markdown
-    assert "worse" in to_html(comparison)
+    page = to_html(comparison)
+    assert "worse" in page
+    assert f"<td>−{abs(content['differences'][0]['gain']):.3f}</td>" in page
     with pytest.raises(UserError, match=r"ends in \.json, \.md"):
         write_comparison(tmp_path / "c.txt", comparison)
