@@ -167,6 +167,13 @@ def test_a_set_s_own_number_that_is_no_mean_over_clips_is_told():
     assert found["ssim"].note == ""
 
 
+def test_ten_thousand_clips_take_fewer_draws_and_say_so():
+    pair = [only(made_up_scores(), np.arange(10_000) % k) for k in (7, 9)]
+    comparison = compare_scores(*pair)
+    assert comparison.differences[0].verdict == "worse"
+    assert "(2,000 resamples, seed 0)" in comparison.notes[0]
+
+
 def test_written_as_json_and_markdown_and_nothing_else(tmp_path):
     pair = made_up_scores(method="a|<b>"), made_up_scores(method="two", shift=1.0)
     comparison = compare_scores(*pair)
