@@ -15,7 +15,7 @@ from benchmarks.measure import Kit, Measured, measure_clip
 from benchmarks.metrics.wer import command_reader, transcript
 from benchmarks.networks import find_networks
 from benchmarks.video import Video, open_video
-from model.device import choose_device, choose_precision
+from model.device import choose_device
 from pipeline.errors import UserError
 from pipeline.workers import MALLOC, session
 
@@ -99,8 +99,7 @@ class Scorer:
 def networks_for(metrics: Sequence[str], options: ScoreOptions) -> Networks:
     """The networks that some metrics need, on the device of the options."""
     device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
     return find_networks(metrics, options.weights_dir, device, dtype)
 
 
