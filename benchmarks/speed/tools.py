@@ -124,8 +124,8 @@ def fvd(real: Path, fake: Path, most: int) -> float:
         with torch.inference_mode():
             for pair in pairs(real, fake):
                 frames = list(decoded(pair[index], most))
-                for first in range(0, len(frames) - 15, 16):
-                    features.append(network(fvd_input(frames[first : first + 16])[None])[0].numpy())
+                windows = [frames[k : k + 16] for k in range(0, len(frames) - 15, 16)]
+                features += [network(fvd_input(window)[None])[0].numpy() for window in windows]
         stacked = np.stack(features).astype(np.float64)
         moments.append((stacked.mean(0), np.cov(stacked.T)))
     (mean1, covariance1), (mean2, covariance2) = moments
