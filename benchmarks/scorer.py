@@ -127,6 +127,7 @@ def run_jobs(
             yield from scorer.score(job)
         return
     with session(None) as ray:
+        from ray.exceptions import RayError, RayTaskError
         from ray.util import ActorPool
 
         cpus, gpus = (ray.cluster_resources().get(kind, 0.0) for kind in ("CPU", "GPU"))
@@ -140,5 +141,13 @@ def run_jobs(
         pool = ActorPool(
             [actor.remote(metrics, options, cache, threads, read_lips) for _ in range(workers)]
         )
-        for found in pool.map(lambda a, job: a.score.remote(job), jobs):
-            yield from found
+        try:
+            for found in pool.map(lambda a, job: a.score.remote(job), jobs):
+                yield from found
+        except RayTaskError as error:
+            raise error.cause from error
+        except RayError as error:
+            raise UserError(
+                f"a worker died ({str(error).splitlines()[0]}); the same command carries on where "
+                "it stopped, with fewer --workers if memory is short"
+            ) from error
