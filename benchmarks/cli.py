@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -58,7 +58,7 @@ def score_command(
     ] = None,
     max_frames: Annotated[
         int,
-        typer.Option(min=0, help="Compare at most this many frames of a clip; 0 compares all."),
+        typer.Option(min=0, help="Look at at most this many frames of a clip; 0 takes all."),
     ] = 100,
     image_size: Annotated[
         int | None,
@@ -68,22 +68,79 @@ def score_command(
             show_default="the real clip's size",
         ),
     ] = None,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            help="Names of metrics with commas between, as the JSON has them.", show_default="all"
+        ),
+    ] = "",
+    lip_reader: Annotated[
+        str,
+        typer.Option(
+            help="Command that prints what it reads off the lips in a video, whose path is put "
+            "after it: for WER. What is said is read from NAME.txt or NAME.align beside the real "
+            "clip.",
+            show_default="no WER",
+        ),
+    ] = "",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes.", show_default="one a processor, if clips are many"),
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        typer.Option(help="Of the networks. auto takes CUDA, else MPS, else the CPU."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["bf16", "float32"],
+        typer.Option(
+            help="Of the networks of FID and FVD; bf16 is up to 3 x quicker and moves them by "
+            "up to 1 %."
+        ),
+    ] = "float32",
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Your own folder of pretrained files.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which measurements are kept by content, about 1 MB a video: the same "
+            "command carries on where it stopped, and the real clips are measured once for all "
+            "methods. May be deleted at any time.",
+            show_default="in the user's cache",
+        ),
+    ] = None,
 ) -> None:
-    """SSIM and PSNR of generated videos against the real clips, per clip and over the set.
+    """Every number of the paper for generated videos, per clip and over the set, in one pass.
 
     Frame k is compared with frame k at 25 frames/s; a fake of another size is brought to the real
-    clip's. The means come with a 95% bootstrap interval over clips. A clip that cannot be compared
-    or has no counterpart is named here and in the JSON.
+    clip's. Numbers come with their protocol and a 95% bootstrap interval over clips; one that
+    cannot be measured says why, and what to do. A clip that cannot be compared or has no
+    counterpart is named here and in the JSON.
 
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.options import ScoreOptions
     from benchmarks.score import score
     from benchmarks.terminal import print_scores
+    from pipeline.weights import cache_folder
 
     if out.is_dir():
         raise UserError(f"{out} is a folder; name a file, for example {out / 'scores.json'}")
-    options = ScoreOptions(name, dataset, split, max_frames, image_size)
+    options = ScoreOptions(
+        method=name,
+        dataset=dataset,
+        split=split,
+        max_frames=max_frames,
+        image_size=image_size,
+        metrics=tuple(part.strip() for part in metrics.split(",") if part.strip()),
+        workers=workers,
+        device=device,
+        precision=precision,
+        lip_reader=lip_reader,
+        weights_dir=weights_dir,
+        cache=cache or cache_folder() / "measurements",
+    )
     scores = score(real, fake, options)
     write_json(out, scores)
     print_scores(scores)

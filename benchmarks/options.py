@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.device import Precision
-
 
 @dataclass(frozen=True)
 class ScoreOptions:
@@ -24,7 +22,7 @@ class ScoreOptions:
         metrics: names of the metrics; none takes all.
         workers: processes; None takes one for each processor if there are clips enough.
         device: where the networks of FID, FVD and SyncNet compute.
-        precision: of FID's and FVD's networks; `auto` takes float32.
+        precision: of FID's and FVD's networks.
         lip_reader: command that reads lips, given the path of a video; empty leaves WER out.
         weights_dir: folder of pretrained files.
         cache: folder in which measurements are kept; None keeps them for this run only.
@@ -38,7 +36,7 @@ class ScoreOptions:
     metrics: tuple[str, ...] = ()
     workers: int | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Precision = "auto"
+    precision: Literal["bf16", "float32"] = "float32"
     lip_reader: str = ""
     weights_dir: Path | None = None
     cache: Path | None = None

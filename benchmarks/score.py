@@ -65,7 +65,7 @@ def score(
         cache = options.cache or Path(folder)
         statistics = SetStatistics(metrics, MeasurementCache(cache))
         jobs = make_jobs(matches, packed=(real / DATASET_FILE).exists())
-        workers = _workers(options.workers, len(jobs))
+        workers = _workers(options.workers, len(jobs), len(matches.fakes))
         for source, clip in run_jobs(jobs, metrics, options, cache, workers, read_lips):
             clip_id = clip.row["clip_id"]
             statistics.add(clip)
@@ -98,10 +98,9 @@ def make_jobs(matches: Matches, *, packed: bool) -> list[Job]:
     return [Job(source, packed, fakes) for source, fakes in portions.items()]
 
 
-def _workers(wanted: int | None, jobs: int) -> int:
-    if wanted:
-        return min(wanted, jobs)
-    return max(1, min(os.cpu_count() or 1, jobs // _FEWEST))
+def _workers(wanted: int | None, jobs: int, clips: int) -> int:
+    most = wanted or min(os.cpu_count() or 1, clips // _FEWEST)
+    return max(1, min(most, jobs))
 
 
 def describe_protocol(rows: Sequence[ClipRow], options: ScoreOptions) -> str:

@@ -15,7 +15,7 @@ from benchmarks.measure import Kit, Measured, measure_clip
 from benchmarks.metrics.wer import command_reader, transcript
 from benchmarks.networks import find_networks
 from benchmarks.video import Video, open_video
-from model.device import choose_device, choose_precision
+from model.device import choose_device
 from pipeline.errors import UserError
 from pipeline.workers import MALLOC, session
 
@@ -99,8 +99,7 @@ class Scorer:
 def networks_for(metrics: Sequence[str], options: ScoreOptions) -> Networks:
     """The networks that some metrics need, on the device of the options."""
     device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
     return find_networks(metrics, options.weights_dir, device, dtype)
 
 
@@ -128,6 +127,7 @@ def run_jobs(
             yield from scorer.score(job)
         return
     with session(None) as ray:
+        from ray.exceptions import RayError, RayTaskError
         from ray.util import ActorPool
 
         cpus, gpus = (ray.cluster_resources().get(kind, 0.0) for kind in ("CPU", "GPU"))
@@ -141,5 +141,13 @@ def run_jobs(
         pool = ActorPool(
             [actor.remote(metrics, options, cache, threads, read_lips) for _ in range(workers)]
         )
-        for found in pool.map(lambda a, job: a.score.remote(job), jobs):
-            yield from found
+        try:
+            for found in pool.map(lambda a, job: a.score.remote(job), jobs):
+                yield from found
+        except RayTaskError as error:
+            raise error.cause from error
+        except RayError as error:
+            raise UserError(
+                f"a worker died ({str(error).splitlines()[0]}); the same command carries on where "
+                "it stopped, with fewer --workers if memory is short"
+            ) from error

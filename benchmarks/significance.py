@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RESAMPLES, FEWEST_RESAMPLES = 10_000, 2000
 ALPHA = 0.05
 FEW_CLIPS = 10  # below, a bootstrap's intervals are too narrow
+_MOST_DRAWS = 20_000_000  # of a clip, for metrics of the same clips together
 _CHUNK = 500  # resamples at once: 10,000 clips take 40 MB
 
 Verdict = Literal["better", "worse", "within noise", "unknown"]
@@ -96,7 +97,7 @@ def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Compa
             "score both on the same real clips"
         )
     # With thousands of clips fewer draws say as much, and half a minute less.
-    resamples = min(resamples, max(FEWEST_RESAMPLES, 20_000_000 // len(common)))
+    resamples = min(resamples, max(FEWEST_RESAMPLES, _MOST_DRAWS // len(common)))
     names = [name for name in a["metrics"] if name in b["metrics"]]
     stacks = {name: _stack(name, a, b) for name in names}
     gains = _resampled(a, {n: stack for n, stack in stacks.items() if len(stack) > 1}, resamples)

@@ -151,12 +151,15 @@ def _scored(real: Path, fakes: list[Path], dataset: str, out: Path) -> list[Path
     """Scores each folder of fakes; the files lie beside the page and are called like it."""
     from benchmarks.options import ScoreOptions
     from benchmarks.score import score
+    from pipeline.weights import cache_folder
 
     files = []
+    cache = cache_folder() / "measurements"  # as dh-bench score: the next run carries on
     for fake in fakes:
         name = fake.resolve().name
         path = out.with_name(f"{out.stem}-{name}.json")
-        write_json(path, score(real, fake, ScoreOptions(method=name, dataset=dataset)))
+        options = ScoreOptions(method=name, dataset=dataset, cache=cache)
+        write_json(path, score(real, fake, options))
         print(f"wrote {path}")
         files.append(path)
     return files

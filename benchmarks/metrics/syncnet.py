@@ -34,6 +34,16 @@ _MARGIN = 0.4  # of the crop, in half sides of the face's box
 _SMOOTHING = 13  # frames of the median filter over the box
 _OUTSIDE = 110  # grey level beyond the picture's edge
 _BATCH = 20
+# What torch.load and load_state_dict raise for files of something else.
+_UNREADABLE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
 
 
 class SyncNet(nn.Module):
@@ -108,7 +118,7 @@ def load_syncnet(path: Path) -> SyncNet:
         network = SyncNet()
         known = {k: v for k, v in state.items() if k.split(".")[0] in _BRANCHES}
         network.load_state_dict(known)
-    except (RuntimeError, pickle.UnpicklingError, AttributeError, EOFError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{path} holds no weights of SyncNet v2: {error}") from error
     return network.eval().requires_grad_(requires_grad=False)
 

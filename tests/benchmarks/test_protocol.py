@@ -224,7 +224,7 @@ def test_the_command_then_score(data, checkpoint, tmp_path, monkeypatch, capsys)
         main()
     assert not exit_.value.code
     assert f"wrote 2 videos to {out}" in capsys.readouterr().out
-    scores = score(data, out, ScoreOptions(metrics=("ssim",), workers=1))
+    scores = score(data, out, ScoreOptions(metrics=("ssim", "psnr"), workers=1))
     assert [row["status"] for row in scores["clips"]] == ["ok", "ok"]
     assert {row["frames_fake"] for row in scores["clips"]} == {4}
     assert {row["size_compared"] for row in scores["clips"]} == {"32x32"}

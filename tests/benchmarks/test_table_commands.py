@@ -90,7 +90,8 @@ def test_from_folders_of_videos_to_the_page_in_one_command(folder, monkeypatch, 
 
     def scored(real, fake, options):
         asked.append((real, fake, options.method, options.dataset))
-        return score(real, fake, replace(options, metrics=("ssim",), workers=1))
+        few = replace(options, metrics=("ssim",), workers=1, cache=folder / "cache")
+        return score(real, fake, few)
 
     monkeypatch.setattr("benchmarks.score.score", scored)  # all metrics would take a minute
     out = folder / "page.html"
