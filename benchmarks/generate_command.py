@@ -131,7 +131,8 @@ def methods_command() -> None:
     """The systems that dh-bench generate knows: what each needs, and what is not as published."""
     from rich.console import Console
 
-    from benchmarks.methods import known_methods, read_method
+    from benchmarks.method_file import read_method
+    from benchmarks.methods import known_methods
 
     console = Console(highlight=False)
     for name, path in known_methods().items():

@@ -15,28 +15,28 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import numpy as np
-
 from benchmarks.clips import find_videos
 from benchmarks.commands import CommandError, run_commands
 from benchmarks.driving import DrivingClips
-from benchmarks.methods import check_needs, fill, find_method, read_method
+from benchmarks.method_file import read_method
+from benchmarks.methods import check_needs, fill, find_method
+from benchmarks.output_frames import aligned
 from benchmarks.recipe import claim
 from benchmarks.synthetic import synthetic
 from benchmarks.workspace import lay_inputs, make_workspace, write_texts
 from pipeline.errors import UserError
 from pipeline.files import sha256_file, write_json
-from pipeline.media import FPS, SAMPLES_PER_FRAME, Audio, read_frames, write_video
+from pipeline.media import SAMPLES_PER_FRAME, Audio, write_video
 from pipeline.progress import progress
 from pipeline.shards import DATASET_FILE, read_samples, shard_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.methods import Driving, Method, Output
+    from benchmarks.methods import Driving, Method
     from pipeline.sample import Sample
 
 FAILURES_FILE = "failures.json"
@@ -267,39 +267,3 @@ def _driving(
         return list(sample.frames)
     clips = DrivingClips(data, options.split)
     return list(clips.read(clips.another(sample.key, place, options.seed)).frames)
-
-
-def aligned(
-    video: Path, output: Output, shape: tuple[int, ...], frames: int
-) -> Iterator[NDArray[np.uint8]]:
-    """A system's pictures as the protocol's frames: cropped, of the clip's size, frame k at k.
-
-    Args:
-        video: what the system made, at any rate.
-        output: where the frame lies in its pictures, and how it begins.
-        shape: (H, W, …) of the clip's frames.
-        frames: the most that are wanted.
-
-    Yields:
-        (H, W, 3) uint8 RGB at 25 fps.
-    """
-    made = itertools.islice(read_frames(video, fps=FPS), output.skip, None)
-    first = next(made, None)
-    if first is None:
-        return
-    lead = itertools.repeat(first, output.lead)
-    for picture in itertools.islice(itertools.chain(lead, [first], made), frames):
-        yield _cropped(picture, output.frame, (shape[1], shape[0]))
-
-
-def _cropped(
-    picture: NDArray[np.uint8], box: tuple[float, ...], size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    x0, x1 = (round(share * width) for share in (box[0], box[2]))
-    y0, y1 = (round(share * height) for share in (box[1], box[3]))
-    crop = picture[y0:y1, x0:x1]
-    if crop.shape[:2] == size[::-1]:
-        return np.ascontiguousarray(crop)
-    method = cv2.INTER_AREA if crop.shape[0] > size[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(crop, size, interpolation=method), np.uint8)

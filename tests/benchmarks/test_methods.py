@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.method_file import read_method
 from benchmarks.methods import (
     check_needs,
     fill,
     find_method,
     known_methods,
     missing,
-    read_method,
 )
 from benchmarks.other_systems import MethodOptions, generate_with
 from benchmarks.workspace import placed

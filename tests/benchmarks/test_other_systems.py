@@ -14,7 +14,8 @@ from benchmarks.cli import main
 from benchmarks.driving import DrivingClips
 from benchmarks.methods import Output
 from benchmarks.options import ScoreOptions
-from benchmarks.other_systems import MethodOptions, aligned, generate_with
+from benchmarks.other_systems import MethodOptions, generate_with
+from benchmarks.output_frames import aligned
 from benchmarks.score import score
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file
