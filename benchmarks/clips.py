@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tarfile
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.video import sound_of
 from pipeline.errors import UserError
+from pipeline.files import sha256_file
 from pipeline.media import VIDEO_SUFFIXES, read_frames
 from pipeline.sample import from_members
 from pipeline.shards import DATASET_FILE, read_dataset, read_tar, shard_paths
@@ -30,19 +33,34 @@ class RealClip:
     Attributes:
         clip_id: what its fake should be called.
         stem: what its fake may be called as well: the file name of its source, without suffix.
-        frames: opens it.
+        source: the file or the shard that holds it.
+        origin: the video file that it was made from, if that is known.
+        digest: SHA-256 of what it is read from.
+        frames: opens its frames.
+        samples: opens its sound, mono 16 kHz int16; None where it has none.
     """
 
     clip_id: str
     stem: str
+    source: str
+    origin: Path
+    digest: Callable[[], str]
     frames: Callable[[], Frames]
+    samples: Callable[[], NDArray[np.int16] | None]
 
 
 @dataclass(frozen=True)
 class Matches:
-    """The fake of each real clip that has one, by clip id, and the names of those left over."""
+    """Which fake imitates which real clip.
+
+    Attributes:
+        fakes: of each real clip that has one, by clip id.
+        sources: the file of each of these clips, or the shard that holds it.
+        unmatched: names of the `real` clips and of the `fake` videos that are left over.
+    """
 
     fakes: dict[str, Path]
+    sources: dict[str, str]
     unmatched: dict[str, list[str]]
 
 
@@ -89,28 +107,59 @@ def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
         UserError: neither, nothing in it, or a shard that does not read.
     """
     if not (folder / DATASET_FILE).exists():
-        for stem, path in find_videos(folder).items():
-            yield RealClip(stem, stem, partial(read_frames, path))
+        yield from map(file_clip, find_videos(folder).values())
         return
     for shard in shard_paths(folder, split):
-        try:
-            for key, members in read_tar(shard):
-                yield RealClip(key, _source_stem(key, members), partial(_packed, key, members))
-        except (tarfile.TarError, OSError) as error:
-            raise UserError(
-                f"{shard} does not read ({error}); dh-prep check {folder} tells more"
-            ) from error
+        yield from shard_clips(shard)
 
 
-def _source_stem(key: str, members: Mapping[str, bytes]) -> str:
+def file_clip(path: Path) -> RealClip:
+    """A video as a real clip."""
+    return RealClip(
+        clip_id=path.stem,
+        stem=path.stem,
+        source=str(path),
+        origin=path,
+        digest=partial(sha256_file, path),
+        frames=partial(read_frames, path),
+        samples=partial(sound_of, path),
+    )
+
+
+def shard_clips(shard: str) -> Iterator[RealClip]:
+    """The clips of a shard of dh-prep.
+
+    Raises:
+        UserError: it does not read.
+    """
     try:
-        return Path(json.loads(members["json"])["source"]).stem
+        for key, members in read_tar(shard):
+            yield _packed_clip(key, members, shard)
+    except (tarfile.TarError, OSError) as error:
+        raise UserError(
+            f"{shard} does not read ({error}); dh-prep check {Path(shard).parent} tells more"
+        ) from error
+
+
+def _packed_clip(key: str, members: Mapping[str, bytes], shard: str) -> RealClip:
+    try:
+        origin = Path(json.loads(members["json"])["source"])
+        stem = origin.stem
     except (KeyError, TypeError, ValueError):
-        return key  # a damaged sample; opening it gives the reason
+        origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
+    return RealClip(
+        clip_id=key,
+        stem=stem,
+        source=shard,
+        origin=origin,
+        digest=partial(_packed_digest, members),
+        frames=lambda: from_members(key, members).frames,
+        samples=lambda: from_members(key, members).audio,
+    )
 
 
-def _packed(key: str, members: Mapping[str, bytes]) -> Frames:
-    return from_members(key, members).frames
+def _packed_digest(members: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(b"".join(members[name] for name in sorted(members))).hexdigest()
 
 
 def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
@@ -120,7 +169,10 @@ def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
         UserError: one of them holds no clip, or not one name is in both.
     """
     fakes = find_videos(fake)
-    stems = {clip.clip_id: clip.stem for clip in real_clips(real, split)}
+    stems, sources = {}, {}
+    for clip in real_clips(real, split):
+        stems[clip.clip_id] = clip.stem
+        sources[clip.clip_id] = clip.source
     matched = match_clips(stems, fakes)
     if not matched:
         raise UserError(
@@ -130,6 +182,7 @@ def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
     used = set(matched.values())
     return Matches(
         matched,
+        {clip_id: sources[clip_id] for clip_id in matched},
         {
             "real": [clip_id for clip_id in stems if clip_id not in matched],
             "fake": [name for name, path in fakes.items() if path not in used],

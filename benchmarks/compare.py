@@ -1,143 +1,89 @@
-"""One fake against its real clip: frame k with frame k, each decoded once, every metric on both."""
+"""One fake against its real clip, frame k with frame k."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict
 
-import cv2
 import numpy as np
 
-from benchmarks.metrics import psnr, ssim
-from pipeline.errors import UserError
-from pipeline.media import read_frames
+from benchmarks.metrics.mse import mse
+from benchmarks.metrics.psnr import psnr
+from benchmarks.metrics.ssim import ssim
+from benchmarks.size import compared_size, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Collection
 
     from numpy.typing import NDArray
 
-    from benchmarks.clips import RealClip
-    from benchmarks.results import ClipRow
+    from benchmarks.video import Video
 
-SHAPE_TOLERANCE = 0.02  # a resized video rounds its sides to even numbers; a squeezed one is worse
-
-
-@dataclass(frozen=True)
-class FrameMetric:
-    """A number for one pair of frames.
-
-    Attributes:
-        name: key in scores.json.
-        label: heading in tables.
-        direction: `higher` or `lower`, whichever is better.
-        protocol: how it is measured, printed wherever the number is.
-        measure: (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite float.
-    """
-
-    name: str
-    label: str
-    direction: str
-    protocol: str
-    measure: Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
+# (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite number.
+FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]] = {
+    "ssim": ssim,
+    "psnr": psnr,
+    "mse": mse,
+}
 
 
-FRAME_METRICS = (
-    FrameMetric("ssim", ssim.LABEL, ssim.DIRECTION, ssim.PROTOCOL, ssim.ssim),
-    FrameMetric("psnr", psnr.LABEL, psnr.DIRECTION, psnr.PROTOCOL, psnr.psnr),
-)
+class Comparison(TypedDict):
+    """What frame-by-frame comparison says of a clip."""
+
+    frames: int
+    frames_real: int
+    frames_fake: int
+    identical_frames: int
+    size_real: str
+    size_fake: str
+    size_compared: str
+    compared: list[int]
+    values: dict[str, float]
 
 
-def score_clip(clip: RealClip, fake: Path, max_frames: int, image_size: int | None) -> ClipRow:
-    """Scores one clip; what cannot be read or compared becomes a row with the reason.
+def compare(
+    real: Video, fake: Video, metrics: Collection[str], image_size: int | None
+) -> Comparison:
+    """Compares the frames of a clip as far as both go.
 
     Args:
-        clip: the real one.
+        real: the real clip.
         fake: the video that imitates it.
-        max_frames: the most frames compared; 0 compares all.
+        metrics: names of metrics; those that are none of single frames are left out.
         image_size: pixels of the shorter side at which they are compared; None takes the real's.
+
+    Raises:
+        MediaError: a video does not read.
+        ValueError: there is nothing to compare, or the frames are of different shape.
     """
-    try:
-        return _measured(clip, fake, max_frames, image_size)
-    except (UserError, ValueError) as error:
-        return {"clip_id": clip.clip_id, "status": "failed", "reason": str(error)}
-
-
-def _measured(clip: RealClip, fake: Path, max_frames: int, image_size: int | None) -> ClipRow:
-    limit = max_frames or None
-    values: dict[str, list[float]] = {metric.name: [] for metric in FRAME_METRICS}
-    sizes: tuple[str, str, str] | None = None
-    frames_real = frames_fake = identical = 0
-    pairs = itertools.zip_longest(
-        itertools.islice(clip.frames(), limit), itertools.islice(read_frames(fake), limit)
-    )
-    for real_frame, fake_frame in pairs:
-        frames_real += real_frame is not None
-        frames_fake += fake_frame is not None
-        if real_frame is None or fake_frame is None:
-            continue  # the longer one is decoded on, for its length
-        size = compared_size(real_frame, fake_frame, image_size)
-        sizes = sizes or (_size(real_frame), _size(fake_frame), f"{size[0]}x{size[1]}")
-        x, y = resize(real_frame, size), resize(fake_frame, size)
-        identical += np.array_equal(x, y)
-        for metric in FRAME_METRICS:
-            values[metric.name].append(metric.measure(x, y))
-    if sizes is None:
-        raise ValueError(f"no frame to compare: {frames_real} real, {frames_fake} fake")
-    means = {name: float(np.mean(column)) for name, column in values.items()}
-    if not all(map(math.isfinite, means.values())):
-        raise ValueError(f"not finite: {means}")
+    if not (real.frames and fake.frames):
+        counts = f"{len(real.frames)} real, {len(fake.frames)} fake"
+        raise ValueError(f"no frame to compare: {counts}")
+    size = compared_size(real.frames[0], fake.frames[0], image_size)
+    pairs = list(zip(real.at(size), fake.at(size), strict=False))
+    values = {
+        name: float(np.mean([measure(x, y) for x, y in pairs]))
+        for name, measure in FRAME_METRICS.items()
+        if name in metrics
+    }
+    if not all(map(math.isfinite, values.values())):
+        raise ValueError(f"not finite: {values}")
     return {
-        "clip_id": clip.clip_id,
-        "status": "ok",
-        "warnings": _warnings(frames_real, frames_fake),
-        "frames": min(frames_real, frames_fake),
-        "frames_real": frames_real,
-        "frames_fake": frames_fake,
-        "identical_frames": identical,
-        "size_real": sizes[0],
-        "size_fake": sizes[1],
-        "size_compared": sizes[2],
-        "values": means,
+        "frames": len(pairs),
+        "frames_real": len(real.frames),
+        "frames_fake": len(fake.frames),
+        "identical_frames": sum(np.array_equal(x, y) for x, y in pairs),
+        "size_real": size_text(real.frames[0]),
+        "size_fake": size_text(fake.frames[0]),
+        "size_compared": f"{size[0]}x{size[1]}",
+        "compared": list(size),
+        "values": values,
     }
 
 
-def _warnings(frames_real: int, frames_fake: int) -> list[str]:
+def warnings(comparison: Comparison) -> list[str]:
     """A fake may be a frame longer or shorter, by rounding; more means that it lacks something."""
-    if abs(frames_real - frames_fake) <= 1:
+    real, fake = comparison["frames_real"], comparison["frames_fake"]
+    if abs(real - fake) <= 1:
         return []
-    return [f"the fake has {frames_fake} frames, the real clip {frames_real}; the rest is unscored"]
-
-
-def _size(frame: NDArray[np.uint8]) -> str:
-    return f"{frame.shape[1]}x{frame.shape[0]}"
-
-
-def compared_size(
-    real: NDArray[np.uint8], fake: NDArray[np.uint8], image_size: int | None
-) -> tuple[int, int]:
-    """Width and height at which two frames are compared: the real's, or scaled to `image_size`.
-
-    Raises:
-        ValueError: the frames are of different shape, so that resizing would squeeze one.
-    """
-    (height, width), (fake_height, fake_width) = real.shape[:2], fake.shape[:2]
-    if abs(fake_width * height / (fake_height * width) - 1) > SHAPE_TOLERANCE:
-        raise ValueError(
-            f"the fake is {_size(fake)} and the real clip {_size(real)}: crop one to the other's "
-            "shape first"
-        )
-    scale = image_size / min(width, height) if image_size else 1.0
-    return round(width * scale), round(height * scale)
-
-
-def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A frame at (width, height): pixel-area means when smaller, bicubic when larger."""
-    height, width = frame.shape[:2]
-    if (width, height) == size:
-        return frame
-    method = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
-    return cast("NDArray[np.uint8]", cv2.resize(frame, size, interpolation=method))
+    return [f"the fake has {fake} frames, the real clip {real}; the rest is unscored"]

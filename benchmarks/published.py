@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
 # `manifests` holds no code, so it is a namespace package, and importlib.resources of Python 3.11
 # raises on one installed with `pip install -e`. In a checkout and in a wheel alike it lies here:
 PUBLISHED_CSV = Path(__file__).parents[1] / "manifests" / "published.csv"
 
 GROUND_TRUTH = "GT"
-_ALIASES = {"crema-d": "crema", "cremad": "crema", "crema_d": "crema"}
+_ALIASES = {"cremad": "crema"}
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class Published:
         dataset: LRW or CREMA.
         method: the system, or `GT` for the real clips.
         metric: the column's heading.
-        value: the digits as printed, or empty where the paper has a dash.
-        direction: `higher`, `lower`, or `closest` to the ground truth is best.
+        value: the digits as printed, or empty where the paper has a dash or nothing.
+        direction: `higher`, `lower`, or `closer` to the ground truth is better.
         source: where it is printed.
+        note: why `value` is empty; else empty.
     """
 
     table: str
@@ -39,6 +41,7 @@ class Published:
     value: str
     direction: str
     source: str
+    note: str = ""
 
 
 def read_published(table: str, path: Path = PUBLISHED_CSV) -> tuple[Published, ...]:
@@ -48,32 +51,36 @@ def read_published(table: str, path: Path = PUBLISHED_CSV) -> tuple[Published, .
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names mean the same data set or metric: case aside, CREMA-D is CREMA."""
-    first, second = one.casefold(), other.casefold()
-    return _ALIASES.get(first, first) == _ALIASES.get(second, second)
+    """Whether two names mean the same data set or system: PC-AVS is pcavs, CREMA-D is CREMA."""
+    return _plain(one) == _plain(other)
 
 
-def ranks(column: Sequence[Published]) -> dict[str, int]:
-    """The methods that are best (1) and second best (2) in a column; equal values share a rank.
+def _plain(name: str) -> str:
+    letters = re.sub(r"[\W_]", "", name.casefold())
+    return _ALIASES.get(letters, letters)
+
+
+def ranks(
+    values: Mapping[str, float], direction: str, truths: Mapping[str, float] | None = None
+) -> dict[str, int]:
+    """The systems that are best (1) and second best (2) in a column; equal values share a rank.
 
     Args:
-        column: the published numbers of one metric on one data set, ground truth included.
+        values: the number of each system; the ground truth is not among them.
+        direction: `higher`, `lower` or `closer`.
+        truths: for `closer`, what each system's number is to be close to.
 
     Raises:
-        ValueError: the closest to the ground truth is best, and there is no ground truth.
+        ValueError: the closer to the ground truth the better, and a system has no ground truth.
     """
-    truth = next((float(p.value) for p in column if p.method == GROUND_TRUTH and p.value), None)
     costs: dict[str, float] = {}
-    for entry in column:
-        if entry.method == GROUND_TRUTH or not entry.value:
-            continue
-        value = float(entry.value)
-        if entry.direction == "closest":
-            if truth is None:
-                raise ValueError(f"no ground truth for {entry.metric} on {entry.dataset}")
+    for name, value in values.items():
+        if direction == "closer":
+            if name not in (truths or {}):
+                raise ValueError(f"no ground truth for {name}")
             # Rounded: 0.28 - 0.26 and 0.26 - 0.24 are the same distance.
-            costs[entry.method] = round(abs(value - truth), 9)
+            costs[name] = round(abs(value - (truths or {})[name]), 9)
         else:
-            costs[entry.method] = -value if entry.direction == "higher" else value
+            costs[name] = -value if direction == "higher" else value
     order = sorted(set(costs.values()))[:2]
-    return {method: order.index(cost) + 1 for method, cost in costs.items() if cost in order}
+    return {name: order.index(cost) + 1 for name, cost in costs.items() if cost in order}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from model.generate import SampleConfig
 
 RECIPE_FILE = "generate.json"
-_PLACES = ("checkpoint", "data")  # where things lie; what they hold is compared by SHA-256
+# Where things lie; what they hold is compared by SHA-256, a clone by its commit.
+_PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 
 
 def recipe(

@@ -1,32 +1,37 @@
-"""Tables as Markdown, CSV, LaTeX or HTML, by the suffix of the file they go to."""
+"""Tables as Markdown, CSV, LaTeX, HTML or JSON, by the suffix of the file they go to."""
 
 from __future__ import annotations
 
 import csv
 import html
 import io
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from benchmarks.latex import to_latex
 from benchmarks.layout import BEST, NONE, SECOND
 from benchmarks.page import to_html
 from pipeline.errors import UserError
-from pipeline.files import write_text
+from pipeline.files import json_bytes, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from benchmarks.layout import Cell, Table
 
+# GitHub drops <u> and keeps <ins>.
+_MARKDOWN = {BEST: "**{}**", SECOND: "<ins>{}</ins>"}
+
 
 def to_markdown(table: Table) -> str:
     """GitHub's Markdown, its columns lined up in the source too."""
-    styles = {BEST: "**{}**", SECOND: "<ins>{}</ins>"}  # GitHub drops <u> and keeps <ins>
+    reasons = table.reasons
     lines = [[*table.leads, *(column.title for column in table.columns)]]
     for row in table.rows:
         leads = [html.escape(lead, quote=False).replace("|", "\\|") for lead in row.leads]
         leads[-1] += f" <sup>{row.mark}</sup>" if row.mark else ""
-        lines.append([*leads, *(styles.get(c.rank, "{}").format(c.text) for c in row.cells)])
+        lines.append([*leads, *(_markdown_cell(cell, reasons) for cell in row.cells)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     sides = ["<"] * len(table.leads) + [">"] * len(table.columns)
     padded = [
@@ -37,77 +42,64 @@ def to_markdown(table: Table) -> str:
     padded.insert(1, ["-" * (width - 1) + end for width, end in zip(widths, ends, strict=True)])
     body = "\n".join(f"| {' | '.join(line)} |" for line in padded)
     notes = [html.escape(note, quote=False) for note in table.notes]
-    notes += [f"<sup>{r.mark}</sup> {html.escape(r.source, quote=False)}" for r in table.measured]
+    notes += [
+        f"<sup>{mark}</sup> {html.escape(text, quote=False)}" for mark, text in table.footnotes
+    ]
     return "\n\n".join([f"### {table.title}", body, *notes]) + "\n"
 
 
+def _markdown_cell(cell: Cell, reasons: Mapping[str, str]) -> str:
+    if cell.note:
+        return f"{cell.text} <sup>{reasons[cell.note]}</sup>"
+    spread = f" <sub>{cell.ci95[0]}…{cell.ci95[1]}</sub>" if cell.ci95 else ""
+    return _MARKDOWN.get(cell.rank, "{}").format(cell.text) + spread
+
+
 def to_csv(table: Table) -> str:
-    """Plain numbers, a row a system; what footnotes say elsewhere is the last column."""
+    """Plain numbers, a row a system; what footnotes say elsewhere is in the last columns."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [f"{column.dataset} {column.metric}".lstrip() for column in table.columns]
-    writer.writerow([*(lead.lower() for lead in table.leads), *names, "origin", "clips", "source"])
+    bounds = [f"{name} 95% {end}" for name in names for end in ("low", "high")]
+    counts = [f"{name} n" for name in names]
+    extra = bounds + counts if table.measured else []
+    leads = [lead.lower() for lead in table.leads]
+    writer.writerow([*leads, *names, "origin", "clips", *extra, "missing", "source"])
     for row in table.rows:
-        origin = "measured" if row.mark else "published"
-        writer.writerow([*row.leads, *(c.text for c in row.cells), origin, row.clips, row.source])
+        missing = "; ".join(
+            f"{name}: {cell.note}" for name, cell in zip(names, row.cells, strict=True) if cell.note
+        )
+        intervals = [bound for cell in row.cells for bound in cell.ci95 or ("", "")]
+        clips = ["" if cell.n is None else str(cell.n) for cell in row.cells]
+        writer.writerow(
+            [
+                *row.leads,
+                *(cell.text for cell in row.cells),
+                "measured" if row.mark else "published",
+                row.clips,
+                *(intervals + clips if extra else []),
+                missing,
+                row.source,
+            ]
+        )
     return buffer.getvalue()
 
 
-_TEX: dict[str, str | int | None] = {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "<": r"$<$", ">": r"$>$",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}  # fmt: skip
-
-
-def _tex(text: str) -> str:
-    return text.translate(str.maketrans(_TEX))
-
-
-def _tex_cell(cell: Cell) -> str:
-    negative = cell.text.startswith("-") and cell.text != NONE
-    number = f"$-${cell.text[1:]}" if negative else cell.text
-    return {BEST: rf"\textbf{{{number}}}", SECOND: rf"\underline{{{number}}}"}.get(
-        cell.rank, number
-    )
-
-
-def to_latex(table: Table) -> str:
-    """A LaTeX table environment for the package booktabs."""
-    first = len(table.leads)
-    over, rules, at = [""] * first, "", first + 1
-    for dataset, span in table.spans.items():
-        over.append(rf"\multicolumn{{{span}}}{{c}}{{{_tex(dataset)}}}")
-        rules += rf"\cmidrule(lr){{{at}-{at + span - 1}}}"
-        at += span
-    lines = [rf"{' & '.join(over)} \\", rules] if rules else []
-    heading = [*table.leads, *(column.heading for column in table.columns)]
-    lines += [rf"{' & '.join(map(_tex, heading))} \\", r"\midrule"]
-    for row, begins in table.sections:
-        leads = [_tex(lead) for lead in row.leads]
-        leads[-1] += rf"\textsuperscript{{{row.mark}}}" if row.mark else ""
-        lines += [r"\midrule"] if begins else []
-        lines.append(rf"{' & '.join([*leads, *map(_tex_cell, row.cells)])} \\")
-    notes = [_tex(note) for note in table.notes]
-    notes += [rf"\textsuperscript{{{row.mark}}} {_tex(row.source)}" for row in table.measured]
-    return "\n".join(
-        [
-            r"% needs \usepackage{booktabs}",
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{_tex(table.title)}}}",
-            rf"\begin{{tabular}}{{{'l' * first}{'r' * len(table.columns)}}}",
-            r"\toprule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}",
-            "",
-            r"\par\smallskip\footnotesize\raggedright",
-            "\n\n".join(notes),
-            r"\end{table}",
-            "",
-        ]
-    )
+def to_json(table: Table) -> str:
+    """All that the table knows: a row a system, in it a cell a column with all of its fields."""
+    rows = [
+        {
+            **dict(zip((lead.lower() for lead in table.leads), row.leads, strict=True)),
+            "origin": "measured" if row.mark else "published",
+            "source": row.source,
+            "cells": [
+                {**asdict(column), **asdict(cell), "text": "" if cell.text == NONE else cell.text}
+                for column, cell in zip(table.columns, row.cells, strict=True)
+            ],
+        }
+        for row in table.rows
+    ]
+    return json_bytes({"title": table.title, "notes": table.notes, "rows": rows}).decode()
 
 
 RENDERERS: dict[str, Callable[[Table], str]] = {
@@ -115,6 +107,7 @@ RENDERERS: dict[str, Callable[[Table], str]] = {
     ".csv": to_csv,
     ".tex": to_latex,
     ".html": to_html,
+    ".json": to_json,
 }
 
 

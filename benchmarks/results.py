@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from pipeline.errors import UserError
 from pipeline.files import read_json
@@ -11,11 +11,18 @@ from pipeline.files import read_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class ClipRow(TypedDict, total=False):
-    """One clip: its measurements, or the reason why it has none."""
+    """One clip: its measurements, or the reason why it has none.
+
+    `values` are the fake's, by metric; `real_values` the real clip's, of metrics that have a value
+    for a clip by itself. `curves`: `lips_real`, `lips_fake` (opening of the inner lips as a share
+    of the distance between the outer eye corners, a number a frame) and `energy` (of the sound, in
+    dB), as far as they are known.
+    `missing` names the metrics that the clip has no value of, with the reason.
+    """
 
     clip_id: str
     status: str
@@ -29,22 +36,48 @@ class ClipRow(TypedDict, total=False):
     size_fake: str
     size_compared: str
     values: dict[str, float]
+    real_values: dict[str, float]
+    curves: dict[str, list[float]]
+    missing: dict[str, str]
 
 
 class SetRow(TypedDict):
-    """One metric over all clips; `mean` is None when no clip could be measured."""
+    """One metric over all clips.
+
+    Attributes:
+        label: heading in tables.
+        direction: `higher` or `lower` is better, or `closer` to `real` is.
+        unit: of `mean`; empty for a pure number.
+        protocol: how it was measured, beginning with the number's full name: `fvd_16f_n820: …`.
+        n: clips that it was measured on.
+        mean: over clips, or the set's one number; None when it could not be measured.
+        std: over clips; None for numbers that only a set has.
+        ci95: bootstrap over clips; None where there are too few.
+        real: the same number of the real clips, where `direction` is `closer`.
+        reason: why `mean` is None, and the remedy; else empty.
+    """
 
     label: str
-    direction: str
+    direction: Literal["higher", "lower", "closer"]
+    unit: str
     protocol: str
     n: int
     mean: float | None
     std: float | None
     ci95: list[float] | None
+    real: float | None
+    reason: str
+
+
+class Source(TypedDict):
+    """Where a clip was read: the real one's file or shard, and the fake's file."""
+
+    real: str
+    fake: str
 
 
 class Scores(TypedDict):
-    """The content of scores.json."""
+    """The content of scores.json; `weights` are the SHA-256 of the pretrained files used."""
 
     schema_version: int
     method: str
@@ -55,8 +88,10 @@ class Scores(TypedDict):
     protocol: str
     options: dict[str, Any]
     software: dict[str, str]
+    weights: dict[str, str]
     metrics: dict[str, SetRow]
     unmatched: dict[str, list[str]]
+    sources: dict[str, Source]
     clips: list[ClipRow]
 
 

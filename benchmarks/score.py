@@ -6,111 +6,101 @@ averaged over the frames of a clip, then over clips.
 
 from __future__ import annotations
 
+import os
 import platform
-from dataclasses import asdict, dataclass
+import tempfile
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from benchmarks.clips import chosen_split, match_folders, real_clips
-from benchmarks.compare import FRAME_METRICS, score_clip
+from benchmarks.aggregate import SetStatistics
+from benchmarks.cache import MeasurementCache
+from benchmarks.clips import chosen_split, match_folders
+from benchmarks.metrics.catalogue import choose
+from benchmarks.options import ScoreOptions
 from benchmarks.results import SCHEMA_VERSION
+from benchmarks.scorer import Job, networks_for, run_jobs
 from pipeline.media import FPS
 from pipeline.progress import progress
+from pipeline.shards import DATASET_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
-    from numpy.typing import NDArray
+    from benchmarks.clips import Matches
+    from benchmarks.results import ClipRow, Scores, Source
 
-    from benchmarks.compare import FrameMetric
-    from benchmarks.results import ClipRow, Scores, SetRow
-
-RESAMPLES = 2000
+_FEWEST = 4  # clips a worker, below which another one is not worth its start
 
 
-@dataclass(frozen=True)
-class ScoreOptions:
-    """What to compare, and how.
-
-    Attributes:
-        method: the system that made the fakes, as tables name it; empty takes the fakes' folder.
-        dataset: the data set, as tables name it; empty takes the real clips' folder.
-        split: split of a dh-prep data set; None takes `test` where there is one, else all.
-        max_frames: the most frames compared in a clip; 0 compares all. The paper's is 100.
-        image_size: pixels of the shorter side at which frames are compared; None takes the real's.
-    """
-
-    method: str = ""
-    dataset: str = ""
-    split: str | None = None
-    max_frames: int = 100
-    image_size: int | None = None
-
-
-def score(real: Path, fake: Path, options: ScoreOptions | None = None) -> Scores:
+def score(
+    real: Path,
+    fake: Path,
+    options: ScoreOptions | None = None,
+    read_lips: Callable[[Path], str] | None = None,
+) -> Scores:
     """Scores the fakes in one folder against the real clips in another.
 
     Args:
         real: a folder of videos, or a data set of dh-prep.
         fake: a folder of videos, called like the clips they imitate.
         options: what to compare, and how.
+        read_lips: a lip reader for WER, from the path of a video to the words it sees; None takes
+            the command in the options, if there is one.
 
     Raises:
         UserError: nothing to compare. A clip that cannot be compared is a row with a reason.
     """
     options = options or ScoreOptions()
+    metrics = choose(options.metrics)
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
-    rows = []
-    with progress("clips", len(matches.fakes)) as step:
-        for clip in real_clips(real, split):
-            if clip.clip_id in matches.fakes:
-                counterpart = matches.fakes[clip.clip_id]
-                rows.append(score_clip(clip, counterpart, options.max_frames, options.image_size))
-                step()
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "method": options.method or fake.resolve().name,
-        "dataset": options.dataset or real.resolve().name,
-        "real": str(real),
-        "fake": str(fake),
-        "split": split,
-        "protocol": describe_protocol(rows, options),
-        "options": asdict(options),
-        "software": _software(),
-        "metrics": {metric.name: set_row(metric, rows) for metric in FRAME_METRICS},
-        "unmatched": matches.unmatched,
-        "clips": rows,
-    }
+    networks = networks_for(metrics, options)  # fetched here once, and not by every worker
+    rows: list[ClipRow] = []
+    sources: dict[str, Source] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="dh-bench-") as folder,
+        progress("clips", len(matches.fakes)) as step,
+    ):
+        cache = options.cache or Path(folder)
+        statistics = SetStatistics(metrics, MeasurementCache(cache))
+        jobs = make_jobs(matches, packed=(real / DATASET_FILE).exists())
+        workers = _workers(options.workers, len(jobs), len(matches.fakes))
+        for source, clip in run_jobs(jobs, metrics, options, cache, workers, read_lips):
+            clip_id = clip.row["clip_id"]
+            statistics.add(clip)
+            rows.append(clip.row)
+            sources[clip_id] = {"real": source, "fake": str(matches.fakes[clip_id])}
+            step()
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "method": options.method or fake.resolve().name,
+            "dataset": options.dataset or real.resolve().name,
+            "real": str(real),
+            "fake": str(fake),
+            "split": split,
+            "protocol": describe_protocol(rows, options),
+            "options": options.as_json(),
+            "software": _software(),
+            "weights": networks.digests(),
+            "metrics": statistics.rows(),
+            "unmatched": matches.unmatched,
+            "sources": sources,
+            "clips": rows,
+        }
 
 
-def set_row(metric: FrameMetric, rows: Sequence[ClipRow]) -> SetRow:
-    """A metric over the clips that were measured, each clip counting once."""
-    values = np.array([row["values"][metric.name] for row in rows if row["status"] == "ok"])
-    n = len(values)
-    return {
-        "label": metric.label,
-        "direction": metric.direction,
-        "protocol": metric.protocol,
-        "n": n,
-        "mean": float(values.mean()) if n else None,
-        "std": float(values.std(ddof=1)) if n > 1 else None,
-        "ci95": bootstrap_interval(values) if n > 1 else None,
-    }
+def make_jobs(matches: Matches, *, packed: bool) -> list[Job]:
+    """The clips that have a fake, in portions: those of a shard together, since it is read once."""
+    portions: dict[str, dict[str, Path]] = {}
+    for clip_id, fake in matches.fakes.items():
+        portions.setdefault(matches.sources[clip_id], {})[clip_id] = fake
+    return [Job(source, packed, fakes) for source, fakes in portions.items()]
 
 
-def bootstrap_interval(values: NDArray[np.float64]) -> list[float]:
-    """95% percentile interval of the mean over clips, from 2000 resamples with seed 0.
-
-    Args:
-        values: (N,), one number a clip; clips are the units that are resampled.
-    """
-    generator = np.random.default_rng(0)
-    draws = generator.integers(len(values), size=(RESAMPLES, len(values)))
-    return [float(bound) for bound in np.quantile(values[draws].mean(axis=1), (0.025, 0.975))]
+def _workers(wanted: int | None, jobs: int, clips: int) -> int:
+    most = wanted or min(os.cpu_count() or 1, clips // _FEWEST)
+    return max(1, min(most, jobs))
 
 
 def describe_protocol(rows: Sequence[ClipRow], options: ScoreOptions) -> str:
@@ -146,5 +136,5 @@ def _listed(sizes: Iterable[str]) -> str:
 
 
 def _software() -> dict[str, str]:
-    packages = ("diffused-heads", "numpy", "opencv-python", "av")
+    packages = ("diffused-heads", "numpy", "opencv-python", "av", "torch", "scipy")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,37 +1,41 @@
-"""The paper's tables with a row more for each system measured here."""
+"""The paper's tables, published beside measured."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from benchmarks.layout import LAYOUTS, NONE, Cell, Column, Layout, Row, Table
-from benchmarks.published import ranks, read_published, same_name
+from benchmarks.measured import MEASURED, Measured, by_dataset, by_method, truth_of
+from benchmarks.published import GROUND_TRUTH, ranks, read_published, same_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.published import Published
-    from benchmarks.results import Scores, SetRow
+    from benchmarks.results import Scores
 
 
-def build_table(name: str, measured: Sequence[Scores]) -> Table:
-    """A published table with one row more for each measured system.
+def build_table(name: str, scores: Sequence[Scores]) -> Table:
+    """A published table with a row more for each measured system, beside the published one.
 
     Args:
-        name: `v1` or `v2`, a key of `LAYOUTS`.
-        measured: contents of scores.json files.
+        name: `v1`, `v2` or `ablation`, a key of `LAYOUTS`.
+        scores: contents of scores.json files.
     """
     layout, entries = LAYOUTS[name], read_published(name)
-    columns = _columns(layout, entries, measured)
-    rows = _published_rows(layout, entries, columns)
-    rows += [
-        _measured_row(layout, entries, columns, scores, str(number))
-        for number, scores in enumerate(measured, start=1)
-    ]
+    columns = _columns(layout, entries, scores)
+    measured = by_dataset(scores, entries) if layout.dataset_rows else by_method(scores, entries)
+    if any(entry.method == GROUND_TRUTH for entry in entries):
+        measured += truth_of(measured)
+    rows = _beside(
+        _published_rows(layout, entries, columns),
+        [(m, m.row(columns, entries, _measured_ranks(columns, measured))) for m in measured],
+    )
     sources = "; ".join(dict.fromkeys(entry.source for entry in entries))
     marks = (
-        f"Published rows: {sources}; {NONE}: not reported. The best published value is bold, the "
-        "second best underlined; rows measured here are not ranked."
+        f"Published rows: {sources}. Bold is the best value of a column, underlined the second "
+        "best: of the published systems among themselves, and of those measured here, where there "
+        "are two or more, among themselves. Small: 95% bootstrap intervals over clips."
     )
     return Table(
         title=layout.title,
@@ -43,16 +47,16 @@ def build_table(name: str, measured: Sequence[Scores]) -> Table:
 
 
 def _columns(
-    layout: Layout, entries: Sequence[Published], measured: Sequence[Scores]
+    layout: Layout, entries: Sequence[Published], scores: Sequence[Scores]
 ) -> tuple[Column, ...]:
     """The published columns, then those of data sets that no paper has."""
     if layout.dataset_rows:
         return tuple(dict.fromkeys(Column("", e.metric, e.direction) for e in entries))
     columns = list(dict.fromkeys(Column(e.dataset, e.metric, e.direction) for e in entries))
     metrics = dict.fromkeys((column.metric, column.direction) for column in columns)
-    for scores in measured:
-        if not any(same_name(scores["dataset"], column.dataset) for column in columns):
-            columns += [Column(scores["dataset"], *metric) for metric in metrics]
+    for one in scores:
+        if not any(same_name(one["dataset"], column.dataset) for column in columns):
+            columns += [Column(one["dataset"], *metric) for metric in metrics]
     return tuple(columns)
 
 
@@ -60,10 +64,12 @@ def _published_rows(
     layout: Layout, entries: Sequence[Published], columns: Sequence[Column]
 ) -> list[Row]:
     by_key = {(entry.dataset, entry.method, entry.metric): entry for entry in entries}
-    ranked = {}
-    for dataset, metric in dict.fromkeys((entry.dataset, entry.metric) for entry in entries):
-        same = [e for e in entries if (e.dataset, e.metric) == (dataset, metric)]
-        ranked[dataset, metric] = ranks(same)
+    ranked = {
+        (dataset, metric): _published_ranks(
+            [e for e in entries if (e.dataset, e.metric) == (dataset, metric)]
+        )
+        for dataset, metric in dict.fromkeys((entry.dataset, entry.metric) for entry in entries)
+    }
     rows = []
     for own, method in dict.fromkeys(
         (entry.dataset if layout.dataset_rows else "", entry.method) for entry in entries
@@ -73,79 +79,63 @@ def _published_rows(
             dataset = own or column.dataset
             entry = by_key.get((dataset, method, column.metric))
             rank = ranked.get((dataset, column.metric), {}).get(method, 0)
-            cells.append(Cell(entry.value or NONE, rank) if entry else Cell(NONE))
+            cells.append(_published_cell(entry, rank))
         source = next(entry.source for entry in entries if entry.method == method)
         rows.append(Row((own, method) if own else (method,), tuple(cells), source))
     return rows
 
 
-def _measured_row(
-    layout: Layout,
-    entries: Sequence[Published],
-    columns: Sequence[Column],
-    scores: Scores,
-    mark: str,
-) -> Row:
-    """The row of one scores.json, its footnote saying how it was measured and what it lacks."""
-    found = {row["label"].casefold(): row for row in scores["metrics"].values()}
-    # The paper's spelling, if the data set is one of the paper's.
-    names = (entry.dataset for entry in entries)
-    dataset = next((n for n in names if same_name(n, scores["dataset"])), scores["dataset"])
-    cells: list[Cell] = []
-    shown: list[SetRow] = []
-    absent: list[str] = []
-    for column in columns:
-        row = found.get(column.metric.casefold())
-        mean = row["mean"] if row else None
-        if mean is None or column.dataset not in {"", dataset}:
-            cells.append(Cell(NONE))
+def _published_cell(entry: Published | None, rank: int) -> Cell:
+    if entry is None:
+        return Cell(NONE, note="the paper does not use this data set")
+    if not entry.value:
+        return Cell(NONE, note=entry.note)
+    return Cell(entry.value, rank, float(entry.value))
+
+
+def _published_ranks(column: Sequence[Published]) -> dict[str, int]:
+    truth = next((float(e.value) for e in column if e.method == GROUND_TRUTH and e.value), None)
+    values = {e.method: float(e.value) for e in column if e.method != GROUND_TRUTH and e.value}
+    truths = {} if truth is None else dict.fromkeys(values, truth)
+    return ranks(values, column[0].direction, truths)
+
+
+def _measured_ranks(
+    columns: Sequence[Column], measured: Sequence[Measured]
+) -> dict[tuple[str, Column, str], int]:
+    """The rank of each measured system by data set, column and footnote mark, from two on."""
+    ranked = {}
+    for dataset in dict.fromkeys(one for m in measured for one in m.datasets):
+        for column in columns:
+            values, truths = {}, {}
+            for m in measured:
+                row = m.set_row(dataset, column)
+                if m.is_truth or row is None or row["mean"] is None:
+                    continue
+                if column.direction == "closer" and row["real"] is None:
+                    continue
+                values[m.mark] = row["mean"]
+                truths[m.mark] = row["real"] or 0.0
+            if len(values) > 1:
+                found = ranks(values, column.direction, truths)
+                ranked.update({(dataset, column, mark): rank for mark, rank in found.items()})
+    return ranked
+
+
+def _beside(published: list[Row], measured: list[tuple[Measured, Row]]) -> list[Row]:
+    """Each measured row below the published one of its name; others below their data set's rows."""
+    rows = list(published)
+    for one, row in measured:
+        group = [at for at, other in enumerate(rows) if other.leads[:-1] == row.leads[:-1]]
+        named = [at for at in group if same_name(_system(rows[at]), one.name)]
+        if named:
+            place = named[-1] + 1
         else:
-            cells.append(Cell(f"{mean:.{_decimals(column.metric, entries)}f}"))
-        if column.dataset in {"", dataset}:
-            shown += [row] if row else []
-            absent += [] if row else [column.metric]
-    method = f"{scores['method']} (measured here)"
-    return Row(
-        leads=(dataset, method) if layout.dataset_rows else (method,),
-        cells=tuple(cells),
-        source=_footnote(scores, dataset, shown, absent, elsewhere=not layout.dataset_rows),
-        mark=mark,
-        clips=str(_clips(scores)),
-    )
+            truth = [at for at in group if _system(rows[at]) == GROUND_TRUTH]
+            place = truth[0] if truth else group[-1] + 1 if group else len(rows)
+        rows.insert(place, row)
+    return rows
 
 
-def _clips(scores: Scores) -> int:
-    return max((row["n"] for row in scores["metrics"].values()), default=0)
-
-
-def _decimals(metric: str, entries: Sequence[Published]) -> int:
-    """As many decimals as the paper prints."""
-    printed = [e.value.partition(".")[2] for e in entries if e.metric == metric]
-    return max(map(len, printed))
-
-
-def _footnote(
-    scores: Scores, dataset: str, shown: Sequence[SetRow], absent: Sequence[str], *, elsewhere: bool
-) -> str:
-    """How a measured row came about, and why it has gaps."""
-    failed = [row for row in scores["clips"] if row["status"] == "failed"]
-    unmatched = sum(map(len, scores["unmatched"].values()))
-    n = _clips(scores)
-    sentences = [f"{scores['method']} on {dataset}, n = {n} clips: {scores['protocol']}."]
-    sentences += [f"{_with_interval(row)}: {row['protocol']}." for row in shown]
-    if failed:
-        sentences.append(f"{len(failed)} clips failed, the first for: {failed[0]['reason']}.")
-    if unmatched:
-        sentences.append(f"{unmatched} clips had no counterpart.")
-    gaps = ["no clip could be measured"] if shown and not n else []
-    gaps += [f"not in these scores ({', '.join(absent)})"] if absent else []
-    gaps += [f"scored on {dataset} only"] if elsewhere else []
-    return " ".join([*sentences, f"{NONE}: {'; '.join(gaps)}."] if gaps else sentences)
-
-
-def _with_interval(row: SetRow) -> str:
-    if row["mean"] is None:
-        return row["label"]
-    interval = row["ci95"]
-    spread = f" (95% CI {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
-    return f"{row['label']} {row['mean']:.3f}{spread}"
+def _system(row: Row) -> str:
+    return row.leads[-1].removesuffix(MEASURED) if row.mark else row.leads[-1]

@@ -27,13 +27,18 @@ def print_table(table: Table) -> None:
     needed = Measurement.get(console, console.options.update(width=1000), shown).maximum
     console.width = max(console.width, needed)
     console.print(shown)
-    for note in [*table.notes, *(f"[{row.mark}] {row.source}" for row in table.measured)]:
-        console.print(note, markup=False, highlight=False, style="dim")
+    for note in [*table.notes, *(f"[{mark}] {text}" for mark, text in table.footnotes)]:
+        console.print(note, markup=False, highlight=False, style="dim", soft_wrap=True)
 
 
 def to_rich(table: Table) -> RichTable:
     """The table for a terminal; its notes are the caller's to print."""
     shown = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    reasons = table.reasons
+    texts = [
+        [f"{c.text} [{reasons[c.note]}]" if c.note else c.text for c in row.cells]
+        for row in table.rows
+    ]
     for lead in table.leads:
         shown.add_column(lead, no_wrap=True)
     for index, column in enumerate(table.columns):
@@ -41,22 +46,21 @@ def to_rich(table: Table) -> RichTable:
         heading = (
             column.heading if len(column.heading) <= HEADING else "\n".join(column.heading.split())
         )
-        texts = [
-            column.dataset,
-            *heading.split("\n"),
-            *(row.cells[index].text for row in table.rows),
-        ]
+        lines = [column.dataset, *heading.split("\n"), *(cells[index] for cells in texts)]
         shown.add_column(
-            f"{column.dataset}\n{heading}".lstrip(), justify="right", width=max(map(len, texts))
+            f"{column.dataset}\n{heading}".lstrip(), justify="right", width=max(map(len, lines))
         )
     styles = {BEST: "bold", SECOND: "underline"}
-    for row, begins in table.sections:
+    for (row, begins), shown_texts in zip(table.sections, texts, strict=True):
         if begins:
             shown.add_section()
         leads = list(row.leads)
         leads[-1] += f" [{row.mark}]" if row.mark else ""
         # Text, not markup: a system may be called [anything].
-        cells = [Text(cell.text, style=styles.get(cell.rank, "")) for cell in row.cells]
+        cells = [
+            Text(text, style=styles.get(cell.rank, ""))
+            for text, cell in zip(shown_texts, row.cells, strict=True)
+        ]
         shown.add_row(*map(Text, leads), *cells)
     return shown
 

@@ -146,7 +146,11 @@ def _weights(weights_dir: Path | None, *, fetch: bool) -> Iterator[Finding]:
         try:
             wanted = fetch and name in (*needed, *_DEMO_FILES)
             path = locate(name, weights_dir) if wanted else find(name, weights_dir)
-            remedy = "dh-prep doctor --fetch" if name in (*needed, *_DEMO_FILES) else file.url
+            remedy = (
+                "dh-prep doctor --fetch"
+                if name in (*needed, *_DEMO_FILES)
+                else (file.url or "dh-bench score fetches it")
+            )
         except UserError as error:
             path, remedy = None, str(error)
         if path:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from html import escape
 
 
-def html_page(title: str, body: str) -> str:
+def html_page(title: str, body: str, *, head: str = "") -> str:
     """A whole HTML document that needs no other file.
 
     Args:
         title: plain text.
         body: HTML.
+        head: HTML for the end of the head, such as a page's own style.
     """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style>{head}</head>"
         f"<body><main>{body}</main></body></html>\n"
     )
 

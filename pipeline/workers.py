@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Frames are large: by its defaults glibc asks the system for each anew, a page fault every 4 kB.
 # What is kept so is given back after each shard, see `pipeline.writer`.
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
 _PATIENCE = 2  # deaths of a worker on a clip that was announced, until the clip is given up
 _STILLBORN = 5  # workers in a row that die before they are there, until the run is given up
 # Clips after which a worker makes room for a new one. In a Ray process, memory grows by some 5 %
@@ -125,7 +125,7 @@ class _Pool:
     def __init__(self, ray: Any, share: Share, arguments: tuple[Any, ...]) -> None:
         self._ray = ray
         self._arguments = arguments
-        environment = {"OMP_NUM_THREADS": str(share.threads), "PYTHONWARNINGS": "ignore", **_MALLOC}
+        environment = {"OMP_NUM_THREADS": str(share.threads), "PYTHONWARNINGS": "ignore", **MALLOC}
         # The default strategy would fill one machine before it looks at the next.
         self._actor = ray.remote(ShardWriter).options(
             num_cpus=share.cpus,

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import cv2
+from benchmarks.metrics.metric import Metric
+from benchmarks.metrics.mse import mse
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 CEILING = 100.0
-LABEL = "PSNR"
-DIRECTION = "higher"
-PROTOCOL = (
+PSNR = Metric(
+    "psnr",
+    "PSNR",
+    "higher",
+    "dB",
     "from the mean squared error over all pixels and RGB channels of a frame, peak 255, in dB; "
-    f"at most {CEILING:.0f} dB, which is what identical frames count as"
+    f"at most {CEILING:.0f} dB, which is what identical frames count as",
 )
 
 
@@ -33,9 +36,7 @@ def psnr(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
     Raises:
         ValueError: the shapes differ or the frames are empty.
     """
-    if real.shape != fake.shape or real.size == 0:
-        raise ValueError(f"frames of different or empty shapes: {real.shape} and {fake.shape}")
-    mean_squared_error = cv2.norm(real, fake, cv2.NORM_L2SQR) / real.size
+    mean_squared_error = mse(real, fake)
     if mean_squared_error == 0:
         return CEILING
     return min(CEILING, 10 * math.log10(255**2 / mean_squared_error))

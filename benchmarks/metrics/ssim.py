@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from benchmarks.metrics.metric import Metric
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LABEL = "SSIM"
-DIRECTION = "higher"
-PROTOCOL = (
+SSIM = Metric(
+    "ssim",
+    "SSIM",
+    "higher",
+    "",
     "Gaussian window 11x11, sigma 1.5, K1 0.01, K2 0.03, RGB 0..255, mean over channels and over "
-    "the pixels whose window lies inside the frame"
+    "the pixels whose window lies inside the frame",
 )
-
 WINDOW = 11
 _BORDER = WINDOW // 2
 _BAND = 32  # rows at a time, so that the work stays in the cache

@@ -38,6 +38,7 @@ def bench(monkeypatch, *arguments):
 
 def score(monkeypatch, folder, *more):
     arguments = ("--real", folder / "real", "--fake", folder / "fake", "--out", folder / "s.json")
+    arguments += ("--metrics", "ssim,psnr", "--cache", folder.parent / "cache")
     return bench(monkeypatch, "score", *arguments, *more)
 
 

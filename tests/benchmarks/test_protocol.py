@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks.cli import main
+from benchmarks.options import ScoreOptions
 from benchmarks.protocol import ProtocolOptions, generate_clips, missing_clips
 from benchmarks.score import score
 from model.checkpoint import Info, TrainingState, save
@@ -227,7 +228,7 @@ def test_the_command_then_score(data, checkpoint, tmp_path, monkeypatch, capsys)
         main()
     assert not exit_.value.code
     assert f"wrote 2 videos to {out}" in capsys.readouterr().out
-    scores = score(data, out)
+    scores = score(data, out, ScoreOptions(metrics=("ssim", "psnr"), workers=1))
     assert [row["status"] for row in scores["clips"]] == ["ok", "ok"]
     assert {row["frames_fake"] for row in scores["clips"]} == {4}
     assert {row["size_compared"] for row in scores["clips"]} == {"32x32"}

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from benchmarks.aggregate import bootstrap_interval
 from benchmarks.clips import find_videos, match_clips
-from benchmarks.compare import compared_size, resize
-from benchmarks.score import ScoreOptions, bootstrap_interval, score
+from benchmarks.options import ScoreOptions
+from benchmarks.score import score as score_folders
+from benchmarks.size import compared_size, resize
 from pipeline.errors import UserError
 from pipeline.media import read_frames, write_video
 from pipeline.sample import MEMBERS, pack_frames, wav_bytes
@@ -34,6 +37,16 @@ def folders(tmp_path):
         write_video(tmp_path / "real" / f"{name}.mkv", moving(index), crf=5)
         write_video(tmp_path / "fake" / f"{name}.mp4", moving(index), crf=40)
     return tmp_path / "real", tmp_path / "fake"
+
+
+FRAMEWISE = ("ssim", "psnr")
+
+
+def score(real, fake, options=None):
+    """Scores by what needs no network, in this process."""
+    return score_folders(
+        real, fake, replace(options or ScoreOptions(), metrics=FRAMEWISE, workers=1)
+    )
 
 
 def row(scores, clip_id):

@@ -1,0 +1,255 @@
+"""From what is known of single clips to numbers over a set, each with its spread over clips."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.metrics.blinks import rate_and_duration
+from benchmarks.metrics.catalogue import METRICS
+from benchmarks.metrics.frechet import Moments, distance
+from benchmarks.metrics.lips import lag_and_peak
+from benchmarks.metrics.wer import word_error_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmarks.cache import MeasurementCache
+    from benchmarks.measure import Measured
+    from benchmarks.results import SetRow
+
+RESAMPLES = 2000
+SLOW_RESAMPLES = 300  # of statistics that are no plain means
+FRECHET_RESAMPLES = 40
+_FRECHET = ("fid", "fvd")
+_NO_CLIP = "no clip could be measured; see the reasons of the clips"
+
+
+class SetStatistics:
+    """Takes up clips one after another and keeps little of each.
+
+    Args:
+        metrics: names of the metrics that are wanted.
+        cache: where the clips' features lie.
+    """
+
+    def __init__(self, metrics: Sequence[str], cache: MeasurementCache) -> None:
+        self._metrics = metrics
+        self._cache = cache
+        self._values: dict[str, list[float]] = {name: [] for name in metrics}
+        self._real: dict[str, list[float]] = {name: [] for name in metrics}
+        self._evidence: dict[str, list[Any]] = {"blinks": [], "lips": [], "wer": []}
+        self._frechet = {name: _FrechetSet() for name in _FRECHET if name in metrics}
+        self._reasons: dict[str, str] = {}
+
+    def add(self, clip: Measured) -> None:
+        """Takes up one clip."""
+        row = clip.row
+        for name in self._metrics:
+            if name in row.get("values", {}):
+                self._values[name].append(row["values"][name])
+            if name in row.get("real_values", {}):
+                self._real[name].append(row["real_values"][name])
+            if name in row.get("missing", {}):
+                self._reasons.setdefault(name, row["missing"][name])
+        for name, found in self._evidence.items():
+            if name in clip.evidence:
+                found.append(clip.evidence[name])
+        for name, pair in self._frechet.items():
+            if name in clip.evidence:
+                real, fake = (self._cache.load(key) for key in clip.evidence[name])
+                pair.add(row["clip_id"], real, fake)
+
+    def rows(self) -> dict[str, SetRow]:
+        """Every wanted metric over the clips taken up."""
+        return {name: self._row(name) for name in self._metrics}
+
+    def _row(self, name: str) -> SetRow:
+        values = np.array(self._values[name])
+        real = self._real[name]
+        if name in self._frechet:
+            return self._frechet[name].row(name, self._reasons.get(name, _NO_CLIP))
+        if name in {"blinks_per_second", "blink_duration"}:
+            return self._pooled(name, "blinks", _blink_statistic(name), values)
+        if name in {"lip_lag", "lip_correlation"}:
+            return self._pooled(name, "lips", _lip_statistic(name), values)
+        if name == "wer":
+            clips = self._evidence["wer"]
+            return _summary(name, len(clips), _wer, clips, self._why(name), values, None)
+        if name == "av_offset":
+            middle = float(np.median(real)) if real else None
+            return _summary(
+                name, len(values), np.median, values.tolist(), self._why(name), values, middle
+            )
+        n = len(values)
+        return _set_row(
+            name,
+            n,
+            mean=float(values.mean()) if n else None,
+            std=float(values.std(ddof=1)) if n > 1 else None,
+            ci95=bootstrap_interval(values) if n > 1 else None,
+            real=float(np.mean(real)) if real else None,
+            reason="" if n else self._why(name),
+        )
+
+    def _pooled(
+        self,
+        name: str,
+        evidence: str,
+        statistic: Callable[[Sequence[Any]], float],
+        values: NDArray[np.float64],
+    ) -> SetRow:
+        """A number that is made of all clips together, not a mean of theirs."""
+        clips = self._evidence[evidence]
+        real = statistic([clip["real"] for clip in clips]) if clips else None
+        fakes = [clip["fake"] for clip in clips]
+        return _summary(name, len(clips), statistic, fakes, self._why(name), values, real)
+
+    def _why(self, name: str) -> str:
+        reasons = {
+            "blink_duration": "no eye blinks in any clip",
+            "lip_lag": "no lips move in any clip",
+        }
+        return self._reasons.get(name, reasons.get(name, _NO_CLIP))
+
+
+def bootstrap_interval(values: NDArray[np.float64]) -> list[float]:
+    """95% percentile interval of the mean over clips, from 2000 resamples with seed 0.
+
+    Args:
+        values: (N,), one number a clip; clips are the units that are resampled.
+    """
+    generator = np.random.default_rng(0)
+    means = [
+        values[generator.integers(len(values), size=len(values))].mean() for _ in range(RESAMPLES)
+    ]
+    return [float(bound) for bound in np.quantile(means, (0.025, 0.975))]
+
+
+def _bootstrap(
+    clips: Sequence[Any], statistic: Callable[[Sequence[Any]], float]
+) -> list[float] | None:
+    """95% percentile interval of a statistic of clips; None if it is often undefined."""
+    generator = np.random.default_rng(0)
+    drawn = [
+        statistic([clips[k] for k in generator.integers(len(clips), size=len(clips))])
+        for _ in range(SLOW_RESAMPLES)
+    ]
+    known = np.array([value for value in drawn if not np.isnan(value)])
+    if len(known) < 0.9 * SLOW_RESAMPLES:
+        return None
+    return [float(bound) for bound in np.quantile(known, (0.025, 0.975))]
+
+
+def _summary(
+    name: str,
+    n: int,
+    statistic: Callable[[Sequence[Any]], Any],
+    clips: Sequence[Any],
+    why: str,
+    values: NDArray[np.float64],
+    real: float | None,
+) -> SetRow:
+    mean = float(statistic(clips)) if n else float("nan")
+    known = not np.isnan(mean)
+    return _set_row(
+        name,
+        n,
+        mean=mean if known else None,
+        std=float(values.std(ddof=1)) if len(values) > 1 else None,
+        ci95=_bootstrap(clips, statistic) if known and n > 1 else None,
+        real=None if real is None or np.isnan(real) else real,
+        reason="" if known else why,
+    )
+
+
+def _blink_statistic(name: str) -> Callable[[Sequence[Any]], float]:
+    index = 0 if name == "blinks_per_second" else 1
+
+    def statistic(clips: Sequence[Any]) -> float:
+        durations = [clip["durations"] for clip in clips]
+        return rate_and_duration(durations, [clip["seconds"] for clip in clips])[index]
+
+    return statistic
+
+
+def _lip_statistic(name: str) -> Callable[[Sequence[Any]], float]:
+    index = 0 if name == "lip_lag" else 1
+    return lambda curves: lag_and_peak([np.asarray(curve) for curve in curves])[index]
+
+
+def _wer(clips: Sequence[Any]) -> float:
+    return word_error_rate([errors for errors, _ in clips], [length for _, length in clips])
+
+
+class _FrechetSet:
+    """Moments of the real and the fake features, and of resamples of the clips, in flat memory.
+
+    A resample weighs every clip by a Poisson number (Oza & Russell, 2001) that its name decides,
+    the same for its real and its fake features. Resampling raises a Fréchet distance by itself,
+    since repeated clips are fewer clips: only the spread of the resamples is used.
+    """
+
+    def __init__(self) -> None:
+        self.clips = 0
+        self.sides: tuple[Moments, Moments] | None = None
+        self.resamples: list[tuple[Moments, Moments]] = []
+
+    def add(self, clip_id: str, real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
+        """Takes up the features of a clip, (N, D) each."""
+        size = real.shape[1]
+        if self.sides is None:
+            self.sides = Moments.empty(size), Moments.empty(size)
+            # 2048 x 2048 numbers a resample would take gigabytes: FID goes without.
+            many = FRECHET_RESAMPLES if size <= 512 else 0
+            self.resamples = [(Moments.empty(size), Moments.empty(size)) for _ in range(many)]
+        self.clips += 1
+        digest = hashlib.sha256(clip_id.encode("utf-8", "surrogateescape")).digest()
+        weights = np.random.default_rng(list(digest)).poisson(1.0, len(self.resamples))
+        for index, features in enumerate((real, fake)):
+            moments = Moments.of(features)
+            self.sides[index].add(moments)
+            for weight, pair in zip(weights.tolist(), self.resamples, strict=True):
+                if weight:
+                    pair[index].add(moments, weight)
+
+    def row(self, name: str, why: str) -> SetRow:
+        """The distance with its interval."""
+        if self.sides is None or min(side.count for side in self.sides) < 2:
+            return _set_row(name, self.clips, mean=None, std=None, ci95=None, real=None, reason=why)
+        mean = distance(*self.sides)
+        enough = [pair for pair in self.resamples if min(side.count for side in pair) >= 2]
+        interval = None
+        if self.clips > 1 and len(enough) > FRECHET_RESAMPLES // 2:
+            spread = 1.96 * float(np.std([distance(*pair) for pair in enough], ddof=1))
+            interval = [max(0.0, mean - spread), mean + spread]
+        return _set_row(name, self.clips, mean=mean, std=None, ci95=interval, real=None, reason="")
+
+
+def _set_row(
+    name: str,
+    n: int,
+    *,
+    mean: float | None,
+    std: float | None,
+    ci95: list[float] | None,
+    real: float | None,
+    reason: str,
+) -> SetRow:
+    metric = METRICS[name]
+    return {
+        "label": metric.label,
+        "direction": metric.direction,
+        "unit": metric.unit,
+        "protocol": f"{metric.full_name(n)}: {metric.protocol}",
+        "n": n,
+        "mean": mean,
+        "std": std,
+        "ci95": ci95,
+        "real": real,
+        "reason": reason,
+    }

@@ -1,0 +1,91 @@
+"""AV offset, AV confidence, LSE-C and LSE-D: SyncNet's distances of picture and sound over shifts.
+
+Offset and confidence are SyncNet's own numbers (Chung & Zisserman, 2016); LSE-D and LSE-C (Wav2Lip,
+2020) are its least distance and its confidence, averaged over clips.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from benchmarks.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MAX_SHIFT = 15
+_RULE = (
+    "SyncNet v2 on 5 frames (224x224 face crops from MediaPipe's landmarks, any length of clip) "
+    "and 20 MFCC vectors, L2 distance of the 1024-d embeddings over shifts of -15..15 frames, mean "
+    "over a clip's windows"
+)
+AV_OFFSET = Metric(
+    "av_offset",
+    "AV offset",
+    "closer",
+    "frames",
+    f"{_RULE}; 15 - argmin, negative where the sound is late; median over clips",
+)
+AV_CONFIDENCE = Metric(
+    "av_confidence",
+    "AV confidence",
+    "higher",
+    "",
+    f"{_RULE}; median over shifts less the minimum; mean over clips",
+)
+LSE_C = Metric(
+    "lse_c", "LSE-C", "higher", "", f"{_RULE}; the confidence of each clip, mean over clips"
+)
+LSE_D = Metric(
+    "lse_d", "LSE-D", "lower", "", f"{_RULE}; the least distance of each clip, mean over clips"
+)
+
+
+@dataclass(frozen=True)
+class Synchrony:
+    """What SyncNet says of a clip.
+
+    Attributes:
+        offset: frames at 25 fps; negative where the sound is later than the picture.
+        confidence: median distance over shifts less the least one; LSE-C.
+        distance: the least one; LSE-D.
+    """
+
+    offset: int
+    confidence: float
+    distance: float
+
+
+def shifted_distances(picture: Tensor, sound: Tensor, max_shift: int = MAX_SHIFT) -> Tensor:
+    """Mean L2 distance of picture and sound for every shift of the sound.
+
+    Sound beyond the clip's ends counts as zeros, and 1e-6 is added to each difference, both as the
+    released tool does.
+
+    Args:
+        picture: (W, D) embeddings.
+        sound: (W, D).
+        max_shift: windows to either side.
+
+    Returns:
+        (2 max_shift + 1,): of picture window i with sound window i + s, for s = −15 … 15.
+    """
+    count = len(picture)
+    padded = F.pad(sound, (0, 0, max_shift, max_shift))
+    shifts = [
+        F.pairwise_distance(picture, padded[first : first + count]).mean()
+        for first in range(2 * max_shift + 1)
+    ]
+    return torch.stack(shifts)
+
+
+def synchrony(picture: Tensor, sound: Tensor) -> Synchrony:
+    """Offset, confidence and least distance of a clip's embeddings, (W, D) each."""
+    distances = shifted_distances(picture, sound)
+    least, index = distances.min(0)
+    confidence = distances.median() - least
+    return Synchrony(MAX_SHIFT - int(index), float(confidence), float(least))

@@ -1,0 +1,63 @@
+"""Every metric of the benchmark, in the order in which they are listed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.metrics.av_sync import AV_CONFIDENCE, AV_OFFSET, LSE_C, LSE_D
+from benchmarks.metrics.blinks import BLINK_DURATION, BLINKS_PER_SECOND
+from benchmarks.metrics.cpbd import CPBD
+from benchmarks.metrics.csim import CSIM
+from benchmarks.metrics.f_mse import F_MSE, F_MSE_EQUATION
+from benchmarks.metrics.fid import FID
+from benchmarks.metrics.fvd import FVD
+from benchmarks.metrics.lips import LIP_CORRELATION, LIP_LAG
+from benchmarks.metrics.lmd import LMD
+from benchmarks.metrics.mse import MSE
+from benchmarks.metrics.ofm import OFM, OFM_EQUATION
+from benchmarks.metrics.psnr import PSNR
+from benchmarks.metrics.ssim import SSIM
+from benchmarks.metrics.wer import WER
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        SSIM,
+        PSNR,
+        FID,
+        FVD,
+        BLINKS_PER_SECOND,
+        BLINK_DURATION,
+        OFM,
+        OFM_EQUATION,
+        F_MSE,
+        F_MSE_EQUATION,
+        AV_OFFSET,
+        AV_CONFIDENCE,
+        LSE_C,
+        LSE_D,
+        LIP_LAG,
+        LIP_CORRELATION,
+        WER,
+        CSIM,
+        LMD,
+        CPBD,
+        MSE,
+    )
+}
+
+
+def choose(names: Sequence[str]) -> tuple[str, ...]:
+    """The metrics of those names in the benchmark's order; all of them for no name.
+
+    Raises:
+        UserError: a name that no metric has.
+    """
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise UserError(f"no metric is called {unknown[0]!r}; there are {', '.join(METRICS)}")
+    return tuple(name for name in METRICS if not names or name in names)

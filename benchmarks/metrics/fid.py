@@ -1,0 +1,62 @@
+"""FID: the Fréchet distance between real and generated frames in Inception's features.
+
+The 2015 network, 2048 features, frames resized to 299x299 (Heusel et al., 2017). The paper states
+neither which frames nor which resize; both are named with the number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from benchmarks.metrics.inception import FEATURES, SIZE
+from benchmarks.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+FID = Metric(
+    "fid",
+    "FID",
+    "lower",
+    "",
+    "2048 features of the 2015 Inception on every frame, resized to 299x299 (bilinear, half-pixel "
+    "centres, no smoothing), covariance over N-1; few frames raise it: compare equal n only",
+    "allframes",
+)
+_BATCH = 16
+
+
+def fid_input(frames: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """Frames as Inception takes them: (N, 3, 299, 299) in −1 … 127/128."""
+    x = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float()
+    x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False)
+    return (x - 128) / 128
+
+
+def fid_features(
+    network: nn.Module, frames: Sequence[NDArray[np.uint8]], dtype: torch.dtype = torch.float32
+) -> NDArray[np.float32]:
+    """Features of a clip's frames.
+
+    Args:
+        network: of `inception.load_inception`, on any device.
+        frames: (H, W, 3) uint8 RGB, all of one size.
+        dtype: of the network's weights.
+
+    Returns:
+        (T, 2048).
+    """
+    device = next(network.parameters()).device
+    parts = [np.empty((0, FEATURES), np.float32)]
+    with torch.inference_mode():
+        for first in range(0, len(frames), _BATCH):
+            batch = fid_input(frames[first : first + _BATCH]).to(device, dtype)
+            parts.append(network(batch).float().cpu().numpy())
+    return np.concatenate(parts)

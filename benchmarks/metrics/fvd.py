@@ -1,0 +1,63 @@
+"""FVD: the Fréchet distance between real and generated windows of frames in I3D's logits.
+
+I3D of Kinetics-400, windows of 16 frames one after another, 224x224 (Unterthiner et al., 2018). The
+paper states no window; it is named with the number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from benchmarks.metrics.i3d import FEATURES, SIZE
+from benchmarks.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+WINDOW = 16
+FVD = Metric(
+    "fvd",
+    "FVD",
+    "lower",
+    "",
+    f"400 logits of I3D (Kinetics-400) on windows of {WINDOW} frames, step {WINDOW}, resized to "
+    "224x224 (bilinear, half-pixel centres, no smoothing), values -1..1, covariance over N-1; few "
+    "windows raise it: compare equal n only",
+    f"{WINDOW}f",
+)
+
+
+def fvd_input(window: Sequence[NDArray[np.uint8]]) -> Tensor:
+    """A window as I3D takes it: (3, T, 224, 224) in −1 … 1."""
+    x = torch.from_numpy(np.stack(window)).permute(0, 3, 1, 2).float()
+    x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False)
+    return (x / 127.5 - 1).transpose(0, 1)
+
+
+def fvd_features(
+    network: nn.Module, frames: Sequence[NDArray[np.uint8]], dtype: torch.dtype = torch.float32
+) -> NDArray[np.float32]:
+    """Features of the whole windows of a clip; what is left over at its end does not count.
+
+    Args:
+        network: of `i3d.load_i3d`, on any device.
+        frames: (H, W, 3) uint8 RGB, all of one size.
+        dtype: of the network's weights.
+
+    Returns:
+        (T // 16, 400).
+    """
+    device = next(network.parameters()).device
+    parts = [np.empty((0, FEATURES), np.float32)]
+    with torch.inference_mode():
+        for first in range(0, len(frames) - WINDOW + 1, WINDOW):
+            window = fvd_input(frames[first : first + WINDOW])[None].to(device, dtype)
+            parts.append(network(window).float().cpu().numpy())
+    return np.concatenate(parts)

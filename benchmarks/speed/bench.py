@@ -1,0 +1,87 @@
+"""All metrics in one dh-bench run against the single-purpose tools one after another.
+
+Run it on two folders of clips of one name; it prints a Markdown table. Every tool is a process of
+its own with the machine to itself: both sides pay for starting Python, for loading networks and
+for decoding. dlib is timed only if it is installed and its landmark predictor is named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.results import read_scores
+from benchmarks.speed.report import header, markdown
+
+METRICS = "ssim,psnr,fid,fvd,blinks_per_second,blink_duration,ofm,f_mse"
+# Which number of dh-bench a tool's is to be compared with.
+SAME = {"ssim": "ssim", "psnr": "psnr", "fid": "fid", "fvd": "fvd",
+        "blinks": "blinks_per_second", "smoothness": "ofm"}  # fmt: skip
+
+
+def timed(command: list[str]) -> tuple[float, float, str]:
+    """Seconds by the clock, seconds of processor time, and what a command printed."""
+    before, begin = os.times(), time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds, after = time.perf_counter() - begin, os.times()
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    used = after.children_user + after.children_system
+    return seconds, used - before.children_user - before.children_system, done.stdout
+
+
+def main(
+    real: Annotated[Path, typer.Argument(help="Folder of real clips.")],
+    fake: Annotated[Path, typer.Argument(help="Folder of fakes, of the same names.")],
+    *,
+    frames: Annotated[int, typer.Option(min=16, help="Of each clip.")] = 50,
+    workers: Annotated[int, typer.Option(min=1, help="Of dh-bench.")] = 2,
+    predictor: Annotated[
+        Path | None, typer.Option(help="dlib's shape_predictor_68_face_landmarks.dat.")
+    ] = None,
+) -> None:
+    """Prints what each takes, and the ratios."""
+    tools = [name for name in SAME if name != "blinks" or predictor]
+    script = str(Path(__file__).with_name("tools.py"))
+    rows, numbers, total, processor = [], {}, 0.0, 0.0
+    for name in tools:
+        more = [str(predictor)] if name == "blinks" else []
+        command = [sys.executable, script, name, str(real), str(fake), str(frames), *more]
+        seconds, used, printed = timed(command)
+        numbers[name] = float(json.loads(printed.splitlines()[-1]))
+        rows.append([f"{name}, alone", f"{seconds:.1f}", f"{used:.1f}", "", f"{numbers[name]:.4f}"])
+        total, processor = total + seconds, processor + used
+    rows.append(["all of these", f"{total:.1f}", f"{processor:.1f}", "1.0", ""])
+    for precision in ("float32", "bf16"):
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "scores.json"
+            command = [sys.executable, "-c", "from benchmarks.cli import main; main()", "score"]
+            command += ["--real", str(real), "--fake", str(fake), "--out", str(out)]
+            command += ["--metrics", METRICS, "--max-frames", str(frames), "--cache", folder]
+            command += ["--workers", str(workers), "--precision", precision]
+            seconds, used, _ = timed(command)
+            found = read_scores(out)["metrics"]
+            again, used_again, _ = timed(command)
+        said = "; ".join(f"{found[SAME[name]]['mean']:.4f}" for name in tools)
+        for what, taken, cost, number in (
+            (f"dh-bench, {precision}", seconds, used, said),
+            ("the same again, from its cache", again, used_again, ""),
+        ):
+            rows.append([what, f"{taken:.1f}", f"{cost:.1f}", f"{total / taken:.1f}", number])
+    command_line = f"python benchmarks/speed/bench.py {real} {fake} --frames {frames}"
+    print(header(command_line, ["torch", "scikit-image", "torchmetrics", "opencv-python"]))
+    clips = len(list(real.glob("*.mp4")))
+    print(f"{clips} clips, {frames} frames at most, {workers} workers\n")
+    print(markdown(["what", "seconds", "processor seconds", "times faster", "number"], rows))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,71 @@
+"""What tests of the benchmark share: networks, a moving face, and a small data set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from pipeline.limits import Limits
+from pipeline.manifest import ManifestRow
+from pipeline.options import PrepOptions
+from pipeline.plan import claim, plan_shards
+from pipeline.run import finish, pending, run_tasks
+from pipeline.shards import read_samples
+from pipeline.weights import find
+from tests.datasets import write_talker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CLIPS = ("ada", "bob", "cy", "dee")  # of the data set
+
+
+def _found(name: str) -> Path:
+    path = find(name)
+    if path is None:
+        pytest.skip(f"needs {name}; dh-bench score fetches it when FID or FVD is first asked for")
+    return path
+
+
+@pytest.fixture(scope="session")
+def inception_path() -> Path:
+    """The TorchScript of FID's network; skips where it was not fetched."""
+    return _found("inception-2015.pt")
+
+
+@pytest.fixture(scope="session")
+def i3d_path() -> Path:
+    """The weights of FVD's network; skip where they were not fetched."""
+    return _found("i3d-kinetics-400.ckpt")
+
+
+@pytest.fixture(scope="session")
+def face_frames() -> list[NDArray[np.uint8]]:
+    """Twenty pictures of 160x160 of a face that moves by a pixel a frame, free of rights."""
+    picture = astronaut()[10:200, 130:330]
+    return [np.ascontiguousarray(picture[k : k + 160, k : k + 160]) for k in range(20)]
+
+
+@pytest.fixture(scope="session")
+def stand_in_data(landmark_task, tmp_path_factory):
+    """Four clips of a face from a public-domain photograph, two speakers, 12 frames of 64 x 64."""
+    folder = tmp_path_factory.mktemp("raw")
+    out = folder / "set"
+    rows = []
+    for index, clip in enumerate(CLIPS):
+        path = folder / f"{clip}-take.mp4"
+        write_talker(path, 12, shift=index)
+        rows.append(ManifestRow(clip, str(path), path.name, speaker="AB"[index % 2], split="test"))
+    options = PrepOptions(image_size=64, limits=Limits(min_seconds=0.2), clips_per_shard=2)
+    shards = plan_shards(rows, options.clips_per_shard)
+    claim(out, shards, options)
+    for _ in run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0):
+        pass
+    finish(out, shards, options)
+    assert [sample.key for sample in read_samples(out, "test")] == list(CLIPS)
+    return out

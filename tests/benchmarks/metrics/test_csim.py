@@ -1,0 +1,57 @@
+"""CSIM: the cosine, and dlib's network on real faces where the extra is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder, csim, embed
+from pipeline.errors import UserError
+from pipeline.media import read_frames
+from pipeline.weights import find
+
+
+def test_is_the_mean_cosine_with_the_first_embedding():
+    real = np.array([[3.0, 0.0], [0.0, 1.0]])
+    fake = np.array([[5.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+    assert csim(real, fake) == pytest.approx((1 + 0 + np.sqrt(0.5)) / 3)
+    assert csim(real, -fake[:1]) == -1
+    with pytest.raises(ValueError, match="no frame with a face"):
+        csim(real, np.empty((0, 2)))
+
+
+def test_every_fifth_frame_with_a_face_is_embedded():
+    landmarks = np.zeros((14, 68, 2))
+    landmarks[:2] = np.nan
+    landmarks[7] = np.nan
+    seen = []
+
+    def embedder(frame, points):
+        seen.append(int(frame[0, 0, 0]))
+        return np.ones(4)
+
+    frames = [np.full((2, 2, 3), k, np.uint8) for k in range(14)]
+    assert embed(embedder, frames, landmarks).shape == (2, 4)
+    assert seen == [2, 12]  # 7 shows none
+    assert embed(embedder, frames[:2], landmarks[:2]).shape == (0, 128)
+
+
+def test_without_dlib_the_remedy_is_told(monkeypatch, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "dlib", None)
+    with pytest.raises(UserError, match="pip install dlib-bin"):
+        FaceEmbedder(tmp_path / WEIGHTS)
+
+
+def test_faces_of_one_person_are_closer_than_those_of_two(tracker, shared_data):
+    pytest.importorskip("dlib", reason="needs the extra csim")
+    path = find(WEIGHTS)
+    if path is None:
+        pytest.skip(f"needs {WEIGHTS}; dh-bench score fetches it")
+    embedder = FaceEmbedder(path)
+    frames = list(read_frames(shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"))[:40]
+    one = embed(embedder, frames, tracker.track(frames).points)
+    other_frames = [astronaut()]
+    other = embed(embedder, other_frames, tracker.track(other_frames).points)
+    assert csim(one, one) > 0.97
+    assert csim(one, other) < 0.9

@@ -1,0 +1,74 @@
+"""WER: the edit distance by recursion, transcripts beside clips, commands as lip readers."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+
+import numpy as np
+import pytest
+
+from benchmarks.metrics.wer import (
+    command_reader,
+    transcript,
+    word_error_rate,
+    word_errors,
+    words,
+)
+from pipeline.errors import UserError
+
+
+def by_recursion(said, read):
+    @cache
+    def rest(i, j):
+        if i == len(said) or j == len(read):
+            return len(said) - i + len(read) - j
+        return min(
+            rest(i + 1, j + 1) + (said[i] != read[j]), rest(i + 1, j) + 1, rest(i, j + 1) + 1
+        )
+
+    return rest(0, 0)
+
+
+def test_errors_are_the_edit_distance():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        said, read = (list(rng.choice(["a", "b", "c"], rng.integers(0, 9))) for _ in range(2))
+        assert word_errors(said, read) == by_recursion(tuple(said), tuple(read))
+    assert word_errors(["bin", "blue"], ["bin", "blue"]) == 0
+    assert word_errors(["bin", "blue"], []) == 2
+
+
+def test_a_set_counts_words_and_not_clips():
+    assert word_error_rate([1, 3], [10, 2]) == pytest.approx(4 / 12)
+    assert np.isnan(word_error_rate([], []))
+
+
+def test_case_and_punctuation_do_not_count():
+    assert words("It's  ELEVEN o'clock — Übung, no. 5!") == [
+        "it's", "eleven", "o'clock", "übung", "no", "5"
+    ]  # fmt: skip
+
+
+def test_transcripts_lie_beside_the_clip(tmp_path):
+    clip = tmp_path / "bbaf2n.mpg"
+    assert transcript(clip) is None
+    clip.with_suffix(".align").write_text(
+        "0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 74500 sil\n"
+    )
+    assert transcript(clip) == ["bin", "blue"]
+    clip.with_suffix(".txt").write_text("Bin blue at F two now.")
+    assert transcript(clip) == ["bin", "blue", "at", "f", "two", "now"]
+
+
+def test_a_command_reads_lips(tmp_path):
+    script = tmp_path / "read.py"
+    script.write_text("import sys; print('bin', sys.argv[-1])")
+    read = command_reader(f"{sys.executable} {script} --model x")
+    assert read(tmp_path / "a b.mp4").split()[0] == "bin"
+    assert read(tmp_path / "a b.mp4").strip().endswith("a b.mp4")
+    script.write_text("raise SystemExit('no weights')")
+    with pytest.raises(UserError, match=r"fails on .*clip.mp4: no weights"):
+        read(tmp_path / "clip.mp4")
+    with pytest.raises(UserError, match="the lip reader 'no-such-program'"):
+        command_reader("no-such-program")(tmp_path / "clip.mp4")

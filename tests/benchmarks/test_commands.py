@@ -1,0 +1,83 @@
+"""Commands of another system: no shell, one limit of time, nothing left running."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from benchmarks.commands import CommandError, last_line, run_commands
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def run(tmp_path, *codes, timeout=60.0):
+    run_commands([(python(code), tmp_path) for code in codes], tmp_path / "log", timeout)
+    return (tmp_path / "log").read_text()
+
+
+def test_steps_follow_each_other_in_their_folder_and_what_they_print_is_kept(tmp_path):
+    first = "import os, sys; open('a', 'w'); print(os.getcwd()); print('told', file=sys.stderr)"
+    text = run(tmp_path, first, "import os; print(os.listdir())")
+    assert str(tmp_path) in text
+    assert "told" in text
+    assert "'a'" in text
+    assert text.count("$ ") == 2
+
+
+def test_no_shell_looks_at_the_arguments(tmp_path):
+    word = "$(touch hacked); `x` * > y"
+    arguments = [*python("import sys; print(sys.argv[1])"), word]
+    run_commands([(arguments, tmp_path)], tmp_path / "log", 60)
+    assert (tmp_path / "log").read_text().splitlines()[-1] == word
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log"]
+
+
+def test_our_packages_do_not_shadow_the_system_s(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/ours")
+    monkeypatch.setenv("KEPT", "yes")
+    text = run(tmp_path, "import os; print(os.environ.get('PYTHONPATH'), os.environ['KEPT'])")
+    assert text.splitlines()[-1] == "None yes"
+
+
+def test_a_failure_is_told_by_its_last_line_and_ends_the_steps(tmp_path):
+    with pytest.raises(CommandError, match="ended with code 1: ValueError: no face"):
+        run(tmp_path, "raise ValueError('no face')", "open('b', 'w')")
+    assert not (tmp_path / "b").exists()
+    with pytest.raises(CommandError, match="ended with code 3: it printed nothing"):
+        run(tmp_path, "import sys; sys.exit(3)")
+    with pytest.raises(CommandError, match="no-such-python does not start: No such file"):
+        run_commands([(["no-such-python"], tmp_path)], tmp_path / "log", 60)
+
+
+def alive(pid):
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
+    child = "import time; time.sleep(600)"
+    code = (
+        "import subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    with pytest.raises(CommandError, match="took longer than 2 s"):
+        run(tmp_path, code, timeout=2.0)
+    pid = int(last_line(tmp_path / "log"))
+    for _ in range(100):
+        if not alive(pid):
+            break
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def test_progress_bars_are_no_last_line(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("$ python x.py\n 1%|\r 99%|\rdone\n\n")
+    assert last_line(log) == "done"
