@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CODE = (
     "benchmarks/metrics/*.py",
+    "benchmarks/clip.py",
     "benchmarks/compare.py",
     "benchmarks/measure.py",
     "benchmarks/size.py",

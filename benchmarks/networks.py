@@ -88,9 +88,10 @@ class Networks:
             self._loaded[name] = network
         return self._loaded[name]
 
-    def digests(self) -> dict[str, str]:
-        """SHA-256 of the files that are there, by name."""
-        return {name: FILES[name].sha256 for name in self.paths}
+    def digests(self, measured: Collection[str]) -> dict[str, str]:
+        """SHA-256, by name, of the files that some metrics were measured with."""
+        used = (name for name in self.paths if set(USED_BY[name]) & set(measured))
+        return {name: FILES[name].sha256 for name in used}
 
 
 def find_networks(

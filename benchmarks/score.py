@@ -72,6 +72,8 @@ def score(
             rows.append(clip.row)
             sources[clip_id] = {"real": source, "fake": str(matches.fakes[clip_id])}
             step()
+        numbers = statistics.rows()
+        measured = [name for name, row in numbers.items() if row["mean"] is not None]
         return {
             "schema_version": SCHEMA_VERSION,
             "method": options.method or fake.resolve().name,
@@ -82,8 +84,8 @@ def score(
             "protocol": describe_protocol(rows, options),
             "options": options.as_json(),
             "software": _software(),
-            "weights": networks.digests(),
-            "metrics": statistics.rows(),
+            "weights": networks.digests(measured),
+            "metrics": numbers,
             "unmatched": matches.unmatched,
             "sources": sources,
             "clips": rows,

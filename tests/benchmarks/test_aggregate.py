@@ -77,6 +77,9 @@ def test_the_lag_of_a_set_is_that_of_the_mean_curve(cache):
     rows = over(cache, ["lip_lag", "lip_correlation"], clips)
     assert rows["lip_lag"]["mean"] == 3
     assert rows["lip_lag"]["real"] is None  # still lips have none
+    low, high = rows["lip_correlation"]["ci95"]
+    assert low < rows["lip_correlation"]["mean"] < high
+    assert high - low == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(20), rel=0.5)
     assert rows["lip_correlation"]["mean"] == pytest.approx(1, abs=0.1)
     assert rows["lip_correlation"]["real"] == 0
 
