@@ -17,7 +17,7 @@ from benchmarks.networks import find_networks
 from benchmarks.video import Video, open_video
 from model.device import choose_device
 from pipeline.errors import UserError
-from pipeline.workers import MALLOC, session
+from pipeline.workers import MALLOC, ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

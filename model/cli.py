@@ -41,6 +41,14 @@ def train_command(
     batch_size: Annotated[
         int | None, typer.Option(help="Frames a step.", show_default="the preset's")
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="FIELD=VALUE: another value for a field of the preset, as options.json names it "
+            "(train.motion.noise=0.2). Repeatable.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Carry on from the last checkpoint.")
     ] = False,
@@ -82,12 +90,13 @@ def train_command(
 
     Ctrl-C saves a checkpoint; the same command with --resume carries on.
     """
+    from model.presets import override
     from model.presets import preset as named
     from model.ray_train import train_on_ray
     from model.run import RunOptions, checkpoint_path
     from model.train import train
 
-    chosen = named(preset)
+    chosen = override(named(preset), changes or [])
     for name, value in (("steps", steps), ("batch_size", batch_size)):
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} must be 1 or more, not {value}")

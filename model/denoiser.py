@@ -92,7 +92,7 @@ class Denoiser:
         self.schedule = schedule
         self.config = model.unet.config
         self.device = next(model.parameters()).device
-        self._encoder = model.speech_encoder
+        self._hear = model.hear
         with torch.no_grad():
             self._bind_time(model.unet)
             self._bind_speech(model.unet)
@@ -149,7 +149,7 @@ class Denoiser:
 
     def encode(self, features: Tensor) -> Tensor:
         """(B, F) speech features to (B, base) embeddings, float32."""
-        return cast("Tensor", self._encoder(features))
+        return self._hear(features)
 
     def identify(self, identity: Tensor) -> Tensor:
         """(B, 3, S, S) identity frames to the stem's answer to them; once a clip."""
@@ -213,7 +213,7 @@ class WholeDenoiser:
 
     def encode(self, features: Tensor) -> Tensor:
         """(B, F) speech features to (B, base) embeddings."""
-        return cast("Tensor", self._model.speech_encoder(features))
+        return self._model.hear(features)
 
     def identify(self, identity: Tensor) -> Tensor:
         """The identity frames themselves."""

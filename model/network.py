@@ -67,7 +67,7 @@ class Conditions:
         motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
         speech: (B, speech_window, F) features of frames k - m_y … k + m_y.
         level: (B,) how far the motion frames are spoilt, 0 … 1, for a network that is told; None
-            for one that is not.
+            takes what it is told in sampling.
     """
 
     identity: Tensor
@@ -96,15 +96,26 @@ class TalkingHead(nn.Module):
         # Reads the lip shape off a speech embedding; used in training only.
         self.lip_reader = nn.Linear(preset.unet.base_channels, 40)
         self.level_embed = _level_embedding(preset) if preset.train.motion.told else None
+        self._sampled_level = preset.train.motion.sampled
 
     def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""
-        speech = self.speech_encoder(conditions.speech)
-        if self.level_embed is not None and conditions.level is not None:
-            # Told with the speech, which reaches every block of the network.
-            speech = speech + self.level_embed(conditions.level[:, None])[:, None]
+        speech = self.hear(conditions.speech, conditions.level)
         output: Tensor = self.unet(x, t, conditions.identity, conditions.motion, speech)
         return output
+
+    def hear(self, features: Tensor, level: Tensor | None = None) -> Tensor:
+        """(B, …, F) features and, see `Conditions`, (B,) levels to (B, …, base) embeddings.
+
+        The level is told with the speech, which reaches every block of the network.
+        """
+        speech: Tensor = self.speech_encoder(features)
+        if self.level_embed is None:
+            return speech
+        if level is None:
+            level = features.new_full((len(features),), self._sampled_level)
+        told = self.level_embed(level[:, None])
+        return speech + told.reshape(len(told), *[1] * (speech.ndim - 2), -1)
 
 
 def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | GivenEmbeddings:

@@ -12,6 +12,7 @@ from model.denoiser import Denoiser, call_flops
 from model.diffusion import cosine_schedule, respace
 from model.network import Conditions, TalkingHead
 from model.presets import PRESETS
+from model.recipe import MotionCorruption
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,3 +90,17 @@ def test_compiled_says_the_same(small: Preset, speech_format):
 
 def test_a_call_of_the_papers_network_is_a_teraflop():
     assert call_flops(PRESETS["crema"].unet) == pytest.approx(1.04e12, rel=0.01)
+
+
+def test_a_network_that_is_told_a_level_is_told_that_of_sampling(small, speech_format):
+    told = replace(
+        small, train=replace(small.train, motion=MotionCorruption(told=True, sampled=0.7))
+    )
+    torch.manual_seed(0)
+    model = TalkingHead(told, speech_format).eval().requires_grad_(requires_grad=False)
+    features = torch.randn(3, 234)
+    heard = Denoiser(model, cosine_schedule()).encode(features)
+    expected = model.hear(features, torch.full((3,), 0.7))
+    torch.testing.assert_close(heard, expected)
+    assert not torch.allclose(heard, model.hear(features, torch.zeros(3)))
+    assert not torch.allclose(heard, model.speech_encoder(features))
