@@ -52,18 +52,23 @@ def main(
     ] = None,
 ) -> None:
     """Prints what each takes, and the ratios."""
+    command_line = f"python benchmarks/speed/bench.py {real} {fake} --frames {frames}"
+    command_line += f" --workers {workers}"
+    print(header(command_line, ["torch", "scikit-image", "torchmetrics", "opencv-python"]))
     tools = [name for name in SAME if name != "blinks" or predictor]
     script = str(Path(__file__).with_name("tools.py"))
     rows, numbers, total, processor = [], {}, 0.0, 0.0
     for name in tools:
         more = [str(predictor)] if name == "blinks" else []
         command = [sys.executable, script, name, str(real), str(fake), str(frames), *more]
+        print(f"{name} …", file=sys.stderr)
         seconds, used, printed = timed(command)
         numbers[name] = float(json.loads(printed.splitlines()[-1]))
         rows.append([f"{name}, alone", f"{seconds:.1f}", f"{used:.1f}", "", f"{numbers[name]:.4f}"])
         total, processor = total + seconds, processor + used
     rows.append(["all of these", f"{total:.1f}", f"{processor:.1f}", "1.0", ""])
     for precision in ("float32", "bf16"):
+        print(f"dh-bench, {precision} …", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "scores.json"
             command = [sys.executable, "-c", "from benchmarks.cli import main; main()", "score"]
@@ -81,8 +86,6 @@ def main(
             # Ray's workers are nobody's children, so that their processor time is not seen.
             used_text = f"{cost:.1f}" if workers == 1 else ""
             rows.append([what, f"{taken:.1f}", used_text, f"{total / taken:.1f}", number])
-    command_line = f"python benchmarks/speed/bench.py {real} {fake} --frames {frames}"
-    print(header(command_line, ["torch", "scikit-image", "torchmetrics", "opencv-python"]))
     clips = len(list(real.glob("*.mp4")))
     print(f"{clips} clips, {frames} frames at most, {workers} workers\n")
     print(markdown(["what", "seconds", "processor seconds", "times faster", "number"], rows))
