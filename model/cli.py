@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -138,4 +139,6 @@ def train_command(
 
 def train_main() -> None:
     """The command dh-train."""
+    # As in `model.sample_cli.sample_main`: threads that wait for each other are to sleep soon.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     run_command(train_app)
