@@ -37,10 +37,15 @@ print('test' if 'test' in splits else 'train')")
 "$BIN/dh-bench" generate --data "$RUN/data" --split "$split" --clips 4 \
   --checkpoint "$RUN/model" --out "$RUN/generated"
 
-say "5/6  the paper's table, with our row"
+say "5/6  numbers, the paper's table with our row, a page to show"
+# FID and FVD want hundreds of clips and networks of 140 MB; four clips would make them noise.
+metrics=ssim,psnr,mse,lmd,cpbd,blinks_per_second,blink_duration,lip_lag,lip_correlation
+metrics+=,ofm,ofm_equation,f_mse,f_mse_equation
 "$BIN/dh-bench" score --real "$RUN/data" --split "$split" --fake "$RUN/generated" \
-  --name "demo (tiny)" --dataset "demo" --out "$RUN/scores.json" || [ $? -eq 1 ]  # clips not generated
+  --metrics "$metrics" --name "demo (tiny)" --dataset "demo" --out "$RUN/scores.json" ||
+  [ $? -eq 1 ]  # clips not generated
 "$BIN/dh-bench" table --scores "$RUN/scores.json" --out "$RUN/table.md" --out "$RUN/table.html"
+"$BIN/dh-bench" report "$RUN/scores.json" --out "$RUN/report.html"
 
 say "6/6  a face of your choice says what you want"
 mapfile -t chosen < <("$BIN/python" - "$RUN/data" "$input" <<'EOF'
@@ -64,6 +69,7 @@ fi
 say "Done in $((SECONDS - begin)) s. Look at:"
 echo "  $RUN/talking.mp4           the face of ${chosen[0]} with the speech of ${chosen[1]}"
 echo "  $RUN/generated/            test clips, generated from first frame and speech"
-echo "  $RUN/table.html            the table (table.md beside it)"
+echo "  $RUN/report.html           every number, with the clips as video"
+echo "  $RUN/table.html            the paper's table with our row (table.md beside it)"
 echo "  $RUN/contact_sheet.html    the data"
 echo "  $RUN/model/strips/         what training looked at: sampled frames above real ones"
