@@ -77,10 +77,10 @@ def test_weights_that_hold_more_than_arrays_are_refused(tmp_path):
 
     class Evil:
         def __reduce__(self):
-            return (print, ("run while reading",))
+            return (eval, ("1",))
 
     path.write_bytes(pickle.dumps({"params": Evil()}))
-    with pytest.raises(UserError, match=r"asks for builtins\.print"):
+    with pytest.raises(UserError, match=r"asks for builtins\.eval"):
         read_arrays(path)
     path.write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(UserError, match="no file of I3D weights"):
