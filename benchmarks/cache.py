@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CODE = (
     "benchmarks/metrics/*.py",
     "benchmarks/clip.py",
-    "benchmarks/compare.py",
+    "benchmarks/paired_frames.py",
     "benchmarks/measure.py",
     "benchmarks/size.py",
     "benchmarks/video.py",

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from benchmarks.layout import ARROWS
-from pipeline.errors import UserError
+from benchmarks.render import by_suffix
 from pipeline.files import json_bytes, write_text
 
 if TYPE_CHECKING:
@@ -132,6 +132,4 @@ def writer(path: Path) -> Callable[[Comparison], str]:
     Raises:
         UserError: it names none.
     """
-    if path.suffix.lower() not in WRITERS:
-        raise UserError(f"cannot write {path}: use a name that ends in {', '.join(WRITERS)}")
-    return WRITERS[path.suffix.lower()]
+    return by_suffix(path, WRITERS)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.cache import key_of
 from benchmarks.clip import ClipMeasures
-from benchmarks.compare import compare, warnings
 from benchmarks.networks import AbsentError
+from benchmarks.paired_frames import compare, warnings
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.cache import MeasurementCache
-    from benchmarks.compare import Comparison
     from benchmarks.networks import Networks
+    from benchmarks.paired_frames import Comparison
     from benchmarks.results import ClipRow
     from benchmarks.video import Video
 

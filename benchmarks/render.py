@@ -6,7 +6,7 @@ import csv
 import html
 import io
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks.latex import to_latex
 from benchmarks.layout import BEST, NONE, SECOND
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.layout import Cell, Table
+
+T = TypeVar("T")
 
 # GitHub drops <u> and keeps <ins>.
 _MARKDOWN = {BEST: "**{}**", SECOND: "<ins>{}</ins>"}
@@ -126,6 +128,15 @@ def renderer(path: Path) -> Callable[[Table], str]:
     Raises:
         UserError: it names none.
     """
-    if path.suffix.lower() not in RENDERERS:
-        raise UserError(f"cannot write {path}: use a name that ends in {', '.join(RENDERERS)}")
-    return RENDERERS[path.suffix.lower()]
+    return by_suffix(path, RENDERERS)
+
+
+def by_suffix(path: Path, formats: Mapping[str, T]) -> T:
+    """The one of several formats that a file's suffix names.
+
+    Raises:
+        UserError: it names none.
+    """
+    if path.suffix.lower() not in formats:
+        raise UserError(f"cannot write {path}: use a name that ends in {', '.join(formats)}")
+    return formats[path.suffix.lower()]

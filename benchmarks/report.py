@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchmarks.clip_section import clip_section
 from benchmarks.comparison import title as comparison_title
 from benchmarks.comparison import to_html as comparison_html
-from benchmarks.drift import drift_section
+from benchmarks.drift_section import drift_section
 from benchmarks.excerpts import make_excerpts, order_clips, worst_and_best
 from benchmarks.layout import LAYOUTS
 from benchmarks.metric_cards import colour, metric_cards, metric_names

@@ -12,7 +12,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from benchmarks.drift import mean_curve
+from benchmarks.drift_section import mean_curve
 from benchmarks.report import ReportOptions, write_report
 from pipeline.errors import UserError
 from pipeline.media import read_frames
