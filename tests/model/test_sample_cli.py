@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import sys
-import wave
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from skimage import data
 
 from model import sample_cli
-from model.checkpoint import Info, TrainingState, save
-from model.network import TalkingHead
 from pipeline.media import read_frames, write_image
+from tests.models import write_noise, write_untrained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,13 +46,7 @@ def run(
 ) -> Path:
     """A run's folder with a checkpoint of a network that has learned nothing."""
     folder = tmp_path_factory.mktemp("run")
-    torch.manual_seed(0)
-    model = TalkingHead(small, speech_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.05)
-    state = TrainingState(model, copy.deepcopy(model), torch.optim.Adam(model.parameters()), 1)
-    save(folder / "checkpoint-0000001.safetensors", state, Info(small, speech_format, 1, 0))
+    write_untrained(folder / "checkpoint-0000001.safetensors", small, speech_format)
     return folder
 
 
@@ -67,11 +57,7 @@ def given(tmp_path: Path, landmark_task: Path) -> Path:
     write_image(tmp_path / "wall.png", np.full((200, 200, 3), 90, np.uint8))
     rng = np.random.default_rng(0)
     for name, samples in (("long", 3000), ("short", 1200)):
-        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16000)
-            file.writeframes(rng.normal(0, 3000, samples).astype("<i2").tobytes())
+        write_noise(tmp_path / f"{name}.wav", samples, rng)
     return tmp_path
 
 

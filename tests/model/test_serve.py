@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import http.client
 import json
 import shutil
 import subprocess
 import threading
 import time
-import wave
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import numpy as np
 import pytest
-import torch
 from skimage import data
 
-from model.checkpoint import Info, TrainingState, save
 from model.generate import SampleConfig
-from model.network import TalkingHead
 from model.output import Look
 from model.sample_run import SampleRun, load
 from model.serve import Limits, PageServer
 from model.serve_jobs import Desk
 from pipeline.media import read_frames, write_image
+from tests.models import write_noise, write_untrained
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +41,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_image(folder / "wall.png", np.full((200, 200, 3), 90, np.uint8))
     rng = np.random.default_rng(0)
     for name, samples in (("short", 6400), ("long", 48_000)):
-        with wave.open(str(folder / f"{name}.wav"), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(16_000)
-            file.writeframes(rng.integers(-8000, 8000, samples, dtype=np.int16).tobytes())
+        write_noise(folder / f"{name}.wav", samples, rng)
     return folder
 
 
@@ -58,13 +50,7 @@ def server(
     small: Preset, speech_format, landmark_task: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PageServer]:
     folder = tmp_path_factory.mktemp("served")
-    torch.manual_seed(0)
-    model = TalkingHead(small, speech_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.05)
-    state = TrainingState(model, copy.deepcopy(model), torch.optim.Adam(model.parameters()), 1)
-    save(folder / "run.safetensors", state, Info(small, speech_format, 1, 0))
+    write_untrained(folder / "run.safetensors", small, speech_format)
     run = SampleRun(folder / "run.safetensors", SampleConfig("ddim", 2), Look(), device="cpu")
     (folder / "kept").mkdir()
     desk = Desk(load(run), folder / "kept", LIMITS)
