@@ -8,7 +8,7 @@ import sys
 import pytest
 
 _COMMAND = """
-import os, signal, sys, time
+import os, signal, sys, tempfile, time
 import typer
 from pipeline.errors import UserError, run_command
 
@@ -22,6 +22,10 @@ def go(how: str) -> None:
         raise UserError("no such file: [bold]a[/bold] [x].mp4; " + "give another " * 20)
     if how == "fault":
         raise ValueError("a fault of ours")
+    if how == "terminate":
+        with tempfile.TemporaryDirectory(prefix="dh-terminated-", dir=".") as folder:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
@@ -61,6 +65,14 @@ def test_interrupt_says_how_to_carry_on():
     done = _run("interrupt")
     assert done.returncode == 130
     assert done.stderr.strip() == "interrupted; the same command carries on where it stopped"
+
+
+def test_sigterm_leaves_no_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = _run("terminate")
+    assert done.returncode == 143
+    assert done.stderr.strip() == "interrupted; the same command carries on where it stopped"
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("arguments", "code"), [(["exit"], 1), ([], 2), (["--help"], 0)])
