@@ -59,15 +59,16 @@ def run_tasks(
         weights_dir: the user's folder of pretrained files.
     """
     out = Folder.at(out)
+    # Workers of a cluster start elsewhere.
+    weights_dir = weights_dir.absolute() if weights_dir else None
+    _sweep(out)
     if workers == 0:
-        _sweep(out)
         writer = ShardWriter(out, options, weights_dir, os.cpu_count() or 1)
         for task in tasks:
             for said in writer.write(task):
                 if said.rows is not None:
                     yield said.rows
         return
-    _sweep(out)
     try:
         yield from run_on_ray(
             out, tasks, options, workers=workers, address=address, weights_dir=weights_dir

@@ -141,6 +141,15 @@ def test_a_glob_names_its_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_input("z/*")
 
 
+@pytest.mark.parametrize("source", ["videos", "videos/*.mp4", "videos/a.mp4", "clips.csv"])
+def test_paths_hold_where_workers_start_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+):
+    monkeypatch.chdir(_tree(tmp_path, "videos/a.mp4"))
+    (tmp_path / "clips.csv").write_text("clip_id,path\na,videos/a.mp4\n")
+    assert [row.path for row in read_input(source)] == [f"{tmp_path}/videos/a.mp4"]
+
+
 def test_one_video_is_an_input_too_whatever_its_name(tmp_path: Path):
     _tree(tmp_path, "odd[1]*.mp4")
     (row,) = read_input(str(tmp_path / "odd[1]*.mp4"))
@@ -321,6 +330,9 @@ def test_manifests_as_people_write_them(tmp_path: Path, text: str):
         ("clip_id,path,start,end\na,1.mp4,0,inf\n", "line 2: start and end are seconds"),
         ("clip_id,path\na,1.mp4,extra,cells\n", "more cells than"),
         ("clip_id,path\na,1.mp4\nb,2.mp4,extra\n", "line 3: more cells than"),
+        # As an editor counts: what is blank, and what is broken within quotes, has lines too.
+        ("clip_id,path\n\n\na.b,2.mp4\n", r"line 4: clip_id 'a\.b'"),
+        ('clip_id,path\na,"1\n.mp4"\na.b,2.mp4\n', r"line 4: clip_id 'a\.b'"),
     ],
 )
 def test_what_is_wrong_in_a_manifest_is_named(tmp_path: Path, text: str, sentence: str):
