@@ -213,8 +213,9 @@ def local_copy(where: str) -> Iterator[str]:
     Raises:
         OSError: a URL that cannot be fetched.
     """
-    if not is_url(where):
-        yield where.removeprefix("file://")
+    here = where.removeprefix("file://")
+    if not is_url(here):
+        yield here
         return
     system, path = _remote(where)
     with tempfile.TemporaryDirectory(prefix="dh-fetch-") as folder:
