@@ -153,6 +153,17 @@ def test_a_run_ends_with_a_report(drawn_set, tmp_path, recipe):
     assert told["seconds"] > first  # of the whole run
 
 
+def test_no_float64_is_asked_of_the_device(drawn_set, tmp_path, recipe, monkeypatch):
+    """Apple's GPUs have none: there, as here, asking for it is an error."""
+
+    def refuse(*_: object) -> None:
+        raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
+
+    monkeypatch.setattr(torch.Tensor, "double", refuse)
+    preset = recipe(steps=2, lambda_lips=0.1, speech_noise=0.1, clip_norm=1.0)
+    assert train(options(drawn_set, tmp_path / "run", preset), lambda _: None).exists()
+
+
 def test_losses_by_quartile_of_the_timestep(drawn_set, tmp_path, recipe, monkeypatch):
     """A loss that is the timestep itself: quartile q of 0 … 999 has its mean near 250 q + 125."""
     losses = objective_module.losses
