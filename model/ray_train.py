@@ -17,9 +17,9 @@ from model.run import checkpoint_to_resume
 from model.team import Team
 from model.train import train
 from model.transfer import init_from
+from pipeline.cluster import ray_session
 from pipeline.errors import UserError
 from pipeline.shards import read_dataset
-from pipeline.workers import ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,11 +9,11 @@ from model.checkpoint import is_released, load_model, read_info
 from model.device import choose_device, choose_precision
 from model.generate import make_denoiser
 from model.talk import features_of, make_ready, talk
+from pipeline.cluster import ray_session
 from pipeline.errors import UserError
 from pipeline.landmarks import MediaPipeTracker
 from pipeline.progress import progress
 from pipeline.weights import locate
-from pipeline.workers import ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ def run_tasks(
     workers: int | None,
     address: str | None = None,
     weights_dir: Path | None = None,
+    clip_minutes: float = math.inf,
 ) -> Iterator[list[dict[str, Any]]]:
     """Does what is to do and yields the rows of each clip as it ends.
 
@@ -57,6 +59,8 @@ def run_tasks(
         workers: processes; 0 works in this one, without Ray; None: one for each processor.
         address: of a running Ray cluster; None starts one on this machine.
         weights_dir: the user's folder of pretrained files.
+        clip_minutes: after which a worker is stopped and its clip given up; this process by itself
+            is not.
     """
     out = Folder.at(out)
     # Workers of a cluster start elsewhere.
@@ -71,7 +75,13 @@ def run_tasks(
         return
     try:
         yield from run_on_ray(
-            out, tasks, options, workers=workers, address=address, weights_dir=weights_dir
+            out,
+            tasks,
+            options,
+            workers=workers,
+            address=address,
+            weights_dir=weights_dir,
+            clip_minutes=clip_minutes,
         )
     finally:  # an interrupted worker has no time to tidy up
         _sweep(out)

@@ -45,10 +45,10 @@ def whole(landmark_task: Path, videos: Path) -> dict[str, str]:
     return content(out)
 
 
-def _start(videos: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+def _start(videos: Path, out: Path, workers: int, *words: str) -> subprocess.Popen[bytes]:
     with out.with_suffix(".log").open("w") as log:
         return subprocess.Popen(
-            [DH_PREP, "run", videos, "--out", out, *_WORDS, str(workers)],
+            [DH_PREP, "run", videos, "--out", out, *_WORDS, str(workers), *words],
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -149,6 +149,32 @@ def test_a_clip_that_ends_its_worker_is_given_up_and_the_others_are_made(
     words = (folder, "--out", tmp_path / "out", *_WORDS, 0)
     assert run_prep(*words, "--retry", "failed").returncode == 1
     assert read_dataset(tmp_path / "out")["counts"]["samples"] == 10
+
+
+@pytest.mark.slow
+def test_a_clip_that_hangs_is_given_up_and_the_others_are_made(
+    videos: Path, landmark_task: Path, tmp_path: Path
+):
+    folder = Path(shutil.copytree(videos, tmp_path / "videos"))
+    write_talker(folder / "clip3.mp4", 600)  # long enough to be caught in the act
+    out, frozen = tmp_path / "out", 0
+    run = _start(folder, out, 2, "--clip-minutes", "0.2")
+    while run.poll() is None:
+        for pid in [] if frozen else workers_of(run.pid):
+            if _holds(pid, folder / "clip3.mp4"):
+                os.kill(pid, signal.SIGSTOP)  # as in a decoder's endless loop, or on a dead disk
+                frozen = pid
+        time.sleep(0.01)
+    assert frozen
+    assert run.returncode == 1
+    assert not _runs(frozen)
+    rows = read_rows(out).set_index("clip_id")
+    assert "took more than 0.2 minutes" in rows.loc["clip3", "reason"]
+    assert sorted(rows.index[rows.status == "failed"]) == ["clip3", "junk"]
+    assert read_dataset(out)["counts"]["samples"] == 9
+    words = (folder, "--out", out, *_WORDS, 1, "--retry", "failed")
+    assert run_prep(*words).returncode == 1
+    assert read_dataset(out)["counts"]["samples"] == 10
 
 
 def _holds(pid: int, path: Path) -> bool:
