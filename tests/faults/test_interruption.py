@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import workers as ray_workers
+from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.manifest import read_input
 from pipeline.options import PrepOptions
@@ -225,6 +226,27 @@ def test_ctrl_c_leaves_no_halves_and_the_same_command_carries_on(
     assert not list(out.glob(".*"))
     assert run_prep(videos, "--out", out, *_WORDS, 2).returncode == 1
     assert content(out) == whole
+
+
+def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
+    videos: Path, whole: dict[str, str], tmp_path: Path
+):
+    options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
+    shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
+    claim(out, shards, options)
+    tasks = pending(out, shards, retry_failed=False)
+    first = run_tasks(out, tasks, options, workers=0)
+    next(first)
+    assert list(out.glob(".shard-*.tar"))  # in mid-shard
+    with pytest.raises(UserError, match="another dh-prep run is at work in"):
+        next(run_tasks(out, tasks, options, workers=0))
+    for _ in first:
+        pass
+    made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
+    assert len(made) == 6
+    assert made.items() <= whole.items()
+    assert not pending(out, shards, retry_failed=False)
+    list(run_tasks(out, tasks[:1], options, workers=0))  # the lock is gone with the run
 
 
 def test_a_worker_that_dies_while_it_starts_is_replaced(
