@@ -54,8 +54,6 @@ def run_command(app: typer.Typer) -> None:
     except (KeyboardInterrupt, SystemExit) as stop:
         # typer turns Ctrl-C into exit code 130 without a word.
         code = 130 if isinstance(stop, KeyboardInterrupt) else stop.code
-        # Ray, where it runs, takes SIGTERM over and ends with the signal's number.
-        code = _TERMINATED if code == signal.SIGTERM else code
         if code not in (130, _TERMINATED):
             raise
         print("interrupted; the same command carries on where it stopped", file=sys.stderr)

@@ -213,16 +213,28 @@ def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_lost(
     assert content(out) == whole
 
 
-def test_ctrl_c_leaves_no_halves_and_the_same_command_carries_on(
-    videos: Path, whole: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        # What ends a container.
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_is_ended_leaves_no_halves_and_the_same_command_carries_on(
+    videos: Path, whole: dict[str, str], tmp_path: Path, number: int, code: int
 ):
     out = tmp_path / "out"
     run = _start(videos, out, workers=2)
     while not list(out.glob(".shard-*.tar")):
         time.sleep(0.02)
         assert run.poll() is None
-    os.killpg(run.pid, signal.SIGINT)
-    assert run.wait(60) == 130
+    # Ctrl-C reaches the whole process group, SIGTERM the command alone.
+    (os.killpg if number == signal.SIGINT else os.kill)(run.pid, number)
+    assert run.wait(60) == code
+    said = out.with_suffix(".log").read_text()
+    assert said.endswith("interrupted; the same command carries on where it stopped\n")
+    assert "***" not in said
     assert not list(out.glob(".*"))
     assert run_prep(videos, "--out", out, *_WORDS, 2).returncode == 1
     assert content(out) == whole
