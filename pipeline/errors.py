@@ -33,7 +33,7 @@ def run_command(app: typer.Typer) -> None:
     SIGTERM (a container that is stopped, `timeout`) ends it as Ctrl-C does: temporary folders and
     half-written files go. Commands that handle it themselves are not disturbed.
     """
-    signal.signal(signal.SIGTERM, _terminated)
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except UserError as error:
@@ -58,8 +58,11 @@ def run_command(app: typer.Typer) -> None:
             raise
         print("interrupted; the same command carries on where it stopped", file=sys.stderr)
         sys.exit(code)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _terminated(*_: Any) -> None:
     """What SIGTERM does: the code is a shell's for it, 128 and the signal's number."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another would disturb the tidying up
     sys.exit(_TERMINATED)
