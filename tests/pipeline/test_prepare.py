@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline.geometry import warp
+from pipeline.geometry import resample
 from pipeline.manifest import ManifestRow
 from pipeline.media import fit_audio, read_audio, read_frames, write_video
 from pipeline.mouth import mouth_boxes
@@ -54,7 +54,7 @@ def test_a_real_clip_meets_the_contract_and_its_json_is_true(
     assert meta["options"] == PrepOptions().of_a_sample()
     # The transforms make the pictures out of the source, as faithfully as the JSON says.
     matrices = np.array(meta["transforms"]).reshape(-1, 2, 3)
-    anew = np.stack([warp(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
+    anew = np.stack([resample(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
     error = np.mean((anew.astype(float) - sample.frames.stack()) ** 2)
     assert 10 * np.log10(255**2 / error) == pytest.approx(meta["frame_psnr"], abs=0.3)
     assert meta["frame_psnr"] >= 42
@@ -78,7 +78,7 @@ def test_a_part_of_a_clip_is_that_part(stages: list[Stage], shared_data: Path):
     assert sample.meta["kept_seconds"] == [1.2, 1.8]
     matrices = np.array(sample.meta["transforms"]).reshape(-1, 2, 3)
     frames = list(read_frames(path))[30:45]
-    anew = np.stack([warp(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
+    anew = np.stack([resample(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
     error = np.mean((anew.astype(float) - sample.frames.stack()) ** 2, axis=(1, 2, 3))
     assert (10 * np.log10(255**2 / error) > 40).all()  # each frame, in its order
     assert np.array_equal(sample.audio, read_audio(path).samples[30 * 640 : 45 * 640])
