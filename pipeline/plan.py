@@ -103,6 +103,8 @@ def claim(
         return about
     except ValueError as error:
         raise UserError(f"{out / PLAN_FILE} is damaged ({error}); use another --out") from error
+    if not isinstance(begun, dict) or "options" not in begun:
+        raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
     told = About(begun.pop("source", ""), begun.pop("licence", ""))
     before, now = flat_options(begun["options"]), flat_options(plan["options"])
     changed = [
