@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,9 +53,8 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     jobs = [Job(face, speech, out / _file_name(name, suffix)) for face, speech, name in found]
     if not jobs:
         raise UserError(f"{pairs} lists no pair")
-    names = [job.out for job in jobs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
+    twice, count = Counter(job.out for job in jobs).most_common(1)[0]
+    if count > 1:
         raise UserError(f"{pairs} makes {twice.name} twice; add a column name")
     return jobs
 
