@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import typer
 
 
-# What the file system refuses, wherever in a command it is met: not a fault of ours.
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+# What the file system refuses, wherever in a command it is met: not a fault of ours. The first ones
+# in reading as well as in writing.
+_CLOSED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
+_REFUSED = (*_CLOSED, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -45,8 +47,7 @@ def run_command(app: typer.Typer) -> None:
         if error.errno not in _REFUSED:
             raise
         where = visible(str(error.filename or "the output"))
-        # What has no right may be read as well as written.
-        verb = "open" if error.errno in (errno.EACCES, errno.EPERM) else "write"
+        verb = "open" if error.errno in _CLOSED else "write"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "make room and give the same command again" if full else "choose another place"
         print(f"error: cannot {verb} {where}: {error.strerror}; {remedy}", file=sys.stderr)

@@ -61,7 +61,7 @@ def read_input(source: str) -> list[ManifestRow]:
     Raises:
         UserError: nothing there, no video in it, or a manifest that does not hold together.
     """
-    if Path(source).suffix.lower() == ".csv":
+    if Path(source).suffix.lower() == ".csv" and not Path(source).is_dir():
         return read_manifest(source)
     if is_url(source):
         return _scan_url(source, "folder")

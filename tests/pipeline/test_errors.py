@@ -82,20 +82,27 @@ def test_other_exits_pass_through(arguments: list[str], code: int):
     assert "interrupted" not in done.stderr
 
 
-def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "told", "said"),
+    [
+        ("EROFS", "Read-only file system", "cannot write there/a.json: Read-only file system"),
+        ("EACCES", "Permission denied", "cannot open there/a.json: Permission denied"),
+        ("ENOTDIR", "Not a directory", "cannot open there/a.json: Not a directory"),
+        ("EISDIR", "Is a directory", "cannot open there/a.json: Is a directory"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_a_sentence(tmp_path, kind: str, told: str, said: str):
     program = (
         "import errno, typer\n"
         "from pipeline.errors import run_command\n"
         "app = typer.Typer()\n"
         "@app.command()\n"
         "def main():\n"
-        "    raise OSError(errno.EROFS, 'Read-only file system', 'there/a.json')\n"
+        f"    raise OSError(errno.{kind}, '{told}', 'there/a.json')\n"
         "run_command(app)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert done.stderr.strip() == (
-        "error: cannot write there/a.json: Read-only file system; choose another place"
-    )
+    assert done.stderr.strip() == f"error: {said}; choose another place"

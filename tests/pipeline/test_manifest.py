@@ -139,6 +139,11 @@ def test_paths_hold_where_workers_start_in_another_folder(
     assert [row.path for row in read_input(source)] == [f"{tmp_path}/videos/a.mp4"]
 
 
+def test_a_folder_may_be_called_like_a_manifest(tmp_path: Path):
+    rows = read_input(str(write_tree(tmp_path / "clips.csv", "a.mp4")))
+    assert [row.clip_id for row in rows] == ["a"]
+
+
 def test_one_video_is_an_input_too_whatever_its_name(tmp_path: Path):
     write_tree(tmp_path, "odd[1]*.mp4")
     (row,) = read_input(str(tmp_path / "odd[1]*.mp4"))
