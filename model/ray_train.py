@@ -76,8 +76,9 @@ def train_on_ray(
     for name in (_STOP, _FAILED):
         (options.out / name).unlink(missing_ok=True)
     with ExitStack() as stack:
-        ray = stack.enter_context(ray_session(address))
+        # Removed after Ray has ended: what still runs of it would make the folder anew.
         storage = stack.enter_context(TemporaryDirectory(prefix="dh-train-"))
+        ray = stack.enter_context(ray_session(address))
         gpu = options.device == "cuda" or (
             options.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0
         )

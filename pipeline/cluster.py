@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -57,6 +59,7 @@ def ray_session(address: str | None) -> Iterator[Any]:
 
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = address or os.environ.get("RAY_ADDRESS")
+    terminated = signal.getsignal(signal.SIGTERM)
     try:
         if address:
             _knock(address)
@@ -68,6 +71,9 @@ def ray_session(address: str | None) -> Iterator[Any]:
             )
     except OSError as error:
         raise UserError(f"no Ray cluster answers at {address}: {error}") from error
+    # Ray's own handler aborts the process three seconds later, in the midst of tidying up.
+    if threading.current_thread() is threading.main_thread() and terminated is not None:
+        signal.signal(signal.SIGTERM, terminated)
     try:
         yield ray
     finally:

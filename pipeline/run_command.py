@@ -177,8 +177,7 @@ def run(
     if not begun and not dry_run:
         fetch_weights(options, weights_dir)  # what is missing is told before the folder is begun
     about = plan.About(printable(source), licence)
-    if begun or not dry_run:
-        about = plan.claim(folder, shards, options, about)
+    about = plan.claim(folder, shards, options, about, dry=dry_run)
     tasks = pending(folder, shards, retry_failed=retry is not None)
     if dry_run:
         describe_plan(shards, tasks, options, folder, workers=workers, weights_dir=weights_dir)

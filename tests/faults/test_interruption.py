@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import workers as ray_workers
+from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.manifest import read_input
 from pipeline.options import PrepOptions
@@ -212,19 +213,52 @@ def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_lost(
     assert content(out) == whole
 
 
-def test_ctrl_c_leaves_no_halves_and_the_same_command_carries_on(
-    videos: Path, whole: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        # What ends a container.
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_is_ended_leaves_no_halves_and_the_same_command_carries_on(
+    videos: Path, whole: dict[str, str], tmp_path: Path, number: int, code: int
 ):
     out = tmp_path / "out"
     run = _start(videos, out, workers=2)
     while not list(out.glob(".shard-*.tar")):
         time.sleep(0.02)
         assert run.poll() is None
-    os.killpg(run.pid, signal.SIGINT)
-    assert run.wait(60) == 130
+    # Ctrl-C reaches the whole process group, SIGTERM the command alone.
+    (os.killpg if number == signal.SIGINT else os.kill)(run.pid, number)
+    assert run.wait(60) == code
+    said = out.with_suffix(".log").read_text()
+    assert said.endswith("interrupted; the same command carries on where it stopped\n")
+    assert "***" not in said
     assert not list(out.glob(".*"))
     assert run_prep(videos, "--out", out, *_WORDS, 2).returncode == 1
     assert content(out) == whole
+
+
+def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
+    videos: Path, whole: dict[str, str], tmp_path: Path
+):
+    options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
+    shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
+    claim(out, shards, options)
+    tasks = pending(out, shards, retry_failed=False)
+    first = run_tasks(out, tasks, options, workers=0)
+    next(first)
+    assert list(out.glob(".shard-*.tar"))  # in mid-shard
+    with pytest.raises(UserError, match="another dh-prep run is at work in"):
+        next(run_tasks(out, tasks, options, workers=0))
+    for _ in first:
+        pass
+    made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
+    assert len(made) == 6
+    assert made.items() <= whole.items()
+    assert not pending(out, shards, retry_failed=False)
+    list(run_tasks(out, tasks[:1], options, workers=0))  # the lock is gone with the run
 
 
 def test_a_worker_that_dies_while_it_starts_is_replaced(
