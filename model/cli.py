@@ -96,6 +96,7 @@ def train_command(
     from model.ray_train import train_on_ray
     from model.run import RunOptions, checkpoint_path
     from model.train import train
+    from pipeline.lock import alone
 
     chosen = override(named(preset), changes or [])
     for name, value in (("steps", steps), ("batch_size", batch_size)):
@@ -128,10 +129,11 @@ def train_command(
     def report(line: str) -> None:
         print(line, flush=True)
 
-    if workers > 1 or address:
-        path = train_on_ray(options, report, workers=workers, address=address)
-    else:
-        path = train(options, report)
+    with alone(out, "dh-train"):
+        if workers > 1 or address:
+            path = train_on_ray(options, report, workers=workers, address=address)
+        else:
+            path = train(options, report)
     if path != checkpoint_path(out, recipe.steps):
         print("stopped before the last step; the same command with --resume carries on")
     print(f"saved {path}")

@@ -57,5 +57,6 @@ def _colours(amount: float, rng: np.random.Generator) -> tuple[float, NDArray[np
 
 def _compressed(frame: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """What is left of a frame after JPEG."""
-    packed = cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cast("NDArray[np.uint8]", cv2.imdecode(packed, cv2.IMREAD_COLOR))
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    packed = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cast("NDArray[np.uint8]", cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 from pipeline.limits import Limits
+from pipeline.lock import alone
 from pipeline.plan import PLAN_FILE, About
 from pipeline.progress import progress
 from pipeline.rows import MEASURED, parse_rows, rows_bytes
@@ -32,7 +33,7 @@ def filter_dataset(
         dataset.json of the new data set.
 
     Raises:
-        UserError: no finished data set, or `out` holds something else.
+        UserError: no finished data set, or `out` holds something else or is written by another.
     """
     source, out = Folder.at(source), Folder.at(out)
     dataset = read_dataset(source)
@@ -47,8 +48,8 @@ def filter_dataset(
     else:
         out.write_json(PLAN_FILE, plan)
     names = [shard["name"].removesuffix(".tar") for shard in dataset["shards"]]
-    done = set(out.names("shard-*.json"))
-    with progress("shards", len(names)) as step:
+    with alone(out.local, "dh-prep"), progress("shards", len(names)) as step:
+        done = set(out.names("shard-*.json"))
         for name, entry in zip(names, dataset["shards"], strict=True):
             if f"{name}.json" not in done:
                 _copy(source, out, name, entry, merged, dataset["speech"]["coefficients"])

@@ -40,7 +40,7 @@ SAME = 0.45  # distance of two embeddings up to which they are one person's
 _FACES = 4  # faces of a clip that make its mean
 _LOOKS = 12  # frames that are looked at for them
 _EVERY = 1.0  # seconds between two of these
-_AT_ONCE = 2048  # clips whose distances to all others lie in memory
+_AT_ONCE = 1 << 26  # distances that lie in memory
 
 
 def clip_embedder(
@@ -124,8 +124,9 @@ def group(faces: NDArray[np.float64], same: float = SAME) -> NDArray[np.intp]:
     """
     labels = np.arange(len(faces))
     lengths = np.square(faces).sum(1)
-    for start in range(0, len(faces), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    count = max(1, _AT_ONCE // max(1, len(faces)))
+    for start in range(0, len(faces), count):
+        part = slice(start, start + count)
         squares = lengths[part, None] + lengths[start:] - 2 * faces[part] @ faces[start:].T
         near, other = np.nonzero(squares < same**2)
         # Few pairs of groups stand for many pairs of clips.

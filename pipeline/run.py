@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.errors import UserError
+from pipeline.lock import alone
+from pipeline.media import FPS
 from pipeline.plan import About
 from pipeline.sample import SCHEMA_VERSION
 from pipeline.shards import DATASET_FILE
@@ -71,7 +70,7 @@ def run_tasks(
     out = Folder.at(out)
     # Workers of a cluster start elsewhere.
     weights_dir = weights_dir.absolute() if weights_dir else None
-    with _alone(out):
+    with alone(out.local, "dh-prep"):
         _sweep(out)
         if workers == 0:
             writer = ShardWriter(out, options, weights_dir, os.cpu_count() or 1)
@@ -92,30 +91,6 @@ def run_tasks(
             )
         finally:  # an interrupted worker has no time to tidy up
             _sweep(out)
-
-
-@contextmanager
-def _alone(out: Folder) -> Iterator[None]:
-    """Keeps a second run out of a folder of this machine: it would sweep up what this one writes.
-
-    The system takes the lock back when the process ends, however it ends.
-    """
-    if out.local is None:
-        yield
-        return
-    out.local.mkdir(parents=True, exist_ok=True)
-    folder = os.open(out.local, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network disks lock no folders
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UserError(
-                    f"another dh-prep run is at work in {out}; wait for it, or use another --out"
-                ) from error
-        yield
-    finally:
-        os.close(folder)
 
 
 def _sweep(out: Folder) -> None:
@@ -160,7 +135,7 @@ def conclude(
             **counted,
             "failed": failed,
             "skipped": counted["clips"] - counted["samples"] - failed,
-            "hours": round(counted["frames"] / 25 / 3600, 4),
+            "hours": round(counted["frames"] / FPS / 3600, 4),
         },
         "speakers": {
             **{split: len(speakers) for split, speakers in sorted(splits.items())},

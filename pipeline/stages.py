@@ -23,7 +23,7 @@ from pipeline.landmarks import (
     gather,
     stretches,
 )
-from pipeline.media import FPS, Frames, VideoInfo, fit_audio, probe, read_audio
+from pipeline.media import FPS, SAMPLES_PER_FRAME, Frames, VideoInfo, fit_audio, probe, read_audio
 from pipeline.mouth import mouth_boxes, mouth_opening
 from pipeline.pose import head_pose
 from pipeline.sample import PackedFrames, pack_faithfully
@@ -196,7 +196,9 @@ def hear(featurise: Featurise) -> Stage:
         assert clip.stretch is not None
         kept, length = clip.stretch.frames, len(clip.stretch)
         features = featurise(clip.audio, clip.length)[kept]
-        audio = fit_audio(clip.audio, clip.length)[kept.start * 640 : kept.stop * 640]
+        audio = fit_audio(clip.audio, clip.length)[
+            kept.start * SAMPLES_PER_FRAME : kept.stop * SAMPLES_PER_FRAME
+        ]
         energy = log_energy(audio, length)
         opening = mouth_opening(clip.stretch.points)
         lag, correlation = lag_and_correlation(opening, energy, max_lag=_FARTHEST)

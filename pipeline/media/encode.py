@@ -82,7 +82,7 @@ def write_video(
         The number of frames written.
 
     Raises:
-        MediaError: the suffix names no container for H.264, or there is not one frame.
+        MediaError: the suffix names no container that is written here, or there is not one frame.
     """
     count = 0
     with open_video(path, fps=fps, audio=audio, crf=crf, metadata=metadata) as write:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -38,11 +38,16 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
 
 
 def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
-    """Writes (H, W, 3) uint8 RGB as a picture, the format by the suffix, atomically."""
+    """Writes (H, W, 3) uint8 RGB as a picture, the format by the suffix, atomically.
+
+    Raises:
+        MediaError: no picture format has that suffix.
+        OSError: it cannot be written.
+    """
     if not cv2.haveImageWriter(str(path)):
         raise MediaError(f"cannot write {path}: use a name that ends in .png or .jpg")
     with atomic_path(path) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        _write(temporary, image)
 
 
 @contextmanager
@@ -50,18 +55,25 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
     """Gives a function that writes the next (H, W, 3) uint8 RGB frame as FOLDER/000000.png, ….
 
     The folder takes its name when all went well; it must not be there before.
+
+    Raises:
+        OSError: a picture cannot be written.
     """
-    with atomic_path(folder) as temporary:
+    with ExitStack() as afterwards, atomic_path(folder) as temporary:
+        # By then the folder has its name, or is to go.
+        afterwards.callback(shutil.rmtree, temporary, ignore_errors=True)
         temporary.mkdir()
         count = 0
 
         def write(frame: NDArray[np.uint8]) -> None:
             nonlocal count
-            cv2.imwrite(str(temporary / f"{count:06d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+            _write(temporary / f"{count:06d}.png", frame)
             count += 1
 
-        try:
-            yield write
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        yield write
+
+
+def _write(path: Path, image: NDArray[np.uint8]) -> None:
+    """Writes a picture; OpenCV's own way of writing files says nothing of a full disk."""
+    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+    path.write_bytes(encoded.tobytes())

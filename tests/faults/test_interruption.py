@@ -250,7 +250,7 @@ def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
     first = run_tasks(out, tasks, options, workers=0)
     next(first)
     assert list(out.glob(".shard-*.tar"))  # in mid-shard
-    with pytest.raises(UserError, match="another dh-prep run is at work in"):
+    with pytest.raises(UserError, match="another dh-prep is at work in"):
         next(run_tasks(out, tasks, options, workers=0))
     for _ in first:
         pass

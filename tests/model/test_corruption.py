@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import resize
 
-from model.corruption import corrupt
+from model.corruption import _WORST_QUALITY, corrupt
 from model.recipe import MotionCorruption
 
 
@@ -50,6 +53,17 @@ def test_compression_grows_with_the_level(face: np.ndarray):
     assert psnr == sorted(psnr, reverse=True)
     assert psnr[0] > 32
     assert psnr[-1] < 27
+
+
+def test_compression_is_that_of_jpeg_with_the_colours_where_they_are(face: np.ndarray):
+    red = np.zeros((64, 64, 3), np.uint8)
+    red[:, ::2, 0] = 255  # fine red: half of its colour is lost, and the other channels gain it
+    buffer = io.BytesIO()
+    Image.fromarray(red).save(buffer, "JPEG", quality=40)
+    reference = np.asarray(Image.open(buffer)).astype(float)
+    ours = spoilt(red, (100 - 40) / (100 - _WORST_QUALITY), compression=1).astype(float)
+    np.testing.assert_allclose(ours.mean((0, 1)), reference.mean((0, 1)), atol=3)
+    assert reference.mean((0, 1))[0] > reference.mean((0, 1))[2] + 50
 
 
 def test_nothing_is_done_at_level_zero_or_without_strength(face: np.ndarray):

@@ -26,7 +26,7 @@ def _rows(count: int) -> list[ManifestRow]:
     return [ManifestRow(f"c{k}", f"/{k}.mp4", f"{k}.mp4", "somebody") for k in range(count)]
 
 
-@pytest.mark.parametrize("at_once", [7, 2048])
+@pytest.mark.parametrize("at_once", [7 * 150, 1 << 26])
 @pytest.mark.parametrize("same", [0.08, 0.12, 0.2])
 def test_groups_are_those_of_single_linkage(
     monkeypatch: pytest.MonkeyPatch, at_once: int, same: float

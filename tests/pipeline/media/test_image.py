@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.media import MediaError, read_image, write_image
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pipeline.media import MediaError, open_pictures, read_image, write_image
+from pipeline.media import image as media_image
 
 
 def test_pictures_are_rgb_and_turned_by_exif(tmp_path: Path):
@@ -41,3 +40,25 @@ def test_what_is_no_picture_gets_a_sentence(tmp_path: Path):
     for name in ("a.jpg", "b.jpg", "absent.jpg"):
         with pytest.raises(MediaError, match=name):
             read_image(tmp_path / name)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's always full disk")
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    image = np.zeros((8, 8, 3), np.uint8)
+    (tmp_path / "000000.png").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        media_image._write(tmp_path / "000000.png", image)
+
+
+def test_a_folder_of_pictures_has_its_name_when_all_went_well_and_leaves_nothing_if_not(
+    tmp_path: Path,
+):
+    image = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    with pytest.raises(cv2.error), open_pictures(tmp_path / "broken") as write:
+        list(map(write, (image, image[:0])))
+    assert not list(tmp_path.iterdir())
+    with open_pictures(tmp_path / "whole") as write:
+        write(image)
+        write(image[::-1])
+    assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+    assert (read_image(tmp_path / "whole" / "000001.png") == image[::-1]).all()
