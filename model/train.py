@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -91,7 +91,7 @@ def train(
         _introduce(options, state, f"{device}, {precision}", report)
         for line in told:
             report(line)
-    with stop or _stop_signals() as stopped:
+    with closing(loader), stop or _stop_signals() as stopped:
         while state.step < recipe.steps and not team.any(stopped()):
             with log.waiting():
                 batch = next(loader)

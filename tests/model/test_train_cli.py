@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -113,3 +114,21 @@ def test_help_names_every_option_and_the_presets(monkeypatch, capsys):
         assert word in said
     for name in ("tiny", "grid", "crema", "lrw"):
         assert name in said
+
+
+@pytest.mark.slow
+def test_a_fault_ends_the_command_though_readers_are_running(drawn_set: Path, tmp_path: Path):
+    """Readers leave SIGTERM be, by which Python would end them at exit."""
+    program = "from model.cli import train_main\nif __name__ == '__main__':\n    train_main()\n"
+    (tmp_path / "program.py").write_text(program)
+    words = ["--data", drawn_set, "--out", tmp_path / "run", *QUICK, "--loaders", "1"]
+    words += ["--set", "train.learning_rate=1e30", "--set", "train.warmup=0", "--steps", "20"]
+    done = subprocess.run(
+        [sys.executable, tmp_path / "program.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "FloatingPointError" in done.stderr
