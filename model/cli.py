@@ -91,7 +91,7 @@ def train_command(
 
     Ctrl-C saves a checkpoint; the same command with --resume carries on.
     """
-    from model.presets import override
+    from model.override import override
     from model.presets import preset as named
     from model.ray_train import train_on_ray
     from model.run import RunOptions, checkpoint_path

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.diffusion import DiffusionConfig
 from model.recipe import MotionCorruption, TrainConfig
 from model.unet import UNetConfig
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -107,45 +103,3 @@ def preset(name: str) -> Preset:
     if name not in PRESETS:
         raise UserError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def override(chosen: Preset, changes: Iterable[str]) -> Preset:
-    """A preset with some of its fields changed.
-
-    Args:
-        chosen: the preset.
-        changes: `FIELD=VALUE` each; the field as a checkpoint's JSON has it, with dots
-            (`train.motion.noise=0.2`), the value as JSON (`unet.channel_mult=[1,2,4]`) or a word.
-
-    Raises:
-        UserError: no such field, or a value of another kind.
-    """
-    data = chosen.as_json()
-    for change in changes:
-        path, equals, text = change.partition("=")
-        *parents, name = path.split(".")
-        place: Any = data
-        for parent in parents:
-            place = place.get(parent) if isinstance(place, dict) else None
-        if not equals or not isinstance(place, dict) or name not in place:
-            known = place if isinstance(place, dict) else data
-            raise UserError(
-                f"--set {change}: no field {path!r}; there are "
-                + ", ".join(".".join([*parents, key]) if known is place else key for key in known)
-            )
-        place[name] = _parsed(change, text, place[name])
-    return from_json(data)
-
-
-def _parsed(change: str, text: str, before: Any) -> Any:
-    """A value of the kind that stood there before."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
-    if isinstance(before, float) and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    kind = list if isinstance(before, tuple) else type(before)
-    if type(value) is not kind:
-        raise UserError(f"--set {change}: {text!r} is no {kind.__name__}")
-    return value

@@ -225,7 +225,7 @@ def batches(lanes: Lanes, *, readers: int, device: torch.device) -> Generator[Ba
         # Python ends processes like these by SIGTERM and waits; they leave it be, so that after
         # an error, whose traceback keeps them, the command would never end.
         if readers:
-            parts._shutdown_workers()  # type: ignore[attr-defined]
+            parts._shutdown_workers()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _woven(parts: list[Batch]) -> Batch:

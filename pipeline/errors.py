@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import re
 import sys
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,8 +28,23 @@ class UserError(Exception):
     """
 
 
+def expand_home(word: str) -> str:
+    """A word of a command line, its `~/` the user's home as in `--out ~/data`.
+
+    Shells leave it in `--out=~/data` and in quotes; taken as it stands it makes a folder called ~.
+    """
+    return re.sub(r"^(--[\w-]+=)?~(?=/|$)", lambda found: (found[1] or "") + str(Path.home()), word)
+
+
 def run_command(app: typer.Typer) -> None:
-    """Runs a typer application: a `UserError` becomes one sentence and exit code 2."""
+    """Runs a typer application: a `UserError` becomes one sentence and exit code 2.
+
+    `--version` alone is answered here, for all commands alike.
+    """
+    if sys.argv[1:] == ["--version"]:
+        print(f"diffused-heads {version('diffused-heads')}")
+        return
+    sys.argv[1:] = [expand_home(word) for word in sys.argv[1:]]
     try:
         app()
     except UserError as error:

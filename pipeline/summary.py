@@ -118,6 +118,10 @@ def kind_of(reason: str, source: str) -> str:
     return re.sub(r"-?\d+(\.\d+)?", "#", without_file(reason, source))
 
 
+def _short(reason: str, width: int = 40) -> str:
+    return reason if len(reason) <= width else f"{reason[: width - 2].rstrip(' :,')} …"
+
+
 class Reasons:
     """Counts why clips are left out while a run goes on."""
 
@@ -137,7 +141,7 @@ class Reasons:
             if counts:
                 most, n = counts.most_common(1)[0]
                 more = f", {len(counts) - 1} other reasons" if len(counts) > 1 else ""
-                parts.append(f"{counts.total()} {status} ({n}: {most[:40]}{more})")
+                parts.append(f"{counts.total()} {status} ({n}: {_short(most)}{more})")
         return visible(", ".join(parts))
 
 

@@ -42,7 +42,9 @@ def histogram(values: NDArray[np.floating]) -> str:
     )
     median = float(np.median(values))
     x = (median - edges[0]) / (edges[-1] - edges[0]) * _WIDTH
-    ends = ((0.0, "start", edges[0]), (float(_WIDTH), "end", edges[-1]))
+    ends = [(0.0, "start", low), (float(_WIDTH), "end", high)]
+    if low == high:
+        ends = [(_WIDTH / 2, "middle", low)]
     labels = "".join(
         f'<text x="{at:.0f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{number(value)}</text>'
         for at, anchor, value in ends

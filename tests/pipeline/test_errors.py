@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+
+from pipeline.errors import expand_home
 
 _COMMAND = """
 import os, signal, sys, time
@@ -87,3 +90,26 @@ def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
     assert done.stderr.strip() == (
         "error: cannot write there/a.json: Read-only file system; choose another place"
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("~/data", "{home}/data"),
+        ("--out=~/data", "--out={home}/data"),
+        ("~", "{home}"),
+        ("./~/data", "./~/data"),
+        ("a~/b", "a~/b"),
+        ("~other/data", "~other/data"),
+        ("--set=train.x=~/a", "--set=train.x=~/a"),
+    ],
+)
+def test_the_home_folder_is_meant_where_the_shell_left_it(word, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_home(word) == expected.format(home=tmp_path)
+
+
+def test_every_command_says_its_version():
+    done = _run("--version")
+    assert done.returncode == 0
+    assert done.stdout == f"diffused-heads {version('diffused-heads')}\n"
