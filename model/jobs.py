@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SOUND_SUFFIXES = frozenset(
     [".aac", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"]
@@ -50,13 +47,26 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     jobs = (
         _jobs_of_folder(pairs, out, suffix) if pairs.is_dir() else _jobs_of_csv(pairs, out, suffix)
     )
+    if not jobs and pairs.is_dir():
+        raise UserError(
+            f"{pairs} holds no pair: a face and its recording have one name, as ann.jpg and ann.wav"
+        )
     if not jobs:
-        raise UserError(f"{pairs} lists no pair")
+        raise UserError(f"{pairs} lists no pair; give it a line for each, face,speech[,name]")
     names = [job.out for job in jobs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise UserError(f"{pairs} makes {twice.name} twice; add a column name")
     return jobs
+
+
+def without_pair(folder: Path) -> list[Path]:
+    """The pictures and recordings of a folder whose name no recording or no face has."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    used = {path for job in _jobs_of_folder(folder, folder, "") for path in (job.face, job.speech)}
+    stems = {path.stem for path in used}
+    known = IMAGE_SUFFIXES | VIDEO_SUFFIXES | SOUND_SUFFIXES
+    return sorted(p for p in files if p.suffix.lower() in known and p.stem not in stems)
 
 
 def _jobs_of_folder(folder: Path, out: Path, suffix: str) -> list[Job]:
@@ -80,14 +90,20 @@ def _jobs_of_csv(manifest: Path, out: Path, suffix: str) -> list[Job]:
         raise UserError(f"no such list of pairs: {manifest}")
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows, names = list(reader), reader.fieldnames or []
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{manifest} is no CSV in UTF-8: {error}") from error
+    if not {"face", "speech"} <= set(names):
+        raise UserError(
+            f"{manifest} needs the columns face and speech, with commas between; its first line is "
+            f"{','.join(names)!r}"
+        )
     jobs = []
     for line, row in enumerate(rows, start=2):
-        if not row.get("face") or not row.get("speech"):
-            raise UserError(f"{manifest}, line {line}: needs the columns face and speech")
-        face, speech = (manifest.parent / row[name] for name in ("face", "speech"))
+        if not row["face"] or not row["speech"]:
+            raise UserError(f"{manifest}, line {line}: names no face or no speech")
+        face, speech = (manifest.parent / Path(row[n]).expanduser() for n in ("face", "speech"))
         name = row.get("name") or f"{face.stem}__{speech.stem}"
         jobs.append(Job(face, speech, out / f"{name}{suffix}"))
     return jobs

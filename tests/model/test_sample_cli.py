@@ -136,7 +136,9 @@ def test_a_list_given_again_makes_what_is_missing_and_the_same(
     kept = (given / "out" / "a.mp4").stat().st_mtime_ns
     capsys.readouterr()
     assert call(monkeypatch, *words) == 0
-    assert capsys.readouterr().out.splitlines() == [f"wrote {given / 'out' / 'b.mp4'}"]
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [f"wrote {given / 'out' / 'b.mp4'}"]
+    assert f"kept 1 videos that are in {given / 'out'} already" in said.err
     assert (given / "out" / "a.mp4").stat().st_mtime_ns == kept
     assert np.abs(frames(given / "out" / "b.mp4") - before).max() <= 8  # a rounding, and H.264
 
@@ -203,7 +205,7 @@ def test_neither_a_face_nor_a_list(run: Path, given: Path, monkeypatch, capsys):
         ("--speech", "face.png", "holds no sound"),
         ("--checkpoint", "none", "no such checkpoint"),
         ("--checkpoint", ".", "no checkpoint in"),
-        ("--checkpoint", "face.png", "no face.json beside it"),
+        ("--checkpoint", "face.png", "face.png is no checkpoint; name a run's folder"),
         ("--out", "a.avi", "--out must end in .mp4, .webm, .gif"),
         ("--out", "taken.mp4", "exists already"),
         ("--out", "face.png/a.mp4", "a folder in it is a file"),
