@@ -33,6 +33,7 @@ _MAGIC: list[tuple[int, bytes, str]] = [
     (8, b"WEBP", ".webp"),
     (8, b"WAVE", ".wav"),
     (8, b"AVI ", ".avi"),
+    (0, b"\x00\x00\x01\xba", ".mpg"),  # GRID
     (4, b"ftyp", ".mp4"),
     (0, b"\x1a\x45\xdf\xa3", ".mkv"),
     (0, b"OggS", ".ogg"),
@@ -113,7 +114,8 @@ class Desk:
         if suffix is None:
             raise Refusal(
                 415,
-                "this file is not taken; take a PNG, JPEG, WebP, WAV, MP3, FLAC, Ogg, MP4 or WebM",
+                "this file is not taken; take a PNG, JPEG, WebP, WAV, MP3, FLAC, Ogg, MP4, MPEG or "
+                "WebM",
             )
         number = secrets.token_hex(16)
         path = self._folder / f"{number}{suffix}"

@@ -98,7 +98,10 @@ $("go").addEventListener("click", async () => {
     const sent = {};
     for (const kind of ["face", "speech"]) {
       $("status").textContent = "sending the " + kind;
-      sent[kind] = (await ask("/upload", {method: "POST", body: files[kind]})).id;
+      const upload = ask("/upload", {method: "POST", body: files[kind]});
+      sent[kind] = (await upload.catch(error => {
+        throw new Error(`${files[kind].name}: ${error.message}`);
+      })).id;
     }
     const words = {...sent, seed: Number($("seed").value), paste_back: $("paste").checked};
     const {id} = await ask("/jobs", {method: "POST", body: JSON.stringify(words),

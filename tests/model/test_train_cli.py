@@ -32,7 +32,10 @@ def test_it_trains_and_resumes(drawn_set: Path, tmp_path: Path, monkeypatch, cap
     said = capsys.readouterr().out
     assert said.startswith("tiny: ")
     assert "step 1/1 " in said
-    assert said.splitlines()[-1] == f"saved {run}/checkpoint-0000001.safetensors"
+    assert "crops of 32 x 32 are enlarged to the model's 64 x 64" in said
+    saved, then = said.splitlines()[-2:]
+    assert saved == f"saved {run}/checkpoint-0000001.safetensors"
+    assert then.startswith(f"next: dh-sample --checkpoint {run} --face")
     info = json.loads((run / "checkpoint-0000001.json").read_text())
     assert (info["seed"], info["preset"]["name"]) == (7, "tiny")
     assert info["preset"]["train"]["steps"] == info["preset"]["train"]["batch_size"] == 1
@@ -95,6 +98,8 @@ def test_folders_that_do_not_fit(drawn_set: Path, tmp_path: Path, monkeypatch, c
     said = refused(monkeypatch, capsys, *words, "--resume", "--preset", "grid")
     assert "was trained with preset 'tiny'" in said
     assert "--preset tiny" in said
+    said = refused(monkeypatch, capsys, *words, "--resume", "--set", "unet.base_channels=32")
+    assert f"trained with other --set of the network or the diffusion; give those of {run}" in said
 
 
 def test_a_damaged_checkpoint(drawn_set: Path, tmp_path: Path, monkeypatch, capsys):
