@@ -13,6 +13,7 @@ from model.device import MemoryFormat, Precision, choose_memory_format
 from model.network import SpeechFormat, TalkingHead
 from model.transfer import init_from
 from pipeline.errors import UserError
+from pipeline.plan import PLAN_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +76,8 @@ def checkpoint_to_resume(options: RunOptions, speech: SpeechFormat) -> Path | No
     found = latest(options.out)
     if found and not options.resume:
         raise UserError(f"{options.out} holds a run already; add --resume, or use another --out")
+    if (options.out / PLAN_FILE).exists():
+        raise UserError(f"{options.out} is a data set; name a folder of its own with --out")
     if options.resume and not found:
         raise UserError(
             f"nothing to resume: no checkpoint in {options.out}; leave out --resume to begin"

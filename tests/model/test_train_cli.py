@@ -102,6 +102,14 @@ def test_folders_that_do_not_fit(drawn_set: Path, tmp_path: Path, monkeypatch, c
     assert f"trained with other --set of the network or the diffusion; give those of {run}" in said
 
 
+def test_a_run_does_not_go_into_a_data_set(drawn_set: Path, monkeypatch, capsys):
+    (drawn_set / "plan.json").write_text("{}")  # as dh-prep run leaves it
+    before = sorted(drawn_set.iterdir())
+    said = refused(monkeypatch, capsys, "--data", drawn_set, "--out", drawn_set, *QUICK)
+    assert "is a data set; name a folder of its own with --out" in said
+    assert sorted(drawn_set.iterdir()) == before
+
+
 def test_a_damaged_checkpoint(drawn_set: Path, tmp_path: Path, monkeypatch, capsys):
     run = tmp_path / "run"
     words = ("--data", drawn_set, "--out", run, "--steps", "1", *QUICK)
