@@ -70,7 +70,7 @@ def load_checkpoint(checkpoint: Path | str, config: SampleConfig | None = None) 
     Raises:
         UserError: it cannot be used.
     """
-    return load(SampleRun(resolve(Path(checkpoint)), config or SampleConfig(), Look()))
+    return load(SampleRun(resolve(Path(checkpoint).expanduser()), config or SampleConfig(), Look()))
 
 
 def _crop(
@@ -78,7 +78,7 @@ def _crop(
 ) -> NDArray[np.uint8]:
     size = max(128, preset.unet.image_size)
     if not isinstance(face, np.ndarray):
-        return read_face(Path(face), tracker, size).crop
+        return read_face(Path(face).expanduser(), tracker, size).crop
     try:
         return find_face([face], tracker, size).crop
     except LookupError as error:
@@ -87,7 +87,7 @@ def _crop(
 
 def _features(speech: Path | str | NDArray[np.int16], featurise: Featurise) -> NDArray[np.float32]:
     if not isinstance(speech, np.ndarray):
-        return read_speech(Path(speech), featurise)[0]
+        return read_speech(Path(speech).expanduser(), featurise)[0]
     frames = -(-len(speech) // SAMPLES_PER_FRAME)
     if not frames:
         raise UserError("the speech is empty")
