@@ -203,6 +203,11 @@ def _jobs(wanted: _Wanted, seed: int) -> list[tuple[int, Job]]:
     for _, job in jobs:
         if any(parent.is_file() for parent in job.out.parents):
             raise UserError(f"cannot write {job.out}: a folder in it is a file")
+        there = next(parent for parent in job.out.absolute().parents if parent.exists())
+        if not os.access(there, os.W_OK):
+            raise UserError(
+                f"cannot write {job.out}: {there} is not yours to write; choose another"
+            )
     return jobs
 
 

@@ -55,7 +55,9 @@ def run_command(app: typer.Typer) -> None:
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
-        where = error.filename or "the output"
+        # Not the temporary name of pipeline.files.atomic_path, which says nothing to anyone.
+        where = re.sub(r"\.([^/]+)\.[0-9a-f]{8}\.tmp(\.\w+)?$", r"\1\2", str(error.filename or ""))
+        where = where or "the output"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "make room and give the same command again" if full else "choose another place"
         print(f"error: cannot write {where}: {error.strerror}; {remedy}", file=sys.stderr)

@@ -42,7 +42,7 @@ code { font: 12px/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
 .tiles div, figure, article, .scroll { background: var(--card); border: 1px solid var(--line);
   border-radius: 10px; }
 .tiles div { padding: 10px 12px; }
-.tiles b { display: block; font-size: 18px; white-space: nowrap;
+.tiles b { display: block; font-size: 16px; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .tiles span, figcaption span, .ends { color: var(--soft); font-size: 13px; }
 .chips { display: flex; flex-wrap: wrap; gap: 6px 18px; list-style: none; padding: 0;

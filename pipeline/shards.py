@@ -67,7 +67,8 @@ def read_dataset(folder: Folder | Path | str) -> dict[str, Any]:
     """
     folder = Folder.at(folder)
     if folder.local is not None and not folder.local.is_dir():
-        raise UserError(f"no such folder: {folder}")
+        found = folder.local.exists()
+        raise UserError(f"{'not a folder' if found else 'no such folder'}: {folder}")
     try:
         return cast("dict[str, Any]", folder.read_json(DATASET_FILE))
     except FileNotFoundError as error:

@@ -31,8 +31,9 @@ def histogram(values: NDArray[np.floating]) -> str:
     """
     # All values alike: numpy would make bins so narrow that rounding decides.
     low, high = float(values.min()), float(values.max())
-    counts, edges = np.histogram(values, _BINS, (low, high) if high > low else (low - 1, high + 1))
-    step, height = _WIDTH / _BINS, _HEIGHT - _FOOT
+    bins, bounds = (_BINS, (low, high)) if high > low else (_BINS + 1, (low - 1, high + 1))
+    counts, edges = np.histogram(values, bins, bounds)
+    step, height = _WIDTH / bins, _HEIGHT - _FOOT
     bars = "".join(
         f'<rect x="{k * step:.1f}" y="{height * (1 - n / counts.max()):.1f}" '
         f'width="{step - 1.5:.1f}" height="{height * n / counts.max():.1f}">'

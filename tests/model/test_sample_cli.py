@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,15 @@ def test_a_list_given_again_makes_what_is_missing_and_the_same(
     assert f"kept 1 videos that are in {given / 'out'} already" in said.err
     assert (given / "out" / "a.mp4").stat().st_mtime_ns == kept
     assert np.abs(frames(given / "out" / "b.mp4") - before).max() <= 8  # a rounding, and H.264
+
+
+def test_a_folder_that_may_not_be_written_is_told_at_once(
+    run: Path, given: Path, monkeypatch, capsys
+):
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)  # not for root
+    words = ("--face", given / "face.png", "--speech", given / "short.wav", "--checkpoint", run)
+    said = refused(monkeypatch, capsys, *words, "--out", given / "new" / "a.mp4", *QUICK)
+    assert f"{given} is not yours to write; choose another" in said
 
 
 def test_formats_and_what_goes_around_the_frames(run: Path, given: Path, monkeypatch, capsys):

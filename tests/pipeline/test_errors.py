@@ -73,14 +73,15 @@ def test_other_exits_pass_through(arguments: list[str], code: int):
     assert "interrupted" not in done.stderr
 
 
-def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
+@pytest.mark.parametrize("name", ["there/a.json", "there/.a.0a1b2c3d.tmp.json"])
+def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path, name):
     program = (
         "import errno, typer\n"
         "from pipeline.errors import run_command\n"
         "app = typer.Typer()\n"
         "@app.command()\n"
         "def main():\n"
-        "    raise OSError(errno.EROFS, 'Read-only file system', 'there/a.json')\n"
+        f"    raise OSError(errno.EROFS, 'Read-only file system', {name!r})\n"
         "run_command(app)\n"
     )
     done = subprocess.run(
