@@ -99,6 +99,7 @@ def generate_command(
 
     Exit code: 0 all clips have a video, 1 some failed, 2 wrong use.
     """
+    before = len(list(out.glob("*.mp4")))
     if method == OURS:
         from benchmarks.protocol import ProtocolOptions, generate_clips
 
@@ -119,12 +120,16 @@ def generate_command(
         made = list(generate_with(method, data, out, chosen))
         for one in made:
             if one.reason:
-                print(f"failed {one.key}: {one.reason}")
+                log = out / "logs" / f"{one.key}.log"
+                print(f"failed {one.key}: {one.reason}{f'; see {log}' if log.exists() else ''}")
         failed = sum(bool(one.reason) for one in made)
         written = len(made) - failed
-    print(f"wrote {written} videos to {out}")
-    words = ["--real", str(data), "--fake", str(out), "--split", split, "--out", "scores.json"]
-    print(f"next: dh-bench score {shlex.join(words)}")
+        print(
+            f"wrote {written} videos to {out}{f', {before} were there already' if before else ''}"
+        )
+        if written or before:
+            words = shlex.join(["--real", str(data), "--fake", str(out), "--split", split])
+            print(f"next: dh-bench score {words} --out scores.json")
     if failed:
         raise typer.Exit(1)
 

@@ -52,6 +52,7 @@ TABLE_STYLE = """
 .results th.lead:not(:has(+ th.lead)) { position: sticky; left: 0; }
 .results tr.begins > * { border-top: 1px solid var(--line); }
 .results tr.ours > * { background: var(--ours); }
+.results sup { line-height: 0; }
 .results td small { display: block; color: var(--soft); font-size: .6875rem; line-height: 1.2; }
 .results u { text-underline-offset: .2em; }
 .notes { color: var(--soft); font-size: .8125rem; max-width: 60rem; overflow-wrap: anywhere; }

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from benchmarks.layout import BEST, SECOND
+from benchmarks.layout import ARROWS, BEST, SECOND
 
 if TYPE_CHECKING:
     from benchmarks.layout import Table
@@ -68,21 +68,28 @@ def to_rich(table: Table) -> RichTable:
 
 
 def print_scores(scores: Scores) -> None:
-    """The set's numbers with their protocol, then whatever went wrong, by name."""
+    """The set's numbers with their protocol, why others are absent, what went wrong, by name."""
     console = Console(highlight=False)
     title = Text(f"{scores['method']} on {scores['dataset']}")
     shown = RichTable(title=title, title_justify="left")
-    for heading in ("metric", "mean", "95% CI", "clips"):
+    for heading in ("metric", "mean", "95% CI", "real clips", "clips"):
         shown.add_column(heading, justify="left" if heading == "metric" else "right")
-    for row in scores["metrics"].values():
-        mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
+    measured = [row for row in scores["metrics"].values() if row["mean"] is not None]
+    for row in measured:
         interval = "-" if row["ci95"] is None else "{:.4f} to {:.4f}".format(*row["ci95"])
-        shown.add_row(row["label"], mean, interval, str(row["n"]))
+        real = "" if row["real"] is None else f"{row['real']:.4f}"
+        label = f"{row['label']} {ARROWS[row['direction']]}"
+        shown.add_row(label, f"{row['mean']:.4f}", interval, real, str(row["n"]))
     console.print(shown)
-    notes = [scores["protocol"]]
-    notes += [f"{row['label']}: {row['protocol']}" for row in scores["metrics"].values()]
+    notes = [scores["protocol"], *(f"{row['label']}: {row['protocol']}" for row in measured)]
     for note in notes:
         console.print(note, markup=False, style="dim")
+    absent: dict[str, list[str]] = {}
+    for row in scores["metrics"].values():
+        if row["mean"] is None:
+            absent.setdefault(row["reason"], []).append(row["label"])
+    told = [f"{', '.join(labels)}: {reason}" for reason, labels in absent.items()]
+    _print_list(console, "not measured", told)
     clips = scores["clips"]
     _print_list(
         console, "failed", [_line(r, r["reason"]) for r in clips if r["status"] == "failed"]

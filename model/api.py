@@ -71,7 +71,7 @@ def load_checkpoint(checkpoint: Path | str, config: SampleConfig | None = None) 
     Raises:
         UserError: it cannot be used.
     """
-    return load(SampleRun(resolve(Path(checkpoint)), config or SampleConfig(), Look()))
+    return load(SampleRun(resolve(Path(checkpoint).expanduser()), config or SampleConfig(), Look()))
 
 
 def _crop(
@@ -79,7 +79,7 @@ def _crop(
 ) -> NDArray[np.uint8]:
     size = max(128, preset.unet.image_size)
     if not isinstance(face, np.ndarray):
-        return read_face(Path(face), tracker, size).crop
+        return read_face(Path(face).expanduser(), tracker, size).crop
     if face.ndim != 3 or face.shape[2] != 3 or face.dtype != np.uint8:
         raise UserError(f"a face is (H, W, 3) uint8 RGB, not {face.shape} {face.dtype}")
     try:
@@ -90,7 +90,7 @@ def _crop(
 
 def _features(speech: Path | str | NDArray[np.int16], featurise: Featurise) -> NDArray[np.float32]:
     if not isinstance(speech, np.ndarray):
-        return read_speech(Path(speech), featurise)[0]
+        return read_speech(Path(speech).expanduser(), featurise)[0]
     if speech.ndim != 1 or speech.dtype != np.int16:
         raise UserError(f"speech is (N,) int16 at 16 kHz, not {speech.shape} {speech.dtype}")
     frames = -(-len(speech) // SAMPLES_PER_FRAME)

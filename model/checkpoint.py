@@ -17,6 +17,7 @@ from model.presets import Preset, from_json
 from model.released import load_released
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, read_json, write_json
+from pipeline.shards import DATASET_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,6 +124,8 @@ def resolve(path: Path) -> Path:
     if path.is_dir():
         found = latest(path)
         if found is None:
+            if (path / DATASET_FILE).exists():
+                raise UserError(f"{path} is a data set; name the folder that dh-train wrote")
             raise UserError(
                 f"no checkpoint in {path}; train one with: dh-train --data DIR --out {path}"
             )
@@ -131,6 +134,11 @@ def resolve(path: Path) -> Path:
         raise UserError(f"no such checkpoint: {path}")
     if is_released(path):
         return path
+    if path.suffix != ".safetensors":
+        raise UserError(
+            f"{path} is no checkpoint; name a run's folder, a .safetensors file, or a file of the "
+            "authors (.ckpt, .pt)"
+        )
     if not path.with_suffix(".json").exists():
         raise UserError(
             f"{path} has no {path.stem}.json beside it; copy both files of a checkpoint"

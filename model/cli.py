@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +17,10 @@ PrecisionName = Literal["auto", "bf16", "float32"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 train_app = typer.Typer(
-    add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings=CONTEXT,
+    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
 )
 DeviceOption = Annotated[Device, typer.Option(help="auto takes CUDA, else MPS, else the CPU.")]
 PrecisionOption = Annotated[
@@ -91,7 +95,7 @@ def train_command(
 
     Ctrl-C saves a checkpoint; the same command with --resume carries on.
     """
-    from model.presets import override
+    from model.override import override
     from model.presets import preset as named
     from model.ray_train import train_on_ray
     from model.run import RunOptions, checkpoint_path
@@ -137,6 +141,9 @@ def train_command(
     if path != checkpoint_path(out, recipe.steps):
         print("stopped before the last step; the same command with --resume carries on")
     print(f"saved {path}")
+    if path == checkpoint_path(out, recipe.steps):
+        words = shlex.join(["--checkpoint", str(out)])
+        print(f"next: dh-sample {words} --face me.jpg --speech hello.wav --out hello.mp4")
 
 
 def train_main() -> None:

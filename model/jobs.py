@@ -5,13 +5,10 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SOUND_SUFFIXES = frozenset(
     [".aac", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"]
@@ -51,8 +48,12 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     """
     found = _jobs_of_folder(pairs) if pairs.is_dir() else _jobs_of_csv(pairs)
     jobs = [Job(face, speech, out / _file_name(name, suffix)) for face, speech, name in found]
+    if not jobs and pairs.is_dir():
+        raise UserError(
+            f"{pairs} holds no pair: a face and its recording have one name, as ann.jpg and ann.wav"
+        )
     if not jobs:
-        raise UserError(f"{pairs} lists no pair")
+        raise UserError(f"{pairs} lists no pair; give it a line for each, face,speech[,name]")
     twice, count = Counter(job.out for job in jobs).most_common(1)[0]
     if count > 1:
         raise UserError(f"{pairs} makes {twice.name} twice; add a column name")
@@ -61,6 +62,15 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
 
 def _file_name(name: str, suffix: str) -> str:
     return f"{name}{suffix}" if suffix else name.replace(".", "_")
+
+
+def without_pair(folder: Path) -> list[Path]:
+    """The pictures and recordings of a folder whose name no recording or no face has."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    used = {path for face, speech, _ in _jobs_of_folder(folder) for path in (face, speech)}
+    stems = {path.stem for path in used}
+    known = IMAGE_SUFFIXES | VIDEO_SUFFIXES | SOUND_SUFFIXES
+    return sorted(p for p in files if p.suffix.lower() in known and p.stem not in stems)
 
 
 def _jobs_of_folder(folder: Path) -> list[tuple[Path, Path, str]]:
@@ -86,14 +96,19 @@ def _jobs_of_csv(manifest: Path) -> list[tuple[Path, Path, str]]:
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            rows = [(reader.line_num, row) for row in reader]
+            rows, names = [(reader.line_num, row) for row in reader], reader.fieldnames or []
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{manifest} is no CSV in UTF-8: {error}") from error
+    if not {"face", "speech"} <= set(names):
+        raise UserError(
+            f"{manifest} needs the columns face and speech, with commas between; its first line is "
+            f"{','.join(names)!r}"
+        )
     jobs = []
     for line, row in rows:
-        if not row.get("face") or not row.get("speech"):
-            raise UserError(f"{manifest}, line {line}: needs the columns face and speech")
-        face, speech = (manifest.parent / row[name] for name in ("face", "speech"))
+        if not row["face"] or not row["speech"]:
+            raise UserError(f"{manifest}, line {line}: names no face or no speech")
+        face, speech = (manifest.parent / Path(row[n]).expanduser() for n in ("face", "speech"))
         name = row.get("name") or f"{face.stem}__{speech.stem}"
         jobs.append((face, speech, name))
     return jobs

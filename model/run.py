@@ -13,6 +13,7 @@ from model.device import MemoryFormat, Precision, choose_memory_format
 from model.network import SpeechFormat, TalkingHead
 from model.transfer import init_from
 from pipeline.errors import UserError
+from pipeline.plan import PLAN_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,8 +76,12 @@ def checkpoint_to_resume(options: RunOptions, speech: SpeechFormat) -> Path | No
     found = latest(options.out)
     if found and not options.resume:
         raise UserError(f"{options.out} holds a run already; add --resume, or use another --out")
+    if (options.out / PLAN_FILE).exists():
+        raise UserError(f"{options.out} is a data set; name a folder of its own with --out")
     if options.resume and not found:
-        raise UserError(f"nothing to resume: no checkpoint in {options.out}")
+        raise UserError(
+            f"nothing to resume: no checkpoint in {options.out}; leave out --resume to begin"
+        )
     if found and options.init_from:
         raise UserError(
             f"{options.out} goes on with its own weights; leave out --init-from, or --resume and "
@@ -103,6 +108,11 @@ def _same_model(found: Path, options: RunOptions, speech: SpeechFormat) -> None:
         ours.speech_hidden,
         ours.train.motion.told,
     ):
+        if theirs.name == ours.name:
+            raise UserError(
+                f"{found} was trained with other --set of the network or the diffusion; give those "
+                f"of {options.out / 'options.json'}, or use another --out"
+            )
         raise UserError(
             f"{found} was trained with preset {theirs.name!r}, whose network differs from that of "
             f"{ours.name!r}; resume with --preset {theirs.name}, or use another --out"

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from model.output import FormatName
 
 sample_app = typer.Typer(
-    add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings=CONTEXT,
+    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
 )
 serve_app = typer.Typer(
     add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
@@ -124,6 +127,8 @@ def sample_command(
     if paste_back and compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
     jobs = _jobs(_Wanted(face, speech, pairs, out, format_name), seed)
+    if not jobs:
+        return
     config = SampleConfig(
         sampler=sampler, steps=steps, compiled=compiled, reanchor=reanchor, start=start
     )
@@ -185,7 +190,9 @@ def _jobs(wanted: _Wanted, seed: int) -> list[tuple[int, Job]]:
     if wanted.pairs is not None and face is None and speech is None:
         suffix = SUFFIXES[wanted.format_name or "mp4"]
         numbered = enumerate(read_jobs(wanted.pairs, out, suffix), start=seed)
-        jobs = [(number, job) for number, job in numbered if not job.out.exists()]
+        every = list(numbered)
+        jobs = [(number, job) for number, job in every if not job.out.exists()]
+        _note_left(wanted.pairs, out, kept=len(every) - len(jobs))
     elif wanted.pairs is None and face is not None and speech is not None:
         _check_suffix(out, wanted.format_name)
         if out.exists():
@@ -196,7 +203,27 @@ def _jobs(wanted: _Wanted, seed: int) -> list[tuple[int, Job]]:
     for _, job in jobs:
         if any(parent.is_file() for parent in job.out.parents):
             raise UserError(f"cannot write {job.out}: a folder in it is a file")
+        there = next(parent for parent in job.out.absolute().parents if parent.exists())
+        if not os.access(there, os.W_OK):
+            raise UserError(
+                f"cannot write {job.out}: {there} is not yours to write; choose another"
+            )
     return jobs
+
+
+def _note_left(pairs: Path, out: Path, *, kept: int) -> None:
+    """Says what of a list of pairs is not made: what is there, and what has no partner."""
+    from model.jobs import without_pair
+
+    if kept:
+        print(f"kept {kept} videos that are in {out} already", file=sys.stderr)
+    lonely = without_pair(pairs) if pairs.is_dir() else []
+    if lonely:
+        named = ", ".join(path.name for path in lonely[:3]) + (" …" if len(lonely) > 3 else "")
+        print(
+            f"left out {len(lonely)} files without a partner of their name: {named}",
+            file=sys.stderr,
+        )
 
 
 def _check_suffix(out: Path, format_name: FormatName | None) -> None:

@@ -36,6 +36,7 @@ _MAGIC: list[tuple[int, bytes, str]] = [
     (8, b"WEBP", ".webp"),
     (8, b"WAVE", ".wav"),
     (8, b"AVI ", ".avi"),
+    (0, b"\x00\x00\x01\xba", ".mpg"),  # GRID
     (4, b"ftyp", ".mp4"),
     (0, b"\x1a\x45\xdf\xa3", ".mkv"),
     (0, b"OggS", ".ogg"),
@@ -47,8 +48,10 @@ _MAGIC: list[tuple[int, bytes, str]] = [
 ]
 _PICTURES = frozenset([".png", ".jpg", ".bmp", ".webp"])
 # The first bytes do not bind FFmpeg, which takes what it likes for a script; these are none.
-_DEMUXERS = "wav,avi,mov,matroska,ogg,flac,mp3,aac"
-_NOT_TAKEN = "this file is not taken; take a PNG, JPEG, WebP, WAV, MP3, FLAC, Ogg, MP4 or WebM"
+_DEMUXERS = "wav,avi,mov,matroska,ogg,flac,mp3,aac,mpeg"
+_NOT_TAKEN = (
+    "this file is not taken; take a PNG, JPEG, WebP, WAV, MP3, FLAC, Ogg, MP4, MPEG or WebM"
+)
 
 
 class Refusal(Exception):  # noqa: N818 - it is no error of ours

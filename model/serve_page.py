@@ -70,6 +70,7 @@ function take(kind, file) {
     file.type.startsWith("image/") ? "img" : file.type.startsWith("video/") ? "video" : "audio");
   shown.src = URL.createObjectURL(file);
   if (shown.tagName !== "IMG") shown.controls = true;
+  shown.addEventListener("error", () => shown.remove()); // the server reads more than browsers
   box.append(shown);
   $("go").disabled = !(files.face && files.speech);
 }
@@ -98,7 +99,10 @@ $("go").addEventListener("click", async () => {
     const sent = {};
     for (const kind of ["face", "speech"]) {
       $("status").textContent = "sending the " + kind;
-      sent[kind] = (await ask("/upload", {method: "POST", body: files[kind]})).id;
+      const upload = ask("/upload", {method: "POST", body: files[kind]});
+      sent[kind] = (await upload.catch(error => {
+        throw new Error(`${files[kind].name}: ${error.message}`);
+      })).id;
     }
     const words = {...sent, seed: Number($("seed").value), paste_back: $("paste").checked};
     const {id} = await ask("/jobs", {method: "POST", body: JSON.stringify(words),
@@ -112,6 +116,7 @@ $("go").addEventListener("click", async () => {
     const video = await (await fetch(`/jobs/${id}/video`)).blob();
     $("video").src = $("save").href = URL.createObjectURL(video);
     $("result").hidden = false;
+    $("result").scrollIntoView({block: "nearest"});
     $("video").play().catch(() => {});
   } catch (error) {
     $("error").textContent = error.message;

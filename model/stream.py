@@ -26,7 +26,7 @@ from pipeline.sample import from_members
 from pipeline.shards import read_dataset, read_tar, shard_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     import torch
@@ -196,8 +196,10 @@ class Lanes(IterableDataset[Batch]):
             yield collate([next(stream) for stream in streams])
 
 
-def batches(lanes: Lanes, *, readers: int, device: torch.device) -> Iterator[Batch]:
+def batches(lanes: Lanes, *, readers: int, device: torch.device) -> Generator[Batch, None, None]:
     """Batches on the device, without end, their rows in the order of the lanes.
+
+    Closing the generator ends its readers.
 
     Args:
         lanes: of this worker.
@@ -215,9 +217,15 @@ def batches(lanes: Lanes, *, readers: int, device: torch.device) -> Iterator[Bat
         worker_init_fn=_begin_reader if readers else None,
     )
     parts = _started(loader)
-    while True:
-        # Readers take turns, so that the next of each together are a batch.
-        yield _woven([next(parts).to(device) for _ in range(max(1, readers))])
+    try:
+        while True:
+            # Readers take turns, so that the next of each together are a batch.
+            yield _woven([next(parts).to(device) for _ in range(max(1, readers))])
+    finally:
+        # Python ends processes like these by SIGTERM and waits; they leave it be, so that after
+        # an error, whose traceback keeps them, the command would never end.
+        if readers:
+            parts._shutdown_workers()  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _woven(parts: list[Batch]) -> Batch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -66,12 +66,14 @@ def train(
     recipe = options.preset.train
     rows = team.rows(recipe)
     device = choose_device(options.device)
-    speech = SpeechFormat.of(read_dataset(options.data)["speech"])
+    dataset = read_dataset(options.data)
+    speech = SpeechFormat.of(dataset["speech"])
     found = checkpoint_to_resume(options, speech)
     if found:
         options = replace(options, seed=read_info(found).seed)
     clips = Clips.of(options.data)
     state, told = begin(options, speech, device, found)
+    told += _enlarged(dataset["options"]["image_size"], options.preset.unet.image_size)
     precision = choose_precision(options.precision, device)
     objective = team.wrap(Objective(state.model, options.preset, precision))
     if options.compile:
@@ -91,7 +93,7 @@ def train(
         _introduce(options, state, f"{device}, {precision}", report)
         for line in told:
             report(line)
-    with stop or _stop_signals() as stopped:
+    with closing(loader), stop or _stop_signals() as stopped:
         while state.step < recipe.steps and not team.any(stopped()):
             with log.waiting():
                 batch = next(loader)
@@ -111,6 +113,14 @@ def train(
     log.write_report({"device": str(device), "precision": precision, "checkpoint": path.name})
     log.close()
     return path
+
+
+def _enlarged(size: int, wanted: int) -> list[str]:
+    """Says that the crops are smaller than the model's frames, which then are never sharp."""
+    if size >= wanted:
+        return []
+    told = f"note: the data's crops of {size} x {size} are enlarged to the model's"
+    return [f"{told} {wanted} x {wanted}; sharper: dh-prep run --image-size {wanted}"]
 
 
 def _introduce(

@@ -26,6 +26,7 @@ app = typer.Typer(
     "speech features, and write WebDataset shards.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -129,18 +130,22 @@ def filter_(
 ) -> None:
     """Make a smaller data set of the samples that keep some limits, without preparing again.
 
-    The limits of the data set that it is made from hold on; those given here are added.
+    The limits of the data set that it is made from hold on; those given here are added. Exit code
+    0: done; 1: not one clip is left; 2: wrong use.
     """
     from pipeline.card import write_card
     from pipeline.filter import filter_dataset
     from pipeline.rows import read_rows
-    from pipeline.summary import describe_dataset, write_report
+    from pipeline.summary import describe_dataset, say, write_report
 
     dataset = filter_dataset(folder, out, limits)
     rows = read_rows(out)
     write_report(out, rows)
     write_card(out, dataset, rows)
     describe_dataset(out, dataset, rows)
+    if not dataset["counts"]["samples"]:
+        say("not one clip keeps the limits: there is nothing to train with")
+        raise typer.Exit(1)
 
 
 @app.command()

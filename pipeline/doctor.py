@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import UserError
@@ -68,6 +67,7 @@ def examine(weights_dir: Path | None = None, *, fetch: bool = False) -> list[Fin
         fetch: get the pretrained files that preparation and demo need.
     """
     return [
+        _toolkit(),
         _python(),
         _torch(),
         *map(_library, _LIBRARIES),
@@ -77,6 +77,11 @@ def examine(weights_dir: Path | None = None, *, fetch: bool = False) -> list[Fin
         _disk("disk here", Path.cwd()),
         _disk("disk of the cache", cache_folder()),
     ]
+
+
+def _toolkit() -> Finding:
+    where = Path(__file__).resolve().parents[1]
+    return Finding("diffused-heads", "ok", f"{metadata.version('diffused-heads')} in {where}")
 
 
 def _python() -> Finding:
@@ -176,15 +181,14 @@ def _disk(name: str, folder: Path) -> Finding:
 
 
 def show(findings: list[Finding]) -> None:
-    """Prints the findings as a table, and what to do below it."""
+    """Prints a line for each finding, and below it what to do; paths and addresses stay whole."""
     colours = {"ok": "green", "note": "yellow", "missing": "bold red"}
-    lines = Table(box=None, pad_edge=False, show_header=False)
+    console = Console(highlight=False, soft_wrap=True)
     for finding in findings:
-        status = Text(finding.status, style=colours[finding.status])
-        lines.add_row(status, Text(finding.name, "bold"), Text(finding.value, overflow="fold"))
+        status = Text(f"{finding.status:8}", colours[finding.status])
+        console.print(status + Text(f"{finding.name:28}", "bold") + Text(f" {finding.value}"))
         if finding.remedy:
-            lines.add_row("", "", Text(f"→ {finding.remedy}", overflow="fold"))
-    Console(highlight=False).print(lines)
+            console.print(Text(f"{'':8}→ {finding.remedy}"))
 
 
 def as_json(findings: list[Finding]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 import signal
 import sys
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -29,12 +32,25 @@ class UserError(Exception):
     """
 
 
+def expand_home(word: str) -> str:
+    """A word of a command line, its `~/` the user's home as in `--out ~/data`.
+
+    Shells leave it in `--out=~/data` and in quotes; taken as it stands it makes a folder called ~.
+    """
+    return re.sub(r"^(--[\w-]+=)?~(?=/|$)", lambda found: (found[1] or "") + str(Path.home()), word)
+
+
 def run_command(app: typer.Typer) -> None:
     """Runs a typer application: a `UserError` becomes one sentence and exit code 2.
 
     SIGTERM (a container that is stopped, `timeout`) ends it as Ctrl-C does: temporary folders and
-    half-written files go. Commands that handle it themselves are not disturbed.
+    half-written files go. Commands that handle it themselves are not disturbed. `--version` alone
+    is answered here, for all commands alike.
     """
+    if sys.argv[1:] == ["--version"]:
+        print(f"diffused-heads {version('diffused-heads')}")
+        return
+    sys.argv[1:] = [expand_home(word) for word in sys.argv[1:]]
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
@@ -46,7 +62,9 @@ def run_command(app: typer.Typer) -> None:
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
-        where = visible(str(error.filename or "the output"))
+        # Not the temporary name of pipeline.files.atomic_path, which says nothing to anyone.
+        where = re.sub(r"\.([^/]+)\.[0-9a-f]{8}\.tmp(\.\w+)?$", r"\1\2", str(error.filename or ""))
+        where = visible(where) or "the output"
         verb = "open" if error.errno in _CLOSED else "write"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "make room and give the same command again" if full else "choose another place"

@@ -6,6 +6,8 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
+from pipeline.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,6 +26,8 @@ _MEASURES = {
     "lag": ("av_lag", "sound off by {value:.0f} frames", "{limit:g}"),
     "sync": ("av_correlation", "lips and sound correlate by {value:.2f}", "{limit:g}"),
 }
+# What a limit can be, where it is not any number from 0 on.
+_RANGES = {"loudness": (-math.inf, 0.0), "speech": (0.0, 1.0), "sync": (-1.0, 1.0)}
 _EITHER_SIGN = frozenset({"yaw", "pitch", "lag"})
 
 
@@ -61,6 +65,25 @@ class Limits:
     min_speech: float | None = None
     max_lag: int | None = None
     min_sync: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses limits that every clip keeps, or none.
+
+        Raises:
+            UserError: a limit is outside what its measure can be, or the least is over the most.
+        """
+        for name, limit in self.as_json().items():
+            low, high = _RANGES.get(name.partition("_")[2], (0.0, math.inf))
+            if not low <= limit <= high or math.isinf(limit):
+                kind = f"from {low:g} to {high:g}"
+                kind = f"{high:g} or less" if math.isinf(low) else kind
+                kind = f"{low:g} or more" if math.isinf(high) else kind
+                raise UserError(f"--{name.replace('_', '-')} must be {kind}, not {limit:g}")
+        if (self.min_seconds or 0) > (math.inf if self.max_seconds is None else self.max_seconds):
+            raise UserError(
+                f"--min-seconds {self.min_seconds:g} is more than --max-seconds "
+                f"{self.max_seconds:g}; no clip keeps both"
+            )
 
     def as_json(self) -> dict[str, float]:
         """The limits that are set."""

@@ -226,7 +226,10 @@ def _parse(where: str, text: Iterable[str]) -> Iterator[ManifestRow]:
         raise UserError(f"{where} is not a CSV file: its first line names no columns")
     missing = {"clip_id", "path"} - set(names)
     if missing:
-        raise UserError(f"{where} lacks the column {' and '.join(sorted(missing))}")
+        raise UserError(
+            f"{where} lacks the column {' and '.join(sorted(missing))}; its first line is "
+            f"{','.join(names)!r}, and is to name columns with commas between: {','.join(COLUMNS)}"
+        )
     place = {name: index for index, name in enumerate(names)}
     known = [place.get(name, -1) for name in COLUMNS]
     folder = _absolute(posixpath.dirname(where))
@@ -249,7 +252,7 @@ def _manifest_row(where: str, folder: str, values: list[str]) -> ManifestRow:
     begin, stop = _span(where, start, end) if start or end else (0.0, None)
     return ManifestRow(
         clip_id=key,
-        path=path if is_url(path) else posixpath.join(folder, path),
+        path=path if is_url(path) else posixpath.join(folder, os.path.expanduser(path)),  # noqa: PTH111 - see `_walk`
         source=printable(path),
         # A few names stand in a million rows.
         speaker=sys.intern(printable(speaker)),

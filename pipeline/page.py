@@ -38,11 +38,11 @@ header p { margin: 0; font-size: 13px; overflow-wrap: anywhere; }
 a { color: inherit; text-decoration-color: var(--line); text-underline-offset: 3px; }
 code { font: 12px/1.4 ui-monospace, "SF Mono", Menlo, Consolas, monospace;
   overflow-wrap: anywhere; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(120px, 1fr)); gap: 10px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(134px, 1fr)); gap: 10px; }
 .tiles div, figure, article, .scroll { background: var(--card); border: 1px solid var(--line);
   border-radius: 10px; }
 .tiles div { padding: 10px 12px; }
-.tiles b { display: block; font-size: 18px; white-space: nowrap;
+.tiles b { display: block; font-size: 16px; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 .tiles span, figcaption span, .ends { color: var(--soft); font-size: 13px; }
 .chips { display: flex; flex-wrap: wrap; gap: 6px 18px; list-style: none; padding: 0;

@@ -67,7 +67,8 @@ def read_dataset(folder: Folder | Path | str) -> dict[str, Any]:
     """
     folder = Folder.at(folder)
     if folder.local is not None and not folder.local.is_dir():
-        raise UserError(f"no such folder: {folder}")
+        found = folder.local.exists()
+        raise UserError(f"{'not a folder' if found else 'no such folder'}: {folder}")
     try:
         return cast("dict[str, Any]", folder.read_json(DATASET_FILE))
     except FileNotFoundError as error:
@@ -90,9 +91,10 @@ def shard_paths(folder: Folder | Path | str, split: str | None = None) -> list[s
     chosen = [shard for shard in shards if split in (None, shard["split"])]
     if not chosen:
         splits = sorted({shard["split"] for shard in shards})
+        other = "" if split == "train" else "name one of those with --split, or "
         raise UserError(
-            f"{folder} has no clip of split {split!r}, only of {', '.join(splits)}; name one of "
-            "those with --split, or prepare with a manifest that says the split"
+            f"{folder} has no clip of split {split!r}, only of {', '.join(splits)}; {other}prepare "
+            "with a manifest that says the split"
         )
     return [folder / shard["name"] for shard in chosen]
 

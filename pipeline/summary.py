@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -63,7 +64,14 @@ def by_split(rows: Iterable[ManifestRow]) -> list[tuple[str, int, int]]:
 
 
 def note_speakers(rows: Iterable[ManifestRow]) -> None:
-    """Says which speakers are in more than one split: a test on them flatters the model."""
+    """Says which speakers are in more than one split, and if no clip is to be trained on.
+
+    A test on speakers that were trained on flatters the model.
+    """
+    rows = list(rows)
+    splits = sorted({row.split for row in rows})
+    if "train" not in splits:
+        say(f"note     dh-train reads split train, and all clips are in {', '.join(splits)}")
     shared = in_several(speakers_by_split(rows))
     if shared:
         named = ", ".join(shared[:3]) + (" …" if len(shared) > 3 else "")
@@ -137,7 +145,9 @@ class Reasons:
             if counts:
                 most, n = counts.most_common(1)[0]
                 more = f", {len(counts) - 1} other reasons" if len(counts) > 1 else ""
-                parts.append(f"{counts.total()} {status} ({n}: {most[:40]}{more})")
+                parts.append(
+                    f"{counts.total()} {status} ({n}: {shorten(most, 40, placeholder=' …')}{more})"
+                )
         return visible(", ".join(parts))
 
 

@@ -31,8 +31,9 @@ def histogram(values: NDArray[np.floating]) -> str:
     """
     # All values alike: numpy would make bins so narrow that rounding decides.
     low, high = float(values.min()), float(values.max())
-    counts, edges = np.histogram(values, _BINS, (low, high) if high > low else (low - 1, high + 1))
-    step, height = _WIDTH / _BINS, _HEIGHT - _FOOT
+    bins, bounds = (_BINS, (low, high)) if high > low else (_BINS + 1, (low - 1, high + 1))
+    counts, edges = np.histogram(values, bins, bounds)
+    step, height = _WIDTH / bins, _HEIGHT - _FOOT
     bars = "".join(
         f'<rect x="{k * step:.1f}" y="{height * (1 - n / counts.max()):.1f}" '
         f'width="{step - 1.5:.1f}" height="{height * n / counts.max():.1f}">'
@@ -42,7 +43,9 @@ def histogram(values: NDArray[np.floating]) -> str:
     )
     median = float(np.median(values))
     x = (median - edges[0]) / (edges[-1] - edges[0]) * _WIDTH
-    ends = ((0.0, "start", edges[0]), (float(_WIDTH), "end", edges[-1]))
+    ends = [(0.0, "start", low), (float(_WIDTH), "end", high)]
+    if low == high:
+        ends = [(_WIDTH / 2, "middle", low)]
     labels = "".join(
         f'<text x="{at:.0f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{number(value)}</text>'
         for at, anchor, value in ends

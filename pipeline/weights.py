@@ -162,8 +162,15 @@ def cache_folder() -> Path:
 
 
 def user_folder(weights_dir: Path | str | None = None) -> Path | None:
-    """The user's own folder of weights: the argument, else DH_WEIGHTS, else None."""
+    """The user's own folder of weights: the argument, else DH_WEIGHTS, else None.
+
+    Raises:
+        UserError: there is no such folder.
+    """
     chosen = weights_dir or os.environ.get("DH_WEIGHTS")
+    if chosen and not Path(chosen).is_dir():
+        name = "--weights-dir" if weights_dir else "DH_WEIGHTS"
+        raise UserError(f"no such folder of weights: {chosen}; it is what {name} names")
     return Path(chosen) if chosen else None
 
 

@@ -47,6 +47,8 @@ def test_score_then_table(folders, monkeypatch, capsys):
     text = capsys.readouterr().out
     assert "mine on CREMA" in text
     assert "Gaussian window 11x11" in text
+    assert "SSIM ↑" in text
+    assert "not measured" not in text
     scores = json.loads((folders / "s.json").read_text())
     assert scores["metrics"]["ssim"]["n"] == 2
     assert {path.name for path in folders.iterdir()} == {"real", "fake", "s.json"}
@@ -57,6 +59,12 @@ def test_score_then_table(folders, monkeypatch, capsys):
     with outs[1].open(newline="") as file:
         ours = list(csv.DictReader(file))[-1]
     assert ours["CREMA SSIM"] == f"{scores['metrics']['ssim']['mean']:.2f}"
+
+
+def test_what_cannot_be_measured_says_why(folders, monkeypatch, capsys):
+    assert score(monkeypatch, folders, "--metrics", "ssim,wer") == 0
+    text = capsys.readouterr().out
+    assert "not measured (1):\n  WER: no lip reader given; name yours with --lip-reader" in text
 
 
 def test_failures_are_named_and_give_one(folders, monkeypatch, capsys):

@@ -258,7 +258,9 @@ def test_the_command(data, importable, tmp_path, monkeypatch, capsys):
     out = tmp_path / "fake"
     words = ("generate", "--data", data, "--out", out, "--method", method(tmp_path))
     assert run_main(monkeypatch, *words, "--clone", importable, "--clips", 2) == 0
-    assert f"wrote 2 videos to {out}" in capsys.readouterr().out
+    assert f"wrote 2 videos to {out}\nnext: dh-bench score" in capsys.readouterr().out
+    assert run_main(monkeypatch, *words, "--clone", importable, "--clips", 2) == 0
+    assert f"wrote 0 videos to {out}, 2 were there already\n" in capsys.readouterr().out
     assert run_main(monkeypatch, *words, "--checkpoint", "x") == 2
     assert "--checkpoint is for --method ours" in capsys.readouterr().err
     assert run_main(monkeypatch, *words[:-2]) == 2

@@ -136,7 +136,9 @@ def write_set() -> Callable[..., Path]:
             "mean": [0.0] * COEFFICIENTS,
             "std": [1.0] * COEFFICIENTS,
         }
-        write_json(folder / DATASET_FILE, {"speech": speech, "shards": marks})
+        options = {"image_size": shards[0][1][0].meta["image_size"]}
+        described = {"options": options, "speech": speech, "shards": marks}
+        write_json(folder / DATASET_FILE, described)
         return folder
 
     return write

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import replace
 
 import pytest
 
-from model.presets import PRESETS, from_json, override, preset
+from model.presets import PRESETS, from_json, preset
 from pipeline.errors import UserError
 
 
@@ -54,53 +52,3 @@ def test_shapes_divide(name: str):
         channels = multiple * unet.base_channels
         assert channels % unet.norm_groups == 0
         assert channels % max(1, channels // unet.head_channels) == 0
-
-
-def test_fields_can_be_set_by_name():
-    tiny = preset("tiny")
-    changes = (
-        "train.motion.noise=0",
-        "train.motion.told=true",
-        "unet.channel_mult=[1,2]",
-        "unet.image_size=32",
-        "diffusion.prediction=epsilon",
-        "train.learning_rate=1e-5",
-    )
-    changed = override(tiny, changes)
-    assert changed == replace(
-        tiny,
-        unet=replace(tiny.unet, channel_mult=(1, 2), image_size=32),
-        diffusion=replace(tiny.diffusion, prediction="epsilon"),
-        train=replace(
-            tiny.train, learning_rate=1e-5, motion=replace(tiny.train.motion, noise=0.0, told=True)
-        ),
-    )
-    assert override(tiny, []) == tiny
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ("train.motion.nois=1", "no field 'train.motion.nois'; there are train.motion.noise"),
-        ("trian.steps=1", "no field 'trian.steps'; there are name, unet, diffusion, train"),
-        ("train.steps", "no field 'train.steps'; there are train.steps"),
-        ("train.steps.x=1", "no field 'train.steps.x'"),
-        ("train.steps=many", "'many' is no int"),
-        ("train.steps=1.5", "'1.5' is no int"),
-        ("train.motion.told=1", "'1' is no bool"),
-        ("unet.channel_mult=3", "'3' is no list"),
-        ("diffusion.prediction=eps", "choose one of epsilon, v"),
-        ("train.mouth_box=source", "choose one of target, identity"),
-        ("unet.motion_channels=2", "choose one of 1, 3"),
-        ("unet.channel_mult=[]", "unet.channel_mult: one level at least"),
-        ("unet.channel_mult=[1,0]", "unet.channel_mult[1]: a whole number of 1 or more, not 0"),
-        ('unet.channel_mult=[1,"a"]', "unet.channel_mult[1]: a whole number of 1 or more, not 'a'"),
-        ("unet.norm_groups=0", "unet.norm_groups: a whole number of 1 or more, not 0"),
-        ("unet.image_size=66", "66 cannot be halved as often as the network has levels; choose a"),
-        ("unet.base_channels=20", "20 cannot be divided into 8 groups"),
-        ("train.frames_per_clip=0", "train.frames_per_clip: a whole number of 1 or more, not 0"),
-    ],
-)
-def test_what_cannot_be_set_is_told(change: str, told: str):
-    with pytest.raises(UserError, match=re.escape(told)):
-        override(preset("tiny"), [change])

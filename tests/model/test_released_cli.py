@@ -154,6 +154,7 @@ def test_the_encoder_must_be_the_one_of_the_training_data(folder: Path):
 
 
 def test_without_their_encoder(folder: Path, tmp_path: Path, call, monkeypatch):
+    (tmp_path / "none").mkdir()
     monkeypatch.setenv("DH_WEIGHTS", str(tmp_path / "none"))
     words = ("--face", folder / "face.png", "--speech", folder / "one.wav", *QUICK)
     code, told = call("--checkpoint", folder / "crema.ckpt", *words, "--out", tmp_path / "a.mp4")

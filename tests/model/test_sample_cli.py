@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -136,9 +137,20 @@ def test_a_list_given_again_makes_what_is_missing_and_the_same(
     kept = (given / "out" / "a.mp4").stat().st_mtime_ns
     capsys.readouterr()
     assert call(monkeypatch, *words) == 0
-    assert capsys.readouterr().out.splitlines() == [f"wrote {given / 'out' / 'b.mp4'}"]
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [f"wrote {given / 'out' / 'b.mp4'}"]
+    assert f"kept 1 videos that are in {given / 'out'} already" in said.err
     assert (given / "out" / "a.mp4").stat().st_mtime_ns == kept
     assert np.abs(frames(given / "out" / "b.mp4") - before).max() <= 8  # a rounding, and H.264
+
+
+def test_a_folder_that_may_not_be_written_is_told_at_once(
+    run: Path, given: Path, monkeypatch, capsys
+):
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)  # not for root
+    words = ("--face", given / "face.png", "--speech", given / "short.wav", "--checkpoint", run)
+    said = refused(monkeypatch, capsys, *words, "--out", given / "new" / "a.mp4", *QUICK)
+    assert f"{given} is not yours to write; choose another" in said
 
 
 def test_formats_and_what_goes_around_the_frames(run: Path, given: Path, monkeypatch, capsys):
@@ -203,7 +215,7 @@ def test_neither_a_face_nor_a_list(run: Path, given: Path, monkeypatch, capsys):
         ("--speech", "face.png", "holds no sound"),
         ("--checkpoint", "none", "no such checkpoint"),
         ("--checkpoint", ".", "no checkpoint in"),
-        ("--checkpoint", "face.png", "no face.json beside it"),
+        ("--checkpoint", "face.png", "face.png is no checkpoint; name a run's folder"),
         ("--out", "a.avi", "--out must end in .mp4, .webm, .gif"),
         ("--out", "taken.mp4", "exists already"),
         ("--out", "face.png/a.mp4", "a folder in it is a file"),

@@ -14,7 +14,7 @@ from skimage import data
 
 from model.denoiser import Denoiser
 from model.generate import SampleConfig, make_denoiser, walked
-from model.jobs import Job, read_jobs
+from model.jobs import Job, read_jobs, without_pair
 from model.network import TalkingHead
 from model.talk import SYNTHETIC, make_ready, read_face, read_speech, talk
 from pipeline.alignment import STABLE_POINTS, TEMPLATE
@@ -198,10 +198,14 @@ def test_a_list_of_pairs(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("face,sound\na.png,b.wav\n", "line 2: needs the columns face and speech"),
-        ("face,speech\na.png,b.wav\nc.png,\n", "line 3: needs the columns face and speech"),
+        (
+            "face,sound\na.png,b.wav\n",
+            "needs the columns face and speech, .* first line is 'face,sound'",
+        ),
+        ("face,speech\na.png,b.wav\nc.png,\n", "line 3: names no face or no speech"),
         ("face,speech\n", "lists no pair"),
-        ("", "lists no pair"),
+        ("", "needs the columns face and speech"),
+        ("face;speech\na.png;b.wav\n", "with commas between; its first line is 'face;speech'"),
         ("face,speech\na.png,b.wav\nx/a.png,b.wav\n", "makes a__b.mp4 twice; add a column name"),
         ("face,speech\n\xff\xfe,b.wav\n", "is no CSV in UTF-8"),
     ],
@@ -229,7 +233,8 @@ def test_a_folder_pairs_files_of_one_name(tmp_path: Path):
         ("c.jpg", "c.mp4", "c.webm"),
         ("d.mp4", "d.mp3", "d.webm"),
     ]
-    with pytest.raises(UserError, match="lists no pair"):
+    assert [path.name for path in without_pair(folder)] == ["e.jpg", "f.wav"]
+    with pytest.raises(UserError, match=r"holds no pair: .* as ann.jpg and ann.wav"):
         read_jobs(empty, out)
 
 
@@ -239,6 +244,13 @@ def test_folders_of_pictures_have_no_dot_that_looks_like_a_suffix(tmp_path: Path
         "a_b__c_1",
         "take_2",
     ]
+
+
+def test_a_list_may_name_the_home_folder(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "pairs.csv").write_text("face,speech\n~/a.png,b.wav\n")
+    job = read_jobs(tmp_path / "pairs.csv", tmp_path)[0]
+    assert (job.face, job.speech) == (tmp_path / "home" / "a.png", tmp_path / "b.wav")
 
 
 # --- videos ---------------------------------------------------------------------------------------

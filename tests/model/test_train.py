@@ -216,5 +216,5 @@ def test_a_data_set_that_is_none(tmp_path, drawn_sample, write_set, recipe):
     with pytest.raises(UserError, match="no such folder"):
         train(options(tmp_path / "none", tmp_path / "run", recipe(steps=1)), lambda _: None)
     data = write_set(tmp_path / "set", [("test", [drawn_sample("a", 4)])])
-    with pytest.raises(UserError, match="no clip of split 'train', only of"):
+    with pytest.raises(UserError, match="no clip of split 'train', only of test; prepare with"):
         train(options(data, tmp_path / "run", recipe(steps=1)), lambda _: None)

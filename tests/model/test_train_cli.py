@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,10 @@ def test_it_trains_and_resumes(drawn_set: Path, tmp_path: Path, monkeypatch, cap
     said = capsys.readouterr().out
     assert said.startswith("tiny: ")
     assert "step 1/1 " in said
-    assert said.splitlines()[-1] == f"saved {run}/checkpoint-0000001.safetensors"
+    assert "crops of 32 x 32 are enlarged to the model's 64 x 64" in said
+    saved, then = said.splitlines()[-2:]
+    assert saved == f"saved {run}/checkpoint-0000001.safetensors"
+    assert then.startswith(f"next: dh-sample --checkpoint {run} --face")
     info = json.loads((run / "checkpoint-0000001.json").read_text())
     assert (info["seed"], info["preset"]["name"]) == (7, "tiny")
     assert info["preset"]["train"]["steps"] == info["preset"]["train"]["batch_size"] == 1
@@ -94,6 +98,16 @@ def test_folders_that_do_not_fit(drawn_set: Path, tmp_path: Path, monkeypatch, c
     said = refused(monkeypatch, capsys, *words, "--resume", "--preset", "grid")
     assert "was trained with preset 'tiny'" in said
     assert "--preset tiny" in said
+    said = refused(monkeypatch, capsys, *words, "--resume", "--set", "unet.base_channels=32")
+    assert f"trained with other --set of the network or the diffusion; give those of {run}" in said
+
+
+def test_a_run_does_not_go_into_a_data_set(drawn_set: Path, monkeypatch, capsys):
+    (drawn_set / "plan.json").write_text("{}")  # as dh-prep run leaves it
+    before = sorted(drawn_set.iterdir())
+    said = refused(monkeypatch, capsys, "--data", drawn_set, "--out", drawn_set, *QUICK)
+    assert "is a data set; name a folder of its own with --out" in said
+    assert sorted(drawn_set.iterdir()) == before
 
 
 def test_a_damaged_checkpoint(drawn_set: Path, tmp_path: Path, monkeypatch, capsys):
@@ -113,3 +127,21 @@ def test_help_names_every_option_and_the_presets(monkeypatch, capsys):
         assert word in said
     for name in ("tiny", "grid", "crema", "lrw"):
         assert name in said
+
+
+@pytest.mark.slow
+def test_a_fault_ends_the_command_though_readers_are_running(drawn_set: Path, tmp_path: Path):
+    """Readers leave SIGTERM be, by which Python would end them at exit."""
+    program = "from model.cli import train_main\nif __name__ == '__main__':\n    train_main()\n"
+    (tmp_path / "program.py").write_text(program)
+    words = ["--data", drawn_set, "--out", tmp_path / "run", *QUICK, "--loaders", "1"]
+    words += ["--set", "train.learning_rate=1e30", "--set", "train.warmup=0", "--steps", "20"]
+    done = subprocess.run(
+        [sys.executable, tmp_path / "program.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert "FloatingPointError" in done.stderr

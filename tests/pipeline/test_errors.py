@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
+
+from pipeline.errors import expand_home
 
 _COMMAND = """
 import os, signal, sys, tempfile, time
@@ -83,26 +86,60 @@ def test_other_exits_pass_through(arguments: list[str], code: int):
 
 
 @pytest.mark.parametrize(
-    ("kind", "told", "said"),
+    ("kind", "told", "name", "said"),
     [
-        ("EROFS", "Read-only file system", "cannot write there/a.json: Read-only file system"),
-        ("EACCES", "Permission denied", "cannot open there/a.json: Permission denied"),
-        ("ENOTDIR", "Not a directory", "cannot open there/a.json: Not a directory"),
-        ("EISDIR", "Is a directory", "cannot open there/a.json: Is a directory"),
+        ("EROFS", "Read-only file system", "there/a.json", "cannot write there/a.json"),
+        (
+            "EROFS",
+            "Read-only file system",
+            "there/.a.0a1b2c3d.tmp.json",
+            "cannot write there/a.json",
+        ),
+        ("EACCES", "Permission denied", "there/a.json", "cannot open there/a.json"),
+        ("ENOTDIR", "Not a directory", "there/a.json", "cannot open there/a.json"),
+        ("EISDIR", "Is a directory", "there/a.json", "cannot open there/a.json"),
     ],
 )
-def test_a_place_that_cannot_be_used_is_a_sentence(tmp_path, kind: str, told: str, said: str):
+def test_a_place_that_cannot_be_used_is_a_sentence(
+    tmp_path, kind: str, told: str, name: str, said: str
+):
     program = (
         "import errno, typer\n"
         "from pipeline.errors import run_command\n"
         "app = typer.Typer()\n"
         "@app.command()\n"
         "def main():\n"
-        f"    raise OSError(errno.{kind}, '{told}', 'there/a.json')\n"
+        f"    raise OSError(errno.{kind}, '{told}', {name!r})\n"
         "run_command(app)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert done.stderr.strip() == f"error: {said}; choose another place"
+    remedy = "choose another place"
+    if kind == "ENOSPC":
+        remedy = "make room and give the same command again"
+    assert done.stderr.strip() == f"error: {said}: {told}; {remedy}"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("~/data", "{home}/data"),
+        ("--out=~/data", "--out={home}/data"),
+        ("~", "{home}"),
+        ("./~/data", "./~/data"),
+        ("a~/b", "a~/b"),
+        ("~other/data", "~other/data"),
+        ("--set=train.x=~/a", "--set=train.x=~/a"),
+    ],
+)
+def test_the_home_folder_is_meant_where_the_shell_left_it(word, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_home(word) == expected.format(home=tmp_path)
+
+
+def test_every_command_says_its_version():
+    done = _run("--version")
+    assert done.returncode == 0
+    assert done.stdout == f"diffused-heads {version('diffused-heads')}\n"

@@ -7,9 +7,11 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from pipeline.card import write_card
 from pipeline.check import check_dataset
+from pipeline.cli import app
 from pipeline.errors import UserError
 from pipeline.filter import filter_dataset
 from pipeline.limits import Limits
@@ -101,3 +103,11 @@ def test_the_card_names_speakers_who_are_in_several_splits(prepared: Path, tmp_p
         dataset["speakers"] = {"train": 2, "test": 1, "in_several_splits": shared}
         write_card(tmp_path, dataset, rows)
         assert sentence in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+
+def test_limits_that_no_clip_keeps_end_with_1(prepared: Path, tmp_path: Path):
+    done = CliRunner().invoke(
+        app, ["filter", str(prepared), "--out", str(tmp_path / "none"), "--min-face", "4000"]
+    )
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1].startswith("not one clip keeps the limits")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli import app
+from pipeline.errors import UserError
 from pipeline.filter import tighter
 from pipeline.limits import _MEASURES, Limits
 from pipeline.rows import MEASURED
@@ -74,3 +76,20 @@ def test_of_two_limits_the_tighter_holds():
     a = Limits(min_seconds=0.4, max_yaw=30, min_face=20)
     b = Limits(min_seconds=1.0, max_yaw=45)
     assert tighter(a, b) == tighter(b, a) == Limits(min_seconds=1.0, max_yaw=30, min_face=20)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("min_speech", 50.0, "--min-speech must be from 0 to 1, not 50"),
+        ("max_yaw", -3.0, "--max-yaw must be 0 or more, not -3"),
+        ("min_loudness", 3.0, "--min-loudness must be 0 or less, not 3"),
+        ("min_sync", -1.5, "--min-sync must be from -1 to 1, not -1.5"),
+        ("max_seconds", 0.3, "--min-seconds 0.4 is more than --max-seconds 0.3"),
+        ("min_face", float("nan"), "--min-face must be 0 or more, not nan"),
+        ("min_face", float("inf"), "--min-face must be 0 or more, not inf"),
+    ],
+)
+def test_a_limit_that_no_clip_or_every_clip_keeps_is_refused(option: str, value: float, said: str):
+    with pytest.raises(UserError, match=re.escape(said)):
+        Limits(**{option: value})

@@ -218,6 +218,7 @@ def test_manifests_as_people_write_them(tmp_path: Path, text: str):
         ("", "not a CSV"),
         ("clip_id,speaker\na,b\n", "lacks the column path"),
         ("name\na\n", "lacks the column clip_id and path"),
+        ("clip_id;path\na;b\n", "first line is 'clip_id;path', .* commas between: clip_id,path"),
         ("clip_id,path\n", "lists no clip"),
         ("clip_id,path\na,1.mp4\nb,2.mp4\na,3.mp4\n", "'a' more than once"),
         ("clip_id,path\na,1.mp4\na.b,2.mp4\n", r"line 3: clip_id 'a\.b'"),
@@ -252,3 +253,10 @@ def test_a_manifest_that_was_written_reads_back(tmp_path: Path, monkeypatch: pyt
         assert theirs.path == str(tmp_path / ours.path)
         for name in ("clip_id", "speaker", "split", "start", "end"):
             assert getattr(ours, name) == getattr(theirs, name)
+
+
+def test_a_path_in_the_home_folder_is_found_there(tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "list.csv").write_text("clip_id,path\na,~/a.mp4\nb,b.mp4\n")
+    paths = [row.path for row in read_manifest(tmp_path / "list.csv")]
+    assert paths == [f"{tmp_path}/home/a.mp4", f"{tmp_path}/b.mp4"]

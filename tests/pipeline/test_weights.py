@@ -240,3 +240,12 @@ def test_the_landmark_networks_are_those_of_the_table(landmark_task: Path):
     data = landmark_task.read_bytes()
     assert len(data) == file.size
     assert hashlib.sha256(data).hexdigest() == file.sha256
+
+
+@pytest.mark.parametrize("named_by", ["--weights-dir", "DH_WEIGHTS"])
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch, named_by: str):
+    folder = tmp_path / "none"
+    if named_by == "DH_WEIGHTS":
+        monkeypatch.setenv("DH_WEIGHTS", str(folder))
+    with pytest.raises(UserError, match=f"no such folder of weights: .*none; .* {named_by} names"):
+        weights.user_folder(folder if named_by == "--weights-dir" else None)

@@ -89,7 +89,13 @@ async def use_the_page(chromium: str, url: str, given: Path, shots: Path) -> Non
             await page.run("document.getElementById('go').click()")
             await page.wait("!document.getElementById('error').hidden")
             assert "no face found" in await page.run("document.getElementById('error').textContent")
+            (shots / "junk.wav").write_text("no sound")
             await page.choose("#face", given / "face.jpg")
+            await page.choose("#speech", shots / "junk.wav")
+            await page.run("document.getElementById('go').click()")
+            wanted = "junk.wav: this file is not taken"
+            await page.wait(f"document.getElementById('error').textContent.startsWith('{wanted}')")
+            await page.choose("#speech", given / "short.wav")
             await page.run("document.getElementById('go').click()")
             await page.wait("!document.getElementById('result').hidden")
             assert await page.run("document.getElementById('error').hidden")
