@@ -32,10 +32,22 @@ _CheckpointOption = Annotated[
     ),
 ]
 _SamplerOption = Annotated[
-    Literal["ddim", "dpm", "sde", "ancestral"],
-    typer.Option(help="ancestral is the paper's, with --steps 200."),
+    Literal["auto", "dpm", "ddim", "sde", "ancestral"],
+    typer.Option(
+        help="auto is the cheapest that measured as good as 200 ancestral steps: dpm, "
+        "DPM-Solver++(2M), in 6 calls a frame (benchmarks/speed/RESULTS.md, Samplers). ancestral "
+        "is the paper's."
+    ),
 ]
-_StepsOption = Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")]
+_StepsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1000,
+        help="Network calls a frame.",
+        show_default="6 of auto and dpm, 10 of ddim and sde, 200 of ancestral",
+    ),
+]
 _WeightsOption = Annotated[Path | None, typer.Option(help="Your folder of pretrained files.")]
 _CompileOption = Annotated[
     bool, typer.Option("--compile", help="Fuse the network: minutes at first, faster then.")
@@ -79,8 +91,8 @@ def sample_command(
     preview: Annotated[
         bool, typer.Option("--preview", help="Twelve of the frames as NAME.preview.png.")
     ] = False,
-    sampler: _SamplerOption = "ddim",
-    steps: _StepsOption = 10,
+    sampler: _SamplerOption = "auto",
+    steps: _StepsOption = None,
     start: Annotated[
         Literal["noise", "previous"],
         typer.Option(help="previous: each frame begins at the one before, made noisy."),
@@ -125,7 +137,7 @@ def sample_command(
         raise UserError("--paste-back and --compare exclude each other; make two videos")
     jobs = _jobs(_Wanted(face, speech, pairs, out, format_name), seed)
     config = SampleConfig(
-        sampler=sampler, steps=steps, compiled=compiled, reanchor=reanchor, start=start
+        sampler=sampler, steps=steps or 0, compiled=compiled, reanchor=reanchor, start=start
     )
     run = SampleRun(
         resolve(checkpoint),
@@ -224,8 +236,8 @@ def serve_command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 50,
     max_seconds: Annotated[int, typer.Option(min=1, help="Longest recording.")] = 120,
-    sampler: _SamplerOption = "ddim",
-    steps: _StepsOption = 10,
+    sampler: _SamplerOption = "auto",
+    steps: _StepsOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     compiled: _CompileOption = False,
@@ -240,7 +252,7 @@ def serve_command(
 
     run = SampleRun(
         resolve(checkpoint),
-        SampleConfig(sampler=sampler, steps=steps, compiled=compiled),
+        SampleConfig(sampler=sampler, steps=steps or 0, compiled=compiled),
         Look(),
         device=device,
         precision=precision,

@@ -14,11 +14,11 @@ from pipeline.landmarks import Track
 
 
 def test_settings():
-    assert parse("ancestral:200,dpm:4:previous", "bf16") == [
+    assert parse("ancestral:200,dpm:4:start=previous:start_step=800", "bf16") == [
         SampleConfig("ancestral", 200, precision="bf16"),
-        SampleConfig("dpm", 4, start="previous", precision="bf16"),
+        SampleConfig("dpm", 4, start="previous", start_step=800, precision="bf16"),
     ]
-    for wrong in ("ddim", "ddim:many"):
+    for wrong in ("ddim", "ddim:many", "ddim:4:previous", "ddim:4:start=x=y", "ddim:4:way=2"):
         with pytest.raises(UserError, match="is no setting"):
             parse(wrong, "float32")
 
