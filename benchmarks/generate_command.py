@@ -47,7 +47,7 @@ def generate_command(
             min=1,
             max=1000,
             help="Of ours: network calls a frame.",
-            show_default="6 of auto and dpm, 10 of ddim and sde, 200 of ancestral",
+            show_default="the sampler's: dpm 6, ddim and sde 10, ancestral 200",
         ),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Of ours: clips drawn side by side.")] = 8,

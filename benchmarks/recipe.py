@@ -32,6 +32,8 @@ def recipe(
         "sampler": config.sampler,
         "steps": config.steps,
         "spacing": config.spacing,
+        "start": config.start,
+        "start_step": config.start_step,
         "seed": config.seed,
         "precision": config.precision,
         "data": str(data.resolve()),

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 
 # Network calls a frame unless told otherwise: the paper's number, and for the others the fewest
-# that measured as good (benchmarks/speed/RESULTS.md, Samplers).
+# that measured as good; and where they begin if they begin at the previous frame
+# (benchmarks/speed/RESULTS.md, Samplers).
 _CALLS: dict[str, int] = {"ancestral": 200, "ddim": 10, "dpm": 6, "sde": 10}
+_START_STEP: dict[str, int] = {"ancestral": 600, "ddim": 600, "dpm": 600, "sde": 800}
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,10 @@ class SampleConfig:
         reanchor: the older motion frame is replaced by the identity frame every so many frames,
             against the slow drift of long videos; the authors' value is 15, 0 is never.
         start: `noise`, the paper's; `previous`: the frame before, made noisy as far as
-            `start_step`, so that the steps there are go to what changes from frame to frame.
-        start_step: of the full diffusion, where a frame begins if it begins at the previous one.
+            `start_step`, so that the steps there are go to what changes from frame to frame; `auto`
+            see `choose_sampler`.
+        start_step: of the full diffusion, where a frame begins if it begins at the previous one; 0
+            is the sampler's own.
     """
 
     sampler: SamplerChoice = "auto"
@@ -65,19 +69,35 @@ class SampleConfig:
 
 
 def choose_sampler(config: SampleConfig, prediction: Prediction) -> SampleConfig:
-    """The config with a sampler and a number of steps: what is walked, and what is to be recorded.
+    """The config with all that is `auto` chosen: what is walked, and what is to be recorded.
 
-    `auto` is the cheapest setting within noise of 200 ancestral steps; the table is in
-    benchmarks/speed/RESULTS.md, Samplers. With a number of steps it is the same sampler in so many.
+    The sampler `auto` is the cheapest setting within noise of 200 ancestral steps: for networks
+    that predict v `dpm` in 6 calls, for those that predict ε, such as the authors', `sde` in 10
+    from the frame before. With another number of steps it is the same sampler in so many. The
+    tables, and on what they were measured, are in benchmarks/speed/RESULTS.md, Samplers.
+
+    Args:
+        config: what is wanted.
+        prediction: of the network.
     """
-    sampler: SamplerName = "dpm" if config.sampler == "auto" else config.sampler
+    sampler: SamplerName
+    if config.sampler == "auto":
+        sampler = "sde" if prediction == "epsilon" else "dpm"
+    else:
+        sampler = config.sampler
     start = config.start
     if start == "auto":
         # Where ε is predicted, x0 at the first steps is a division by next to nothing. Many small
         # steps get over it; of few, the first leaves noise that the next take for a picture.
         few = prediction == "epsilon" and sampler != "ancestral"
         start = "previous" if few else "noise"
-    return replace(config, sampler=sampler, steps=config.steps or _CALLS[sampler], start=start)
+    return replace(
+        config,
+        sampler=sampler,
+        steps=config.steps or _CALLS[sampler],
+        start=start,
+        start_step=(config.start_step or _START_STEP[sampler]) if start == "previous" else 0,
+    )
 
 
 def generate(
@@ -190,8 +210,8 @@ def walked(steps: int, config: SampleConfig) -> Schedule:
     automatic: Spacing = "uniform" if config.sampler == "ancestral" else "quadratic"
     spacing = automatic if config.spacing == "auto" else config.spacing
     full = cosine_schedule(steps)
-    first = config.start_step or (600 if config.start == "previous" else steps)
-    full = Schedule(full.steps[:first], full.alpha_bar[:first])
+    if config.start == "previous":
+        full = Schedule(full.steps[: config.start_step], full.alpha_bar[: config.start_step])
     return respace(full, config.steps, spacing)
 
 

@@ -34,9 +34,9 @@ _CheckpointOption = Annotated[
 _SamplerOption = Annotated[
     Literal["auto", "dpm", "ddim", "sde", "ancestral"],
     typer.Option(
-        help="auto is the cheapest that measured as good as 200 ancestral steps: dpm, "
-        "DPM-Solver++(2M), in 6 calls a frame (benchmarks/speed/RESULTS.md, Samplers). ancestral "
-        "is the paper's."
+        help="auto is the cheapest that measured as good as 200 ancestral steps: dpm in 6 calls a "
+        "frame; for checkpoints that predict the noise, as the authors' do, sde in 10 from the "
+        "frame before (benchmarks/speed/RESULTS.md, Samplers). ancestral is the paper's."
     ),
 ]
 _StepsOption = Annotated[
@@ -45,7 +45,7 @@ _StepsOption = Annotated[
         min=1,
         max=1000,
         help="Network calls a frame.",
-        show_default="6 of auto and dpm, 10 of ddim and sde, 200 of ancestral",
+        show_default="the sampler's: dpm 6, ddim and sde 10, ancestral 200",
     ),
 ]
 _WeightsOption = Annotated[Path | None, typer.Option(help="Your folder of pretrained files.")]
@@ -94,9 +94,12 @@ def sample_command(
     sampler: _SamplerOption = "auto",
     steps: _StepsOption = None,
     start: Annotated[
-        Literal["noise", "previous"],
-        typer.Option(help="previous: each frame begins at the one before, made noisy."),
-    ] = "noise",
+        Literal["auto", "noise", "previous"],
+        typer.Option(
+            help="previous: each frame begins at the one before, made noisy. auto does so for "
+            "checkpoints that predict the noise, but with the sampler ancestral."
+        ),
+    ] = "auto",
     reanchor: Annotated[
         int,
         typer.Option(

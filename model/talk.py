@@ -62,7 +62,12 @@ def tags(config: SampleConfig, seed: int) -> dict[str, str]:
         config: with a chosen sampler, see `model.generate.choose_sampler`.
         seed: of its noise.
     """
-    drawn = {"sampler": config.sampler, "sampler_steps": str(config.steps), "seed": str(seed)}
+    drawn = {
+        "sampler": config.sampler,
+        "sampler_steps": str(config.steps),
+        "sampler_start": config.start,
+        "seed": str(seed),
+    }
     return SYNTHETIC | drawn
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from model.data import grey, to_unit
 from model.denoiser import Denoiser
 from model.diffusion import Schedule, cosine_schedule, respace
-from model.generate import SampleConfig, generate, walked
+from model.generate import SampleConfig, choose_sampler, generate, walked
 from model.generate import draw as draw_frames
 from model.network import TalkingHead
 from model.samplers import SamplerName
@@ -204,6 +204,41 @@ def test_larger_faces_are_shrunk(small: Preset):
 )
 def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
     assert walked(1000, config).steps.tolist() == steps[::-1]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "wanted", "chosen"),
+    [
+        ("v", SampleConfig(), ("dpm", 6, "noise", 0)),
+        ("v", SampleConfig(steps=9), ("dpm", 9, "noise", 0)),
+        ("v", SampleConfig("ddim"), ("ddim", 10, "noise", 0)),
+        ("v", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0)),
+        ("v", SampleConfig(start="previous"), ("dpm", 6, "previous", 600)),
+        ("epsilon", SampleConfig(), ("sde", 10, "previous", 800)),
+        ("epsilon", SampleConfig(steps=4), ("sde", 4, "previous", 800)),
+        ("epsilon", SampleConfig("dpm"), ("dpm", 6, "previous", 600)),
+        ("epsilon", SampleConfig("dpm", start="noise"), ("dpm", 6, "noise", 0)),
+        ("epsilon", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0)),
+        ("epsilon", SampleConfig("sde", start_step=700), ("sde", 10, "previous", 700)),
+    ],
+)
+def test_what_auto_is(prediction, wanted: SampleConfig, chosen: tuple[str, int, str, int]):
+    found = choose_sampler(wanted, prediction)
+    assert (found.sampler, found.steps, found.start, found.start_step) == chosen
+    assert choose_sampler(found, prediction) == found
+    assert replace(found, sampler=wanted.sampler, steps=wanted.steps, start=wanted.start,
+                   start_step=wanted.start_step) == wanted  # fmt: skip
+    walked(1000, found)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "same"),
+    [("v", SampleConfig("dpm", 6)), ("epsilon", SampleConfig("sde", 10, start="previous"))],
+)
+def test_auto_draws_what_it_stands_for(small: Preset, model: TalkingHead, prediction, same):
+    preset = replace(small, diffusion=replace(small.diffusion, prediction=prediction))
+    found = draw(model, preset, [3], SampleConfig())
+    assert np.array_equal(found, draw(model, preset, [3], same))
 
 
 # --- noise ----------------------------------------------------------------------------------------
