@@ -13,11 +13,12 @@ from model.data import as_tensor, grey, to_pixels, to_unit
 from model.denoiser import Denoiser, WholeDenoiser, call_flops
 from model.device import few_threads
 from model.diffusion import Schedule, cosine_schedule, respace
+from model.noise import FrameNoise
 from model.samplers import SAMPLERS, SamplerChoice, SamplerName
 from model.unet import UNet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -65,7 +66,7 @@ class SampleConfig:
     reanchor: int = 0
     start: Literal["auto", "noise", "previous"] = "auto"
     start_step: int = 0
-    noise_correlation: float = 0.0
+    noise_correlation: float | None = None
 
 
 def choose_sampler(config: SampleConfig, prediction: Prediction) -> SampleConfig:
@@ -183,18 +184,14 @@ def _drawn(
     identity = to_unit(faces.to(denoiser.device))
     known = denoiser.identify(identity)
     seeds = seeds or range(config.seed, config.seed + len(identities))
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    noise = FrameNoise(seeds, identity, config.noise_correlation or 0.0)
     motion = [identity] * unet.motion_frames
-    begin: Tensor | None = None
     for k, (sound, there) in enumerate(_heard(denoiser, speech, unet.speech_context)):
         if config.reanchor and k and k % config.reanchor == 0:
             motion[0] = identity
         before = torch.cat([grey(m) if unet.motion_channels == 1 else m for m in motion], dim=1)
         prepared = denoiser.prepare(known, before, sound)
-        fresh = _noise(motion[-1], generators)
-        rho = config.noise_correlation
-        begin = fresh if begin is None else rho * begin + (1 - rho**2) ** 0.5 * fresh
-        frame = _walk(denoiser, preset, prepared, motion[-1], begin, generators, config)
+        frame = _walk(denoiser, preset, prepared, motion[-1], noise.next_frame(), config)
         # The next frame sees what a viewer sees: eight bits, as the training frames had.
         pixels = to_pixels(frame)
         motion = [*motion[1:], to_unit(pixels)]
@@ -220,28 +217,19 @@ def _walk(
     preset: Preset,
     prepared: Any,
     previous: Tensor,
-    x: Tensor,
-    generators: list[torch.Generator],
+    noise: Callable[[], Tensor],
     config: SampleConfig,
 ) -> Tensor:
     """One frame of every clip: (B, 3, S, S) in [-1, 1]."""
     schedule = denoiser.schedule
 
-    def noise() -> Tensor:
-        return _noise(previous, generators)
-
     def denoise(x: Tensor, index: int) -> Tensor:
         return denoiser.step(x, index, prepared)
 
+    x = noise()
     if config.start == "previous":
         x = schedule.add_noise(previous, x, len(schedule) - 1)
     return SAMPLERS[config.sampler](denoise, x, noise, schedule, preset.diffusion.prediction)
-
-
-def _noise(like: Tensor, generators: list[torch.Generator]) -> Tensor:
-    """Standard normal values, drawn for each clip from its own generator."""
-    drawn = [torch.randn(like.shape[1:], generator=generator) for generator in generators]
-    return torch.stack(drawn).to(like.device)
 
 
 def _heard(
