@@ -34,6 +34,7 @@ def recipe(
         "spacing": config.spacing,
         "start": config.start,
         "start_step": config.start_step,
+        "noise_correlation": config.noise_correlation,
         "seed": config.seed,
         "precision": config.precision,
         "data": str(data.resolve()),

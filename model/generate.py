@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 # (benchmarks/speed/RESULTS.md, Samplers).
 _CALLS: dict[str, int] = {"ancestral": 200, "ddim": 10, "dpm": 6, "sde": 10}
 _START_STEP: dict[str, int] = {"ancestral": 600, "ddim": 600, "dpm": 600, "sde": 800}
+# Of the samplers whose noise is all in where they begin: against flicker, see the same tables.
+_CORRELATION: dict[str, float] = {"ddim": 0.8, "dpm": 0.8}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class SampleConfig:
             `start_step`, so that the steps there are go to what changes from frame to frame; `auto`
             see `choose_sampler`.
         start_step: of the full diffusion, where a frame begins if it begins at the previous one; 0
+            is the sampler's own.
+        noise_correlation: of a frame's noise with that of the frame before, see `model.noise`; None
             is the sampler's own.
     """
 
@@ -92,12 +96,17 @@ def choose_sampler(config: SampleConfig, prediction: Prediction) -> SampleConfig
         # steps get over it; of few, the first leaves noise that the next take for a picture.
         few = prediction == "epsilon" and sampler != "ancestral"
         start = "previous" if few else "noise"
+    correlation = config.noise_correlation
+    if correlation is None:
+        # The frame before carries its own grain along already.
+        correlation = _CORRELATION.get(sampler, 0.0) if start == "noise" else 0.0
     return replace(
         config,
         sampler=sampler,
         steps=config.steps or _CALLS[sampler],
         start=start,
         start_step=(config.start_step or _START_STEP[sampler]) if start == "previous" else 0,
+        noise_correlation=correlation,
     )
 
 

@@ -100,6 +100,16 @@ def sample_command(
             "checkpoints that predict the noise, but with the sampler ancestral."
         ),
     ] = "auto",
+    noise_correlation: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of a frame's noise with that of the frame before: more is less flicker, 1 "
+            "freezes the head.",
+            show_default="0.8 of dpm and ddim that start at noise, else 0",
+        ),
+    ] = None,
     reanchor: Annotated[
         int,
         typer.Option(
@@ -140,7 +150,12 @@ def sample_command(
         raise UserError("--paste-back and --compare exclude each other; make two videos")
     jobs = _jobs(_Wanted(face, speech, pairs, out, format_name), seed)
     config = SampleConfig(
-        sampler=sampler, steps=steps or 0, compiled=compiled, reanchor=reanchor, start=start
+        sampler=sampler,
+        steps=steps or 0,
+        compiled=compiled,
+        reanchor=reanchor,
+        start=start,
+        noise_correlation=noise_correlation,
     )
     run = SampleRun(
         resolve(checkpoint),

@@ -66,6 +66,7 @@ def tags(config: SampleConfig, seed: int) -> dict[str, str]:
         "sampler": config.sampler,
         "sampler_steps": str(config.steps),
         "sampler_start": config.start,
+        "noise_correlation": f"{config.noise_correlation or 0:g}",
         "seed": str(seed),
     }
     return SYNTHETIC | drawn

@@ -34,7 +34,7 @@ from benchmarks.speed.sampler_measures import (
 from model.checkpoint import load_model, resolve
 from model.data import as_tensor
 from model.device import choose_device, choose_precision
-from model.generate import SampleConfig, draw, make_denoiser
+from model.generate import SampleConfig, choose_sampler, draw, make_denoiser
 from pipeline.errors import UserError
 from pipeline.files import write_json
 from pipeline.landmarks import MediaPipeTracker
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 SETTINGS = (
     "ancestral:200,ancestral:100,ancestral:50,ancestral:20,"
     "ddim:4,ddim:6,ddim:10,ddim:20,dpm:4,dpm:6,dpm:10,dpm:20,sde:6,sde:10,sde:20,"
+    "dpm:6:noise_correlation=0,dpm:6:noise_correlation=0.9,"
     "ddim:4:start=previous,ddim:6:start=previous,dpm:6:start=previous"
 )
 
@@ -144,8 +145,14 @@ def row(result: Result, reference: Result) -> list[str]:
 
 
 def changed(config: SampleConfig) -> list[str]:
-    """The fields that a setting changes, besides sampler, steps and precision."""
-    plain = SampleConfig(config.sampler, config.steps, precision=config.precision)
+    """What a setting has besides sampler, steps and precision: not fresh noise for each frame."""
+    plain = SampleConfig(
+        config.sampler,
+        config.steps,
+        precision=config.precision,
+        start="noise",
+        noise_correlation=0.0,
+    )
     return [
         f"{name}={value}" for name, value in vars(config).items() if value != getattr(plain, name)
     ]
@@ -176,8 +183,9 @@ def main(
 ) -> None:
     """Prints the table sampler x steps, and the cheapest setting within noise of the first."""
     chosen = choose_device(device)  # type: ignore[arg-type]
-    configs = parse(settings, choose_precision("auto", chosen))
+    wanted = parse(settings, choose_precision("auto", chosen))
     model, info = load_model(resolve(checkpoint), chosen)
+    configs = [choose_sampler(one, info.preset.diffusion.prediction) for one in wanted]
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
     features = inception_features(weights_dir)
     real = read_clips(data, info, split, clips, frames)

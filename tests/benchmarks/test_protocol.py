@@ -130,6 +130,7 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
         "spacing": "auto",
         "start": "previous",  # it predicts the noise
         "start_step": 600,
+        "noise_correlation": 0.0,
         "seed": 0,
         "precision": "float32",
         "data": str(data),
