@@ -163,6 +163,13 @@ def drift_command(
     videos: Annotated[
         Path, typer.Option(help="A long generated video of aligned crops, or a folder of them.")
     ],
+    face: Annotated[
+        Path | None,
+        typer.Option(
+            help="The picture or video whose face was given to dh-sample, to compare with.",
+            show_default="a video's first frame",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="OUT.json, OUT.svg and OUT.html are written.")] = Path(
         "drift"
     ),
@@ -172,20 +179,25 @@ def drift_command(
 ) -> None:
     """How long videos drift: likeness, sharpness, colour, pixels of each second against the first.
 
-    A video is steady if the last two seconds are within a tenth of the first two.
+    A video is steady if the last two seconds are within a tenth of the first two. What was lost
+    before that shows in the likeness to the start: SSIM, and the cosine of face embeddings where
+    their network is at hand.
 
     Exit code: 0 all are steady, 1 some are not, 2 wrong use.
     """
     from benchmarks.clips import find_videos
     from benchmarks.drift_curves import measure_videos
     from benchmarks.drift_page import write
-    from benchmarks.face_embedding import face_embedding
+    from benchmarks.face_embedding import aligned_face, face_embedding
 
     found = list(find_videos(videos).values()) if videos.is_dir() else [videos]
-    drifts = measure_videos(found, face_embedding(weights_dir))
+    start = None if face is None else aligned_face(face, weights_dir)
+    drifts = measure_videos(found, face_embedding(weights_dir), start)
     for one in drifts:
         last = ", ".join(f"{name} {value:.3f}" for name, value in one.last.items())
         print(f"{one.name}: {one.seconds} s, {'steady' if one.steady else 'drifts'}: {last}")
+        early, late = one.values["ssim_to_start"][0], one.values["ssim_to_start"][-1]
+        print(f"  SSIM to the start: {early:.3f} in the first second, {late:.3f} in the last")
     for path in write(out, drifts):
         print(f"wrote {path}")
     if not all(one.steady for one in drifts):

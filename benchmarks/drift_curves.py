@@ -2,7 +2,8 @@
 
 An autoregressive model draws each frame from the last ones, so that errors add up. Each measure is
 averaged over seconds and set against its mean over the first two; a face's likeness is the cosine
-of its embedding to the mean embedding of those.
+of its embedding to the mean embedding of those. What was lost before these seconds ended does not
+show there: so each second is compared with the face that the video began with as well.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.metrics.ssim import ssim
+from model.data import resized
 from pipeline.errors import UserError
 from pipeline.media import FPS, read_frames
 from pipeline.sharpness import sharpness
@@ -41,6 +44,11 @@ MEASURES = {
 }
 # Shares near zero and motion have no steady value to be a tenth of; they are drawn, not judged.
 JUDGED = ("sharpness", "brightness", "contrast", "red", "green", "blue", "identity")
+# A head that moves is less like its first frame too: these are drawn, not judged.
+TO_START = {
+    "ssim_to_start": "SSIM to the face that the video began with",
+    "identity_to_start": "cosine to the embedding of that face",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,7 @@ class Drift:
     Attributes:
         name: of the video.
         seconds: whole seconds measured.
-        values: per measure, its mean in every second, (seconds,).
+        values: per measure, those of `TO_START` among them, its mean in every second, (seconds,).
         ratios: per measure that is judged, value over that of the first two seconds, (seconds,).
         identity: why there is no identity cosine; empty where there is one.
     """
@@ -72,37 +80,48 @@ class Drift:
         return all(abs(value - 1) <= LIMIT for value in self.last.values())
 
 
-def measure(name: str, frames: Iterable[Frame], embed: Embed | str) -> Drift:
+def measure(
+    name: str, frames: Iterable[Frame], embed: Embed | str, start: Frame | None = None
+) -> Drift:
     """Measures a video, one frame in memory at a time.
 
     Args:
         name: of the video.
         frames: (S, S, 3) uint8 RGB aligned crops, 25 a second.
         embed: a face's embedding, or why there is none.
+        start: (H, H, 3) uint8 RGB, the aligned face that the video was made from; None takes the
+            video's first frame for it.
 
     Raises:
-        UserError: it is shorter than twice the reference.
+        UserError: it is shorter than twice the reference, or no square to compare a start with.
     """
     rows: list[list[float]] = []
     embeddings: list[tuple[int, NDArray[np.floating]]] = []
-    before: Frame | None = None
+    before = began = None
     for k, frame in enumerate(frames):
-        rows.append(_row(frame, before))
+        if began is None:
+            began = frame if start is None else _scaled(name, start, frame)
+        # The frame that is itself the start says nothing.
+        likeness = ssim(began, frame) if began is not frame else float("nan")
+        rows.append([*_row(frame, before), likeness])
         before = frame
         if not isinstance(embed, str) and k % _EMBED_EVERY == 0:
-            found = embed(frame)
+            found = _unit(embed(frame))
             if found is not None:
-                embeddings.append((k, found / np.linalg.norm(found)))
+                embeddings.append((k, found))
     seconds = len(rows) // FPS
     if seconds < 2 * REFERENCE_SECONDS:
         raise UserError(f"{name} is too short to drift: {2 * REFERENCE_SECONDS} seconds at least")
-    table = np.array(rows[: seconds * FPS]).reshape(seconds, FPS, len(MEASURES))
-    values = dict(zip(MEASURES, np.nanmean(table, axis=1).T.tolist(), strict=True))
-    reason = embed if isinstance(embed, str) else ""
-    if not reason:
-        likeness = _likeness(embeddings, seconds)
-        reason = "" if likeness else "no face found in some second"
-        values |= {"identity": likeness} if likeness else {}
+    names = [*MEASURES, "ssim_to_start"]
+    table = np.array(rows[: seconds * FPS]).reshape(seconds, FPS, len(names))
+    values = dict(zip(names, np.nanmean(table, axis=1).T.tolist(), strict=True))
+    if isinstance(embed, str):
+        reason = embed
+    else:
+        first = None if start is None or began is None else _unit(embed(began))
+        found_in = _identity(embeddings, seconds, first)
+        reason = "" if found_in else "no face found in some second"
+        values |= found_in
     ratios = {}
     for measured in JUDGED:
         if measured in values:
@@ -121,21 +140,52 @@ def _row(frame: Frame, before: Frame | None) -> list[float]:
     return [sharpness(frame), float(luma.mean()), float(luma.std()), *colours, extreme, change]
 
 
-def _likeness(
-    embeddings: Sequence[tuple[int, NDArray[np.floating]]], seconds: int
-) -> list[float] | None:
-    """Mean cosine to the first seconds' mean embedding in every second, or None."""
+def _scaled(name: str, start: Frame, frame: Frame) -> Frame:
+    """The start at the size of the video's frames."""
+    height, width = frame.shape[:2]
+    if height != width:
+        raise UserError(f"{name} is {width} x {height}, no aligned crops; leave the face out")
+    return resized(start, height)
+
+
+def _unit(embedding: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
+    return None if embedding is None else embedding / np.linalg.norm(embedding)
+
+
+def _identity(
+    embeddings: Sequence[tuple[int, NDArray[np.floating]]],
+    seconds: int,
+    start: NDArray[np.floating] | None,
+) -> dict[str, list[float]]:
+    """Mean cosines in every second, to the first seconds' mean embedding and to the start's.
+
+    Args:
+        embeddings: of frame k each, of unit length.
+        seconds: of the video.
+        start: the embedding of the face that it began with; None takes the first frame's.
+
+    Returns:
+        Nothing if some second shows no face; no cosine to the start if that shows none.
+    """
     parts = [[e for k, e in embeddings if k // FPS == second] for second in range(seconds)]
     if not all(parts):
-        return None
+        return {}
+
+    def cosines(to: NDArray[np.floating]) -> list[float]:
+        return [float(np.mean([e @ to for e in part])) for part in parts]
+
     first = np.mean([e for part in parts[:REFERENCE_SECONDS] for e in part], axis=0)
-    first = first / np.linalg.norm(first)
-    return [float(np.mean([e @ first for e in part])) for part in parts]
+    found = {"identity": cosines(first / np.linalg.norm(first))}
+    if start is None and embeddings[0][0] == 0:
+        start = embeddings[0][1]
+    return found if start is None else found | {"identity_to_start": cosines(start)}
 
 
-def measure_videos(videos: Sequence[Path], embed: Embed | str) -> list[Drift]:
-    """Measures videos one after the other."""
-    return [measure(path.stem, read_frames(path), embed) for path in videos]
+def measure_videos(
+    videos: Sequence[Path], embed: Embed | str, start: Frame | None = None
+) -> list[Drift]:
+    """Measures videos one after the other, see `measure`."""
+    return [measure(path.stem, read_frames(path), embed, start) for path in videos]
 
 
 def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
@@ -143,7 +193,11 @@ def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
     return {
         "protocol": f"means over seconds; ratios to the mean of the first {REFERENCE_SECONDS} "
         f"seconds; steady: the last two seconds within {LIMIT:.0%} of them",
-        "measures": {**MEASURES, "identity": "cosine to the mean embedding of the first seconds"},
+        "measures": {
+            **MEASURES,
+            "identity": "cosine to the mean embedding of the first seconds",
+            **TO_START,
+        },
         "videos": [
             {
                 "name": one.name,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.drift_curves import JUDGED, LIMIT, REFERENCE_SECONDS, describe
+from benchmarks.drift_curves import JUDGED, LIMIT, REFERENCE_SECONDS, TO_START, describe
 from pipeline.files import write_json, write_text
 from pipeline.page import html_page
 
@@ -31,14 +31,23 @@ def write(out: Path, drifts: Sequence[Drift]) -> list[Path]:
 
 
 def drawing(drifts: Sequence[Drift]) -> str:
-    """The ratios over time as one SVG, a panel a measure, a tenth on either side shaded."""
-    names = [name for name in JUDGED if any(name in one.ratios for one in drifts)]
+    """Curves over time as one SVG, a panel a measure.
+
+    Ratios have a tenth on either side shaded; likeness to the start is drawn as it is.
+    """
+    shown = [
+        *((name, [one.ratios.get(name) for one in drifts], LIMIT) for name in _judged(drifts)),
+        *(
+            (label, [one.values.get(name) for one in drifts], 0.0)
+            for name, label in _starts(drifts)
+        ),
+    ]
     columns = 2
-    rows = -(-len(names) // columns)
+    rows = -(-len(shown) // columns)
     width, height = columns * (_WIDTH + _GAP), rows * (_HEIGHT + _GAP) + 24 * len(drifts)
     panels = "".join(
-        _panel(name, drifts, k % columns * (_WIDTH + _GAP), k // columns * (_HEIGHT + _GAP))
-        for k, name in enumerate(names)
+        _panel(*panel, k % columns * (_WIDTH + _GAP), k // columns * (_HEIGHT + _GAP))
+        for k, panel in enumerate(shown)
     )
     key = "".join(
         f'<text x="{_LEFT}" y="{rows * (_HEIGHT + _GAP) + 24 * k + 14}" '
@@ -51,13 +60,33 @@ def drawing(drifts: Sequence[Drift]) -> str:
     )
 
 
-def _panel(name: str, drifts: Sequence[Drift], left: float, top: float) -> str:
-    """The curves of one measure."""
-    curves = [(k, one.ratios[name]) for k, one in enumerate(drifts) if name in one.ratios]
+def _judged(drifts: Sequence[Drift]) -> list[str]:
+    """The measures that some video is judged by."""
+    return [name for name in JUDGED if any(name in one.ratios for one in drifts)]
+
+
+def _starts(drifts: Sequence[Drift]) -> list[tuple[str, str]]:
+    """The measures against the start that some video has, and what they are called."""
+    return [
+        (name, name.replace("_", " ").replace("ssim", "SSIM"))
+        for name in TO_START
+        if any(name in one.values for one in drifts)
+    ]
+
+
+def _panel(
+    name: str,
+    by_video: Sequence[Sequence[float] | None],
+    limit: float,
+    left: float,
+    top: float,
+) -> str:
+    """The curves of one measure; `limit` on either side of 1 is shaded."""
+    curves = [(k, curve) for k, curve in enumerate(by_video) if curve is not None]
     most = max(len(curve) for _, curve in curves)
     every = np.concatenate([curve for _, curve in curves])
     low = min(1 - 2 * LIMIT, float(np.nanmin(every)))
-    high = max(1 + 2 * LIMIT, float(np.nanmax(every)))
+    high = max(1 + 2 * limit, float(np.nanmax(every)))
     inner = _WIDTH - _LEFT
 
     def y(value: float) -> float:
@@ -68,12 +97,12 @@ def _panel(name: str, drifts: Sequence[Drift], left: float, top: float) -> str:
         return " ".join(f"{a:.1f},{y(b):.1f}" for a, b in zip(x, curve, strict=True))
 
     band = (
-        f'<rect x="{left + _LEFT}" width="{inner}" y="{y(1 + LIMIT):.1f}" '
-        f'height="{y(1 - LIMIT) - y(1 + LIMIT):.1f}" fill="#8882"/>'
+        f'<rect x="{left + _LEFT}" width="{inner}" y="{y(1 + limit):.1f}" '
+        f'height="{y(1 - limit) - y(1 + limit):.1f}" fill="#8882"/>'
     )
     ticks = "".join(
         f'<text x="{left + _LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.2g}</text>'
-        for value in (low, 1.0, high)
+        for value in sorted({low, 1.0, high})
     )
     lines = "".join(
         f'<polyline points="{points(curve)}" fill="none" stroke-width="1.8" '
@@ -91,8 +120,8 @@ def _panel(name: str, drifts: Sequence[Drift], left: float, top: float) -> str:
 
 
 def _page_body(drifts: Sequence[Drift]) -> str:
-    """The drawing, and the last ratios as a table."""
-    names = [name for name in JUDGED if any(name in one.ratios for one in drifts)]
+    """The drawing, the last ratios as a table, and the likeness to the start as another."""
+    names = _judged(drifts)
     head = "".join(f"<th>{name}</th>" for name in ["video", "seconds", *names, "within a tenth"])
     rows = "".join(
         f"<tr><td>{escape(one.name)}</td><td>{one.seconds}</td>"
@@ -106,5 +135,23 @@ def _page_body(drifts: Sequence[Drift]) -> str:
         "<h1>Drift</h1><p>Each second against the mean of the first "
         f"{REFERENCE_SECONDS}; the band is a tenth on either side.</p>{drawing(drifts)}"
         f'<h2>Last two seconds</h2><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
-        f"{note}"
+        f"{note}{_start_table(drifts)}"
+    )
+
+
+def _start_table(drifts: Sequence[Drift]) -> str:
+    """Likeness to the start in the first second, halfway and in the last."""
+    rows = "".join(
+        f"<tr><td>{escape(one.name)}</td><td>{label}</td>"
+        + "".join(f"<td>{one.values[name][k]:.3f}</td>" for k in (0, one.seconds // 2, -1))
+        + "</tr>"
+        for one in drifts
+        for name, label in _starts(drifts)
+        if name in one.values
+    )
+    return (
+        "<h2>Against the start</h2><p>The start is the face that was given, or the video's first "
+        "frame. What is lost before the first seconds end shows here alone; a head that moves is "
+        'less like its start too.</p><div class="scroll"><table><tr><th>video</th><th></th>'
+        f"<th>first second</th><th>halfway</th><th>last second</th></tr>{rows}</table></div>"
     )

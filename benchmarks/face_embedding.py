@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder
+from model.talk import read_face
 from pipeline.errors import UserError
 from pipeline.landmarks import MediaPipeTracker
 from pipeline.weights import locate
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+
+_SIDE = 128  # of training crops, which the identity frames of smaller models are averages of
+
+
+def aligned_face(path: Path, weights_dir: Path | None) -> NDArray[np.uint8]:
+    """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows it to the model.
+
+    Raises:
+        UserError: unreadable, or no face in it.
+    """
+    tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
+    return read_face(path, tracker, _SIDE).crop
 
 
 def face_embedding(

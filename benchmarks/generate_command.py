@@ -39,12 +39,18 @@ def generate_command(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noise, and of driving clips.")] = 0,
     sampler: Annotated[
-        Literal["ddim", "dpm", "sde", "ancestral"],
-        typer.Option(help="Of ours: ancestral is the paper's, with --steps 200."),
-    ] = "ddim",
+        Literal["auto", "dpm", "ddim", "sde", "ancestral"],
+        typer.Option(help="Of ours: see dh-sample --help. ancestral is the paper's."),
+    ] = "auto",
     steps: Annotated[
-        int, typer.Option(min=1, max=1000, help="Of ours: network calls a frame.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="Of ours: network calls a frame.",
+            show_default="the sampler's: dpm 6, ddim and sde 10, ancestral 200",
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Of ours: clips drawn side by side.")] = 8,
     device: Annotated[
         Literal["auto", "cpu", "cuda", "mps"],
@@ -106,7 +112,7 @@ def generate_command(
         if checkpoint is None:
             raise UserError("--method ours draws with a model of ours; name it with --checkpoint")
         options = ProtocolOptions(
-            split, max_frames, clips, sampler, steps, seed, batch, device, precision
+            split, max_frames, clips, sampler, steps or 0, seed, batch, device, precision
         )
         written, failed = len(list(generate_clips(data, checkpoint, out, options))), 0
     else:

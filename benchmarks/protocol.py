@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from benchmarks.recipe import check_speech, claim, recipe
 from model.checkpoint import load_model, resolve
 from model.device import choose_device, choose_precision
-from model.generate import SampleConfig, generate
-from model.talk import SYNTHETIC
+from model.generate import SampleConfig, choose_sampler, generate
+from model.talk import tags
 from pipeline.errors import UserError
 from pipeline.media import Audio, write_video
 from pipeline.progress import progress
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from model.checkpoint import Info
     from model.device import Precision
     from model.network import TalkingHead
-    from model.samplers import SamplerName
+    from model.samplers import SamplerChoice
     from pipeline.progress import Step
 
 
@@ -43,8 +43,9 @@ class ProtocolOptions:
         split: of the data set.
         max_frames: the most frames drawn of a clip; 0 draws all. The paper's is 100.
         clips: only the first so many clips; None takes all.
-        sampler: see `model.samplers`.
-        steps: network calls a frame. The paper's is 200, with the sampler `ancestral`.
+        sampler: see `model.samplers`; `auto` see `model.generate.choose_sampler`.
+        steps: network calls a frame; 0 is the sampler's own number. The paper's is 200, with the
+            sampler `ancestral`.
         seed: of the noise; clip i of the split uses seed + i.
         batch: clips drawn side by side.
         device: `auto` takes CUDA, else MPS, else the CPU.
@@ -54,8 +55,8 @@ class ProtocolOptions:
     split: str = "test"
     max_frames: int = 100
     clips: int | None = None
-    sampler: SamplerName = "ddim"
-    steps: int = 10
+    sampler: SamplerChoice = "auto"
+    steps: int = 0
     seed: int = 0
     batch: int = 8
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -123,8 +124,9 @@ def generate_clips(
     path, device = resolve(checkpoint), choose_device(options.device)
     model, info = load_model(path, device)
     precision = choose_precision(options.precision, device)
-    config = SampleConfig(
-        sampler=options.sampler, steps=options.steps, seed=options.seed, precision=precision
+    config = choose_sampler(
+        SampleConfig(options.sampler, options.steps, seed=options.seed, precision=precision),
+        info.preset.diffusion.prediction,
     )
     shard_paths(data, options.split)  # an absent split is told before anything is written
     check_speech(data, info)
@@ -165,7 +167,7 @@ def _draw(
             if frame is not None:
                 video.append(frame)
                 step()
-    for clip, video in zip(batch, drawn, strict=True):
+    for place, (clip, video) in enumerate(zip(batch, drawn, strict=True)):
         path = out / f"{clip.key}.mp4"
-        write_video(path, video, audio=clip.audio, metadata=SYNTHETIC)
+        write_video(path, video, audio=clip.audio, metadata=tags(config, config.seed + place))
         yield path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -11,10 +12,15 @@ import torch
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from model.unet import UNetConfig
 
 Precision = Literal["auto", "bf16", "float32"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]
+# Work of a network's call below which another thread costs more in waiting than it saves: beside
+# other work on the machine, two threads on one 64 x 64 clip were seven times slower than one.
+_FLOPS_PER_THREAD = 2e9
 # From here on the convolutions gain more by channels-last on a CPU than the rest loses.
 _WIDE = 128
 
@@ -59,6 +65,23 @@ def choose_memory_format(
         wide = config.base_channels >= _WIDE
         name = "channels_last" if device.type == "cuda" or wide else "contiguous"
     return torch.channels_last if name == "channels_last" else torch.contiguous_format
+
+
+@contextmanager
+def few_threads(flops: float) -> Iterator[None]:
+    """Lets torch use as many threads as a network can keep busy, and no more than it would have.
+
+    Args:
+        flops: of a call of the network. In sampling, for all clips drawn side by side; in training
+            for one frame, since there a batch of 16 of 1.7 GFLOP each gained nothing by a second
+            thread either (benchmarks/speed/RESULTS.md, Training step).
+    """
+    most = torch.get_num_threads()
+    torch.set_num_threads(min(most, max(1, int(flops / _FLOPS_PER_THREAD))))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(most)
 
 
 def memory_used() -> str:

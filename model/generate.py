@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,24 +11,31 @@ import torch
 
 from model.data import as_tensor, grey, to_pixels, to_unit
 from model.denoiser import Denoiser, WholeDenoiser, call_flops
+from model.device import few_threads
 from model.diffusion import Schedule, cosine_schedule, respace
-from model.samplers import SAMPLERS, SamplerName
+from model.noise import FrameNoise
+from model.samplers import SAMPLERS, SamplerChoice, SamplerName
 from model.unet import UNet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from model.denoiser import Stepper
-    from model.diffusion import Spacing
+    from model.diffusion import Prediction, Spacing
     from model.network import TalkingHead
     from model.presets import Preset
 
-# Work of a call below which another thread costs more in waiting than it saves: beside other work
-# on the machine, two threads on one 64 x 64 clip were seven times slower than one.
-_FLOPS_PER_THREAD = 2e9
+
+# Network calls a frame unless told otherwise: the paper's number, and for the others the fewest
+# that measured as good; and where they begin if they begin at the previous frame
+# (benchmarks/speed/RESULTS.md, Samplers).
+_CALLS: dict[str, int] = {"ancestral": 200, "ddim": 10, "dpm": 6, "sde": 10}
+_START_STEP: dict[str, int] = {"ancestral": 600, "ddim": 600, "dpm": 600, "sde": 800}
+# Of the samplers whose noise is all in where they begin: against flicker, see the same tables.
+_CORRELATION: dict[str, float] = {"ddim": 0.8, "dpm": 0.8}
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class SampleConfig:
     """How frames are drawn.
 
     Attributes:
-        sampler: see `model.samplers`.
-        steps: network calls a frame.
+        sampler: see `model.samplers`; `auto` see `choose_sampler`.
+        steps: network calls a frame; 0 is the sampler's own number, see `choose_sampler`.
         spacing: of the steps, see `model.diffusion.respace`; `auto` is `uniform` for the ancestral
             sampler (the paper) and `quadratic` for the others.
         seed: of the noise; clip i of a batch uses seed + i.
@@ -47,19 +53,61 @@ class SampleConfig:
         reanchor: the older motion frame is replaced by the identity frame every so many frames,
             against the slow drift of long videos; the authors' value is 15, 0 is never.
         start: `noise`, the paper's; `previous`: the frame before, made noisy as far as
-            `start_step`, so that the steps there are go to what changes from frame to frame.
-        start_step: of the full diffusion, where a frame begins if it begins at the previous one.
+            `start_step`, so that the steps there are go to what changes from frame to frame; `auto`
+            see `choose_sampler`.
+        start_step: of the full diffusion, where a frame begins if it begins at the previous one; 0
+            is the sampler's own.
+        noise_correlation: of a frame's noise with that of the frame before, see `model.noise`; None
+            is the sampler's own.
     """
 
-    sampler: SamplerName = "ddim"
-    steps: int = 10
+    sampler: SamplerChoice = "auto"
+    steps: int = 0
     spacing: Literal["auto", "uniform", "quadratic"] = "auto"
     seed: int = 0
     precision: str = "float32"
     compiled: bool = False
     reanchor: int = 0
-    start: Literal["noise", "previous"] = "noise"
-    start_step: int = 600
+    start: Literal["auto", "noise", "previous"] = "auto"
+    start_step: int = 0
+    noise_correlation: float | None = None
+
+
+def choose_sampler(config: SampleConfig, prediction: Prediction) -> SampleConfig:
+    """The config with all that is `auto` chosen: what is walked, and what is to be recorded.
+
+    The sampler `auto` is the cheapest setting within noise of 200 ancestral steps: for networks
+    that predict v `dpm` in 6 calls, for those that predict ε, such as the authors', `sde` in 10
+    from the frame before. With another number of steps it is the same sampler in so many. The
+    tables, and on what they were measured, are in benchmarks/speed/RESULTS.md, Samplers.
+
+    Args:
+        config: what is wanted.
+        prediction: of the network.
+    """
+    sampler: SamplerName
+    if config.sampler == "auto":
+        sampler = "sde" if prediction == "epsilon" else "dpm"
+    else:
+        sampler = config.sampler
+    start = config.start
+    if start == "auto":
+        # Where ε is predicted, x0 at the first steps is a division by next to nothing. Many small
+        # steps get over it; of few, the first leaves noise that the next take for a picture.
+        few = prediction == "epsilon" and sampler != "ancestral"
+        start = "previous" if few else "noise"
+    correlation = config.noise_correlation
+    if correlation is None:
+        # The frame before carries its own grain along already.
+        correlation = _CORRELATION.get(sampler, 0.0) if start == "noise" else 0.0
+    return replace(
+        config,
+        sampler=sampler,
+        steps=config.steps or _CALLS[sampler],
+        start=start,
+        start_step=(config.start_step or _START_STEP[sampler]) if start == "previous" else 0,
+        noise_correlation=correlation,
+    )
 
 
 def generate(
@@ -86,7 +134,7 @@ def generate(
 
 def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> Stepper:
     """The model bound to the steps that the sampler walks; good for any number of videos."""
-    schedule = walked(preset.diffusion.steps, config)
+    schedule = walked(preset.diffusion.steps, choose_sampler(config, preset.diffusion.prediction))
     network: nn.Module = model.unet
     if not isinstance(network, UNet):
         return WholeDenoiser(model, schedule)
@@ -121,9 +169,10 @@ def draw(
     Raises:
         ValueError: a clip has not one row of speech.
     """
+    config = choose_sampler(config, preset.diffusion.prediction)
     frames = _drawn(denoiser, preset, identities, speech, config, seeds)
     while True:
-        with _threads(len(identities) * call_flops(preset.unet)):
+        with few_threads(len(identities) * call_flops(preset.unet)):
             made = next(frames, None)
         if made is None:
             return
@@ -144,14 +193,14 @@ def _drawn(
     identity = to_unit(faces.to(denoiser.device))
     known = denoiser.identify(identity)
     seeds = seeds or range(config.seed, config.seed + len(identities))
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    noise = FrameNoise(seeds, identity, config.noise_correlation or 0.0)
     motion = [identity] * unet.motion_frames
     for k, (sound, there) in enumerate(_heard(denoiser, speech, unet.speech_context)):
         if config.reanchor and k and k % config.reanchor == 0:
             motion[0] = identity
         before = torch.cat([grey(m) if unet.motion_channels == 1 else m for m in motion], dim=1)
         prepared = denoiser.prepare(known, before, sound)
-        frame = _walk(denoiser, preset, prepared, motion[-1], generators, config)
+        frame = _walk(denoiser, preset, prepared, motion[-1], noise.next_frame(), config)
         # The next frame sees what a viewer sees: eight bits, as the training frames had.
         pixels = to_pixels(frame)
         motion = [*motion[1:], to_unit(pixels)]
@@ -163,7 +212,7 @@ def _drawn(
 
 
 def walked(steps: int, config: SampleConfig) -> Schedule:
-    """The steps that the sampler walks."""
+    """The steps that the sampler walks, one that is chosen."""
     automatic: Spacing = "uniform" if config.sampler == "ancestral" else "quadratic"
     spacing = automatic if config.spacing == "auto" else config.spacing
     full = cosine_schedule(steps)
@@ -177,15 +226,11 @@ def _walk(
     preset: Preset,
     prepared: Any,
     previous: Tensor,
-    generators: list[torch.Generator],
+    noise: Callable[[], Tensor],
     config: SampleConfig,
 ) -> Tensor:
     """One frame of every clip: (B, 3, S, S) in [-1, 1]."""
-    shape, schedule = previous.shape[1:], denoiser.schedule
-
-    def noise() -> Tensor:
-        drawn = [torch.randn(shape, generator=generator) for generator in generators]
-        return torch.stack(drawn).to(denoiser.device)
+    schedule = denoiser.schedule
 
     def denoise(x: Tensor, index: int) -> Tensor:
         return denoiser.step(x, index, prepared)
@@ -228,14 +273,3 @@ def _rows(
         yield np.stack(last), [row is not None for row in read]
         read = [next(rows, None) for rows in iterators]
         last = [old if new is None else new for old, new in zip(last, read, strict=True)]
-
-
-@contextmanager
-def _threads(flops: float) -> Iterator[None]:
-    """Lets torch use as many threads as calls of that size can keep busy, and no more."""
-    most = torch.get_num_threads()
-    torch.set_num_threads(min(most, max(1, int(flops / _FLOPS_PER_THREAD))))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(most)

@@ -35,10 +35,22 @@ _CheckpointOption = Annotated[
     ),
 ]
 _SamplerOption = Annotated[
-    Literal["ddim", "dpm", "sde", "ancestral"],
-    typer.Option(help="ancestral is the paper's, with --steps 200."),
+    Literal["auto", "dpm", "ddim", "sde", "ancestral"],
+    typer.Option(
+        help="auto is the cheapest that measured as good as 200 ancestral steps: dpm in 6 calls a "
+        "frame; for checkpoints that predict the noise, as the authors' do, sde in 10 from the "
+        "frame before (benchmarks/speed/RESULTS.md, Samplers). ancestral is the paper's."
+    ),
 ]
-_StepsOption = Annotated[int, typer.Option(min=1, max=1000, help="Network calls a frame.")]
+_StepsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=1000,
+        help="Network calls a frame.",
+        show_default="the sampler's: dpm 6, ddim and sde 10, ancestral 200",
+    ),
+]
 _WeightsOption = Annotated[Path | None, typer.Option(help="Your folder of pretrained files.")]
 _CompileOption = Annotated[
     bool, typer.Option("--compile", help="Fuse the network: minutes at first, faster then.")
@@ -82,12 +94,25 @@ def sample_command(
     preview: Annotated[
         bool, typer.Option("--preview", help="Twelve of the frames as NAME.preview.png.")
     ] = False,
-    sampler: _SamplerOption = "ddim",
-    steps: _StepsOption = 10,
+    sampler: _SamplerOption = "auto",
+    steps: _StepsOption = None,
     start: Annotated[
-        Literal["noise", "previous"],
-        typer.Option(help="previous: each frame begins at the one before, made noisy."),
-    ] = "noise",
+        Literal["auto", "noise", "previous"],
+        typer.Option(
+            help="previous: each frame begins at the one before, made noisy. auto does so for "
+            "checkpoints that predict the noise, but with the sampler ancestral."
+        ),
+    ] = "auto",
+    noise_correlation: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Of a frame's noise with that of the frame before: more is less flicker, 1 "
+            "freezes the head.",
+            show_default="0.8 of dpm and ddim that start at noise, else 0",
+        ),
+    ] = None,
     reanchor: Annotated[
         int,
         typer.Option(
@@ -130,7 +155,12 @@ def sample_command(
     if not jobs:
         return
     config = SampleConfig(
-        sampler=sampler, steps=steps, compiled=compiled, reanchor=reanchor, start=start
+        sampler=sampler,
+        steps=steps or 0,
+        compiled=compiled,
+        reanchor=reanchor,
+        start=start,
+        noise_correlation=noise_correlation,
     )
     run = SampleRun(
         resolve(checkpoint),
@@ -251,8 +281,8 @@ def serve_command(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 50,
     max_seconds: Annotated[int, typer.Option(min=1, help="Longest recording.")] = 120,
-    sampler: _SamplerOption = "ddim",
-    steps: _StepsOption = 10,
+    sampler: _SamplerOption = "auto",
+    steps: _StepsOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     compiled: _CompileOption = False,
@@ -267,7 +297,7 @@ def serve_command(
 
     run = SampleRun(
         resolve(checkpoint),
-        SampleConfig(sampler=sampler, steps=steps, compiled=compiled),
+        SampleConfig(sampler=sampler, steps=steps or 0, compiled=compiled),
         Look(),
         device=device,
         precision=precision,

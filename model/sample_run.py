@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from model.checkpoint import is_released, load_model, read_info
 from model.device import choose_device, choose_precision
-from model.generate import make_denoiser
+from model.generate import choose_sampler, make_denoiser
 from model.talk import features_of, make_ready, talk
 from pipeline.cluster import ray_session
 from pipeline.errors import UserError
@@ -35,7 +35,8 @@ class SampleRun:
 
     Attributes:
         checkpoint: the .safetensors file, or one of the authors'.
-        config: how frames are drawn; its precision is replaced by what `precision` chooses.
+        config: how frames are drawn; its precision is replaced by what `precision` chooses, its
+            sampler by what `auto` is.
         look: what is written besides or around the frames.
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto`, `bf16` or `float32`.
@@ -59,7 +60,7 @@ class Loaded:
     """A run with its networks in memory.
 
     Attributes:
-        run: the run, its precision chosen.
+        run: the run, its precision and sampler chosen.
         info: of the checkpoint.
         denoiser: see `model.generate.make_denoiser`.
         tracker: finds faces.
@@ -82,6 +83,7 @@ def load(run: SampleRun) -> Loaded:
     device = choose_device(run.device)
     model, info = load_model(run.checkpoint, device)
     config = replace(run.config, precision=choose_precision(run.precision, device))
+    config = choose_sampler(config, info.preset.diffusion.prediction)
     featurise = features_of(info.speech, run.weights_dir)
     tracker = MediaPipeTracker(locate("face_landmarker.task", run.weights_dir))
     denoiser = make_denoiser(model, info.preset, config)

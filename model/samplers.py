@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from model.diffusion import Prediction, Schedule
 
 SamplerName = Literal["ancestral", "ddim", "dpm", "sde"]
+SamplerChoice = Literal["auto", "ancestral", "ddim", "dpm", "sde"]
 
 
 class Sampler(Protocol):
@@ -141,7 +142,7 @@ def _extrapolated(
     return x0 + (x0 - previous) * min(step / (2 * last), 0.5)
 
 
-SAMPLERS: dict[SamplerName, Sampler] = {
+SAMPLERS: dict[str, Sampler] = {
     "ancestral": ancestral,
     "ddim": ddim,
     "dpm": dpm,

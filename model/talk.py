@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from model.generate import draw
+from model.generate import choose_sampler, draw
 from model.output import Look, open_talk
 from pipeline.alignment import crop, transforms
 from pipeline.errors import UserError
@@ -53,6 +53,23 @@ SYNTHETIC = {
 _AAC_RATES = frozenset(
     [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
 )
+
+
+def tags(config: SampleConfig, seed: int) -> dict[str, str]:
+    """The metadata of a video: that it is synthetic, and how it was drawn.
+
+    Args:
+        config: with a chosen sampler, see `model.generate.choose_sampler`.
+        seed: of its noise.
+    """
+    drawn = {
+        "sampler": config.sampler,
+        "sampler_steps": str(config.steps),
+        "sampler_start": config.start,
+        "noise_correlation": f"{config.noise_correlation or 0:g}",
+        "seed": str(seed),
+    }
+    return SYNTHETIC | drawn
 
 
 @dataclass(frozen=True)
@@ -214,11 +231,13 @@ def talk(
         UserError: a real clip to compare with cannot be used.
     """
     faces, speech = [one.face.crop for one in ready], [one.speech for one in ready]
-    size = preset.unet.image_size
+    config = choose_sampler(config, preset.diffusion.prediction)
+    seeds = seeds or range(config.seed, config.seed + len(ready))
+    size, look = preset.unet.image_size, look or Look()
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(open_talk(one, look or Look(), size, SYNTHETIC, tracker))
-            for one in ready
+            stack.enter_context(open_talk(one, look, size, tags(config, seed), tracker))
+            for one, seed in zip(ready, seeds, strict=True)
         ]
         for frames in draw(denoiser, preset, faces, speech, config, seeds):
             made = 0

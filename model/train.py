@@ -11,7 +11,8 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from model.checkpoint import Info, latest, read_info, rotate, save
-from model.device import choose_device, choose_precision
+from model.denoiser import call_flops
+from model.device import choose_device, choose_precision, few_threads
 from model.network import SpeechFormat
 from model.objective import Objective, Parts
 from model.preview import draw_strip
@@ -93,7 +94,8 @@ def train(
         _introduce(options, state, f"{device}, {precision}", report)
         for line in told:
             report(line)
-    with closing(loader), stop or _stop_signals() as stopped:
+    threads = few_threads(call_flops(options.preset.unet))
+    with closing(loader), stop or _stop_signals() as stopped, threads:
         while state.step < recipe.steps and not team.any(stopped()):
             with log.waiting():
                 batch = next(loader)

@@ -97,16 +97,16 @@ def mfcc_windows(samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]
     # 0 lies below the noise of the last bit.
     cepstra[:, 0] = np.maximum(cepstra[:, 0], 0)
     first = np.arange(frames)[:, None] * _STEPS_PER_FRAME
-    return cepstra[first + np.arange(STEPS)].reshape(frames, MFCC_DIM).astype(np.float32)
+    return cepstra.astype(np.float32)[first + np.arange(STEPS)].reshape(frames, MFCC_DIM)
 
 
 def _cepstra(sound: NDArray[np.int16]) -> NDArray[np.float64]:
     """(N, 13) MFCC of a recording, in blocks: all at once they take gigabytes an hour."""
-    emphasised = preemphasis(sound.astype(np.float64), _EMPHASIS)
     parts = []
     for begin in range(0, len(sound) - _LENGTH + 1, _BLOCK * _STEP):
-        block = emphasised[begin : begin + (_BLOCK - 1) * _STEP + _LENGTH]
-        parts.append(mfcc(block, SAMPLE_RATE, preemph=0))
+        before = min(begin, 1)  # the sample that the block's first is emphasised against
+        block = sound[begin - before : begin + (_BLOCK - 1) * _STEP + _LENGTH].astype(np.float64)
+        parts.append(mfcc(preemphasis(block, _EMPHASIS)[before:], SAMPLE_RATE, preemph=0))
     return np.concatenate(parts)
 
 

@@ -27,7 +27,7 @@ from benchmarks.speed.report import header, markdown
 from model.checkpoint import load_model, read_info, resolve
 from model.data import resized
 from model.device import choose_device, choose_precision
-from model.generate import SampleConfig, generate
+from model.generate import SampleConfig, choose_sampler, generate
 from pipeline.files import write_json
 from pipeline.landmarks import MediaPipeTracker
 from pipeline.media import write_image
@@ -206,8 +206,8 @@ def main(
     *,
     out: Annotated[Path, typer.Option(help="Folder for numbers, curves and frames.")],
     clips: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
-    sampler: str = "ddim",
-    steps: int = 10,
+    sampler: str = "auto",
+    steps: Annotated[int, typer.Option(min=0, help="Calls a frame; 0: the sampler's own.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Videos drawn side by side.")] = 19,
     seed: int = 0,
 ) -> None:
@@ -215,12 +215,13 @@ def main(
     path = resolve(checkpoint)
     device = choose_device("auto")
     model, info = load_model(path, device)
-    config = SampleConfig(
+    wanted = SampleConfig(
         sampler=sampler,  # type: ignore[arg-type]
         steps=steps,
         seed=seed,
         precision=choose_precision("auto", device),
     )
+    config = choose_sampler(wanted, info.preset.diffusion.prediction)
     samples = list(islice(read_samples(data, "test"), clips))
     begin = time.perf_counter()
     drawn = draw(model, info, samples, config, batch)
@@ -231,8 +232,8 @@ def main(
     frames = 2 * sum(len(clip.own) for clip in drawn)
     print(
         f"{path.name}, step {read_info(path).step}, {info.preset.unet.image_size} px, {len(rows)} "
-        f"test clips; {sampler}, {steps} calls a frame, {seconds / frames:.3f} s a frame on "
-        f"{torch.get_num_threads()} threads\n"
+        f"test clips; {config.sampler}, {config.steps} calls a frame, {seconds / frames:.3f} s a "
+        f"frame on {torch.get_num_threads()} threads\n"
     )
     print(markdown(["mean over clips", "value", "wanted"], summary(rows)))
     write_json(out / "talk.json", {"options": vars(config), "clips": rows})

@@ -11,6 +11,7 @@ the 95 % bootstrap interval over clips. It prints Markdown and writes the number
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from benchmarks.speed.sampler_measures import (
 from model.checkpoint import load_model, resolve
 from model.data import as_tensor
 from model.device import choose_device, choose_precision
-from model.generate import SampleConfig, draw, make_denoiser
+from model.generate import SampleConfig, choose_sampler, draw, make_denoiser
 from pipeline.errors import UserError
 from pipeline.files import write_json
 from pipeline.landmarks import MediaPipeTracker
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 SETTINGS = (
     "ancestral:200,ancestral:100,ancestral:50,ancestral:20,"
     "ddim:4,ddim:6,ddim:10,ddim:20,dpm:4,dpm:6,dpm:10,dpm:20,sde:6,sde:10,sde:20,"
-    "ddim:4:previous,ddim:6:previous,dpm:6:previous"
+    "dpm:6:noise_correlation=0,dpm:6:noise_correlation=0.9,"
+    "ddim:4:start=previous,ddim:6:start=previous,dpm:6:start=previous"
 )
 
 
@@ -74,7 +76,7 @@ class Result:
 
 
 def parse(settings: str, precision: str) -> list[SampleConfig]:
-    """Settings SAMPLER:STEPS[:previous], with commas.
+    """Settings SAMPLER:STEPS[:FIELD=VALUE…], with commas; the fields are those of `SampleConfig`.
 
     Raises:
         UserError: one is none.
@@ -83,12 +85,20 @@ def parse(settings: str, precision: str) -> list[SampleConfig]:
     for setting in settings.split(","):
         try:
             sampler, steps, *rest = setting.split(":")
-            start = rest[0] if rest else "noise"
-            config = SampleConfig(sampler, int(steps), start=start)  # type: ignore[arg-type]
-        except ValueError as error:
+            changes = {field: _parsed(value) for field, value in (one.split("=") for one in rest)}
+            config = SampleConfig(sampler, int(steps), precision=precision)  # type: ignore[arg-type]
+            configs.append(replace(config, **changes))
+        except (ValueError, TypeError) as error:
             raise UserError(f"{setting!r} is no setting; write SAMPLER:STEPS") from error
-        configs.append(replace(config, precision=precision))
     return configs
+
+
+def _parsed(value: str) -> Any:
+    """A number where it is one."""
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def read_clips(data: Path, info: Info, split: str, count: int, frames: int) -> list[Clip]:
@@ -129,9 +139,23 @@ def row(result: Result, reference: Result) -> list[str]:
         mark = " ↓" if worse(values, reference.values[name], name) else ""
         cells.append(f"{values.mean():.3f}{mark}")
     config = result.config
-    label = config.sampler + (" from the frame before" if config.start == "previous" else "")
+    label = " ".join([config.sampler, *changed(config)])
     features = "n/a" if result.features is None else f"{result.features:.2f}"
     return [label, str(config.steps), *cells, features, f"{result.seconds:.3f}"]
+
+
+def changed(config: SampleConfig) -> list[str]:
+    """What a setting has besides sampler, steps and precision: not fresh noise for each frame."""
+    plain = SampleConfig(
+        config.sampler,
+        config.steps,
+        precision=config.precision,
+        start="noise",
+        noise_correlation=0.0,
+    )
+    return [
+        f"{name}={value}" for name, value in vars(config).items() if value != getattr(plain, name)
+    ]
 
 
 def cheapest(results: list[Result]) -> Result:
@@ -149,7 +173,7 @@ def main(
     data: Annotated[Path, typer.Option(help="A data set made by dh-prep.")],
     out: Annotated[Path, typer.Option(help="The numbers as JSON.")] = Path("samplers.json"),
     settings: Annotated[
-        str, typer.Option(help="SAMPLER:STEPS[:previous], with commas.")
+        str, typer.Option(help="SAMPLER:STEPS[:FIELD=VALUE…], with commas.")
     ] = SETTINGS,
     split: str = "test",
     clips: Annotated[int, typer.Option(min=2)] = 8,
@@ -159,8 +183,9 @@ def main(
 ) -> None:
     """Prints the table sampler x steps, and the cheapest setting within noise of the first."""
     chosen = choose_device(device)  # type: ignore[arg-type]
-    configs = parse(settings, choose_precision("auto", chosen))
+    wanted = parse(settings, choose_precision("auto", chosen))
     model, info = load_model(resolve(checkpoint), chosen)
+    configs = [choose_sampler(one, info.preset.diffusion.prediction) for one in wanted]
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
     features = inception_features(weights_dir)
     real = read_clips(data, info, split, clips, frames)
@@ -190,8 +215,8 @@ def report(results: list[Result], info: Info, out: Path) -> None:
     print("of the real clips'; ↓: surely worse than the first row, 95 % over clips\n")
     headings = ["sampler", "steps", *MEASURES, "FID", "seconds a frame"]
     print(markdown(headings, [row(one, results[0]) for one in results]))
-    print(f"\ncheapest within noise: {best.config.sampler} in {best.config.steps} steps, "
-          f"starting from {best.config.start}")  # fmt: skip
+    chosen = " ".join([best.config.sampler, f"in {best.config.steps} steps", *changed(best.config)])
+    print(f"\ncheapest within noise: {chosen}")
     write_json(out, [described(one) for one in results])
     print(f"wrote {out}")
 
@@ -203,6 +228,7 @@ def described(result: Result) -> dict[str, Any]:
         "sampler": config.sampler,
         "steps": config.steps,
         "start": config.start,
+        "changed": changed(config),
         "seconds_a_frame": result.seconds,
         "fid": result.features,
         "clips": {name: values.tolist() for name, values in result.values.items()},

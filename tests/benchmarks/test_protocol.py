@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from copy import deepcopy
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -32,7 +33,9 @@ from pipeline.shards import read_samples
 
 CLIPS = ("lrs3_ooAIIeo4AJQ_00003", "lrs3_O0JDDyqtSVY_00002")
 FRAMES = 6
-OPTIONS = ProtocolOptions(max_frames=FRAMES, steps=2, device="cpu", precision="float32")
+OPTIONS = ProtocolOptions(
+    max_frames=FRAMES, sampler="ddim", steps=2, device="cpu", precision="float32"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -125,6 +128,9 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
         "sampler": "ddim",
         "steps": 2,
         "spacing": "auto",
+        "start": "previous",  # it predicts the noise
+        "start_step": 600,
+        "noise_correlation": 0.0,
         "seed": 0,
         "precision": "float32",
         "data": str(data),
@@ -132,6 +138,19 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
         "split": "test",
         "max_frames": FRAMES,
     }
+
+
+def test_the_recipe_and_the_videos_say_what_auto_was(data, checkpoint, tmp_path):
+    options = ProtocolOptions(max_frames=1, clips=1, seed=5, device="cpu", precision="float32")
+    (path,) = generate_clips(data, checkpoint, tmp_path / "out", options)
+    recipe = read_json(tmp_path / "out" / "generate.json")
+    drawn = [recipe[name] for name in ("sampler", "steps", "start", "start_step")]
+    assert drawn == ["sde", 10, "previous", 800]  # it predicts the noise
+    with av.open(str(path)) as container:
+        told = [container.metadata[name] for name in ("sampler", "sampler_steps", "seed")]
+        assert told == ["sde", "10", "5"]
+    named = replace(options, sampler="sde", steps=10)  # the same recipe by its name
+    assert list(generate_clips(data, checkpoint, tmp_path / "out", named)) == []
 
 
 def difference(one, other, key):
@@ -159,6 +178,7 @@ def test_a_video_is_the_same_whatever_is_drawn_beside_it(data, checkpoint, made,
         out = tmp_path / f"{batch}-{clips}"
         options = ProtocolOptions(
             max_frames=FRAMES,
+            sampler="ddim",
             steps=2,
             device="cpu",
             precision="float32",
@@ -185,7 +205,7 @@ def test_an_interrupted_run_leaves_whole_videos_and_carries_on(data, checkpoint,
 
 def test_another_recipe_and_other_files_are_refused(data, checkpoint, videos, tmp_path):
     before = state(videos)
-    other = ProtocolOptions(max_frames=FRAMES, steps=3, device="cpu", precision="float32")
+    other = replace(OPTIONS, steps=3)
     with pytest.raises(UserError, match=r"another recipe \(steps 2 is now 3\); use another --out"):
         list(generate_clips(data, checkpoint, videos, other))
     moved = shutil.copytree(checkpoint.parent, tmp_path / "moved") / checkpoint.name

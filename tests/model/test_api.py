@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import wave
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from skimage import data
 
 from model.api import generate, load_checkpoint
 from model.checkpoint import Info, TrainingState, save
-from model.generate import SampleConfig
+from model.generate import SampleConfig, choose_sampler
 from model.network import TalkingHead
 from pipeline.errors import UserError
 from pipeline.media import write_image
@@ -62,6 +63,16 @@ def test_files_and_arrays_give_the_same_frames_one_by_one(run: Path, tmp_path: P
     for one, other in zip(of_files, of_arrays, strict=True):
         assert np.array_equal(one, other)
     assert not np.array_equal(next(generate(face, sound, loaded, seed=4)), first)
+
+
+def test_without_a_config_the_sampler_is_chosen_when_the_checkpoint_is_loaded(
+    run: Path, small: Preset
+):
+    found = load_checkpoint(run).run.config
+    assert found.sampler != "auto"
+    assert replace(found, precision="float32") == choose_sampler(
+        SampleConfig(), small.diffusion.prediction
+    )
 
 
 def test_what_cannot_be_used_is_told(run: Path):

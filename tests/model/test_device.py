@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.device import choose_device, choose_precision, memory_used
+from model.device import choose_device, choose_precision, few_threads, memory_used
 from pipeline.errors import UserError
 
 CPU = torch.device("cpu")
@@ -63,3 +63,19 @@ def test_memory_is_said_in_gib():
     assert unit == "GiB"
     assert float(number) >= 0.2
     del held
+
+
+def test_a_network_gets_as_many_threads_as_it_keeps_busy_and_the_machine_allows():
+    before = torch.get_num_threads()
+    try:
+        for most, flops, expected in ((4, 1.7e9, 1), (4, 5e9, 2), (4, 1e12, 4), (1, 1e12, 1)):
+            torch.set_num_threads(most)
+            with few_threads(flops):
+                assert torch.get_num_threads() == expected
+            assert torch.get_num_threads() == most
+        torch.set_num_threads(3)
+        with pytest.raises(KeyError), few_threads(1):
+            raise KeyError
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -14,7 +14,7 @@ from torch import Tensor
 from model.data import grey, to_unit
 from model.denoiser import Denoiser
 from model.diffusion import Schedule, cosine_schedule, respace
-from model.generate import SampleConfig, generate, walked
+from model.generate import SampleConfig, choose_sampler, generate, walked
 from model.generate import draw as draw_frames
 from model.network import TalkingHead
 from model.samplers import SamplerName
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from model.denoiser import Prepared
     from model.presets import Preset
 
-ONE_STEP = SampleConfig("ddim", steps=1)
+ONE_STEP = SampleConfig("ddim", steps=1, noise_correlation=0)
 FEATURES = 234
 
 
@@ -206,6 +206,43 @@ def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
     assert walked(1000, config).steps.tolist() == steps[::-1]
 
 
+@pytest.mark.parametrize(
+    ("prediction", "wanted", "chosen"),
+    [
+        ("v", SampleConfig(), ("dpm", 6, "noise", 0, 0.8)),
+        ("v", SampleConfig(steps=9), ("dpm", 9, "noise", 0, 0.8)),
+        ("v", SampleConfig("ddim"), ("ddim", 10, "noise", 0, 0.8)),
+        ("v", SampleConfig("ddim", noise_correlation=0), ("ddim", 10, "noise", 0, 0)),
+        ("v", SampleConfig("sde"), ("sde", 10, "noise", 0, 0)),
+        ("v", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
+        ("v", SampleConfig(start="previous"), ("dpm", 6, "previous", 600, 0)),
+        ("epsilon", SampleConfig(), ("sde", 10, "previous", 800, 0)),
+        ("epsilon", SampleConfig(steps=4), ("sde", 4, "previous", 800, 0)),
+        ("epsilon", SampleConfig("dpm"), ("dpm", 6, "previous", 600, 0)),
+        ("epsilon", SampleConfig("dpm", start="noise"), ("dpm", 6, "noise", 0, 0.8)),
+        ("epsilon", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
+        ("epsilon", SampleConfig("sde", start_step=700), ("sde", 10, "previous", 700, 0)),
+    ],
+)
+def test_what_auto_is(prediction, wanted: SampleConfig, chosen: tuple[str, int, str, int, float]):
+    found = choose_sampler(wanted, prediction)
+    names = ("sampler", "steps", "start", "start_step", "noise_correlation")
+    assert tuple(getattr(found, name) for name in names) == chosen
+    assert choose_sampler(found, prediction) == found
+    assert replace(found, **{name: getattr(wanted, name) for name in names}) == wanted
+    walked(1000, found)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "same"),
+    [("v", SampleConfig("dpm", 6)), ("epsilon", SampleConfig("sde", 10, start="previous"))],
+)
+def test_auto_draws_what_it_stands_for(small: Preset, model: TalkingHead, prediction, same):
+    preset = replace(small, diffusion=replace(small.diffusion, prediction=prediction))
+    found = draw(model, preset, [3], SampleConfig())
+    assert np.array_equal(found, draw(model, preset, [3], same))
+
+
 # --- noise ----------------------------------------------------------------------------------------
 
 
@@ -220,6 +257,34 @@ def test_clip_i_has_the_noise_of_seed_plus_i_alone_or_in_a_batch(small: Preset):
     stacked = torch.stack(together.noise)
     assert float(stacked.mean()) == pytest.approx(0, abs=0.03)
     assert float(stacked.std()) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("name", ["dpm", "sde"])
+def test_the_noise_of_a_frame_is_correlated_with_that_of_the_frame_before(
+    small: Preset, model: TalkingHead, name: SamplerName
+):
+    """Frames change less, and at 0 they are those of independent noise."""
+    videos = {
+        rho: draw(model, small, [6], SampleConfig(name, 3, start="noise", noise_correlation=rho))
+        for rho in (0.0, 0.9)
+    }
+    change = {
+        rho: float(np.abs(np.diff(np.array(video[0], int), axis=0)).mean())
+        for rho, video in videos.items()
+    }
+    assert change[0.9] < 0.6 * change[0.0]
+    assert np.array_equal(videos[0.0][0][0], videos[0.9][0][0])  # nothing came before the first
+
+
+def test_where_a_frame_begins_is_the_correlated_noise(small: Preset):
+    recorder = Recorder()
+    config = replace(ONE_STEP, noise_correlation=0.8, seed=3)
+    list(draw_frames(recorder, small, faces(2), [speech(4)] * 2, config))
+    generator, expected = torch.Generator().manual_seed(4), None
+    for found in recorder.noise:
+        fresh = torch.randn(3, 32, 32, generator=generator)
+        expected = fresh if expected is None else 0.8 * expected + 0.6 * fresh
+        torch.testing.assert_close(found[1], expected)
 
 
 @pytest.mark.parametrize("name", get_args(SamplerName))

@@ -112,7 +112,7 @@ def test_several_processes_make_videos_with_their_checkpoint(folder: Path, tmp_p
 
 def test_from_the_demo_model_to_a_video(folder: Path, tmp_path: Path, call):
     words = ("--face", folder / "face.png", "--speech", folder / "one.wav", *QUICK)
-    words += ("--checkpoint", folder / "crema_script.pt", "--sampler", "ancestral")
+    words += ("--checkpoint", folder / "crema_script.pt")
     code, said = call(*words, "--out", tmp_path / "demo.mp4")
     assert code == 0, said
     assert frames(tmp_path / "demo.mp4").shape == (5, 128, 128, 3)

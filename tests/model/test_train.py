@@ -67,6 +67,24 @@ def test_gradients_are_clipped(drawn_set, tmp_path, recipe, monkeypatch):
 # --- a run ----------------------------------------------------------------------------------------
 
 
+def test_small_networks_train_on_one_thread(drawn_set, tmp_path, recipe, monkeypatch):
+    seen: list[int] = []
+    update = module._update
+    monkeypatch.setattr(
+        module,
+        "_update",
+        lambda *given: seen.append(torch.get_num_threads()) or update(*given),
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        train(options(drawn_set, tmp_path / "run", recipe(steps=2)), lambda _: None)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [1, 1]
+
+
 def test_it_learns(real_set: Path, tmp_path: Path, recipe):
     preset = recipe(steps=80, batch_size=8, learning_rate=3e-3, warmup=10)
     lines: list[str] = []

@@ -8,17 +8,17 @@ import scipy.linalg
 
 from benchmarks.speed.sampler_measures import Clip, correlation, distance, flow, measure, worse
 from benchmarks.speed.samplers import Result, cheapest, parse, row
-from model.generate import SampleConfig
+from model.generate import SampleConfig, choose_sampler
 from pipeline.errors import UserError
 from pipeline.landmarks import Track
 
 
 def test_settings():
-    assert parse("ancestral:200,dpm:4:previous", "bf16") == [
+    assert parse("ancestral:200,dpm:4:start=previous:start_step=800", "bf16") == [
         SampleConfig("ancestral", 200, precision="bf16"),
-        SampleConfig("dpm", 4, start="previous", precision="bf16"),
+        SampleConfig("dpm", 4, start="previous", start_step=800, precision="bf16"),
     ]
-    for wrong in ("ddim", "ddim:many"):
+    for wrong in ("ddim", "ddim:many", "ddim:4:previous", "ddim:4:start=x=y", "ddim:4:way=2"):
         with pytest.raises(UserError, match="is no setting"):
             parse(wrong, "float32")
 
@@ -51,13 +51,15 @@ def test_worse_is_what_noise_does_not_explain():
 def test_the_cheapest_within_noise_of_the_first():
     def result(sampler: str, steps: int, ssim: float) -> Result:
         values = {name: np.ones(8) for name in ("PSNR", "lips", "OFM", "sharpness")}
-        config = SampleConfig(sampler, steps)  # type: ignore[arg-type]
+        wanted = SampleConfig(sampler, steps)  # type: ignore[arg-type]
+        config = choose_sampler(wanted, "v")
         return Result(config, steps / 10, {"SSIM": np.full(8, ssim), **values}, None)
 
     results = [result("ancestral", 200, 0.7), result("dpm", 4, 0.6), result("ddim", 10, 0.7)]
     results.append(result("ancestral", 20, 0.8))
     assert cheapest(results) is results[2]
-    assert row(results[1], results[0])[:3] == ["dpm", "4", "0.600 ↓"]
+    assert row(results[1], results[0])[:3] == ["dpm noise_correlation=0.8", "4", "0.600 ↓"]
+    assert row(results[0], results[0])[:2] == ["ancestral", "200"]
     assert row(results[2], results[0])[2] == "0.700"
 
 
