@@ -130,12 +130,11 @@ def generate_command(
                 print(f"failed {one.key}: {one.reason}{f'; see {log}' if log.exists() else ''}")
         failed = sum(bool(one.reason) for one in made)
         written = len(made) - failed
-        print(
-            f"wrote {written} videos to {out}{f', {before} were there already' if before else ''}"
-        )
-        if written or before:
-            words = shlex.join(["--real", str(data), "--fake", str(out), "--split", split])
-            print(f"next: dh-bench score {words} --out scores.json")
+    already = f", {before} were there already" if before else ""
+    print(f"wrote {written} videos to {out}{already}")
+    if written or before:
+        words = shlex.join(["--real", str(data), "--fake", str(out), "--split", split])
+        print(f"next: dh-bench score {words} --out scores.json")
     if failed:
         raise typer.Exit(1)
 
