@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,8 +39,8 @@ class SetStatistics:
     def __init__(self, metrics: Sequence[str], cache: MeasurementCache) -> None:
         self._metrics = metrics
         self._cache = cache
-        self._values: dict[str, list[float]] = {name: [] for name in metrics}
-        self._real: dict[str, list[float]] = {name: [] for name in metrics}
+        self._values = {name: array("d") for name in metrics}
+        self._real = {name: array("d") for name in metrics}
         self._evidence: dict[str, list[Any]] = {"blinks": [], "lips": [], "wer": []}
         self._frechet = {name: FrechetSet() for name in _FRECHET if name in metrics}
         self._reasons: dict[str, str] = {}
@@ -56,7 +57,7 @@ class SetStatistics:
                 self._reasons.setdefault(name, row["missing"][name])
         for name, found in self._evidence.items():
             if name in clip.evidence:
-                found.append(clip.evidence[name])
+                found.append(_compact(name, clip.evidence[name]))
         for name, pair in self._frechet.items():
             if name in clip.evidence:
                 real, fake = (self._cache.load(key) for key in clip.evidence[name])
@@ -128,6 +129,13 @@ class SetStatistics:
             "lip_lag": "no lips move in any clip",
         }
         return self._reasons.get(name, reasons.get(name, _NO_CLIP))
+
+
+def _compact(name: str, evidence: Any) -> Any:
+    """Curves as arrays, a quarter of a list's size."""
+    if name != "lips":
+        return evidence
+    return {side: np.asarray(curve, np.float64) for side, curve in evidence.items()}
 
 
 def bootstrap_interval(values: NDArray[np.float64]) -> list[float]:

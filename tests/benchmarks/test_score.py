@@ -15,7 +15,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from benchmarks.aggregate import bootstrap_interval
 from benchmarks.clips import find_videos, match_clips
 from benchmarks.options import ScoreOptions
+from benchmarks.results import read_scores
 from benchmarks.score import score as score_folders
+from benchmarks.score import score_to
 from benchmarks.size import compared_size, resize
 from pipeline.errors import UserError
 from pipeline.media import read_frames, write_video
@@ -89,6 +91,25 @@ def test_the_same_twice_and_finite_json(folders):
     first, second = score(*folders), score(*folders)
     assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
     assert (first["method"], first["dataset"]) == ("fake", "real")
+
+
+def test_rows_written_one_by_one_are_those_that_are_kept(folders, tmp_path):
+    write_video(folders[1] / "two.mp4", moving(1, count=3), crf=40)
+    write_video(folders[0] / "three.mkv", moving(2))
+    (folders[1] / "three.mp4").write_bytes(b"not a video")
+    options = ScoreOptions(metrics=FRAMEWISE, workers=1)
+    told = score_to(tmp_path / "scores.json", *folders, options)
+    whole = score(*folders)
+    assert read_scores(tmp_path / "scores.json") == whole
+    assert {**told, "clips": []} == {**whole, "clips": []}
+    assert [(row["clip_id"], row["status"]) for row in told["clips"]] == [
+        ("three", "failed"),
+        ("two", "ok"),
+    ]
+    assert told["clips"][1]["warnings"] == row(whole, "two")["warnings"]
+    lines = (tmp_path / "scores.json").read_text().splitlines()
+    assert sum(line.startswith('    {"clip_id": ') for line in lines) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"real", "fake", "scores.json"}
 
 
 def test_identical_clips_are_perfect_and_counted(folders):
