@@ -20,7 +20,8 @@ class ClipRow(TypedDict, total=False):
     `values` are the fake's, by metric; `real_values` the real clip's, of metrics that have a value
     for a clip by itself. `curves`: `lips_real`, `lips_fake` (opening of the inner lips as a share
     of the distance between the outer eye corners, a number a frame) and `energy` (of the sound, in
-    dB), as far as they are known.
+    dB), as far as they are known; of clips of two seconds and more `drift_ssim`, `drift_psnr` (of
+    frame k) and `drift_sharpness` (the fake's over the real clip's, frame k).
     `missing` names the metrics that the clip has no value of, with the reason.
     """
 
