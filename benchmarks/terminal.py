@@ -13,8 +13,10 @@ from rich.text import Text
 from benchmarks.layout import BEST, SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benchmarks.layout import Table
-    from benchmarks.results import ClipRow, Scores
+    from benchmarks.results import ClipRow, Scores, SetRow
 
 HEADING = 8  # characters of a heading that stay on one line
 LISTED = 10
@@ -72,14 +74,17 @@ def print_scores(scores: Scores) -> None:
     for heading in ("metric", "mean", "95% CI", "clips"):
         shown.add_column(heading, justify="left" if heading == "metric" else "right")
     for row in scores["metrics"].values():
-        mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
+        mean = "n/a" if row["mean"] is None else f"{row['mean']:.4f}"
         interval = "-" if row["ci95"] is None else "{:.4f} to {:.4f}".format(*row["ci95"])
         shown.add_row(row["label"], mean, interval, str(row["n"]))
     console.print(shown)
+    numbers = scores["metrics"].values()
     notes = [scores["protocol"]]
-    notes += [f"{row['label']}: {row['protocol']}" for row in scores["metrics"].values()]
+    notes += [f"{row['label']}: {row['protocol']}" for row in numbers if row["mean"] is not None]
     for note in notes:
         console.print(note, markup=False, style="dim")
+    for line in _not_measured(numbers):
+        console.print(f"not measured: {line}", markup=False, soft_wrap=True)
     clips = scores["clips"]
     _print_list(
         console, "failed", [_line(r, r["reason"]) for r in clips if r["status"] == "failed"]
@@ -91,6 +96,15 @@ def print_scores(scores: Scores) -> None:
     )
     _print_list(console, "real clips without a fake", scores["unmatched"]["real"])
     _print_list(console, "fakes without a real clip", scores["unmatched"]["fake"])
+
+
+def _not_measured(numbers: Iterable[SetRow]) -> list[str]:
+    """Metrics without a number, those of one reason together."""
+    labels: dict[str, list[str]] = {}
+    for row in numbers:
+        if row["mean"] is None:
+            labels.setdefault(row["reason"], []).append(row["label"])
+    return [f"{', '.join(names)}: {reason}" for reason, names in labels.items()]
 
 
 def _line(row: ClipRow, text: str) -> str:
