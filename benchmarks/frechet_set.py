@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 RESAMPLES = 40
 _RESAMPLED = 512  # features; more would take gigabytes for all resamples: FID goes without
-_ROWS = 1024  # feature vectors that are taken up at once
 
 
 class FrechetSet:
     """Moments of the real and the fake features, and of resamples of the clips, in flat memory.
 
     That is 67 MB for FID (two matrices of 2048 x 2048 in float64) and 105 MB for FVD (82 of
-    400 x 400), besides 1024 feature vectors of each side that wait for being taken up together.
+    400 x 400), besides feature vectors, half as many as features, that wait to be taken up at once:
+    adding to the matrices then costs less than their products.
 
     A resample weighs every clip by a Poisson number (Oza & Russell, 2001) that its name decides,
     the same for its real and its fake features. Resampling raises a Fréchet distance by itself,
@@ -48,7 +48,7 @@ class FrechetSet:
         for side, features in enumerate((real, fake)):
             self._waiting[side].append(features)
             self._weights[side].append(np.tile(weights, (len(features), 1)))
-        if max(sum(map(len, waiting)) for waiting in self._waiting) >= _ROWS:
+        if max(sum(map(len, waiting)) for waiting in self._waiting) >= size // 2:
             self._take_up()
 
     def distance(self) -> tuple[float | None, list[float] | None]:
