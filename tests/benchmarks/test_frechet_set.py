@@ -19,8 +19,9 @@ def clips(count, size, seed=0):
     return made
 
 
-def test_portions_lose_and_repeat_nothing():
-    found, made = FrechetSet(), clips(50, 12)  # some 2,700 vectors a side: three portions
+@pytest.mark.parametrize("size", [12, 300])  # taken up clip by clip, and two to seven together
+def test_portions_lose_and_repeat_nothing(size):
+    found, made = FrechetSet(), clips(50, size)
     for clip in made:
         found.add(*clip)
     sides = [Moments.of(np.concatenate([clip[side] for clip in made])) for side in (1, 2)]
