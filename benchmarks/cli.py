@@ -93,7 +93,7 @@ def score_command(
     precision: Annotated[
         Literal["bf16", "float32"],
         typer.Option(
-            help="Of the networks of FID and FVD; bf16 is up to 3 x quicker and moves them by "
+            help="Of the networks of FID and FVD; bf16 takes half the time and moves them by "
             "up to 1 %."
         ),
     ] = "float32",

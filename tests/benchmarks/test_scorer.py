@@ -145,6 +145,7 @@ def test_fid_and_fvd_come_out_of_the_same_pass(folders, options, inception_path,
     fid, fvd = scores["metrics"]["fid"], scores["metrics"]["fvd"]
     assert fid["protocol"].startswith("fid_allframes_n3: ")
     assert fvd["protocol"].startswith("fvd_16f_n3: ")
+    assert all("bfloat16" in row["protocol"] for row in (fid, fvd))
     assert 0 < fid["mean"] < 200
     assert fvd["mean"] > 0
     assert set(scores["weights"]) == {"inception-2015.pt", "i3d-kinetics-400.ckpt"}
