@@ -30,9 +30,10 @@ fi
 
 say "4/6  the test protocol: first frame and speech of every test clip"
 split=$("$BIN/python" -c "
+import sys
 from pipeline.shards import read_dataset
-splits = {s['split'] for s in read_dataset('$RUN/data')['shards'] if s['samples']}
-print('test' if 'test' in splits else 'train')")
+splits = {s['split'] for s in read_dataset(sys.argv[1])['shards'] if s['samples']}
+print('test' if 'test' in splits else 'train')" "$RUN/data")
 [ "$split" = test ] || echo "no test clips here: scoring training clips, which flatters the model"
 "$BIN/dh-bench" generate --data "$RUN/data" --split "$split" --clips 4 \
   --checkpoint "$RUN/model" --out "$RUN/generated"
@@ -48,7 +49,7 @@ metrics+=,ofm,ofm_equation,f_mse,f_mse_equation
 "$BIN/dh-bench" report "$RUN/scores.json" --out "$RUN/report.html"
 
 say "6/6  a face of your choice says what you want"
-mapfile -t chosen < <("$BIN/python" - "$RUN/data" "$input" <<'EOF'
+{ IFS= read -r face; IFS= read -r speech; } < <("$BIN/python" - "$RUN/data" "$input" <<'EOF'
 import sys
 from pathlib import Path
 from pipeline.rows import read_rows
@@ -62,12 +63,12 @@ EOF
 if [ -e "$RUN/talking.mp4" ]; then
   echo "made already; remove $RUN/talking.mp4 to make it again"
 else
-  "$BIN/dh-sample" --checkpoint "$RUN/model" --face "${chosen[0]}" --speech "${chosen[1]}" \
+  "$BIN/dh-sample" --checkpoint "$RUN/model" --face "$face" --speech "$speech" \
     --out "$RUN/talking.mp4"
 fi
 
 say "Done in $((SECONDS - begin)) s. Look at:"
-echo "  $RUN/talking.mp4           the face of ${chosen[0]} with the speech of ${chosen[1]}"
+echo "  $RUN/talking.mp4           the face of $face with the speech of $speech"
 echo "  $RUN/generated/            test clips, generated from first frame and speech"
 echo "  $RUN/report.html           every number, with the clips as video"
 echo "  $RUN/table.html            the paper's table with our row (table.md beside it)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -197,11 +198,11 @@ def match_clips(stems: Mapping[str, str], fakes: Mapping[str, Path]) -> dict[str
         stems: source file name, without suffix, of each clip id.
         fakes: fakes by file name without suffix.
     """
-    names = list(stems.values())
+    shared = Counter(stems.values())
     pairs = {}
     for clip_id, stem in stems.items():
         if clip_id in fakes:
             pairs[clip_id] = fakes[clip_id]
-        elif stem in fakes and stem not in stems and names.count(stem) == 1:
+        elif stem in fakes and stem not in stems and shared[stem] == 1:
             pairs[clip_id] = fakes[stem]
     return pairs

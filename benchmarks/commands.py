@@ -66,7 +66,7 @@ def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, time
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a process and all that it started: they are a group of their own."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):  # what macOS says of zombies
             os.killpg(process.pid, sign)
         with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)

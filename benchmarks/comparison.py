@@ -65,7 +65,7 @@ def remarks(comparison: Comparison) -> list[str]:
 def print_comparison(comparison: Comparison) -> None:
     """Prints the comparison, wider than the terminal if need be."""
     console = Console()
-    shown = RichTable(title=title(comparison), title_justify="left", box=SIMPLE_HEAD)
+    shown = RichTable(title=Text(title(comparison)), title_justify="left", box=SIMPLE_HEAD)
     for heading in HEADINGS:
         shown.add_column(heading, justify="left" if heading == "metric" else "right", no_wrap=True)
     for cells in lines(comparison):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder
 from pipeline.errors import UserError
 from pipeline.landmarks import MediaPipeTracker
 from pipeline.weights import locate
@@ -16,9 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
-
-_CSIM = "benchmarks.metrics.csim"
 
 
 def face_embedding(
@@ -31,17 +27,14 @@ def face_embedding(
     Args:
         weights_dir: the user's folder of pretrained files.
     """
-    if importlib.util.find_spec(_CSIM) is None:
-        return "this version has no face embedding"
-    csim: Any = importlib.import_module(_CSIM)
     try:
-        embedder = csim.FaceEmbedder(locate(csim.WEIGHTS, weights_dir))
+        embedder = FaceEmbedder(locate(WEIGHTS, weights_dir))
         tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
     except UserError as error:
         return str(error)
 
     def embed(frame: NDArray[np.uint8]) -> NDArray[np.floating] | None:
         track = tracker.track([frame])
-        return np.asarray(embedder(frame, track.points[0])) if track.found[0] else None
+        return embedder(frame, track.points[0]) if track.found[0] else None
 
     return embed

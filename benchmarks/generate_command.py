@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Literal
 
@@ -122,7 +123,8 @@ def generate_command(
         failed = sum(bool(one.reason) for one in made)
         written = len(made) - failed
     print(f"wrote {written} videos to {out}")
-    print(f"next: dh-bench score --real {data} --fake {out} --split {split} --out scores.json")
+    words = ["--real", str(data), "--fake", str(out), "--split", split, "--out", "scores.json"]
+    print(f"next: dh-bench score {shlex.join(words)}")
     if failed:
         raise typer.Exit(1)
 

@@ -72,8 +72,8 @@ def _value(name: str, value: Any, kind: str, where: str) -> Any:
         return tuple(_taken(_PARTS[name], one, inside) for one in value)
     plain = {
         "str": isinstance(value, str),
-        "int": isinstance(value, int),
-        "float": isinstance(value, int | float),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
         "Driving": value in get_args(Driving),
         "tuple[str, ...]": _all(value, str),
         "tuple[float, ...]": _all(value, int | float) and len(value) == 4,
@@ -101,11 +101,20 @@ def _all(value: Any, kind: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, kind) for one in value)
 
 
+def _check_numbers(method: Method, path: Path) -> None:
+    for what, number in (("skip", method.output.skip), ("lead", method.output.lead)):
+        if number < 0:
+            raise UserError(f"{path}: {what} {number} is less than 0")
+    if method.input.size < 2 or method.input.size % 2:
+        raise UserError(f"{path}: size {method.input.size} is not even and 2 or more")
+
+
 def _check(method: Method, path: Path) -> None:
     for box in (method.input.frame, method.output.frame):
         x0, y0, x1, y1 = box
         if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
             raise UserError(f"{path}: frame {list(box)} is not x0 < x1 and y0 < y1 within 0 and 1")
+    _check_numbers(method, path)
     if bool(method.input.driving_video) != (method.input.driving != "none"):
         raise UserError(f"{path}: driving and driving_video must be given together")
     inside = [*method.input.face, *method.input.speech, method.input.still]

@@ -63,7 +63,9 @@ def _card(
     ]
     series = _series(name, scores)
     # One dot on an axis of its own says nothing.
-    drawn = distribution(series, found, real) if series or len(found) > 1 or real else ""
+    drawn = (
+        distribution(series, found, real) if series or len(found) > 1 or real is not None else ""
+    )
     unit = f" · {known['unit']}" if known["unit"] else ""
     return (
         f"<figure><figcaption><b>{escape(known['label'])} "

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 2
+_LATER = frozenset({"sources", "weights"})  # that the first files of this version lack
 
 
 class ClipRow(TypedDict, total=False):
@@ -133,11 +134,14 @@ def read_scores(path: Path) -> Scores:
         raise UserError(f"no such file: {path}; make it with: dh-bench score") from error
     except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"{path} does not read as JSON; is it from dh-bench score?") from error
-    if not isinstance(scores, dict) or not {"schema_version", "metrics", "clips"} <= scores.keys():
+    if not isinstance(scores, dict) or "schema_version" not in scores:
         raise UserError(f"{path} was not written by dh-bench score")
     if scores["schema_version"] != SCHEMA_VERSION:
         raise UserError(
             f"{path} has schema version {scores['schema_version']}, this program reads "
             f"{SCHEMA_VERSION}; score the videos again"
         )
+    absent = sorted(Scores.__required_keys__ - _LATER - scores.keys())
+    if absent:
+        raise UserError(f"{path} lacks {', '.join(absent)}; score the videos again")
     return cast("Scores", scores)

@@ -16,8 +16,8 @@ from benchmarks.metrics.wer import command_reader, transcript
 from benchmarks.networks import find_networks
 from benchmarks.video import Video, open_video
 from model.device import choose_device
+from pipeline.cluster import MALLOC, ray_session
 from pipeline.errors import UserError
-from pipeline.workers import MALLOC, ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -50,7 +50,9 @@ def to_rich(table: Table) -> RichTable:
         )
         lines = [column.dataset, *heading.split("\n"), *(cells[index] for cells in texts)]
         shown.add_column(
-            f"{column.dataset}\n{heading}".lstrip(), justify="right", width=max(map(len, lines))
+            Text(f"{column.dataset}\n{heading}".lstrip()),
+            justify="right",
+            width=max(map(len, lines)),
         )
     styles = {BEST: "bold", SECOND: "underline"}
     for (row, begins), shown_texts in zip(table.sections, texts, strict=True):
@@ -70,7 +72,8 @@ def to_rich(table: Table) -> RichTable:
 def print_scores(scores: Scores) -> None:
     """The set's numbers with their protocol, then whatever went wrong, by name."""
     console = Console(highlight=False)
-    shown = RichTable(title=f"{scores['method']} on {scores['dataset']}", title_justify="left")
+    title = Text(f"{scores['method']} on {scores['dataset']}")
+    shown = RichTable(title=title, title_justify="left")
     for heading in ("metric", "mean", "95% CI", "clips"):
         shown.add_column(heading, justify="left" if heading == "metric" else "right")
     for row in scores["metrics"].values():

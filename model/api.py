@@ -43,6 +43,7 @@ def generate(
 
     Args:
         face: a picture or a video, or (H, W, 3) uint8 RGB; the face in it is found and aligned.
+            Arrays of another kind are refused.
         speech: a recording, or (N,) int16 mono samples at 16 kHz.
         checkpoint: a .safetensors file, a run's folder, or a file of the authors; or what
             `load_checkpoint` gave, which saves loading it again for the next video.
@@ -79,6 +80,8 @@ def _crop(
     size = max(128, preset.unet.image_size)
     if not isinstance(face, np.ndarray):
         return read_face(Path(face), tracker, size).crop
+    if face.ndim != 3 or face.shape[2] != 3 or face.dtype != np.uint8:
+        raise UserError(f"a face is (H, W, 3) uint8 RGB, not {face.shape} {face.dtype}")
     try:
         return find_face([face], tracker, size).crop
     except LookupError as error:
@@ -88,6 +91,8 @@ def _crop(
 def _features(speech: Path | str | NDArray[np.int16], featurise: Featurise) -> NDArray[np.float32]:
     if not isinstance(speech, np.ndarray):
         return read_speech(Path(speech), featurise)[0]
+    if speech.ndim != 1 or speech.dtype != np.int16:
+        raise UserError(f"speech is (N,) int16 at 16 kHz, not {speech.shape} {speech.dtype}")
     frames = -(-len(speech) // SAMPLES_PER_FRAME)
     if not frames:
         raise UserError("the speech is empty")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,8 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
 
     Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after
     face and speech. Of a folder, a picture or video and a recording of one name are a pair, and a
-    video without one talks with its own sound.
+    video without one talks with its own sound. Where videos have no suffix, being folders of
+    pictures, dots in their names become _: what follows a dot would be taken for one.
 
     Args:
         pairs: the CSV, or the folder.
@@ -47,19 +49,21 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     Raises:
         UserError: no such file, no CSV, a missing column, no pair, or two videos of one name.
     """
-    jobs = (
-        _jobs_of_folder(pairs, out, suffix) if pairs.is_dir() else _jobs_of_csv(pairs, out, suffix)
-    )
+    found = _jobs_of_folder(pairs) if pairs.is_dir() else _jobs_of_csv(pairs)
+    jobs = [Job(face, speech, out / _file_name(name, suffix)) for face, speech, name in found]
     if not jobs:
         raise UserError(f"{pairs} lists no pair")
-    names = [job.out for job in jobs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
+    twice, count = Counter(job.out for job in jobs).most_common(1)[0]
+    if count > 1:
         raise UserError(f"{pairs} makes {twice.name} twice; add a column name")
     return jobs
 
 
-def _jobs_of_folder(folder: Path, out: Path, suffix: str) -> list[Job]:
+def _file_name(name: str, suffix: str) -> str:
+    return f"{name}{suffix}" if suffix else name.replace(".", "_")
+
+
+def _jobs_of_folder(folder: Path) -> list[tuple[Path, Path, str]]:
     """Files of one name paired; pictures go before videos as faces."""
     jobs = []
     files = sorted(path for path in folder.iterdir() if path.is_file())
@@ -71,23 +75,25 @@ def _jobs_of_folder(folder: Path, out: Path, suffix: str) -> list[Job]:
         )
         faces, recordings = [*pictures, *videos], [*sounds, *videos]
         if faces and recordings:
-            jobs.append(Job(faces[0], recordings[0], out / f"{stem}{suffix}"))
+            jobs.append((faces[0], recordings[0], stem))
     return jobs
 
 
-def _jobs_of_csv(manifest: Path, out: Path, suffix: str) -> list[Job]:
+def _jobs_of_csv(manifest: Path) -> list[tuple[Path, Path, str]]:
+    """Face, speech and name in every line."""
     if not manifest.is_file():
         raise UserError(f"no such list of pairs: {manifest}")
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            reader = csv.DictReader(file)
+            rows = [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{manifest} is no CSV in UTF-8: {error}") from error
     jobs = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         if not row.get("face") or not row.get("speech"):
             raise UserError(f"{manifest}, line {line}: needs the columns face and speech")
         face, speech = (manifest.parent / row[name] for name in ("face", "speech"))
         name = row.get("name") or f"{face.stem}__{speech.stem}"
-        jobs.append(Job(face, speech, out / f"{name}{suffix}"))
+        jobs.append((face, speech, name))
     return jobs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from model.diffusion import DiffusionConfig
 from model.recipe import MotionCorruption, TrainConfig
@@ -118,7 +118,7 @@ def override(chosen: Preset, changes: Iterable[str]) -> Preset:
             (`train.motion.noise=0.2`), the value as JSON (`unet.channel_mult=[1,2,4]`) or a word.
 
     Raises:
-        UserError: no such field, or a value of another kind.
+        UserError: no such field, a value of another kind, or a network that cannot be built.
     """
     data = chosen.as_json()
     for change in changes:
@@ -134,7 +134,59 @@ def override(chosen: Preset, changes: Iterable[str]) -> Preset:
                 + ", ".join(".".join([*parents, key]) if known is place else key for key in known)
             )
         place[name] = _parsed(change, text, place[name])
-    return from_json(data)
+        choices = _choices(parents, name)
+        if choices and place[name] not in choices:
+            raise UserError(f"--set {change}: choose one of {', '.join(map(str, choices))}")
+    changed = from_json(data)
+    _refuse_impossible(changed)
+    return changed
+
+
+def _choices(parents: list[str], name: str) -> tuple[Any, ...]:
+    """The values that a field of a preset may have; none where any of its kind will do."""
+    kind: Any = Preset
+    for parent in parents:
+        kind = get_type_hints(kind)[parent]
+    hint = get_type_hints(kind)[name]
+    return get_args(hint) if get_origin(hint) is Literal else ()
+
+
+def _refuse_impossible(chosen: Preset) -> None:
+    """Makes sure that the network can be built and that training comes to an end.
+
+    Raises:
+        UserError: it cannot, or does not.
+    """
+    unet, train = chosen.unet, chosen.train
+    whole = {
+        "unet.base_channels": unet.base_channels,
+        "unet.res_blocks": unet.res_blocks,
+        "unet.norm_groups": unet.norm_groups,
+        "unet.patch": unet.patch,
+        "unet.motion_frames": unet.motion_frames,
+        "diffusion.steps": chosen.diffusion.steps,
+        "train.steps": train.steps,
+        "train.batch_size": train.batch_size,
+        "train.accumulate": train.accumulate,
+        "train.frames_per_clip": train.frames_per_clip,
+    }
+    whole |= {f"unet.channel_mult[{at}]": value for at, value in enumerate(unet.channel_mult)}
+    for name, value in whole.items():
+        if not isinstance(value, int) or value < 1:
+            raise UserError(f"--set {name}: a whole number of 1 or more, not {value!r}")
+    if not unet.channel_mult:
+        raise UserError("--set unet.channel_mult: one level at least")
+    multiple = unet.patch << (len(unet.channel_mult) - 1)
+    if unet.image_size < multiple or unet.image_size % multiple:
+        raise UserError(
+            f"--set unet.image_size: {unet.image_size} cannot be halved as often as the network "
+            f"has levels; choose a multiple of {multiple}"
+        )
+    if unet.base_channels % unet.norm_groups:
+        raise UserError(
+            f"--set unet.base_channels: {unet.base_channels} cannot be divided into "
+            f"{unet.norm_groups} groups (unet.norm_groups)"
+        )
 
 
 def _parsed(change: str, text: str, before: Any) -> Any:

@@ -17,9 +17,9 @@ from model.run import checkpoint_to_resume
 from model.team import Team
 from model.train import train
 from model.transfer import init_from
+from pipeline.cluster import ray_session
 from pipeline.errors import UserError
 from pipeline.shards import read_dataset
-from pipeline.workers import ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,8 +76,9 @@ def train_on_ray(
     for name in (_STOP, _FAILED):
         (options.out / name).unlink(missing_ok=True)
     with ExitStack() as stack:
-        ray = stack.enter_context(ray_session(address))
+        # Removed after Ray has ended: what still runs of it would make the folder anew.
         storage = stack.enter_context(TemporaryDirectory(prefix="dh-train-"))
+        ray = stack.enter_context(ray_session(address))
         gpu = options.device == "cuda" or (
             options.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0
         )

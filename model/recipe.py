@@ -58,7 +58,7 @@ class TrainConfig:
         ema_half_life: of the averaged weights, in steps; 0 is no averaging (the paper).
         drop_motion: share of training frames whose motion frames are replaced by the identity
             frame, as at the start of a clip; makes the network listen.
-        motion: what is done to the motion frames of the others.
+        motion: what is done to the motion frames, to those that were replaced as well.
         speech_noise: standard deviation of the noise on speech features, in units of each
             coefficient's own; half of it is common to a frame's windows, as another microphone
             would be. Keeps a network that hears few recordings from knowing them by heart.

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from model.checkpoint import load_model, read_info
+from model.checkpoint import is_released, load_model, read_info
 from model.device import choose_device, choose_precision
 from model.generate import make_denoiser
 from model.talk import features_of, make_ready, talk
+from pipeline.cluster import ray_session
 from pipeline.errors import UserError
 from pipeline.landmarks import MediaPipeTracker
 from pipeline.progress import progress
 from pipeline.weights import locate
-from pipeline.workers import ray_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -178,7 +178,8 @@ def run_on_workers(
         UserError: the checkpoint or the device cannot be used, or a process ends before its time.
     """
     # What is wrong with the command is told here, in a sentence, and not by each process.
-    read_info(run.checkpoint)
+    if not is_released(run.checkpoint):
+        read_info(run.checkpoint)
     choose_device(run.device)
     locate("face_landmarker.task", run.weights_dir)
     workers = min(workers, len(jobs))
@@ -198,7 +199,11 @@ def run_on_workers(
             num_gpus=0 if run.device == "cpu" else min(1.0, found.get("GPU", 0) / workers),
             runtime_env={"env_vars": environment},
         )
-        there = replace(run, checkpoint=run.checkpoint.absolute())
+        there = replace(
+            run,
+            checkpoint=run.checkpoint.absolute(),
+            weights_dir=run.weights_dir.absolute() if run.weights_dir else None,
+        )
         pool = ray.util.ActorPool([actor.remote(there, threads) for _ in range(workers)])
         try:
             for outcomes in pool.map_unordered(lambda one, batch: one.make.remote(batch), batches):

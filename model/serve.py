@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _LARGEST_JSON = 4096
 _TIMEOUT = 60  # seconds without a byte, until a connection is given up
+_OVERHEARD = 1 << 30  # bytes of a refused upload that are read, so that its sender hears why
 
 
 @dataclass(frozen=True)
@@ -125,14 +126,23 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, work: Any) -> None:
         """Does the work; what cannot be done is told as JSON."""
         try:
-            self._refuse_strangers()
-            work()
-        except Refusal as refusal:
-            # What was not read of the body would be taken for the next request.
-            self.close_connection = True
-            self._send_json({"error": str(refusal)}, refusal.status)
+            try:
+                self._refuse_strangers()
+                work()
+            except Refusal as refusal:
+                self._refuse(refusal)
         except (ConnectionError, TimeoutError):
             self.close_connection = True
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Says why, and hears the sender out: one cut off in mid-file would never read it."""
+        # What was not read of the body would be taken for the next request.
+        self.close_connection = True
+        self._send_json({"error": str(refusal)}, refusal.status)
+        self.connection.shutdown(socket.SHUT_WR)
+        left = _OVERHEARD
+        while left > 0 and (part := self.rfile.read1(1 << 16)):
+            left -= len(part)
 
     def _refuse_strangers(self) -> None:
         """Other sites' pages in the user's browser must not use a page on loopback.
@@ -166,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/jobs":
             try:
                 wanted = json.loads(self.rfile.read(self._length(_LARGEST_JSON)))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise Refusal(400, "this is no JSON") from error
             self._send_json({"id": desk.begin(wanted)})
         else:

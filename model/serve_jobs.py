@@ -11,6 +11,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import av
+import av.error
+
 from model.jobs import Job
 from model.output import Look
 from model.talk import make_ready, talk
@@ -42,6 +45,10 @@ _MAGIC: list[tuple[int, bytes, str]] = [
     (0, b"\xff\xf3", ".mp3"),
     (0, b"\xff\xf1", ".aac"),
 ]
+_PICTURES = frozenset([".png", ".jpg", ".bmp", ".webp"])
+# The first bytes do not bind FFmpeg, which takes what it likes for a script; these are none.
+_DEMUXERS = "wav,avi,mov,matroska,ogg,flac,mp3,aac"
+_NOT_TAKEN = "this file is not taken; take a PNG, JPEG, WebP, WAV, MP3, FLAC, Ogg, MP4 or WebM"
 
 
 class Refusal(Exception):  # noqa: N818 - it is no error of ours
@@ -84,6 +91,15 @@ class _Work:
     taken: float = field(default_factory=time.monotonic)
 
 
+def _is_taken(path: Path) -> bool:
+    """Whether FFmpeg, left to itself, reads a file as one of the kinds that are taken."""
+    try:
+        with av.open(f"file:{path}", options={"format_whitelist": _DEMUXERS}):
+            return True
+    except (av.error.FFmpegError, OSError):
+        return False
+
+
 class Desk:
     """Takes uploads and jobs from many threads, and does the jobs in one of its own.
 
@@ -111,10 +127,7 @@ class Desk:
         head = body.read(min(length, 16))
         suffix = next((s for at, magic, s in _MAGIC if head[at : at + len(magic)] == magic), None)
         if suffix is None:
-            raise Refusal(
-                415,
-                "this file is not taken; take a PNG, JPEG, WebP, WAV, MP3, FLAC, Ogg, MP4 or WebM",
-            )
+            raise Refusal(415, _NOT_TAKEN)
         number = secrets.token_hex(16)
         path = self._folder / f"{number}{suffix}"
         with path.open("wb") as file:
@@ -126,6 +139,9 @@ class Desk:
         if left:
             path.unlink()
             raise Refusal(400, "the file broke off on the way; send it again")
+        if suffix not in _PICTURES and not _is_taken(path):
+            path.unlink()
+            raise Refusal(415, _NOT_TAKEN)
         with self._lock:
             self._uploads[number] = path
             while len(self._uploads) > self._limits.kept:
@@ -141,7 +157,7 @@ class Desk:
         try:
             face, speech = (self._uploads[str(wanted[kind])] for kind in ("face", "speech"))
             seed, look = int(wanted.get("seed", 0)), Look(bool(wanted.get("paste_back")))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise Refusal(400, "send a face and a recording first") from error
         if not 0 <= seed < 2**31:
             raise Refusal(400, "the seed must be 0 to 2147483647")

@@ -97,7 +97,8 @@ class StatusLog:
 
     def _speak(self) -> None:
         assert self._sums is not None
-        sums = self._team.sum(self._sums.double()).tolist()
+        # Not in float64, which Apple's GPUs lack.
+        sums = self._team.sum(self._sums).tolist()
         self._sums = None
         names, recipe = self._names, self._options.preset.train
         frames = sums[len(names)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from pipeline.geometry import similarity, transform, warp
+from pipeline.geometry import resample, similarity, transform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -72,7 +72,7 @@ def crop(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yields size x size crops of the frames; black where a crop leaves its frame."""
     for frame, matrix in zip(frames, matrices, strict=True):
-        yield warp(frame, matrix, size)
+        yield resample(frame, matrix, size)
 
 
 def crop_landmarks(

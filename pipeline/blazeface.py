@@ -132,7 +132,7 @@ def _tile_levels(
     side = max(height, width)
     yield [((width - side) / 2, (height - side) / 2, side)]
     for share in _TILE_SHARES[:levels]:
-        side = round(min(height, width) * share)
+        side = max(1, round(min(height, width) * share))
         yield [(x, y, side) for y in _steps(height, side) for x in _steps(width, side)]
 
 

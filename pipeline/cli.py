@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,9 @@ from pipeline.limit_options import with_limits
 from pipeline.limits import Limits
 from pipeline.progress import progress
 from pipeline.run_command import WeightsDir, run
+
+if TYPE_CHECKING:
+    from pipeline.manifest import ManifestRow
 
 # Spelled out again so that --help need not import what it comes from; mypy and a test hold it to
 # pipeline.layouts.Layout.
@@ -45,15 +48,27 @@ def manifest(
     *,
     out: Annotated[Path, typer.Option(help="The CSV to write.")] = Path("manifest.csv"),
     split_by: Annotated[
-        Literal["layout", "speaker"],
-        typer.Option(help="Who tells the split: the layout, or speakers, so that none is in two."),
+        Literal["layout", "speaker", "face"],
+        typer.Option(
+            help="Who tells the split: the layout; speakers, so that none is in two; or faces, so "
+            "that nobody is who is seen in several clips, named or not (extra csim)."
+        ),
     ] = "layout",
     test: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the clips in test, split by speaker.")
+        float, typer.Option(min=0, max=1, help="Share of the clips in test, by speaker or face.")
     ] = 0.1,
     val: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the clips in val, split by speaker.")
+        float, typer.Option(min=0, max=1, help="Share of the clips in val, by speaker or face.")
     ] = 0.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Processes that look at faces; 0 works in this one.",
+            show_default="number of cores",
+        ),
+    ] = None,
+    weights_dir: WeightsDir = None,
 ) -> None:
     """List a data set's videos with speaker and split, for dh-prep run.
 
@@ -68,8 +83,12 @@ def manifest(
     if out.exists():
         raise UserError(f"{out} is there already, perhaps edited; name another with --out")
     rows = scan(folder, layout)
-    if split_by == "speaker":
-        rows = split_by_speaker(rows, test=test, val=val)
+    if split_by == "face":
+        rows = _named_by_face(rows, workers, weights_dir)
+    if split_by != "layout":
+        rows = split_by_speaker(
+            rows, test=test, val=val, unknown="train" if split_by == "face" else ""
+        )
     write_manifest(out, rows)
     counts = by_split(rows)
     speakers = len({row.speaker for row in rows} - {""})
@@ -77,6 +96,27 @@ def manifest(
     note_speakers(rows)
     say(f"written  {out}")
     say(f"next     dh-prep run {shlex.quote(str(out))} --out DIR")
+
+
+def _named_by_face(
+    rows: list[ManifestRow], workers: int | None, weights_dir: Path | None
+) -> list[ManifestRow]:
+    """The rows with faces as speakers, and what a person should know about them."""
+    from pipeline.identities import faces_of_clips, largest, name_by_face
+    from pipeline.summary import say
+
+    found = []
+    with progress("faces", len(rows)) as step:
+        for face in faces_of_clips(rows, workers=workers, weights_dir=weights_dir):
+            found.append(face)
+            step()
+    named = name_by_face(rows, found)
+    missing = sum(face is None for face in found)
+    if missing:
+        say(f"note     {missing:,} clips without a face, or unreadable: train, nobody's")
+    name, count = largest(named)
+    say(f"largest  {name}: {count:,} clips; look whether they are one person's")
+    return named
 
 
 @app.command("filter")

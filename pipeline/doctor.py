@@ -111,10 +111,8 @@ def _torch() -> Finding:
         for index in range(torch.cuda.device_count())
     ]
     devices += ["MPS"] if torch.backends.mps.is_available() else []
-    fast = any(
-        name in ("avx512_bf16", "amx_bf16", "bf16") and present
-        for name, present in torch.cpu.get_capabilities().items()
-    )
+    # What dh-train and dh-sample ask, see `model.device`.
+    fast = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001
     processor = f"CPU {'with' if fast else 'without'} bf16 instructions"
     value = ", ".join([torch.__version__, *(devices or ["no GPU"]), processor])
     return Finding("torch", "ok", value)

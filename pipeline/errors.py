@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import errno
+import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     import typer
 
 
-# What the file system refuses, wherever in a command it is met: not a fault of ours.
-_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+# What the file system refuses, wherever in a command it is met: not a fault of ours. The first ones
+# in reading as well as in writing.
+_CLOSED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
+_REFUSED = (*_CLOSED, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+_TERMINATED = 128 + signal.SIGTERM
 
 
 class UserError(Exception):
@@ -26,7 +30,12 @@ class UserError(Exception):
 
 
 def run_command(app: typer.Typer) -> None:
-    """Runs a typer application: a `UserError` becomes one sentence and exit code 2."""
+    """Runs a typer application: a `UserError` becomes one sentence and exit code 2.
+
+    SIGTERM (a container that is stopped, `timeout`) ends it as Ctrl-C does: temporary folders and
+    half-written files go. Commands that handle it themselves are not disturbed.
+    """
+    before = signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except UserError as error:
@@ -37,14 +46,24 @@ def run_command(app: typer.Typer) -> None:
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
-        where = error.filename or "the output"
+        where = visible(str(error.filename or "the output"))
+        verb = "open" if error.errno in _CLOSED else "write"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         remedy = "make room and give the same command again" if full else "choose another place"
-        print(f"error: cannot write {where}: {error.strerror}; {remedy}", file=sys.stderr)
+        print(f"error: cannot {verb} {where}: {error.strerror}; {remedy}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stop:
         # typer turns Ctrl-C into exit code 130 without a word.
-        if isinstance(stop, SystemExit) and stop.code != 130:
+        code = 130 if isinstance(stop, KeyboardInterrupt) else stop.code
+        if code not in (130, _TERMINATED):
             raise
         print("interrupted; the same command carries on where it stopped", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(code)
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _terminated(*_: Any) -> None:
+    """What SIGTERM does: the code is a shell's for it, 128 and the signal's number."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another would disturb the tidying up
+    sys.exit(_TERMINATED)

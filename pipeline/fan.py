@@ -10,6 +10,7 @@ pixel that the package cuts off. Nothing is downloaded here, see `pipeline.weigh
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -24,7 +25,7 @@ from face_alignment.utils import (
     flip,
 )
 
-from pipeline.landmarks import Track
+from pipeline.landmarks import NOWHERE, Located, gather
 from pipeline.s3fd import FaceFinder, Precision, arithmetic, with_weights
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.landmarks import Track
+
 _STEADY = 0.7  # overlap of two boxes between which a face's way is taken to be straight
+_MOST_HELD = 64  # frames that wait for a batch to be full
 _SAME = 0.3  # overlap of two boxes that are one face
 
 
@@ -77,32 +81,32 @@ class FanTracker:
         self._precision: Precision = precision
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """Follows the largest face through (H, W, 3) uint8 RGB frames.
+        """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
+        return gather(self.locate(frames))
 
-        Holds `detect_every` frames and `batch` crops at a time. A frame that is the same array as
-        the one before it is not computed again.
+    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Located]:
+        """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order.
+
+        Holds `detect_every` frames and those of a batch at a time. A frame that is the same array
+        as the one before it is not computed again.
         """
-        repeats: list[int] = []
-        rows: list[NDArray[np.float32]] = []
-        waiting: dict[int, View] = {}
-        faces = 0
+        repeats: deque[int] = deque()
+        waiting: list[Sighting] = []
         for sighting in follow(_distinct(frames, repeats), self._finder.detect, self._every):
-            faces = max(faces, sighting.faces)
-            if sighting.box is not None:
-                waiting[len(rows)] = view(sighting.frame, sighting.box)
-            rows.append(np.full((68, 2), np.nan, np.float32))
-            if len(waiting) == self._batch:
-                self._settle(waiting, rows)
-        self._settle(waiting, rows)
-        points = np.stack(rows) if rows else np.empty((0, 68, 2), np.float32)
-        return Track(np.repeat(points, repeats, axis=0), faces)
+            waiting.append(sighting)
+            faces = sum(one.box is not None for one in waiting)
+            if faces in (0, self._batch) or len(waiting) == _MOST_HELD:
+                yield from self._settled(waiting, repeats)
+                waiting = []
+        yield from self._settled(waiting, repeats)
 
-    def _settle(self, waiting: dict[int, View], rows: list[NDArray[np.float32]]) -> None:
-        """Fills in the rows of the views that wait, which then wait no longer."""
-        if waiting:
-            for index, points in zip(waiting, self.points(list(waiting.values())), strict=True):
-                rows[index] = points
-        waiting.clear()
+    def _settled(self, waiting: list[Sighting], repeats: deque[int]) -> Iterator[Located]:
+        """The landmarks of frames whose face was followed, each as often as it is shown."""
+        views = [view(one.frame, one.box) for one in waiting if one.box is not None]
+        points = iter(self.points(views) if views else ())
+        for one in waiting:
+            found = NOWHERE if one.box is None else next(points)
+            yield from itertools.repeat(Located(one.frame, found, one.faces), repeats.popleft())
 
     @torch.inference_mode()
     def points(self, views: Sequence[View]) -> NDArray[np.float32]:
@@ -263,7 +267,7 @@ def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _distinct(
-    frames: Iterable[NDArray[np.uint8]], repeats: list[int]
+    frames: Iterable[NDArray[np.uint8]], repeats: deque[int]
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames without repetitions, how often each came being counted in `repeats`."""
     before = None

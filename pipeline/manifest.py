@@ -38,7 +38,7 @@ class ManifestRow:
 
     Attributes:
         clip_id: the sample's key: unique, of letters, digits, `_` and `-`.
-        path: where the video lies: a path of this machine, or an fsspec URL.
+        path: where the video lies: an absolute path, or an fsspec URL.
         source: the video as the manifest names it, or relative to the folder that was scanned.
         speaker: who talks; empty when unknown.
         split: train, val or test.
@@ -61,7 +61,7 @@ def read_input(source: str) -> list[ManifestRow]:
     Raises:
         UserError: nothing there, no video in it, or a manifest that does not hold together.
     """
-    if Path(source).suffix.lower() == ".csv":
+    if Path(source).suffix.lower() == ".csv" and not Path(source).is_dir():
         return read_manifest(source)
     if is_url(source):
         return _scan_url(source, "folder")
@@ -160,12 +160,18 @@ def _common_folder(folders: list[str]) -> str:
 def _rows(names: list[str], folder: str, layout: Layout) -> list[ManifestRow]:
     """Rows of videos, named relative to a folder or URL."""
     keys = unique_keys(names)
-    name = posixpath.basename(os.path.abspath(folder))  # noqa: PTH100 - may be a URL
+    folder = _absolute(folder)
+    name = posixpath.basename(folder)
     read = speakers_and_splits(layout, name, [PurePosixPath(name) for name in names])
     return [
         ManifestRow(key, posixpath.join(folder, name), printable(name), printable(speaker), split)
         for key, name, (speaker, split) in zip(keys, names, read, strict=True)
     ]
+
+
+def _absolute(folder: str) -> str:
+    """A folder by an address that holds where workers of a cluster run; a URL as it is."""
+    return folder if is_url(folder) else os.path.abspath(folder)  # noqa: PTH100 - see `_walk`
 
 
 def unique_keys(names: list[str]) -> list[str]:
@@ -223,12 +229,13 @@ def _parse(where: str, text: Iterable[str]) -> Iterator[ManifestRow]:
         raise UserError(f"{where} lacks the column {' and '.join(sorted(missing))}")
     place = {name: index for index, name in enumerate(names)}
     known = [place.get(name, -1) for name in COLUMNS]
-    folder = posixpath.dirname(where)
-    for line, cells in enumerate((cells for cells in reader if cells), start=2):
+    folder = _absolute(posixpath.dirname(where))
+    for cells in filter(None, reader):
+        at = f"{where}, line {reader.line_num}"
         if len(cells) > len(names):
-            raise UserError(f"{where}, line {line}: more cells than the first line has names")
+            raise UserError(f"{at}: more cells than the first line has names")
         values = [cells[index] if 0 <= index < len(cells) else "" for index in known]
-        yield _manifest_row(f"{where}, line {line}", folder, values)
+        yield _manifest_row(at, folder, values)
 
 
 def _manifest_row(where: str, folder: str, values: list[str]) -> ManifestRow:

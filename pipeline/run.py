@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import math
 import os
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.plan import About
 from pipeline.sample import SCHEMA_VERSION
 from pipeline.shards import DATASET_FILE
@@ -47,6 +51,7 @@ def run_tasks(
     workers: int | None,
     address: str | None = None,
     weights_dir: Path | None = None,
+    clip_minutes: float = math.inf,
 ) -> Iterator[list[dict[str, Any]]]:
     """Does what is to do and yields the rows of each clip as it ends.
 
@@ -57,23 +62,60 @@ def run_tasks(
         workers: processes; 0 works in this one, without Ray; None: one for each processor.
         address: of a running Ray cluster; None starts one on this machine.
         weights_dir: the user's folder of pretrained files.
+        clip_minutes: after which a worker is stopped and its clip given up; this process by itself
+            is not.
+
+    Raises:
+        UserError: another run is at work in the folder.
     """
     out = Folder.at(out)
-    if workers == 0:
+    # Workers of a cluster start elsewhere.
+    weights_dir = weights_dir.absolute() if weights_dir else None
+    with _alone(out):
         _sweep(out)
-        writer = ShardWriter(out, options, weights_dir, os.cpu_count() or 1)
-        for task in tasks:
-            for said in writer.write(task):
-                if said.rows is not None:
-                    yield said.rows
+        if workers == 0:
+            writer = ShardWriter(out, options, weights_dir, os.cpu_count() or 1)
+            for task in tasks:
+                for said in writer.write(task):
+                    if said.rows is not None:
+                        yield said.rows
+            return
+        try:
+            yield from run_on_ray(
+                out,
+                tasks,
+                options,
+                workers=workers,
+                address=address,
+                weights_dir=weights_dir,
+                clip_minutes=clip_minutes,
+            )
+        finally:  # an interrupted worker has no time to tidy up
+            _sweep(out)
+
+
+@contextmanager
+def _alone(out: Folder) -> Iterator[None]:
+    """Keeps a second run out of a folder of this machine: it would sweep up what this one writes.
+
+    The system takes the lock back when the process ends, however it ends.
+    """
+    if out.local is None:
+        yield
         return
-    _sweep(out)
+    out.local.mkdir(parents=True, exist_ok=True)
+    folder = os.open(out.local, os.O_RDONLY)
     try:
-        yield from run_on_ray(
-            out, tasks, options, workers=workers, address=address, weights_dir=weights_dir
-        )
-    finally:  # an interrupted worker has no time to tidy up
-        _sweep(out)
+        with suppress(OSError):  # some network disks lock no folders
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"another dh-prep run is at work in {out}; wait for it, or use another --out"
+                ) from error
+        yield
+    finally:
+        os.close(folder)
 
 
 def _sweep(out: Folder) -> None:

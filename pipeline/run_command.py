@@ -127,6 +127,14 @@ def run(
             rich_help_panel=_WORK,
         ),
     ] = None,
+    clip_minutes: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            help="Most minutes for one clip; then its worker is stopped and the clip is given up.",
+            rich_help_panel=_WORK,
+        ),
+    ] = 60,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -169,8 +177,7 @@ def run(
     if not begun and not dry_run:
         fetch_weights(options, weights_dir)  # what is missing is told before the folder is begun
     about = plan.About(printable(source), licence)
-    if begun or not dry_run:
-        about = plan.claim(folder, shards, options, about)
+    about = plan.claim(folder, shards, options, about, dry=dry_run)
     tasks = pending(folder, shards, retry_failed=retry is not None)
     if dry_run:
         describe_plan(shards, tasks, options, folder, workers=workers, weights_dir=weights_dir)
@@ -184,7 +191,13 @@ def run(
         total = sum(len(task.shard.rows) for task in tasks)
         _show(
             run_tasks(
-                folder, tasks, options, workers=workers, address=address, weights_dir=weights_dir
+                folder,
+                tasks,
+                options,
+                workers=workers,
+                address=address,
+                weights_dir=weights_dir,
+                clip_minutes=clip_minutes,
             ),
             total,
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def split_by_speaker(
-    rows: Sequence[ManifestRow], *, test: float, val: float = 0.0
+    rows: Sequence[ManifestRow], *, test: float, val: float = 0.0, unknown: str = ""
 ) -> list[ManifestRow]:
     """The rows with splits that share no speaker.
 
@@ -25,25 +25,26 @@ def split_by_speaker(
     machine, and a new one moves few others.
 
     Args:
-        rows: of a manifest, every speaker known.
+        rows: of a manifest.
         test: least share of the clips in test, 0..1.
         val: least share of the clips in val, 0..1.
+        unknown: split of clips without a speaker; empty refuses them.
 
     Raises:
         UserError: a speaker is not known, or there are too few of them for the shares.
     """
-    unknown = next((row for row in rows if not row.speaker), None)
-    if unknown is not None:
+    stranger = next((row for row in rows if not row.speaker), None)
+    if stranger is not None and not unknown:
         raise UserError(
-            f"{unknown.source} has no speaker, so that splits cannot be kept apart by speaker; "
+            f"{stranger.source} has no speaker, so that splits cannot be kept apart by speaker; "
             "name the speakers in the manifest, or lay the videos out in a folder for each"
         )
-    clips = Counter(row.speaker for row in rows)
+    clips = Counter(row.speaker for row in rows if row.speaker)
     order = sorted(clips, key=lambda speaker: (short_digest(speaker), speaker))
     chosen: dict[str, str] = {}
     for split, share in (("test", test), ("val", val)):
         count = 0
-        while order and count < share * len(rows):
+        while order and count < share * clips.total():
             speaker = order.pop(0)
             chosen[speaker] = split
             count += clips[speaker]
@@ -52,7 +53,8 @@ def split_by_speaker(
             f"{len(clips)} speakers are too few for test {test:g} and val {val:g}: "
             "none is left to train with"
         )
-    return [replace(row, split=chosen.get(row.speaker, "train")) for row in rows]
+    known = dict.fromkeys(clips, "train") | chosen
+    return [replace(row, split=known.get(row.speaker, unknown)) for row in rows]
 
 
 def speakers_by_split(rows: Iterable[ManifestRow]) -> dict[str, set[str]]:

@@ -14,7 +14,15 @@ import numpy as np
 
 from pipeline.alignment import crop, crop_landmarks, transforms
 from pipeline.cuts import CutDetector
-from pipeline.landmarks import MediaPipeTracker, Stretch, Track, Tracker, stretches
+from pipeline.landmarks import (
+    Located,
+    MediaPipeTracker,
+    Stretch,
+    Track,
+    Tracker,
+    gather,
+    stretches,
+)
 from pipeline.media import FPS, Frames, VideoInfo, fit_audio, probe, read_audio
 from pipeline.mouth import mouth_boxes, mouth_opening
 from pipeline.pose import head_pose
@@ -22,6 +30,7 @@ from pipeline.sample import PackedFrames, pack_faithfully
 from pipeline.sharpness import sharpness
 from pipeline.speech import log_energy, speech_features
 from pipeline.synchrony import lag_and_correlation
+from pipeline.views import FaceViews
 from pipeline.voice import speech_share
 
 if TYPE_CHECKING:
@@ -34,7 +43,7 @@ if TYPE_CHECKING:
     from pipeline.speech import Featurise
 
 _LOOK_EVERY = 5  # frames between two of which pose and sharpness are measured
-_TURN = 32  # frames that are decoded before the networks look at them
+_TURN = 24 << 20  # bytes of frames that are decoded before the networks look at them
 _FARTHEST = 5  # frames between lips and sound; farther, one clip's noise would win
 _LANDMARKS: dict[Landmarks, list[str]] = {
     "mediapipe": ["face_landmarker.task"],
@@ -58,7 +67,8 @@ class Clip:
         row: the manifest's row.
         options: of the run.
         info: what the container says.
-        frames: the decoded frames.
+        frames: of the video, decoded anew each time.
+        views: what the crops need of them.
         audio: (N,) int16 mono 16 kHz from the first frame on.
         backend: what found the landmarks.
         length: frames of the whole clip.
@@ -78,6 +88,7 @@ class Clip:
     options: PrepOptions
     info: VideoInfo | None = None
     frames: Frames | None = None
+    views: FaceViews | None = None
     audio: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
     backend: str = ""
     length: int = 0
@@ -102,7 +113,7 @@ def decode(clip: Clip) -> Clip | Skip:
     info = probe(row.path)
     if not info.audio_rate:
         return Skip("no sound stream")
-    frames = Frames(row.path, row.start, row.end)
+    frames = Frames(row.path, row.start, row.end, keep_bytes=0)
     audio = read_audio(row.path, start=row.start, end=row.end, origin=info.start)
     return replace(clip, info=info, frames=frames, audio=audio.samples)
 
@@ -113,7 +124,9 @@ def track_face(tracker: Tracker) -> Stage:
     def landmarks(clip: Clip) -> Clip | list[Clip] | Skip:
         assert clip.frames is not None
         detector = CutDetector()
-        track = tracker.track(_ahead(detector.watch(_ahead(clip.frames))))
+        views = FaceViews(clip.options.image_size, clip.options.bridge_frames)
+        frames = _ahead(detector.watch(_ahead(clip.frames)))
+        track = gather(_viewed(tracker.locate(frames), views))
         if not len(track.points):
             return Skip("no frame in the wanted part of the video")
         if detector.cuts and clip.options.cuts == "drop":
@@ -124,6 +137,7 @@ def track_face(tracker: Tracker) -> Stage:
             return Skip("no face found in any frame")
         clip = replace(
             clip,
+            views=views,
             length=len(track.points),
             backend=tracker.name,
             measures=_whole_measures(track, detector.cuts),
@@ -135,11 +149,18 @@ def track_face(tracker: Tracker) -> Stage:
     return landmarks
 
 
+def _viewed(located: Iterable[Located], views: FaceViews) -> Iterator[Located]:
+    """The frames as they come, and what the crops need of them into `views`."""
+    for one in located:
+        views.add(one.frame, one.points)
+        yield one
+
+
 def _ahead(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
     """The frames, some at a time: decoder and networks, taking turns, lose each other's caches."""
     rest = iter(frames)
-    while part := list(itertools.islice(rest, _TURN)):
-        yield from part
+    for first in rest:
+        yield from [first, *itertools.islice(rest, _TURN // first.nbytes)]
 
 
 def _whole_measures(track: Track, cuts: list[int]) -> dict[str, float]:
@@ -192,11 +213,10 @@ def hear(featurise: Featurise) -> Stage:
 
 def align(clip: Clip) -> Clip | Skip:
     """Crops the face in the authors' geometry and packs the crops."""
-    assert clip.frames is not None
     assert clip.stretch is not None
-    frames, kept, size = clip.frames, clip.stretch.frames, clip.options.image_size
+    size = clip.options.image_size
     matrices = transforms(clip.stretch.points, size, clip.options.smoothing)
-    packed, quality, psnr = pack_faithfully(lambda: crop(frames.part(kept), matrices, size))
+    packed, quality, psnr = pack_faithfully(_crops(clip, clip.stretch.frames, matrices))
     landmarks = crop_landmarks(clip.stretch.points, matrices)
     looked_at = [sharpness(packed[index]) for index in range(0, len(packed), _LOOK_EVERY)]
     found = {"sharpness": float(np.median(looked_at)), "frame_psnr": psnr}
@@ -210,6 +230,18 @@ def align(clip: Clip) -> Clip | Skip:
         mouth=mouth_boxes(landmarks, size),
         measures=clip.measures | found,
     )
+
+
+def _crops(
+    clip: Clip, kept: slice, matrices: NDArray[np.float64]
+) -> Callable[[], Iterator[NDArray[np.uint8]]]:
+    """What makes the crops: from the views of the frames, or if they are too few from the video."""
+    assert clip.frames is not None
+    assert clip.views is not None
+    frames, views, size = clip.frames, clip.views, clip.options.image_size
+    if views.suffice(kept, matrices):
+        return lambda: views.crops(kept, matrices)
+    return lambda: crop(frames.part(kept), matrices, size)
 
 
 def default_stages(options: PrepOptions, weights: dict[str, Path]) -> list[Stage]:

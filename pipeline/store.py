@@ -136,14 +136,26 @@ class Folder:
         return self.read_many([name])[name]
 
     def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
-        """The contents of several files, fetched together from an object store."""
+        """The contents of several files, fetched together from an object store.
+
+        Raises:
+            FileNotFoundError: it does not hold one of them.
+            UserError: the store refuses.
+        """
         if self.local is not None:
             return {name: (self.local / name).read_bytes() for name in names}
         if not names:
             return {}
         system, root = _remote(self.url)
         paths = [f"{root}/{name}" for name in names]
-        contents = system.cat(paths)
+        absent: FileNotFoundError | None = None
+        with told(self.url):
+            try:
+                contents = system.cat(paths)
+            except FileNotFoundError as error:
+                absent = error
+        if absent is not None:
+            raise absent
         # fsspec unpacks a list of one.
         if isinstance(contents, bytes):
             return {names[0]: contents}
@@ -213,8 +225,9 @@ def local_copy(where: str) -> Iterator[str]:
     Raises:
         OSError: a URL that cannot be fetched.
     """
-    if not is_url(where):
-        yield where.removeprefix("file://")
+    here = where.removeprefix("file://")
+    if not is_url(here):
+        yield here
         return
     system, path = _remote(where)
     with tempfile.TemporaryDirectory(prefix="dh-fetch-") as folder:

@@ -1,29 +1,25 @@
-"""Ray: workers spread over a cluster, their share of its machines, and what if one of them dies."""
+"""Workers of a run on Ray, spread over a cluster; what if one of them dies or hangs."""
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
+import math
+import time
 from collections import Counter
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pipeline.cluster import MALLOC, Share, ray_session
 from pipeline.errors import UserError
 from pipeline.writer import ShardWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pipeline.options import PrepOptions
     from pipeline.store import Folder
     from pipeline.writer import Said, Task
 
-# Frames are large: by its defaults glibc asks the system for each anew, a page fault every 4 kB.
-# What is kept so is given back after each shard, see `pipeline.writer`.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
 _PATIENCE = 2  # deaths of a worker on a clip that was announced, until the clip is given up
 _STILLBORN = 5  # workers in a row that die before they are there, until the run is given up
 # Clips after which a worker makes room for a new one. In a Ray process, memory grows by some 5 %
@@ -33,45 +29,38 @@ _GIVEN_UP = (
     "the worker process died on it {deaths} times: out of memory, or a fault in a decoder; "
     "see if the video plays, or convert it"
 )
-
-
-@dataclass(frozen=True)
-class Share:
-    """What each worker asks of the cluster.
-
-    Attributes:
-        cpus: less than a whole one, so that two cores hold two workers and whatever else runs.
-        gpus: a fraction, where the landmark backend uses one.
-        threads: that it may use inside OpenCV and torch.
-    """
-
-    cpus: float
-    gpus: float
-    threads: int
-
-    @classmethod
-    def of(cls, resources: Mapping[str, float], workers: int, *, gpu: bool) -> Share:
-        """The share of each of `workers` in a cluster's resources.
-
-        Half of the processors at most are asked for: when machines go away, those that stay must
-        hold the workers all the same, since one that finds no place waits for ever.
-        """
-        cpus, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
-        return cls(
-            cpus=min(0.5, cpus / (2 * workers)),
-            gpus=min(1.0, gpus / workers) if gpu else 0.0,
-            threads=max(1, int(cpus // workers)),
-        )
+_TOO_LONG = (
+    "it took more than {minutes:g} minutes and was stopped; see if the video plays, or give "
+    "--clip-minutes more"
+)
+_LOOK_EVERY = 60.0  # seconds at most between two looks at workers that say nothing
 
 
 @dataclass
 class _Job:
-    """A task, and what is known of its way through the workers."""
+    """A task, and what is known of its way through the workers.
+
+    Attributes:
+        task: as the next worker is to do it.
+        ended: clips whose rows have come.
+        count: how many of them by the worker that has it now, which goes through them in order.
+        opened: the clip announced last.
+        heard: seconds of the clock, when that worker said something.
+        deaths: of workers, by the clip that was announced.
+    """
 
     task: Task
     ended: set[str] = field(default_factory=set)
+    count: int = 0
     opened: str = ""
+    heard: float = 0.0
     deaths: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def current(self) -> str:
+        """The clip that the worker is at; empty when it has been through all of them."""
+        rest = self.task.shard.rows[self.count :]
+        return rest[0].clip_id if rest else ""
 
 
 def run_on_ray(
@@ -82,11 +71,13 @@ def run_on_ray(
     workers: int | None,
     address: str | None,
     weights_dir: Path | None,
+    clip_minutes: float = math.inf,
 ) -> Iterator[list[dict[str, Any]]]:
     """Has tasks done by Ray actors, and yields the rows of each clip as it ends.
 
     A task whose worker dies is done again by another. From then on the worker announces every clip
-    before it opens it, and a clip on which it dies twice more is given up.
+    before it opens it, and a clip on which it dies twice more is given up. So is a clip that takes
+    too long, at once, and its worker is replaced: decoders and network disks can hang.
 
     Args:
         out: the data set's folder, which all workers see.
@@ -95,16 +86,19 @@ def run_on_ray(
         workers: how many at most; None: one for each processor of the cluster.
         address: of a running Ray cluster; None starts one on this machine.
         weights_dir: the user's folder of pretrained files.
+        clip_minutes: the most for one clip.
     """
     with ray_session(address) as ray:
         resources = ray.cluster_resources()
         count = min(workers or int(resources.get("CPU", 1)), len(tasks))
         share = Share.of(resources, count, gpu=options.landmarks == "fan")
-        pool = _Pool(ray, share, (out.absolute(), options, weights_dir, share.threads))
+        arguments = (out.absolute(), options, weights_dir, share.threads)
+        pool = _Pool(ray, share, arguments, clip_minutes)
         for _ in range(count):
             pool.start()
         queue = [_Job(task) for task in reversed(tasks)]
         while queue or pool.running:
+            queue += pool.stop_late()
             while queue and pool.idle:
                 pool.give(queue.pop())
             job, said = pool.wait()
@@ -114,17 +108,22 @@ def run_on_ray(
                 queue.append(job)  # its worker died
             elif said.rows is None:
                 job.opened = said.clip_id
-            elif said.clip_id not in job.ended:
-                job.ended.add(said.clip_id)
-                yield said.rows
+            else:
+                job.count += 1
+                if said.clip_id not in job.ended:
+                    job.ended.add(said.clip_id)
+                    yield said.rows
 
 
 class _Pool:
     """Actors that start, wait for work, or work."""
 
-    def __init__(self, ray: Any, share: Share, arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, ray: Any, share: Share, arguments: tuple[Any, ...], clip_minutes: float
+    ) -> None:
         self._ray = ray
         self._arguments = arguments
+        self._clip_minutes = clip_minutes
         environment = {"OMP_NUM_THREADS": str(share.threads), "PYTHONWARNINGS": "ignore", **MALLOC}
         # The default strategy would fill one machine before it looks at the next.
         self._actor = ray.remote(ShardWriter).options(
@@ -149,6 +148,7 @@ class _Pool:
         """Has an idle actor do a task."""
         actor = self.idle.pop()
         said = actor.write.options(num_returns="streaming").remote(job.task)
+        job.count, job.heard = 0, time.monotonic()
         self.running[said] = (actor, job)
 
     def wait(self) -> tuple[_Job | None, Said | None]:
@@ -160,7 +160,12 @@ class _Pool:
         """
         from ray.exceptions import RayError, RayTaskError
 
-        (ready, *_), _ = self._ray.wait([*self._starting, *self.running], num_returns=1)
+        look = min(_LOOK_EVERY, 60 * self._clip_minutes)
+        waiting = [*self._starting, *self.running]
+        found, _ = self._ray.wait(waiting, num_returns=1, timeout=look)
+        if not found:
+            return None, None
+        ready = found[0]
         try:
             if ready in self._starting:
                 self._ray.get(ready)
@@ -168,7 +173,6 @@ class _Pool:
                 self._stillborn = 0
                 return None, None
             said = self._ray.get(next(ready))
-            return self.running[ready][1], said
         except StopIteration:
             self._return(*self.running.pop(ready))
             return None, None
@@ -183,6 +187,9 @@ class _Pool:
                     raise UserError(f"the workers do not start: {error}") from error
                 return None, None
             return self._mourn(self.running.pop(ready)[1], error), None
+        job = self.running[ready][1]
+        job.heard = time.monotonic()
+        return job, said
 
     def _return(self, actor: Any, job: _Job) -> None:
         """Takes back an actor whose task is done, or puts a new one in its place."""
@@ -193,6 +200,32 @@ class _Pool:
         del self._served[actor]
         self._ray.kill(actor)
         self.start()
+
+    def stop_late(self) -> list[_Job]:
+        """Stops the workers that have been at one clip for too long, and takes back their jobs."""
+        latest = time.monotonic() - 60 * self._clip_minutes
+        late = [said for said, (_, job) in self.running.items() if job.heard <= latest]
+        stopped = []
+        for said in late:
+            if self._ray.wait([said], timeout=0)[0]:
+                continue  # it has said something that nobody has heard yet
+            actor, job = self.running.pop(said)
+            self._ray.kill(actor)
+            self.start()
+            stopped.append(self._without(job))
+        return stopped
+
+    def _without(self, job: _Job) -> _Job:
+        """The job less the clip that its worker was at.
+
+        Raises:
+            UserError: the worker hung where there is no clip, again and again.
+        """
+        reason = _TOO_LONG.format(minutes=self._clip_minutes)
+        if not job.current:  # the shard's files are being written
+            return self._mourn(job, TimeoutError(reason))
+        job.task = replace(job.task, given_up={**job.task.given_up, job.current: reason})
+        return job
 
     def _mourn(self, job: _Job, error: Exception) -> _Job:
         """The job as another worker is to do it.
@@ -211,36 +244,3 @@ class _Pool:
             raise UserError(f"workers die before they open a clip: {error}") from error
         job.task = replace(task, announce=True)
         return job
-
-
-@contextmanager
-def ray_session(address: str | None) -> Iterator[Any]:
-    """A Ray session without dashboard, log spam or usage statistics."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import ray
-
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    address = address or os.environ.get("RAY_ADDRESS")
-    try:
-        if address:
-            _knock(address)
-            ray.init(address=address, **common)
-        else:
-            # Frames never pass through the object store: paths and rows fit into little of it.
-            ray.init(
-                address="local", include_dashboard=False, object_store_memory=100 << 20, **common
-            )
-    except OSError as error:
-        raise UserError(f"no Ray cluster answers at {address}: {error}") from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
-
-
-def _knock(address: str) -> None:
-    """Raises an `OSError` at once if nothing listens; Ray by itself tries for many minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():  # and not "auto"
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

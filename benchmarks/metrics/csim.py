@@ -7,21 +7,21 @@ that name only. It needs the optional extra `csim` (the package dlib-bin).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.metrics.metric import Metric
-from pipeline.errors import UserError
+from pipeline.face_embedder import WEIGHTS, FaceEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 STEP = 5  # frames between two that are embedded
+__all__ = ["CSIM", "STEP", "WEIGHTS", "FaceEmbedder", "csim", "embed"]
+
 CSIM = Metric(
     "csim",
     "CSIM",
@@ -32,36 +32,6 @@ CSIM = Metric(
     "ArcFace's: compare with the same network only",
     "dlib",
 )
-
-
-class FaceEmbedder:
-    """Embeds the face of a frame.
-
-    Args:
-        path: of dlib's network.
-
-    Raises:
-        UserError: dlib is not installed.
-    """
-
-    def __init__(self, path: Path) -> None:
-        try:
-            import dlib
-        except ImportError as error:
-            raise UserError("dlib is not installed: pip install dlib-bin") from error
-        self._dlib: Any = dlib
-        self._network = dlib.face_recognition_model_v1(str(path))
-
-    def __call__(
-        self, frame: NDArray[np.uint8], landmarks: NDArray[np.floating]
-    ) -> NDArray[np.float64]:
-        """(128,) of a face with (68, 2) landmarks in an (H, W, 3) uint8 RGB frame."""
-        points = [self._dlib.point(round(float(x)), round(float(y))) for x, y in landmarks]
-        (left, top), (right, bottom) = landmarks.min(0), landmarks.max(0)
-        box = self._dlib.rectangle(*(round(float(v)) for v in (left, top, right, bottom)))
-        shape = self._dlib.full_object_detection(box, points)
-        found = self._network.compute_face_descriptor(np.ascontiguousarray(frame), shape)
-        return np.asarray(found, np.float64)
 
 
 def embed(

@@ -78,7 +78,8 @@ def command_reader(command: str) -> Callable[[Path], str]:
         try:
             done = subprocess.run([*parts, str(video)], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError) as error:
-            told = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+            said = (getattr(error, "stderr", "") or "").strip()
+            told = (said or str(error)).splitlines()[-1]
             raise UserError(f"the lip reader {command!r} fails on {video}: {told}") from error
         return done.stdout
 

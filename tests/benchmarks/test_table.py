@@ -185,3 +185,14 @@ def test_wrong_files_are_one_sentence(tmp_path):
         read_scores(path)
     write_json(path, made_up_scores())
     assert read_scores(path)["method"] == "tiny"
+
+
+def test_scores_that_lack_a_part_are_told_by_its_name(tmp_path):
+    path = tmp_path / "scores.json"
+    whole = made_up_scores()
+    for name in ("sources", "weights"):  # which came later
+        write_json(path, {key: value for key, value in whole.items() if key != name})
+        assert name not in read_scores(path)
+    write_json(path, {key: whole[key] for key in ("schema_version", "clips", "metrics")})
+    with pytest.raises(UserError, match=r"lacks dataset, fake, method, .*; score the videos again"):
+        read_scores(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.workers import Share
+from pipeline.cluster import Share
 from tests.datasets import DH_PREP, content, run_prep, write_talker
 
 if TYPE_CHECKING:

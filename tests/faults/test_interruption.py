@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import workers as ray_workers
+from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.manifest import read_input
 from pipeline.options import PrepOptions
@@ -45,10 +46,10 @@ def whole(landmark_task: Path, videos: Path) -> dict[str, str]:
     return content(out)
 
 
-def _start(videos: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+def _start(videos: Path, out: Path, workers: int, *words: str) -> subprocess.Popen[bytes]:
     with out.with_suffix(".log").open("w") as log:
         return subprocess.Popen(
-            [DH_PREP, "run", videos, "--out", out, *_WORDS, str(workers)],
+            [DH_PREP, "run", videos, "--out", out, *_WORDS, str(workers), *words],
             stdout=log,
             stderr=log,
             start_new_session=True,
@@ -151,6 +152,32 @@ def test_a_clip_that_ends_its_worker_is_given_up_and_the_others_are_made(
     assert read_dataset(tmp_path / "out")["counts"]["samples"] == 10
 
 
+@pytest.mark.slow
+def test_a_clip_that_hangs_is_given_up_and_the_others_are_made(
+    videos: Path, landmark_task: Path, tmp_path: Path
+):
+    folder = Path(shutil.copytree(videos, tmp_path / "videos"))
+    write_talker(folder / "clip3.mp4", 600)  # long enough to be caught in the act
+    out, frozen = tmp_path / "out", 0
+    run = _start(folder, out, 2, "--clip-minutes", "0.2")
+    while run.poll() is None:
+        for pid in [] if frozen else workers_of(run.pid):
+            if _holds(pid, folder / "clip3.mp4"):
+                os.kill(pid, signal.SIGSTOP)  # as in a decoder's endless loop, or on a dead disk
+                frozen = pid
+        time.sleep(0.01)
+    assert frozen
+    assert run.returncode == 1
+    assert not _runs(frozen)
+    rows = read_rows(out).set_index("clip_id")
+    assert "took more than 0.2 minutes" in rows.loc["clip3", "reason"]
+    assert sorted(rows.index[rows.status == "failed"]) == ["clip3", "junk"]
+    assert read_dataset(out)["counts"]["samples"] == 9
+    words = (folder, "--out", out, *_WORDS, 1, "--retry", "failed")
+    assert run_prep(*words).returncode == 1
+    assert read_dataset(out)["counts"]["samples"] == 10
+
+
 def _holds(pid: int, path: Path) -> bool:
     with suppress(OSError):
         return any(entry.readlink() == path for entry in Path(f"/proc/{pid}/fd").iterdir())
@@ -186,19 +213,52 @@ def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_lost(
     assert content(out) == whole
 
 
-def test_ctrl_c_leaves_no_halves_and_the_same_command_carries_on(
-    videos: Path, whole: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        # What ends a container.
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+    ],
+)
+def test_a_run_that_is_ended_leaves_no_halves_and_the_same_command_carries_on(
+    videos: Path, whole: dict[str, str], tmp_path: Path, number: int, code: int
 ):
     out = tmp_path / "out"
     run = _start(videos, out, workers=2)
     while not list(out.glob(".shard-*.tar")):
         time.sleep(0.02)
         assert run.poll() is None
-    os.killpg(run.pid, signal.SIGINT)
-    assert run.wait(60) == 130
+    # Ctrl-C reaches the whole process group, SIGTERM the command alone.
+    (os.killpg if number == signal.SIGINT else os.kill)(run.pid, number)
+    assert run.wait(60) == code
+    said = out.with_suffix(".log").read_text()
+    assert said.endswith("interrupted; the same command carries on where it stopped\n")
+    assert "***" not in said
     assert not list(out.glob(".*"))
     assert run_prep(videos, "--out", out, *_WORDS, 2).returncode == 1
     assert content(out) == whole
+
+
+def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
+    videos: Path, whole: dict[str, str], tmp_path: Path
+):
+    options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
+    shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
+    claim(out, shards, options)
+    tasks = pending(out, shards, retry_failed=False)
+    first = run_tasks(out, tasks, options, workers=0)
+    next(first)
+    assert list(out.glob(".shard-*.tar"))  # in mid-shard
+    with pytest.raises(UserError, match="another dh-prep run is at work in"):
+        next(run_tasks(out, tasks, options, workers=0))
+    for _ in first:
+        pass
+    made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
+    assert len(made) == 6
+    assert made.items() <= whole.items()
+    assert not pending(out, shards, retry_failed=False)
+    list(run_tasks(out, tasks[:1], options, workers=0))  # the lock is gone with the run
 
 
 def test_a_worker_that_dies_while_it_starts_is_replaced(

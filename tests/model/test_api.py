@@ -70,5 +70,12 @@ def test_what_cannot_be_used_is_told(run: Path):
         next(generate(np.full((99, 99, 3), 70, np.uint8), sound, run, QUICK))
     with pytest.raises(UserError, match="the speech is empty"):
         next(generate(face, sound[:0], run, QUICK))
+    # Samples in -1 … 1 would be heard as silence.
+    for wrong in (sound.astype(np.float32) / 32768, np.stack([sound, sound], axis=1)):
+        with pytest.raises(UserError, match=r"speech is \(N,\) int16 at 16 kHz, not"):
+            next(generate(face, wrong, run, QUICK))
+    for wrong in (face / 255, face[..., 0], np.dstack([face, face[..., :1]])):
+        with pytest.raises(UserError, match=r"a face is \(H, W, 3\) uint8 RGB, not"):
+            next(generate(wrong, sound, run, QUICK))
     with pytest.raises(UserError, match="no such checkpoint"):
         next(generate(face, sound, run / "none", QUICK))

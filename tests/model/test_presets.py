@@ -89,6 +89,16 @@ def test_fields_can_be_set_by_name():
         ("train.steps=1.5", "'1.5' is no int"),
         ("train.motion.told=1", "'1' is no bool"),
         ("unet.channel_mult=3", "'3' is no list"),
+        ("diffusion.prediction=eps", "choose one of epsilon, v"),
+        ("train.mouth_box=source", "choose one of target, identity"),
+        ("unet.motion_channels=2", "choose one of 1, 3"),
+        ("unet.channel_mult=[]", "unet.channel_mult: one level at least"),
+        ("unet.channel_mult=[1,0]", "unet.channel_mult[1]: a whole number of 1 or more, not 0"),
+        ('unet.channel_mult=[1,"a"]', "unet.channel_mult[1]: a whole number of 1 or more, not 'a'"),
+        ("unet.norm_groups=0", "unet.norm_groups: a whole number of 1 or more, not 0"),
+        ("unet.image_size=66", "66 cannot be halved as often as the network has levels; choose a"),
+        ("unet.base_channels=20", "20 cannot be divided into 8 groups"),
+        ("train.frames_per_clip=0", "train.frames_per_clip: a whole number of 1 or more, not 0"),
     ],
 )
 def test_what_cannot_be_set_is_told(change: str, told: str):

@@ -95,6 +95,21 @@ def test_from_their_checkpoint_to_a_video(folder: Path, tmp_path: Path, call):
     assert np.abs(other - direct).mean() > 0.5
 
 
+@pytest.mark.slow
+def test_several_processes_make_videos_with_their_checkpoint(folder: Path, tmp_path: Path, call):
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(
+        f"face,speech\n{folder}/face.png,{folder}/one.wav\n{folder}/face.png,{folder}/two.wav\n"
+    )
+    words = ("--checkpoint", folder / "crema.ckpt", "--pairs", pairs, "--workers", "2", *QUICK)
+    code, said = call(*words, "--out", tmp_path / "made")
+    assert code == 0, said
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
+        "face__one.mp4",
+        "face__two.mp4",
+    ]
+
+
 def test_from_the_demo_model_to_a_video(folder: Path, tmp_path: Path, call):
     words = ("--face", folder / "face.png", "--speech", folder / "one.wav", *QUICK)
     words += ("--checkpoint", folder / "crema_script.pt", "--sampler", "ancestral")

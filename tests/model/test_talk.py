@@ -233,6 +233,14 @@ def test_a_folder_pairs_files_of_one_name(tmp_path: Path):
         read_jobs(empty, out)
 
 
+def test_folders_of_pictures_have_no_dot_that_looks_like_a_suffix(tmp_path: Path):
+    (tmp_path / "pairs.csv").write_text("face,speech,name\na.b.png,c.1.wav,\nd.png,e.wav,take.2\n")
+    assert [job.out.name for job in read_jobs(tmp_path / "pairs.csv", tmp_path, "")] == [
+        "a_b__c_1",
+        "take_2",
+    ]
+
+
 # --- videos ---------------------------------------------------------------------------------------
 
 

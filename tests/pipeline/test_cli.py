@@ -103,6 +103,18 @@ def test_a_dry_run_writes_nothing(videos, tmp_path, monkeypatch, capsys):
     assert not out.exists()
 
 
+def test_a_dry_run_leaves_a_begun_folder_as_it_is(videos, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    words = ("run", videos, "--out", out, "--workers", "0")
+    assert call(monkeypatch, *words) == 1
+    before = {path.name: sha256_file(path) for path in out.iterdir()}
+    assert call(monkeypatch, *words, "--licence", "mine", "--dry-run") == 0
+    assert {path.name: sha256_file(path) for path in out.iterdir()} == before
+    # What the run would say is said without it.
+    assert call(monkeypatch, "run", videos, "--out", videos, "--dry-run") == 2
+    assert "holds other files" in capsys.readouterr().err
+
+
 def test_a_run_without_one_sample_says_so(tmp_path, landmark_task, monkeypatch, capsys):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "junk.mp4").write_text("no video")

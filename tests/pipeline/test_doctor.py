@@ -7,8 +7,10 @@ import re
 import sys
 
 import pytest
+import torch
 
 from benchmarks.metrics import csim, i3d, inception, syncnet
+from model.device import choose_precision
 from pipeline import doctor, weights
 from pipeline.doctor import as_json, examine, show
 from pipeline.errors import UserError
@@ -141,3 +143,11 @@ def test_the_table_shows_names_and_remedies_as_they_are(capsys):
     said = capsys.readouterr().out
     for text in ("[bold]x[/bold]", "[red]", "→ do [this]"):
         assert text in said
+
+
+@pytest.mark.parametrize(("there", "told"), [(True, "with"), (False, "without")])
+def test_the_processor_computes_in_bf16_if_training_would(monkeypatch, there: bool, told: str):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: there)
+    assert finding(examine(), "torch").value.endswith(f"CPU {told} bf16 instructions")
+    chosen = choose_precision("auto", torch.device("cpu"))
+    assert chosen == ("bf16" if there else "float32")

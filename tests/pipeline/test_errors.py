@@ -8,7 +8,7 @@ import sys
 import pytest
 
 _COMMAND = """
-import os, signal, sys, time
+import os, signal, sys, tempfile, time
 import typer
 from pipeline.errors import UserError, run_command
 
@@ -22,6 +22,10 @@ def go(how: str) -> None:
         raise UserError("no such file: [bold]a[/bold] [x].mp4; " + "give another " * 20)
     if how == "fault":
         raise ValueError("a fault of ours")
+    if how == "terminate":
+        with tempfile.TemporaryDirectory(prefix="dh-terminated-", dir=".") as folder:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
@@ -63,6 +67,14 @@ def test_interrupt_says_how_to_carry_on():
     assert done.stderr.strip() == "interrupted; the same command carries on where it stopped"
 
 
+def test_sigterm_leaves_no_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = _run("terminate")
+    assert done.returncode == 143
+    assert done.stderr.strip() == "interrupted; the same command carries on where it stopped"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("arguments", "code"), [(["exit"], 1), ([], 2), (["--help"], 0)])
 def test_other_exits_pass_through(arguments: list[str], code: int):
     done = _run(*arguments)
@@ -70,20 +82,27 @@ def test_other_exits_pass_through(arguments: list[str], code: int):
     assert "interrupted" not in done.stderr
 
 
-def test_a_place_that_cannot_be_written_is_a_sentence(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "told", "said"),
+    [
+        ("EROFS", "Read-only file system", "cannot write there/a.json: Read-only file system"),
+        ("EACCES", "Permission denied", "cannot open there/a.json: Permission denied"),
+        ("ENOTDIR", "Not a directory", "cannot open there/a.json: Not a directory"),
+        ("EISDIR", "Is a directory", "cannot open there/a.json: Is a directory"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_a_sentence(tmp_path, kind: str, told: str, said: str):
     program = (
         "import errno, typer\n"
         "from pipeline.errors import run_command\n"
         "app = typer.Typer()\n"
         "@app.command()\n"
         "def main():\n"
-        "    raise OSError(errno.EROFS, 'Read-only file system', 'there/a.json')\n"
+        f"    raise OSError(errno.{kind}, '{told}', 'there/a.json')\n"
         "run_command(app)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path
     )
     assert done.returncode == 2
-    assert done.stderr.strip() == (
-        "error: cannot write there/a.json: Read-only file system; choose another place"
-    )
+    assert done.stderr.strip() == f"error: {said}; choose another place"

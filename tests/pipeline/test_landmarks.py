@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 from skimage import data
 
 from pipeline.alignment import STABLE_POINTS, TEMPLATE
-from pipeline.blazeface import Detection, _tile_levels, suppress
+from pipeline.blazeface import Detection, FaceDetector, _tile_levels, suppress
 from pipeline.facemesh import Box, box_of_detection, box_of_mesh
 from pipeline.geometry import transform
 from pipeline.landmarks import Track, stretches
@@ -245,6 +246,13 @@ def test_tiles_cover_the_frame_and_every_small_face_lies_whole_in_one(shape: tup
             corners[:, None] + face <= boxes[None, :, 2:] + 1e-6
         )
         assert whole.all(-1).any(-1).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 7)])
+def test_a_frame_of_a_few_pixels_holds_no_face(landmark_task: Path, shape: tuple[int, int]):
+    with zipfile.ZipFile(landmark_task) as archive:
+        detector = FaceDetector(archive.read("face_detector.tflite"))
+    assert detector.search(np.full((*shape, 3), 128, np.uint8)) == []
 
 
 def test_the_box_of_a_mesh_turns_with_it_and_encloses_it():

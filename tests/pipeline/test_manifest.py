@@ -1,4 +1,4 @@
-"""Which clips: keys, layouts of the field's data sets as trees of empty files, manifests."""
+"""Which clips: their keys, what is read of folders, and manifests."""
 
 from __future__ import annotations
 
@@ -18,21 +18,10 @@ from pipeline.manifest import (
     unique_keys,
     write_manifest,
 )
+from tests.pipeline.trees import write_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def _tree(folder: Path, *names: str) -> Path:
-    for name in names:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return folder
-
-
-def _told(folder: Path, layout: str) -> dict[str, tuple[str, str]]:
-    return {row.source: (row.speaker, row.split) for row in scan(folder, layout)}
 
 
 # --- keys -----------------------------------------------------------------------------------------
@@ -68,7 +57,7 @@ def test_a_name_that_looks_like_a_shot_of_a_clip_bears_a_hash():
 
 
 def test_links_to_folders_are_followed_and_loops_are_not(tmp_path: Path):
-    _tree(tmp_path, "real/ann/a.mp4", "in/b.mp4")
+    write_tree(tmp_path, "real/ann/a.mp4", "in/b.mp4")
     (tmp_path / "in" / "ann").symlink_to(tmp_path / "real" / "ann")
     (tmp_path / "real" / "ann" / "up").symlink_to(tmp_path / "real")
     (tmp_path / "in" / "self").symlink_to(tmp_path / "in")
@@ -110,7 +99,7 @@ def test_long_names_that_differ_at_their_end_keep_apart():
 
 
 def test_a_folder_is_searched_below_for_videos_only(tmp_path: Path):
-    _tree(tmp_path, "b/2.MKV", "b/1.mp4", "a.webm", "b/1.wav", "b/notes.txt", "b/1.json")
+    write_tree(tmp_path, "b/2.MKV", "b/1.mp4", "a.webm", "b/1.wav", "b/notes.txt", "b/1.json")
     (tmp_path / "folder.mp4").mkdir()
     rows = read_input(str(tmp_path))
     assert [row.source for row in rows] == ["a.webm", "b/1.mp4", "b/2.MKV"]
@@ -119,18 +108,18 @@ def test_a_folder_is_searched_below_for_videos_only(tmp_path: Path):
 
 
 def test_of_a_folder_about_a_tenth_is_for_test_whatever_else_is_there(tmp_path: Path):
-    _tree(tmp_path, *(f"{'ab'[i % 2]}/{i:02d}.mp4" for i in range(25)))
+    write_tree(tmp_path, *(f"{'ab'[i % 2]}/{i:02d}.mp4" for i in range(25)))
     before = {row.source: row.split for row in read_input(str(tmp_path))}
     # The names whose SHA-256 is, in its first 32 bits, a multiple of ten.
     assert [name for name, split in before.items() if split == "test"] == ["b/07.mp4", "b/21.mp4"]
-    _tree(tmp_path, "a/01.mp4", "c/00.mp4")
+    write_tree(tmp_path, "a/01.mp4", "c/00.mp4")
     after = {row.source: row.split for row in read_input(str(tmp_path))}
     assert len(after) == 27
     assert before.items() <= after.items()
 
 
 def test_a_glob_names_its_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    _tree(tmp_path, "x/s1/a.mp4", "x/s2/b.mp4", "x/s2/c.mkv", "y/d.mp4")
+    write_tree(tmp_path, "x/s1/a.mp4", "x/s2/b.mp4", "x/s2/c.mkv", "y/d.mp4")
     wanted = ["s1/a.mp4", "s2/b.mp4"]
     assert [row.source for row in read_input(f"{tmp_path}/x/*/*.mp4")] == wanted
     monkeypatch.chdir(tmp_path)
@@ -141,14 +130,28 @@ def test_a_glob_names_its_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_input("z/*")
 
 
+@pytest.mark.parametrize("source", ["videos", "videos/*.mp4", "videos/a.mp4", "clips.csv"])
+def test_paths_hold_where_workers_start_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+):
+    monkeypatch.chdir(write_tree(tmp_path, "videos/a.mp4"))
+    (tmp_path / "clips.csv").write_text("clip_id,path\na,videos/a.mp4\n")
+    assert [row.path for row in read_input(source)] == [f"{tmp_path}/videos/a.mp4"]
+
+
+def test_a_folder_may_be_called_like_a_manifest(tmp_path: Path):
+    rows = read_input(str(write_tree(tmp_path / "clips.csv", "a.mp4")))
+    assert [row.clip_id for row in rows] == ["a"]
+
+
 def test_one_video_is_an_input_too_whatever_its_name(tmp_path: Path):
-    _tree(tmp_path, "odd[1]*.mp4")
+    write_tree(tmp_path, "odd[1]*.mp4")
     (row,) = read_input(str(tmp_path / "odd[1]*.mp4"))
     assert row.source == "odd[1]*.mp4"
 
 
 def test_nothing_to_read_is_said_in_a_sentence(tmp_path: Path):
-    _tree(tmp_path, "empty/notes.txt")
+    write_tree(tmp_path, "empty/notes.txt")
     with pytest.raises(UserError, match=r"no videos in .*empty.*\.mp4"):
         read_input(str(tmp_path / "empty"))
     for absent in ("absent", "absent.mp4"):
@@ -162,7 +165,7 @@ def test_nothing_to_read_is_said_in_a_sentence(tmp_path: Path):
 
 def test_names_that_are_not_utf8_can_be_written_into_a_data_set(tmp_path: Path):
     name = os.fsdecode(b"sp\xff/\xfe.mp4")
-    _tree(tmp_path, name)
+    write_tree(tmp_path, name)
     (row,) = read_input(str(tmp_path))
     assert os.path.exists(row.path)  # noqa: PTH110 - the path as it is
     for text in (row.source, row.speaker, row.clip_id):
@@ -170,98 +173,6 @@ def test_names_that_are_not_utf8_can_be_written_into_a_data_set(tmp_path: Path):
     write_manifest(tmp_path / "m.csv", [row])
     (back,) = read_manifest(tmp_path / "m.csv")
     assert back.path == row.path
-
-
-# --- layouts --------------------------------------------------------------------------------------
-
-_TEST_ACTORS = [1015, 1020, 1021, 1030, 1033, 1052, 1062, 1081, 1082, 1089]
-
-
-def test_crema_has_the_authors_ten_actors_for_test(tmp_path: Path):
-    _tree(tmp_path, *(f"VideoFlash/{actor}_DFA_ANG_XX.flv" for actor in range(1001, 1092)))
-    told = _told(tmp_path, "crema")
-    assert len(told) == 91
-    test = {int(speaker) for speaker, split in told.values() if split == "test"}
-    assert sorted(test) == _TEST_ACTORS
-    assert {split for _, split in told.values()} == {"train", "test"}
-
-
-def test_crema_takes_the_one_name_that_its_makers_mistyped(tmp_path: Path):
-    _tree(tmp_path, "1040_ITH_SAD_X.flv")
-    assert _told(tmp_path, "crema") == {"1040_ITH_SAD_X.flv": ("1040", "train")}
-
-
-def test_lrw_tells_split_and_no_speaker(tmp_path: Path):
-    _tree(
-        tmp_path,
-        "ABOUT/train/ABOUT_00001.mp4",
-        "ABOUT/val/ABOUT_00001.mp4",
-        "lipread_mp4/YOUNG/test/YOUNG_00050.mp4",
-    )
-    assert list(_told(tmp_path, "lrw").values()) == [("", "train"), ("", "val"), ("", "test")]
-    keys = {row.clip_id for row in scan(tmp_path, "lrw")}
-    assert "ABOUT_train_ABOUT_00001" in keys
-
-
-def test_grid_has_every_tenth_sentence_of_each_speaker_for_test(tmp_path: Path):
-    letters = "abcdefghijklmnopqrst"
-    _tree(tmp_path, *(f"s1/video/mpg_6000/bba{letter}2n.mpg" for letter in letters))
-    _tree(tmp_path, *(f"s12/lwb{letter}zn.mpg" for letter in letters[:15]))
-    told = _told(tmp_path, "grid")
-    test = [(source[-10:], speaker) for source, (speaker, split) in told.items() if split == "test"]
-    assert sorted(test) == [("bbaj2n.mpg", "s1"), ("bbat2n.mpg", "s1"), ("lwbjzn.mpg", "s12")]
-    assert {speaker for speaker, _ in told.values()} == {"s1", "s12"}
-
-
-def test_grid_of_one_speaker_is_named_after_its_folder(tmp_path: Path):
-    _tree(tmp_path / "grid_s1", "bbaf2n.mpg")
-    assert _told(tmp_path / "grid_s1", "grid") == {"bbaf2n.mpg": ("grid_s1", "train")}
-
-
-def test_voxceleb_has_the_identity_for_speaker(tmp_path: Path):
-    _tree(
-        tmp_path,
-        "dev/mp4/id00012/21Uxsk56VDQ/00001.mp4",
-        "test/mp4/id00017/01dfn2spqyE/00002.mp4",
-    )
-    assert list(_told(tmp_path, "voxceleb").values()) == [
-        ("id00012", "train"),
-        ("id00017", "test"),
-    ]
-
-
-def test_hdtf_has_the_middle_of_the_name_for_speaker(tmp_path: Path):
-    names = ["WDA_BarackObama_000.mp4", "WRA_A_B1_012_003.mp4", "RD_Radio34_001.mp4"]
-    _tree(tmp_path, *names)
-    told = _told(tmp_path, "hdtf")
-    assert {told[name][0] for name in names} == {"BarackObama", "A_B1", "Radio34"}
-    assert {split for _, split in told.values()} == {"train"}
-
-
-@pytest.mark.parametrize(
-    ("layout", "name"),
-    [
-        ("crema", "clip_1015.mp4"),
-        ("lrw", "ABOUT/training/ABOUT_00001.mp4"),
-        ("lrw", "ABOUT_00001.mp4"),
-        ("grid", "s1/sentence.mpg"),
-        ("voxceleb", "person/00001.mp4"),
-        ("hdtf", "BarackObama.mp4"),
-    ],
-)
-def test_a_file_that_does_not_follow_its_layout_is_named(tmp_path: Path, layout: str, name: str):
-    _tree(tmp_path, name)
-    with pytest.raises(UserError, match=re.escape(name)):
-        scan(tmp_path, layout)
-
-
-def test_the_real_grid_folder(shared_data: Path):
-    rows = scan(shared_data / "grid_s1", "grid")
-    assert len(rows) == 190
-    # By sorted name, every tenth.
-    names = sorted(row.source for row in rows)
-    test = sorted(row.source for row in rows if row.split == "test")
-    assert test == names[9::10]
 
 
 # --- manifests ------------------------------------------------------------------------------------
@@ -321,6 +232,9 @@ def test_manifests_as_people_write_them(tmp_path: Path, text: str):
         ("clip_id,path,start,end\na,1.mp4,0,inf\n", "line 2: start and end are seconds"),
         ("clip_id,path\na,1.mp4,extra,cells\n", "more cells than"),
         ("clip_id,path\na,1.mp4\nb,2.mp4,extra\n", "line 3: more cells than"),
+        # As an editor counts: what is blank, and what is broken within quotes, has lines too.
+        ("clip_id,path\n\n\na.b,2.mp4\n", r"line 4: clip_id 'a\.b'"),
+        ('clip_id,path\na,"1\n.mp4"\na.b,2.mp4\n', r"line 4: clip_id 'a\.b'"),
     ],
 )
 def test_what_is_wrong_in_a_manifest_is_named(tmp_path: Path, text: str, sentence: str):
@@ -329,7 +243,7 @@ def test_what_is_wrong_in_a_manifest_is_named(tmp_path: Path, text: str, sentenc
 
 
 def test_a_manifest_that_was_written_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(_tree(tmp_path, "videos/a\nb.mp4", 'videos/"c", d.mp4'))
+    monkeypatch.chdir(write_tree(tmp_path, "videos/a\nb.mp4", 'videos/"c", d.mp4'))
     rows = read_input("videos")
     rows.append(ManifestRow("part", "videos/e.mp4", "e.mp4", "s", "test", 0.04, 1 / 3))
     write_manifest(tmp_path / "deep" / "m.csv", rows)

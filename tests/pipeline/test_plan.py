@@ -122,3 +122,11 @@ def test_a_damaged_plan_is_named(tmp_path: Path):
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(UserError, match=r"plan\.json is damaged"):
         claim(tmp_path, plan_shards(_rows(), 3), PrepOptions())
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '"words"'])
+def test_a_plan_of_something_else_is_named(tmp_path: Path, text: str):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(UserError, match=r"plan\.json is not of dh-prep run; use another --out"):
+        claim(tmp_path, plan_shards(_rows(), 3), PrepOptions())
+    assert (tmp_path / "plan.json").read_text() == text

@@ -1,4 +1,4 @@
-"""One clip end to end: what the sample says about its source must be true, and failures be rows."""
+"""One clip through the stages: what is kept of it, and why it is not."""
 
 from __future__ import annotations
 
@@ -8,70 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from skimage import data
 
-from pipeline.geometry import warp
-from pipeline.limits import Limits
+from pipeline.geometry import resample
 from pipeline.manifest import ManifestRow
-from pipeline.media import Audio, fit_audio, read_audio, read_frames, write_video
+from pipeline.media import fit_audio, read_audio, read_frames, write_video
 from pipeline.mouth import mouth_boxes
 from pipeline.options import PrepOptions
 from pipeline.prepare import prepare
 from pipeline.sample import problems
 from pipeline.speech import mfcc_windows
 from pipeline.stages import Clip, default_stages
+from tests.pipeline.filmed import EMPTY, One, noise_beside, prepared, write_filmed
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
 
-    from pipeline.sample import Sample
     from pipeline.stages import Stage
-
-_EMPTY = np.full((240, 260, 3), 90, np.uint8)
-
-
-class _One:
-    """What became of a clip that was not split: its row, and its sample if there is one."""
-
-    def __init__(self, outcome) -> None:
-        (self.row,) = outcome.rows
-        assert len(outcome.samples) == (self.row["status"] == "ok")
-        self.sample: Sample | None = outcome.samples[0] if outcome.samples else None
-
-
-@pytest.fixture(scope="module")
-def face() -> np.ndarray:
-    """A face in a frame of 260 x 240, from a public-domain photograph."""
-    return np.ascontiguousarray(data.astronaut()[:240, 90:350, :3])
-
-
-@pytest.fixture(scope="module")
-def stages(landmark_task: Path) -> list[Stage]:
-    """The stages of a run with its defaults."""
-    return default_stages(PrepOptions(), {"face_landmarker.task": landmark_task})
-
-
-def _noise(frames: int) -> Audio:
-    rng = np.random.default_rng(frames)
-    return Audio(rng.normal(0, 3000, frames * 640).astype(np.int16))
-
-
-def _film(path: Path, frames: list[np.ndarray], *, silent: bool = False) -> Path:
-    write_video(path, frames, audio=None if silent else _noise(len(frames)))
-    return path
-
-
-def _prepare(
-    path: Path | str,
-    stages: list[Stage],
-    *,
-    start: float = 0.0,
-    end: float | None = None,
-    **options: Any,
-) -> _One:
-    row = ManifestRow("key", str(path), "s/clip.mp4", "s", "val", start, end)
-    return _One(prepare(row, PrepOptions(**options), stages))
 
 
 # --- what becomes of a good clip ------------------------------------------------------------------
@@ -81,7 +33,7 @@ def test_a_real_clip_meets_the_contract_and_its_json_is_true(
     stages: list[Stage], shared_data: Path
 ):
     path = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
-    outcome = _prepare(path, stages)
+    outcome = prepared(path, stages)
     sample, row = outcome.sample, outcome.row
     assert row["status"] == "ok"
     assert row["stage"] == row["reason"] == row["traceback"] == ""
@@ -102,7 +54,7 @@ def test_a_real_clip_meets_the_contract_and_its_json_is_true(
     assert meta["options"] == PrepOptions().of_a_sample()
     # The transforms make the pictures out of the source, as faithfully as the JSON says.
     matrices = np.array(meta["transforms"]).reshape(-1, 2, 3)
-    anew = np.stack([warp(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
+    anew = np.stack([resample(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
     error = np.mean((anew.astype(float) - sample.frames.stack()) ** 2)
     assert 10 * np.log10(255**2 / error) == pytest.approx(meta["frame_psnr"], abs=0.3)
     assert meta["frame_psnr"] >= 42
@@ -119,14 +71,14 @@ def test_a_real_clip_meets_the_contract_and_its_json_is_true(
 
 def test_a_part_of_a_clip_is_that_part(stages: list[Stage], shared_data: Path):
     path = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
-    sample = _prepare(path, stages, start=1.2, end=1.8).sample
+    sample = prepared(path, stages, start=1.2, end=1.8).sample
     assert sample is not None
     assert problems(sample) == []
     assert sample.meta["frames"] == 15
     assert sample.meta["kept_seconds"] == [1.2, 1.8]
     matrices = np.array(sample.meta["transforms"]).reshape(-1, 2, 3)
     frames = list(read_frames(path))[30:45]
-    anew = np.stack([warp(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
+    anew = np.stack([resample(f, m, 128) for f, m in zip(frames, matrices, strict=True)])
     error = np.mean((anew.astype(float) - sample.frames.stack()) ** 2, axis=(1, 2, 3))
     assert (10 * np.log10(255**2 / error) > 40).all()  # each frame, in its order
     assert np.array_equal(sample.audio, read_audio(path).samples[30 * 640 : 45 * 640])
@@ -135,9 +87,9 @@ def test_a_part_of_a_clip_is_that_part(stages: list[Stage], shared_data: Path):
 def test_only_the_frames_with_a_face_are_kept_with_their_own_sound(
     stages: list[Stage], face: np.ndarray, tmp_path: Path
 ):
-    frames = [_EMPTY] * 10 + [face] * 20 + [_EMPTY] * 8
-    path = _film(tmp_path / "a.mp4", frames)
-    outcome = _prepare(path, stages)
+    frames = [EMPTY] * 10 + [face] * 20 + [EMPTY] * 8
+    path = write_filmed(tmp_path / "a.mp4", frames)
+    outcome = prepared(path, stages)
     sample = outcome.sample
     assert sample is not None
     assert problems(sample) == []
@@ -148,17 +100,17 @@ def test_only_the_frames_with_a_face_are_kept_with_their_own_sound(
     # Features of the first kept frame hear what was said before it.
     assert np.array_equal(sample.speech, mfcc_windows(sound, 38)[10:30])
     assert all(abs(frame.mean() - 90) > 5 for frame in sample.frames)  # none of the empty ones
-    later = _prepare(path, stages, start=0.2).sample
+    later = prepared(path, stages, start=0.2).sample
     assert later is not None
     assert later.meta["kept_seconds"] == [0.4, 1.2]
 
 
 def test_short_gaps_are_bridged_and_counted(stages: list[Stage], face: np.ndarray, tmp_path: Path):
-    path = _film(tmp_path / "a.mp4", [face] * 12 + [_EMPTY] * 2 + [face] * 12)
-    bridged = _prepare(path, stages, bridge_frames=2).sample
+    path = write_filmed(tmp_path / "a.mp4", [face] * 12 + [EMPTY] * 2 + [face] * 12)
+    bridged = prepared(path, stages, bridge_frames=2).sample
     assert bridged is not None
     assert (bridged.meta["frames"], bridged.meta["interpolated_frames"]) == (26, 2)
-    cut = _prepare(path, stages, bridge_frames=1).sample
+    cut = prepared(path, stages, bridge_frames=1).sample
     assert cut is not None
     assert (cut.meta["frames"], cut.meta["interpolated_frames"]) == (12, 0)
 
@@ -166,8 +118,8 @@ def test_short_gaps_are_bridged_and_counted(stages: list[Stage], face: np.ndarra
 def test_sound_shorter_than_the_picture_is_followed_by_silence(
     stages: list[Stage], face: np.ndarray, tmp_path: Path
 ):
-    write_video(tmp_path / "a.mkv", [face] * 20, audio=_noise(12))
-    sample = _prepare(tmp_path / "a.mkv", stages).sample
+    write_video(tmp_path / "a.mkv", [face] * 20, audio=noise_beside(12))
+    sample = prepared(tmp_path / "a.mkv", stages).sample
     assert sample is not None
     assert problems(sample) == []
     assert sample.audio[: 11 * 640].any()
@@ -175,10 +127,10 @@ def test_sound_shorter_than_the_picture_is_followed_by_silence(
 
 
 def test_the_picture_size_is_an_option(face: np.ndarray, tmp_path: Path, landmark_task: Path):
-    path = _film(tmp_path / "a.mp4", [face] * 12)
+    path = write_filmed(tmp_path / "a.mp4", [face] * 12)
     options = PrepOptions(image_size=64, smoothing="clip")
     stages = default_stages(options, {"face_landmarker.task": landmark_task})
-    sample = _One(prepare(ManifestRow("key", str(path), "a.mp4"), options, stages)).sample
+    sample = One(prepare(ManifestRow("key", str(path), "a.mp4"), options, stages)).sample
     assert sample is not None
     assert problems(sample) == []
     assert sample.frames[0].shape == (64, 64, 3)
@@ -193,15 +145,15 @@ def _files(folder: Path, face: np.ndarray) -> dict[str, Path]:
     noise = list(rng.integers(0, 256, (12, 240, 260, 3)).astype(np.uint8))
     text, cut = folder / "text.mp4", folder / "cut.mp4"
     text.write_text("no video\n" * 100)
-    data = _film(folder / "whole.mp4", [face] * 12).read_bytes()
+    data = write_filmed(folder / "whole.mp4", [face] * 12).read_bytes()
     cut.write_bytes(data[:400])
     return {
         "text": text,
         "cut": cut,
         "absent": folder / "absent.mp4",
-        "silent": _film(folder / "silent.mp4", [face] * 12, silent=True),
-        "noise": _film(folder / "noise.mp4", noise),
-        "short": _film(folder / "short.mp4", [_EMPTY] * 3 + [face] * 9),
+        "silent": write_filmed(folder / "silent.mp4", [face] * 12, silent=True),
+        "noise": write_filmed(folder / "noise.mp4", noise),
+        "short": write_filmed(folder / "short.mp4", [EMPTY] * 3 + [face] * 9),
         "beyond": folder / "whole.mp4",
     }
 
@@ -226,7 +178,7 @@ def test_a_clip_that_cannot_be_used_is_a_row_with_its_reason(
 ):
     name, status, stage, reason = case
     path = _files(tmp_path, face)[name]
-    outcome = _prepare(path, stages, start=0.8 if name == "beyond" else 0.0)
+    outcome = prepared(path, stages, start=0.8 if name == "beyond" else 0.0)
     assert outcome.sample is None
     row = outcome.row
     assert (row["clip_id"], row["source"], row["speaker"]) == ("key", "s/clip.mp4", "s")
@@ -239,7 +191,7 @@ def test_a_fault_of_ours_is_a_row_with_its_traceback():
     def breaks(clip: Clip) -> Clip:
         raise ZeroDivisionError(os.fsdecode(b"in \xff.mp4"))
 
-    outcome = _prepare("a.mp4", [lambda clip: clip, breaks])
+    outcome = prepared("a.mp4", [lambda clip: clip, breaks])
     assert outcome.sample is None
     assert (outcome.row["status"], outcome.row["stage"]) == ("failed", "breaks")
     assert outcome.row["reason"] == "ZeroDivisionError: in \N{REPLACEMENT CHARACTER}.mp4"
@@ -251,81 +203,11 @@ def test_what_follows_a_failure_is_as_if_it_had_not_been(
     stages: list[Stage], face: np.ndarray, tmp_path: Path
 ):
     files = _files(tmp_path, face)
-    before = _prepare(files["beyond"], stages).sample
+    before = prepared(files["beyond"], stages).sample
     for name in ("text", "noise", "silent"):
-        _prepare(files[name], stages)
-    after = _prepare(files["beyond"], stages).sample
+        prepared(files[name], stages)
+    after = prepared(files["beyond"], stages).sample
     assert before is not None
     assert after is not None
     assert bytes(before.frames.data) == bytes(after.frames.data)
     assert before.meta == after.meta
-
-
-# --- shots and limits -----------------------------------------------------------------------------
-
-
-def _two_shots(folder: Path, face: np.ndarray) -> Path:
-    """A face for 20 frames, away for 10, back for 15."""
-    return _film(folder / "a.mp4", [face] * 20 + [_EMPTY] * 10 + [face] * 15)
-
-
-def test_a_clip_can_be_split_into_a_sample_for_each_stretch(
-    stages: list[Stage], face: np.ndarray, tmp_path: Path
-):
-    path = _two_shots(tmp_path, face)
-    row = ManifestRow("key", str(path), "a.mp4", "s")
-    outcome = prepare(row, PrepOptions(cuts="split"), stages)
-    assert [sample.key for sample in outcome.samples] == ["key--1", "key--2"]
-    assert [r["clip_id"] for r in outcome.rows] == ["key--1", "key--2"]
-    assert {r["manifest_id"] for r in outcome.rows} == {"key"}
-    sound = read_audio(path).samples
-    for sample, (begin, end) in zip(outcome.samples, [(0, 20), (30, 45)], strict=True):
-        assert problems(sample) == []
-        assert sample.meta["kept_seconds"] == [begin / 25, end / 25]
-        assert np.array_equal(sample.audio, sound[begin * 640 : end * 640])
-    # The whole clip was decoded and searched once.
-    assert "seconds_decode" in outcome.rows[0]
-    assert "seconds_decode" not in outcome.rows[1]
-    # The longest stretch alone is what split gives for it, but for its name.
-    longest = _prepare(path, stages).sample
-    assert longest is not None
-    assert bytes(longest.frames.data) == bytes(outcome.samples[0].frames.data)
-
-
-def test_a_stretch_that_is_too_short_is_a_row_of_its_own(
-    stages: list[Stage], face: np.ndarray, tmp_path: Path
-):
-    options = PrepOptions(cuts="split", limits=Limits(min_seconds=0.7))
-    outcome = prepare(ManifestRow("key", str(_two_shots(tmp_path, face)), "a.mp4"), options, stages)
-    assert [(r["clip_id"], r["status"]) for r in outcome.rows] == [
-        ("key--1", "ok"),
-        ("key--2", "skipped"),
-    ]
-    assert outcome.rows[1]["reason"] == "a face for 0.60 s, less than 0.7 s"
-    assert [sample.key for sample in outcome.samples] == ["key--1"]
-
-
-def test_a_limit_ends_a_clip_at_the_stage_that_measures_it(stages: list[Stage], shared_data: Path):
-    path = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
-    for limits, stage in (
-        (Limits(min_face=150), "landmarks"),
-        (Limits(min_loudness=-1), "speech"),
-        (Limits(min_sharpness=1e9), "align"),
-    ):
-        row = _prepare(path, stages, limits=limits).row
-        assert (row["status"], row["stage"]) == ("skipped", stage)
-        assert row["eye_distance"] == pytest.approx(109, rel=0.1)  # what is known is told
-
-
-def test_one_shot_that_fails_fails_the_clip(stages: list[Stage], face: np.ndarray, tmp_path: Path):
-    def breaks(clip: Clip) -> Clip:
-        if clip.shot == 2:
-            raise ZeroDivisionError
-        return clip
-
-    row = ManifestRow("key", str(_two_shots(tmp_path, face)), "a.mp4")
-    outcome = prepare(row, PrepOptions(cuts="split"), [*stages, breaks])
-    assert outcome.samples == []
-    assert [(r["clip_id"], r["status"], r["stage"]) for r in outcome.rows] == [
-        ("key", "failed", "breaks")
-    ]

@@ -40,6 +40,13 @@ def test_the_split_of_a_speaker_depends_on_names_alone():
     assert len(moved) <= 1
 
 
+def test_clips_of_nobody_known_go_where_they_are_told():
+    rows = [*_rows(10), ManifestRow("x", "/x.mp4", "x.mp4")]
+    split = split_by_speaker(rows, test=0.2, unknown="train")
+    assert split[-1].split == "train"
+    assert split[:-1] == split_by_speaker(rows[:-1], test=0.2)
+
+
 def test_what_cannot_be_split_is_said():
     with pytest.raises(UserError, match=r"1/0\.mp4 has no speaker"):
         split_by_speaker([*_rows(1), ManifestRow("x", "/1/0.mp4", "1/0.mp4")], test=0.1)

@@ -1,0 +1,50 @@
+"""Who is seen: a face's embedding by dlib's network, which may be used freely.
+
+The field uses ArcFace, whose weights no package carries under a free licence; dlib's network is
+CC0. It needs the optional extra `csim` (the package dlib-bin).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
+
+
+class FaceEmbedder:
+    """Embeds the face of a frame.
+
+    Args:
+        path: of dlib's network.
+
+    Raises:
+        UserError: dlib is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import dlib
+        except ImportError as error:
+            raise UserError("dlib is not installed: pip install dlib-bin") from error
+        self._dlib: Any = dlib
+        self._network = dlib.face_recognition_model_v1(str(path))
+
+    def __call__(
+        self, frame: NDArray[np.uint8], landmarks: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """(128,) of a face with (68, 2) landmarks in an (H, W, 3) uint8 RGB frame."""
+        points = [self._dlib.point(round(float(x)), round(float(y))) for x, y in landmarks]
+        (left, top), (right, bottom) = landmarks.min(0), landmarks.max(0)
+        box = self._dlib.rectangle(*(round(float(v)) for v in (left, top, right, bottom)))
+        shape = self._dlib.full_object_detection(box, points)
+        found = self._network.compute_face_descriptor(np.ascontiguousarray(frame), shape)
+        return np.asarray(found, np.float64)

@@ -1,0 +1,68 @@
+"""Videos written and read back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.media import Audio, MediaError, read_audio, read_frames, write_image, write_video
+from tests.pipeline.media.numbered import lag_of, numbered, numbers_in, white_noise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_written_video_reads_back_in_step_with_its_sound(tmp_path: Path, suffix: str, rate: int):
+    sound = white_noise(3, rate)  # a second longer than the picture
+    path = tmp_path / f"a{suffix}"
+    tags = {"comment": "synthetic"}
+    frames = (numbered(index) for index in range(50))
+    assert write_video(path, frames, audio=Audio(sound, rate), metadata=tags) == 50
+    assert numbers_in(path) == list(range(50))
+    got = read_audio(path, rate=None)
+    assert got.rate == rate
+    assert abs(got.seconds - 2) < 0.05
+    assert lag_of(got.samples[: 2 * rate], sound[: 2 * rate]) == 0
+    with av.open(str(path)) as container:
+        assert {k.lower(): v for k, v in container.metadata.items()}["comment"] == "synthetic"
+        assert container.streams.video[0].codec_context.name == "h264"
+        assert container.streams.video[0].codec_context.pix_fmt == "yuv420p"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_written_video_is_faithful(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    patches = rng.integers(0, 256, (6, 4, 4, 3)).astype(np.uint8)
+    frames = np.kron(patches, np.ones((1, 32, 32, 1), np.uint8))
+    write_video(tmp_path / "a.mp4", frames)
+    back = np.stack(list(read_frames(tmp_path / "a.mp4"))).astype(float)
+    centres = (slice(None), slice(8, None, 32), slice(8, None, 32))
+    # Away from edges, where chroma is halved; a wrong matrix or range is off by 10 and more.
+    assert np.abs(back[centres] - frames[centres]).mean() < 3
+
+
+def test_stereo_is_kept(tmp_path: Path):
+    seconds = np.arange(32_000) / 16_000
+    tone = (8000 * np.sin(2 * np.pi * 500 * seconds)).astype(np.int16)
+    stereo = np.stack([tone, np.zeros_like(tone)], 1)
+    write_video(tmp_path / "a.mp4", [numbered(0)] * 50, audio=Audio(stereo))
+    got = read_audio(tmp_path / "a.mp4", mono=False).samples
+    assert got.ndim == 2
+    assert np.abs(got[4000:28_000, 0]).max() > 7000
+    assert np.abs(got[4000:28_000, 1]).max() < 300
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path):
+    with pytest.raises(MediaError, match=r"\.mp4"):
+        write_video(tmp_path / "a.avi", [numbered(0)])
+    with pytest.raises(MediaError, match="not one frame"):
+        write_video(tmp_path / "a.mp4", [])
+    for name in ("a.xyz", "a"):
+        with pytest.raises(MediaError, match=r"\.png"):
+            write_image(tmp_path / name, numbered(0))
+    assert list(tmp_path.iterdir()) == []
