@@ -10,13 +10,11 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from benchmarks.layout import BEST, SECOND
+from benchmarks.layout import ARROWS, BEST, SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from benchmarks.layout import Table
-    from benchmarks.results import ClipRow, Scores, SetRow
+    from benchmarks.results import ClipRow, Scores
 
 HEADING = 8  # characters of a heading that stay on one line
 LISTED = 10
@@ -70,24 +68,28 @@ def to_rich(table: Table) -> RichTable:
 
 
 def print_scores(scores: Scores) -> None:
-    """The set's numbers with their protocol, then whatever went wrong, by name."""
+    """The set's numbers with their protocol, why others are absent, what went wrong, by name."""
     console = Console(highlight=False)
     title = Text(f"{scores['method']} on {scores['dataset']}")
     shown = RichTable(title=title, title_justify="left")
-    for heading in ("metric", "mean", "95% CI", "clips"):
+    for heading in ("metric", "mean", "95% CI", "real clips", "clips"):
         shown.add_column(heading, justify="left" if heading == "metric" else "right")
-    for row in scores["metrics"].values():
-        mean = "n/a" if row["mean"] is None else f"{row['mean']:.4f}"
+    measured = [row for row in scores["metrics"].values() if row["mean"] is not None]
+    for row in measured:
         interval = "-" if row["ci95"] is None else "{:.4f} to {:.4f}".format(*row["ci95"])
-        shown.add_row(row["label"], mean, interval, str(row["n"]))
+        real = "" if row["real"] is None else f"{row['real']:.4f}"
+        label = f"{row['label']} {ARROWS[row['direction']]}"
+        shown.add_row(label, f"{row['mean']:.4f}", interval, real, str(row["n"]))
     console.print(shown)
-    numbers = scores["metrics"].values()
-    notes = [scores["protocol"]]
-    notes += [f"{row['label']}: {row['protocol']}" for row in numbers if row["mean"] is not None]
+    notes = [scores["protocol"], *(f"{row['label']}: {row['protocol']}" for row in measured)]
     for note in notes:
         console.print(note, markup=False, style="dim")
-    for line in _not_measured(numbers):
-        console.print(f"not measured: {line}", markup=False, soft_wrap=True)
+    absent: dict[str, list[str]] = {}
+    for row in scores["metrics"].values():
+        if row["mean"] is None:
+            absent.setdefault(row["reason"], []).append(row["label"])
+    told = [f"{', '.join(labels)}: {reason}" for reason, labels in absent.items()]
+    _print_list(console, "not measured", told)
     clips = scores["clips"]
     _print_list(
         console, "failed", [_line(r, r["reason"]) for r in clips if r["status"] == "failed"]
@@ -99,15 +101,6 @@ def print_scores(scores: Scores) -> None:
     )
     _print_list(console, "real clips without a fake", scores["unmatched"]["real"])
     _print_list(console, "fakes without a real clip", scores["unmatched"]["fake"])
-
-
-def _not_measured(numbers: Iterable[SetRow]) -> list[str]:
-    """Metrics without a number, those of one reason together."""
-    labels: dict[str, list[str]] = {}
-    for row in numbers:
-        if row["mean"] is None:
-            labels.setdefault(row["reason"], []).append(row["label"])
-    return [f"{', '.join(names)}: {reason}" for reason, names in labels.items()]
 
 
 def _line(row: ClipRow, text: str) -> str:

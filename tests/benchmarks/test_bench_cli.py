@@ -46,7 +46,7 @@ def test_score_then_table(folders, monkeypatch, capsys):
     more = ("--name", "mine", "--dataset", "CREMA", "--metrics", "ssim,psnr,wer")
     assert score(monkeypatch, folders, *more) == 0
     text = capsys.readouterr().out
-    assert "not measured: WER: no lip reader given; name yours with --lip-reader\n" in text
+    assert "not measured (1):\n  WER: no lip reader given; name yours with --lip-reader\n" in text
     assert "mine on CREMA" in text
     assert "Gaussian window 11x11" in text
     scores = json.loads((folders / "s.json").read_text())
