@@ -29,10 +29,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install ## data, model, video, table in minutes; DATA=folder takes your own videos
 	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' bash demo.sh
 
+# Without a network to fetch them from, the tests that need the networks of FID and FVD are skipped.
 test: install ## lint, types, tests with coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	-$(BIN)/dh-prep doctor --fetch --metrics fid,fvd > /dev/null
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 lint: install ## ruff and mypy

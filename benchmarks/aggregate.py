@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.frechet_set import FrechetSet
 from benchmarks.metrics.blinks import rate_and_duration
 from benchmarks.metrics.catalogue import METRICS
-from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.metrics.lips import lag_and_peak
 from benchmarks.metrics.wer import word_error_rate
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000
 SLOW_RESAMPLES = 300  # of statistics that are no plain means
-FRECHET_RESAMPLES = 40
 _FRECHET = ("fid", "fvd")
 _NO_CLIP = "no clip could be measured; see the reasons of the clips"
 
@@ -40,10 +39,10 @@ class SetStatistics:
     def __init__(self, metrics: Sequence[str], cache: MeasurementCache) -> None:
         self._metrics = metrics
         self._cache = cache
-        self._values: dict[str, list[float]] = {name: [] for name in metrics}
-        self._real: dict[str, list[float]] = {name: [] for name in metrics}
+        self._values = {name: array("d") for name in metrics}
+        self._real = {name: array("d") for name in metrics}
         self._evidence: dict[str, list[Any]] = {"blinks": [], "lips": [], "wer": []}
-        self._frechet = {name: _FrechetSet() for name in _FRECHET if name in metrics}
+        self._frechet = {name: FrechetSet() for name in _FRECHET if name in metrics}
         self._reasons: dict[str, str] = {}
 
     def add(self, clip: Measured) -> None:
@@ -58,7 +57,7 @@ class SetStatistics:
                 self._reasons.setdefault(name, row["missing"][name])
         for name, found in self._evidence.items():
             if name in clip.evidence:
-                found.append(clip.evidence[name])
+                found.append(_compact(name, clip.evidence[name]))
         for name, pair in self._frechet.items():
             if name in clip.evidence:
                 real, fake = (self._cache.load(key) for key in clip.evidence[name])
@@ -72,7 +71,7 @@ class SetStatistics:
         values = np.array(self._values[name])
         real = self._real[name]
         if name in self._frechet:
-            return self._frechet[name].row(name, self._reasons.get(name, _NO_CLIP))
+            return self._distance(name)
         if name in {"blinks_per_second", "blink_duration"}:
             return self._pooled(name, "blinks", _blink_statistic(name), values)
         if name in {"lip_lag", "lip_correlation"}:
@@ -99,6 +98,13 @@ class SetStatistics:
             reason="" if n else self._why(name),
         )
 
+    def _distance(self, name: str) -> SetRow:
+        found = self._frechet[name]
+        mean, interval = found.distance()
+        reason = "" if mean is not None else self._why(name)
+        n = found.clips
+        return _set_row(name, n, mean=mean, std=None, ci95=interval, real=None, reason=reason)
+
     def _pooled(
         self,
         name: str,
@@ -123,6 +129,13 @@ class SetStatistics:
             "lip_lag": "no lips move in any clip",
         }
         return self._reasons.get(name, reasons.get(name, _NO_CLIP))
+
+
+def _compact(name: str, evidence: Any) -> Any:
+    """Curves as arrays, a quarter of a list's size."""
+    if name != "lips":
+        return evidence
+    return {side: np.asarray(curve, np.float64) for side, curve in evidence.items()}
 
 
 def bootstrap_interval(values: NDArray[np.float64]) -> list[float]:
@@ -192,50 +205,6 @@ def _lip_statistic(name: str) -> Callable[[Sequence[Any]], float]:
 
 def _wer(clips: Sequence[Any]) -> float:
     return word_error_rate([errors for errors, _ in clips], [length for _, length in clips])
-
-
-class _FrechetSet:
-    """Moments of the real and the fake features, and of resamples of the clips, in flat memory.
-
-    A resample weighs every clip by a Poisson number (Oza & Russell, 2001) that its name decides,
-    the same for its real and its fake features. Resampling raises a Fréchet distance by itself,
-    since repeated clips are fewer clips: only the spread of the resamples is used.
-    """
-
-    def __init__(self) -> None:
-        self.clips = 0
-        self.sides: tuple[Moments, Moments] | None = None
-        self.resamples: list[tuple[Moments, Moments]] = []
-
-    def add(self, clip_id: str, real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
-        """Takes up the features of a clip, (N, D) each."""
-        size = real.shape[1]
-        if self.sides is None:
-            self.sides = Moments.empty(size), Moments.empty(size)
-            # 2048 x 2048 numbers a resample would take gigabytes: FID goes without.
-            many = FRECHET_RESAMPLES if size <= 512 else 0
-            self.resamples = [(Moments.empty(size), Moments.empty(size)) for _ in range(many)]
-        self.clips += 1
-        digest = hashlib.sha256(clip_id.encode("utf-8", "surrogateescape")).digest()
-        weights = np.random.default_rng(list(digest)).poisson(1.0, len(self.resamples))
-        for index, features in enumerate((real, fake)):
-            moments = Moments.of(features)
-            self.sides[index].add(moments)
-            for weight, pair in zip(weights.tolist(), self.resamples, strict=True):
-                if weight:
-                    pair[index].add(moments, weight)
-
-    def row(self, name: str, why: str) -> SetRow:
-        """The distance with its interval."""
-        if self.sides is None or min(side.count for side in self.sides) < 2:
-            return _set_row(name, self.clips, mean=None, std=None, ci95=None, real=None, reason=why)
-        mean = distance(*self.sides)
-        enough = [pair for pair in self.resamples if min(side.count for side in pair) >= 2]
-        interval = None
-        if self.clips > 1 and len(enough) > FRECHET_RESAMPLES // 2:
-            spread = 1.96 * float(np.std([distance(*pair) for pair in enough], ddof=1))
-            interval = [max(0.0, mean - spread), mean + spread]
-        return _set_row(name, self.clips, mean=mean, std=None, ci95=interval, real=None, reason="")
 
 
 def _set_row(

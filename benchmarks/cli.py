@@ -10,7 +10,6 @@ import typer
 from benchmarks.generate_command import generate_command, methods_command
 from benchmarks.table_commands import compare_command, report_command, table_command
 from pipeline.errors import UserError, run_command
-from pipeline.files import write_json
 
 app = typer.Typer(
     help="Scores generated talking heads and sets them beside the paper's published numbers.",
@@ -94,7 +93,7 @@ def score_command(
     precision: Annotated[
         Literal["bf16", "float32"],
         typer.Option(
-            help="Of the networks of FID and FVD; bf16 is up to 3 x quicker and moves them by "
+            help="Of the networks of FID and FVD; bf16 takes half the time and moves them by "
             "up to 1 %."
         ),
     ] = "float32",
@@ -121,7 +120,7 @@ def score_command(
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.options import ScoreOptions
-    from benchmarks.score import score
+    from benchmarks.score import score_to
     from benchmarks.terminal import print_scores
     from pipeline.weights import cache_folder
 
@@ -141,8 +140,7 @@ def score_command(
         weights_dir=weights_dir,
         cache=cache or cache_folder() / "measurements",
     )
-    scores = score(real, fake, options)
-    write_json(out, scores)
+    scores = score_to(out, real, fake, options)
     print_scores(scores)
     print(f"wrote {out}")
     failed = [row for row in scores["clips"] if row["status"] == "failed"]

@@ -22,6 +22,7 @@ from benchmarks.metrics.ofm import ofm
 from benchmarks.metrics.wer import word_errors, words
 from benchmarks.networks import LANDMARKS, AbsentError
 from pipeline.media import FPS
+from pipeline.sharpness import sharpness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.measure import Kit
+    from benchmarks.paired_frames import Comparison
     from benchmarks.video import Video
 
+_DRIFTING = 2  # seconds of a clip before what changes along it is worth a curve
 _SEEN = 0.5  # share of the frames that must show a face for what is measured of faces
 
 
@@ -43,7 +46,7 @@ class ClipMeasures:
     real: Video
     fake: Video
     size: tuple[int, int]
-    values: dict[str, float]
+    values: dict[str, float] = field(default_factory=dict)
     real_values: dict[str, float] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -61,10 +64,32 @@ class ClipMeasures:
         for video, values in ((self.fake, self.values), (self.real, self.real_values)):
             values.update(self._record("motion", video, _motion))
 
+    def frames(self, comparison: Comparison) -> None:
+        """What comparing frame by frame gave."""
+        self.values.update(comparison["values"])
+        for name, curve in comparison["curves"].items():
+            self._drift(name, curve)
+
     def sharpness(self) -> None:
-        """CPBD at the compared size."""
+        """CPBD at the compared size, and how sharp the face is over time."""
         for video, values in ((self.fake, self.values), (self.real, self.real_values)):
             values["cpbd"] = self._record("cpbd", video, self._mean_cpbd, self.size)
+        real, fake = (
+            self._record("sharpness", video, self._edge_frequencies, self.size)
+            for video in (self.real, self.fake)
+        )
+        pairs = list(zip(real, fake, strict=False))
+        if all(all(pair) for pair in pairs):  # else some face is one flat colour
+            self._drift("sharpness", [round(y / x, 4) for x, y in pairs])
+
+    def _edge_frequencies(self, video: Video) -> list[float | None]:
+        found = [sharpness(frame) for frame in video.at(self.size)]
+        return [None if np.isnan(one) else one for one in found]
+
+    def _drift(self, name: str, curve: list[float]) -> None:
+        """Keeps a curve of a clip that is long enough to drift."""
+        if len(curve) >= _DRIFTING * FPS:
+            self.curves[f"drift_{name}"] = curve
 
     def _mean_cpbd(self, video: Video) -> float:
         return float(np.mean([cpbd(frame) for frame in video.at(self.size)]))

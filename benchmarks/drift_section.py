@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from benchmarks.results import Scores
 
 PREFIX = "drift_"
+_TITLES = {
+    "ssim": "SSIM of frame k",
+    "psnr": "PSNR of frame k, dB",
+    "sharpness": "Sharpness of the face over the real clip's",
+}
 
 
 def drift_section(scores: Sequence[Scores]) -> str:
@@ -34,8 +39,9 @@ def drift_section(scores: Sequence[Scores]) -> str:
     if not figures:
         return ""
     how = (
-        "Means over the clips that still run, as long as half of them do. A system that draws "
-        "frame after frame adds error to error: a curve that keeps rising or falling shows it."
+        "Frame k against frame k of the real clip: means over the clips that still run, as long as "
+        "half of them do. A system that draws frame after frame adds error to error: a curve that "
+        "keeps falling shows it."
     )
     return f'<h2 id="drift">Drift</h2><p>{how}</p><div class="grid">{figures}</div>'
 
@@ -49,7 +55,7 @@ def _figure(name: str, scores: Sequence[Scores]) -> str:
     lines = [one for one in lines if len(one.values) > 1]
     if not lines:
         return ""
-    title = name.removeprefix(PREFIX).replace("_", " ")
+    title = _TITLES.get(name.removeprefix(PREFIX), name)
     seconds = max(len(one.values) for one in lines) / FPS
     drawn = curves(lines, None, seconds)
     return f"<figure><figcaption><b>{escape(title)}</b></figcaption>{drawn}</figure>"

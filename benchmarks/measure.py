@@ -77,8 +77,8 @@ def measure_clip(
         key, lambda: compare(real, fake, wanted, kit.image_size)
     )
     size = cast("tuple[int, int]", tuple(comparison["compared"]))
-    values: dict[str, float] = dict(comparison["values"])
-    clip = ClipMeasures(kit, real, fake, size, values)
+    clip = ClipMeasures(kit, real, fake, size)
+    clip.frames(comparison)
     for names, measure in (
         (("ofm", "ofm_equation", "f_mse", "f_mse_equation"), clip.motion),
         (("cpbd",), clip.sharpness),

@@ -26,9 +26,14 @@ FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
     "mse": mse,
 }
 
+_DRAWN = ("ssim", "psnr")
+
 
 class Comparison(TypedDict):
-    """What frame-by-frame comparison says of a clip."""
+    """What frame-by-frame comparison says of a clip.
+
+    `curves` are SSIM and PSNR of every frame, as far as they are wanted.
+    """
 
     frames: int
     frames_real: int
@@ -39,6 +44,7 @@ class Comparison(TypedDict):
     size_compared: str
     compared: list[int]
     values: dict[str, float]
+    curves: dict[str, list[float]]
 
 
 def compare(
@@ -61,11 +67,12 @@ def compare(
         raise ValueError(f"no frame to compare: {counts}")
     size = compared_size(real.frames[0], fake.frames[0], image_size)
     pairs = list(zip(real.at(size), fake.at(size), strict=False))
-    values = {
-        name: float(np.mean([measure(x, y) for x, y in pairs]))
+    curves = {
+        name: [measure(x, y) for x, y in pairs]
         for name, measure in FRAME_METRICS.items()
         if name in metrics
     }
+    values = {name: float(np.mean(curve)) for name, curve in curves.items()}
     if not all(map(math.isfinite, values.values())):
         raise ValueError(f"not finite: {values}")
     return {
@@ -78,6 +85,9 @@ def compare(
         "size_compared": f"{size[0]}x{size[1]}",
         "compared": list(size),
         "values": values,
+        "curves": {
+            name: np.round(curve, 4).tolist() for name, curve in curves.items() if name in _DRAWN
+        },
     }
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from pipeline.errors import UserError
-from pipeline.files import read_json
+from pipeline.files import atomic_path, json_bytes, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,8 @@ class ClipRow(TypedDict, total=False):
     `values` are the fake's, by metric; `real_values` the real clip's, of metrics that have a value
     for a clip by itself. `curves`: `lips_real`, `lips_fake` (opening of the inner lips as a share
     of the distance between the outer eye corners, a number a frame) and `energy` (of the sound, in
-    dB), as far as they are known.
+    dB), as far as they are known; of clips of two seconds and more `drift_ssim`, `drift_psnr` (of
+    frame k) and `drift_sharpness` (the fake's over the real clip's, frame k).
     `missing` names the metrics that the clip has no value of, with the reason.
     """
 
@@ -94,6 +95,31 @@ class Scores(TypedDict):
     unmatched: dict[str, list[str]]
     sources: dict[str, Source]
     clips: list[ClipRow]
+
+
+def row_line(row: ClipRow) -> str:
+    """A row as a line of JSON."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_scores(path: Path, scores: Scores, rows: Path) -> None:
+    """Writes scores.json, the numbers of the set first, then a line for each clip.
+
+    Args:
+        path: the file.
+        scores: without clips.
+        rows: file of `row_line`s; they are copied one by one.
+    """
+    head, end = json_bytes({**scores, "clips": []}).decode().rsplit("[]", 1)
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8") as out,
+        rows.open(encoding="utf-8", newline="\n") as lines,
+    ):
+        out.write(f"{head}[")
+        for k, line in enumerate(lines):
+            out.write(f"{',' if k else ''}\n    {line.rstrip()}")
+        out.write(f"\n  ]{end}")
 
 
 def read_scores(path: Path) -> Scores:

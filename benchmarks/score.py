@@ -18,7 +18,7 @@ from benchmarks.cache import MeasurementCache
 from benchmarks.clips import chosen_split, match_folders
 from benchmarks.metrics.catalogue import choose
 from benchmarks.options import ScoreOptions
-from benchmarks.results import SCHEMA_VERSION
+from benchmarks.results import SCHEMA_VERSION, row_line, write_scores
 from benchmarks.scorer import Job, networks_for, run_jobs
 from pipeline.media import FPS
 from pipeline.progress import progress
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from benchmarks.clips import Matches
-    from benchmarks.results import ClipRow, Scores, Source
+    from benchmarks.results import ClipRow, Scores
 
+ROWS = "rows.jsonl"  # in a temporary folder, while clips are scored
+_IN_BFLOAT16 = "; network in bfloat16, which moves it by up to 1 %"
 _FEWEST = 4  # clips a worker, below which another one is not worth its start
 
 
@@ -51,13 +53,71 @@ def score(
     Raises:
         UserError: nothing to compare. A clip that cannot be compared is a row with a reason.
     """
-    options = options or ScoreOptions()
+    rows: list[ClipRow] = []
+    scores = _score(real, fake, options or ScoreOptions(), read_lips, rows.append)
+    return {**scores, "clips": rows}
+
+
+def score_to(
+    out: Path,
+    real: Path,
+    fake: Path,
+    options: ScoreOptions | None = None,
+    read_lips: Callable[[Path], str] | None = None,
+) -> Scores:
+    """Like `score`, but writes the rows of the clips to scores.json and keeps none in memory.
+
+    Args:
+        out: the file, which is written when all clips are scored.
+        real: a folder of videos, or a data set of dh-prep.
+        fake: a folder of videos, called like the clips they imitate.
+        options: what to compare, and how.
+        read_lips: a lip reader for WER.
+
+    Returns:
+        The scores; of the clips only what went wrong: id, status, reason and warnings.
+
+    Raises:
+        UserError: nothing to compare.
+    """
+    told: list[ClipRow] = []
+    with tempfile.TemporaryDirectory(prefix="dh-bench-") as folder:
+        rows = Path(folder) / ROWS
+        with rows.open("w", encoding="utf-8", buffering=1) as file:
+
+            def keep(row: ClipRow) -> None:
+                file.write(row_line(row))
+                if row["status"] == "failed" or row.get("warnings"):
+                    told.append(_wrong(row))
+
+            scores = _score(real, fake, options or ScoreOptions(), read_lips, keep)
+        write_scores(out, scores, rows)
+    return {**scores, "clips": told}
+
+
+def _wrong(row: ClipRow) -> ClipRow:
+    """What went wrong with a clip."""
+    told: ClipRow = {"clip_id": row["clip_id"], "status": row["status"]}
+    if "reason" in row:
+        told["reason"] = row["reason"]
+    if "warnings" in row:
+        told["warnings"] = row["warnings"]
+    return told
+
+
+def _score(
+    real: Path,
+    fake: Path,
+    options: ScoreOptions,
+    read_lips: Callable[[Path], str] | None,
+    keep: Callable[[ClipRow], None],
+) -> Scores:
+    """The scores without the rows of the clips, which `keep` is given one by one."""
     metrics = choose(options.metrics)
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
     networks = networks_for(metrics, options)  # fetched here once, and not by every worker
-    rows: list[ClipRow] = []
-    sources: dict[str, Source] = {}
+    sizes: dict[tuple[str, str, str], ClipRow] = {}
     with (
         tempfile.TemporaryDirectory(prefix="dh-bench-") as folder,
         progress("clips", len(matches.fakes)) as step,
@@ -66,13 +126,15 @@ def score(
         statistics = SetStatistics(metrics, MeasurementCache(cache))
         jobs = make_jobs(matches, packed=(real / DATASET_FILE).exists())
         workers = _workers(options.workers, len(jobs), len(matches.fakes))
-        for source, clip in run_jobs(jobs, metrics, options, cache, workers, read_lips):
-            clip_id = clip.row["clip_id"]
+        for clip in run_jobs(jobs, metrics, options, cache, workers, read_lips):
             statistics.add(clip)
-            rows.append(clip.row)
-            sources[clip_id] = {"real": source, "fake": str(matches.fakes[clip_id])}
+            keep(clip.row)
+            if clip.row["status"] == "ok":
+                sizes.setdefault(_sizes(clip.row), clip.row)
             step()
         numbers = statistics.rows()
+        for name in {"fid", "fvd"} & numbers.keys() if options.precision == "bf16" else ():
+            numbers[name]["protocol"] += _IN_BFLOAT16
         measured = [name for name, row in numbers.items() if row["mean"] is not None]
         return {
             "schema_version": SCHEMA_VERSION,
@@ -81,15 +143,22 @@ def score(
             "real": str(real),
             "fake": str(fake),
             "split": split,
-            "protocol": describe_protocol(rows, options),
+            "protocol": describe_protocol(list(sizes.values()), options),
             "options": options.as_json(),
             "software": _software(),
             "weights": networks.digests(measured),
             "metrics": numbers,
             "unmatched": matches.unmatched,
-            "sources": sources,
-            "clips": rows,
+            "sources": {
+                clip_id: {"real": matches.sources[clip_id], "fake": str(path)}
+                for clip_id, path in matches.fakes.items()
+            },
+            "clips": [],
         }
+
+
+def _sizes(row: ClipRow) -> tuple[str, str, str]:
+    return row["size_real"], row["size_fake"], row["size_compared"]
 
 
 def make_jobs(matches: Matches, *, packed: bool) -> list[Job]:
@@ -105,9 +174,13 @@ def _workers(wanted: int | None, jobs: int, clips: int) -> int:
     return max(1, min(most, jobs))
 
 
-def describe_protocol(rows: Sequence[ClipRow], options: ScoreOptions) -> str:
-    """How the frames were paired and at which size, in a sentence for footnotes."""
-    done = [row for row in rows if row["status"] == "ok"]
+def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
+    """How the frames were paired and at which size, in a sentence for footnotes.
+
+    Args:
+        done: clips that were scored, one at least of every size.
+        options: of the run.
+    """
     span = f"the first {options.max_frames} frames" if options.max_frames else "all frames"
     parts = [
         f"frame k against frame k at {FPS} fps, {span} of a clip",

@@ -75,13 +75,11 @@ class Scorer:
             read_lips,
         )
 
-    def score(self, job: Job) -> list[tuple[str, Measured]]:
-        """(source, what was measured) of each clip of a job."""
+    def score(self, job: Job) -> list[Measured]:
+        """What is measured of each clip of a job."""
         clips = shard_clips(job.source) if job.packed else [file_clip(Path(job.source))]
         return [
-            (clip.source, self.clip(clip, job.fakes[clip.clip_id]))
-            for clip in clips
-            if clip.clip_id in job.fakes
+            self.clip(clip, job.fakes[clip.clip_id]) for clip in clips if clip.clip_id in job.fakes
         ]
 
     def clip(self, clip: RealClip, fake: Path) -> Measured:
@@ -110,7 +108,7 @@ def run_jobs(
     cache: Path,
     workers: int,
     read_lips: Callable[[Path], str] | None,
-) -> Iterator[tuple[str, Measured]]:
+) -> Iterator[Measured]:
     """What `Scorer.score` gives of each job, in the order of the jobs.
 
     Args:
@@ -128,7 +126,6 @@ def run_jobs(
         return
     with ray_session(None) as ray:
         from ray.exceptions import RayError, RayTaskError
-        from ray.util import ActorPool
 
         cpus, gpus = (ray.cluster_resources().get(kind, 0.0) for kind in ("CPU", "GPU"))
         threads = max(1, int(cpus // workers))
@@ -138,12 +135,9 @@ def run_jobs(
             num_gpus=min(1.0, gpus / workers),
             runtime_env={"env_vars": environment},
         )
-        pool = ActorPool(
-            [actor.remote(metrics, options, cache, threads, read_lips) for _ in range(workers)]
-        )
+        actors = [actor.remote(metrics, options, cache, threads, read_lips) for _ in range(workers)]
         try:
-            for found in pool.map(lambda a, job: a.score.remote(job), jobs):
-                yield from found
+            yield from _in_order(ray, actors, jobs)
         except RayTaskError as error:
             raise error.cause from error
         except RayError as error:
@@ -151,3 +145,28 @@ def run_jobs(
                 f"a worker died ({str(error).splitlines()[0]}); the same command carries on where "
                 "it stopped, with fewer --workers if memory is short"
             ) from error
+
+
+def _in_order(ray: Any, actors: Sequence[Any], jobs: Sequence[Job]) -> Iterator[Measured]:
+    """What actors measure, in the order of the jobs.
+
+    Each has one job waiting behind the one it does. No job begins that is far ahead of the oldest
+    unfinished one, so that what has to wait for its turn stays little.
+    """
+    free = list(actors) * 2
+    far = 16 * len(actors)
+    running: dict[Any, tuple[int, Any]] = {}
+    waiting: dict[int, list[Measured]] = {}
+    begun = yielded = 0
+    while yielded < len(jobs):
+        while free and begun < min(len(jobs), yielded + far):
+            actor = free.pop(0)
+            running[actor.score.remote(jobs[begun])] = (begun, actor)
+            begun += 1
+        (ready, *_), _ = ray.wait(list(running), num_returns=1)
+        index, actor = running.pop(ready)
+        free.append(actor)
+        waiting[index] = ray.get(ready)
+        while yielded in waiting:
+            yield from waiting.pop(yielded)
+            yielded += 1

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import UserError
-from pipeline.files import write_json
 
 
 class TableName(StrEnum):
@@ -150,7 +149,7 @@ def report_command(
 def _scored(real: Path, fakes: list[Path], dataset: str, out: Path) -> list[Path]:
     """Scores each folder of fakes; the files lie beside the page and are called like it."""
     from benchmarks.options import ScoreOptions
-    from benchmarks.score import score
+    from benchmarks.score import score_to
     from pipeline.weights import cache_folder
 
     files = []
@@ -159,7 +158,7 @@ def _scored(real: Path, fakes: list[Path], dataset: str, out: Path) -> list[Path
         name = fake.resolve().name
         path = out.with_name(f"{out.stem}-{name}.json")
         options = ScoreOptions(method=name, dataset=dataset, cache=cache)
-        write_json(path, score(real, fake, options))
+        score_to(path, real, fake, options)
         print(f"wrote {path}")
         files.append(path)
     return files

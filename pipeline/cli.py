@@ -203,6 +203,13 @@ def doctor(
     fetch: Annotated[
         bool, typer.Option("--fetch", help="Fetch the pretrained files that are missing.")
     ] = False,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            help="Metrics of dh-bench whose networks are needed too, with commas between: fid, "
+            "fvd, csim, sync."
+        ),
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
     weights_dir: WeightsDir = None,
 ) -> None:
@@ -212,7 +219,8 @@ def doctor(
     """
     from pipeline.doctor import as_json, examine, show
 
-    findings = examine(weights_dir, fetch=fetch)
+    chosen = [part.strip() for part in metrics.split(",") if part.strip()]
+    findings = examine(weights_dir, fetch=fetch, metrics=chosen)
     if json:
         print(as_json(findings))
     else:

@@ -21,7 +21,7 @@ from pipeline.units import size_text
 from pipeline.weights import FILES, cache_folder, find, locate, user_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _LOW_DISK = 2e9
 _REINSTALL = "install the toolkit's requirements again: pip install -e ."
@@ -40,6 +40,13 @@ _DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "aac", "m
 _ENCODERS = ("libx264", "aac")
 # What --fetch gets besides the landmark networks: the speech of dh-prep demo.
 _DEMO_FILES = ("pocketsphinx-5.1.1.tar.gz",)
+# What it gets by choice: the networks of metrics of dh-bench.
+METRIC_FILES = {
+    "fid": "inception-2015.pt",
+    "fvd": "i3d-kinetics-400.ckpt",
+    "csim": "dlib_face_recognition_resnet_model_v1.dat",
+    "sync": "syncnet_v2.model",
+}
 
 
 @dataclass(frozen=True)
@@ -59,20 +66,29 @@ class Finding:
     remedy: str = ""
 
 
-def examine(weights_dir: Path | None = None, *, fetch: bool = False) -> list[Finding]:
+def examine(
+    weights_dir: Path | None = None, *, fetch: bool = False, metrics: Sequence[str] = ()
+) -> list[Finding]:
     """Looks the machine over.
 
     Args:
         weights_dir: the user's folder of pretrained files.
         fetch: get the pretrained files that preparation and demo need.
+        metrics: keys of `METRIC_FILES` whose networks are needed too.
+
+    Raises:
+        UserError: a metric that none of them is for.
     """
+    unknown = [name for name in metrics if name not in METRIC_FILES]
+    if unknown:
+        raise UserError(f"no network is for {unknown[0]!r}; there are {', '.join(METRIC_FILES)}")
     return [
         _toolkit(),
         _python(),
         _torch(),
         *map(_library, _LIBRARIES),
         _ffmpeg(),
-        *_weights(weights_dir, fetch=fetch),
+        *_weights(weights_dir, [METRIC_FILES[name] for name in metrics], fetch=fetch),
         _machine(),
         _disk("disk here", Path.cwd()),
         _disk("disk of the cache", cache_folder()),
@@ -141,19 +157,21 @@ def _ffmpeg() -> Finding:
     return Finding("FFmpeg (PyAV)", "ok", f"{value}: {codecs}")
 
 
-def _weights(weights_dir: Path | None, *, fetch: bool) -> Iterator[Finding]:
+def _weights(weights_dir: Path | None, chosen: Sequence[str], *, fetch: bool) -> Iterator[Finding]:
     from pipeline.stages import needed_weights
 
-    needed = needed_weights(PrepOptions())
+    needed = [*needed_weights(PrepOptions()), *chosen]
+    keys = {name: key for key, name in METRIC_FILES.items()}
     for name, file in FILES.items():
         try:
             wanted = fetch and name in (*needed, *_DEMO_FILES)
             path = locate(name, weights_dir) if wanted else find(name, weights_dir)
-            remedy = (
-                "dh-prep doctor --fetch"
-                if name in (*needed, *_DEMO_FILES)
-                else (file.url or "dh-bench score fetches it")
-            )
+            if name in keys:
+                remedy = f"dh-prep doctor --fetch --metrics {keys[name]}"
+            elif name in (*needed, *_DEMO_FILES):
+                remedy = "dh-prep doctor --fetch"
+            else:
+                remedy = file.url
         except UserError as error:
             path, remedy = None, str(error)
         if path:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.signal import find_peaks
 
 from benchmarks.metrics.metric import Metric
 from pipeline.media import FPS
@@ -95,6 +94,8 @@ def blinks(ear: NDArray[np.floating]) -> list[Blink]:
     Args:
         ear: (T,), of `eye_aspect_ratio`.
     """
+    from scipy.signal import find_peaks
+
     ear = np.asarray(ear, np.float64)
     if len(ear) < 4:
         return []

@@ -30,7 +30,7 @@ FID = Metric(
     "centres, no smoothing), covariance over N-1; few frames raise it: compare equal n only",
     "allframes",
 )
-_BATCH = 16
+_BATCH = 8  # more does not fit a processor's cache
 
 
 def fid_input(frames: Sequence[NDArray[np.uint8]]) -> Tensor:

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.metrics.convolution import convolve_relu
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,6 +28,7 @@ FEATURES = 400
 SIZE = 224
 _EPSILON = 1e-3
 
+Pair = tuple[int, int]
 Triple = tuple[int, int, int]
 Arrays = dict[str, Any]
 
@@ -58,13 +61,13 @@ def read_arrays(path: Path) -> Arrays:
     return arrays
 
 
-def _same(x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
-    """`x` padded as TensorFlow's SAME does."""
-    pads: list[int] = []
-    for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
+def _pads(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[Pair]:
+    """What TensorFlow's SAME puts before and after each dimension."""
+    pads = []
+    for size, k, s in zip(sizes, kernel, stride, strict=True):
         total = max((-(-size // s) - 1) * s + k - size, 0)
-        pads += [total // 2, total - total // 2]
-    return F.pad(x, pads) if any(pads) else x
+        pads.append((total // 2, total - total // 2))
+    return pads
 
 
 class _Unit(nn.Module):
@@ -87,19 +90,46 @@ class _Unit(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _same(x, self.kernel, self.stride)
-        return F.relu_(F.conv3d(x, self.weight, self.bias, self.stride))
+        pads = _pads(x.shape[2:], self.kernel, self.stride)
+        before = [first for first, _ in pads]
+        if any(first != last for first, last in pads):
+            x = F.pad(x, [side for pair in reversed(pads) for side in pair])
+            before = [0, 0, 0]
+        return convolve_relu(x, self.weight, self.bias, self.stride, before)
 
 
 class _Pool(nn.Module):
-    """Maxima; what is padded is 0, and what is pooled comes out of a ReLU."""
+    """Maxima, over the pixels of a frame and then over frames: several times as fast as of both.
+
+    What is pooled comes out of a ReLU, so that zeros or nothing beyond the edge are the same.
+
+    Args:
+        kernel: frames, height and width; at most 3.
+        stride: likewise; height and width 1 or 2.
+    """
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.max_pool3d(_same(x, self.kernel, self.stride), self.kernel, self.stride)
+        """(N, C, T, H, W) to (N, C, T', H', W')."""
+        count, _, frames = x.shape[:3]
+        pictures = x.transpose(1, 2).flatten(0, 1)
+        # SAME puts the odd pixel at the end, which is what windows that reach over the end do.
+        pad = 1 if self.stride[1] == 1 else 0
+        pictures = F.max_pool2d(
+            pictures, self.kernel[1:], self.stride[1:], (pad, pad), ceil_mode=True
+        )
+        films = pictures.reshape(count, frames, *pictures.shape[1:])
+        ((before, after),) = _pads([frames], self.kernel[:1], self.stride[:1])
+        if before or after:
+            films = F.pad(films, [0, 0] * 3 + [before, after])
+        length = films.shape[1] - self.kernel[0] + 1
+        most = films[:, : length : self.stride[0]]
+        for k in range(1, self.kernel[0]):
+            most = torch.maximum(most, films[:, k : k + length : self.stride[0]])
+        return most.transpose(1, 2)
 
 
 class _Mixed(nn.Module):

@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import torch
 from python_speech_features import mfcc
-from scipy.signal import medfilt
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
@@ -142,6 +141,8 @@ def face_boxes(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         (T, 3): x, y, half of the larger side.
     """
+    from scipy.signal import medfilt
+
     low, high = landmarks.min(1).astype(np.float64), landmarks.max(1).astype(np.float64)
     low[:, 1] -= 0.25 * (high[:, 1] - low[:, 1])
     boxes = np.column_stack([(low + high) / 2, (high - low).max(1) / 2])

@@ -84,18 +84,18 @@ def memory(process: int) -> dict[str, int]:
     return sizes
 
 
-def is_worker(process: int) -> bool:
-    """Whether a process is a Ray actor that writes shards."""
+def is_worker(process: int, actor: str) -> bool:
+    """Whether a process is a Ray actor of that class."""
     try:
-        return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::ShardWriter")
+        return Path(f"/proc/{process}/cmdline").read_bytes().startswith(f"ray::{actor}".encode())
     except OSError:
         return False
 
 
-def look(driver: int, clips: int) -> Look:
-    """The memory of a run now."""
+def look(driver: int, clips: int, actor: str = "ShardWriter") -> Look:
+    """The memory of a run now, whose workers are Ray actors of a class."""
     sizes = {process: memory(process) for process in below(driver)}
-    workers = [(s["VmRSS"], s["RssAnon"]) for p, s in sizes.items() if is_worker(p)]
+    workers = [(s["VmRSS"], s["RssAnon"]) for p, s in sizes.items() if is_worker(p, actor)]
     everything = sum(size["Pss"] for size in sizes.values())
     own = sizes[driver]["VmRSS"], sizes[driver]["RssAnon"]
     return Look(clips, own, max(workers, default=(0, 0)), everything)

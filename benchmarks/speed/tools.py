@@ -109,15 +109,16 @@ def _batches(frames: Iterator[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.ui
 
 
 def fvd(real: Path, fake: Path, most: int) -> float:
-    """I3D window by window, then the distance with SciPy's root."""
+    """I3D as its ports have it, window by window, then the distance with SciPy's root."""
     import torch
     from scipy.linalg import sqrtm
 
     from benchmarks.metrics.fvd import fvd_input
-    from benchmarks.metrics.i3d import load_i3d
+    from benchmarks.metrics.i3d import read_arrays
+    from benchmarks.speed.plain_i3d import PlainI3D
     from pipeline.weights import locate
 
-    network = load_i3d(locate("i3d-kinetics-400.ckpt"))
+    network = PlainI3D(read_arrays(locate("i3d-kinetics-400.ckpt"))).eval()
     moments = []
     for index in (0, 1):
         features = []

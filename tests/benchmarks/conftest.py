@@ -28,7 +28,7 @@ CLIPS = ("ada", "bob", "cy", "dee")  # of the data set
 def _found(name: str) -> Path:
     path = find(name)
     if path is None:
-        pytest.skip(f"needs {name}; dh-bench score fetches it when FID or FVD is first asked for")
+        pytest.skip(f"needs {name}; fetch it with: dh-prep doctor --fetch --metrics fid,fvd")
     return path
 
 

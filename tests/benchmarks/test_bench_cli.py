@@ -43,8 +43,10 @@ def score(monkeypatch, folder, *more):
 
 
 def test_score_then_table(folders, monkeypatch, capsys):
-    assert score(monkeypatch, folders, "--name", "mine", "--dataset", "CREMA") == 0
+    more = ("--name", "mine", "--dataset", "CREMA", "--metrics", "ssim,psnr,wer")
+    assert score(monkeypatch, folders, *more) == 0
     text = capsys.readouterr().out
+    assert "not measured (1):\n  WER: no lip reader given; name yours with --lip-reader\n" in text
     assert "mine on CREMA" in text
     assert "Gaussian window 11x11" in text
     assert "SSIM ↑" in text

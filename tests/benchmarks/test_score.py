@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -15,19 +12,12 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from benchmarks.aggregate import bootstrap_interval
 from benchmarks.clips import find_videos, match_clips
 from benchmarks.options import ScoreOptions
-from benchmarks.score import score as score_folders
+from benchmarks.results import read_scores
+from benchmarks.score import score_to
 from benchmarks.size import compared_size, resize
 from pipeline.errors import UserError
 from pipeline.media import read_frames, write_video
-from pipeline.sample import MEMBERS, pack_frames, wav_bytes
-from pipeline.shards import read_tar
-
-
-def moving(seed, count=6, size=(64, 48)):
-    """A coloured pattern that moves, (width, height) = size."""
-    rng = np.random.default_rng(seed)
-    big = cv2.resize(rng.integers(0, 256, (12, 12, 3)).astype(np.uint8), (2 * size[0], 2 * size[1]))
-    return [big[k : k + size[1], 2 * k : 2 * k + size[0]] for k in range(count)]
+from tests.benchmarks.scoring import FRAMEWISE, moving, row, score
 
 
 @pytest.fixture
@@ -37,20 +27,6 @@ def folders(tmp_path):
         write_video(tmp_path / "real" / f"{name}.mkv", moving(index), crf=5)
         write_video(tmp_path / "fake" / f"{name}.mp4", moving(index), crf=40)
     return tmp_path / "real", tmp_path / "fake"
-
-
-FRAMEWISE = ("ssim", "psnr")
-
-
-def score(real, fake, options=None):
-    """Scores by what needs no network, in this process."""
-    return score_folders(
-        real, fake, replace(options or ScoreOptions(), metrics=FRAMEWISE, workers=1)
-    )
-
-
-def row(scores, clip_id):
-    return next(row for row in scores["clips"] if row["clip_id"] == clip_id)
 
 
 def test_numbers_are_those_of_scikit_image(folders):
@@ -89,6 +65,25 @@ def test_the_same_twice_and_finite_json(folders):
     first, second = score(*folders), score(*folders)
     assert json.dumps(first, allow_nan=False) == json.dumps(second, allow_nan=False)
     assert (first["method"], first["dataset"]) == ("fake", "real")
+
+
+def test_rows_written_one_by_one_are_those_that_are_kept(folders, tmp_path):
+    write_video(folders[1] / "two.mp4", moving(1, count=3), crf=40)
+    write_video(folders[0] / "three.mkv", moving(2))
+    (folders[1] / "three.mp4").write_bytes(b"not a video")
+    options = ScoreOptions(metrics=FRAMEWISE, workers=1)
+    told = score_to(tmp_path / "scores.json", *folders, options)
+    whole = score(*folders)
+    assert read_scores(tmp_path / "scores.json") == whole
+    assert {**told, "clips": []} == {**whole, "clips": []}
+    assert [(row["clip_id"], row["status"]) for row in told["clips"]] == [
+        ("three", "failed"),
+        ("two", "ok"),
+    ]
+    assert told["clips"][1]["warnings"] == row(whole, "two")["warnings"]
+    lines = (tmp_path / "scores.json").read_text().splitlines()
+    assert sum(line.startswith('    {"clip_id": ') for line in lines) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"real", "fake", "scores.json"}
 
 
 def test_identical_clips_are_perfect_and_counted(folders):
@@ -212,102 +207,3 @@ def test_bootstrap_has_the_width_of_the_normal_interval():
     half = 1.96 * values.std(ddof=1) / np.sqrt(400)
     assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
     assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
-
-
-def npy(array):
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return buffer.getvalue()
-
-
-def write_tar(path, samples):
-    """A shard, by the standard library alone."""
-    with tarfile.open(path, "w") as tar:
-        for key, members in samples:
-            for name, data in members.items():
-                info = tarfile.TarInfo(f"{key}.{name}")
-                info.size = len(data)
-                tar.addfile(info, io.BytesIO(data))
-
-
-def sample(key, stem, frames):
-    """The members of a sample with these frames, as pipeline.sample lays them down."""
-    data, offsets = pack_frames(frames, 100)
-    length = len(frames)
-    members = {
-        "frames": data,
-        "offsets.npy": npy(offsets),
-        "wav": wav_bytes(np.zeros(length * 640, np.int16)),
-        "speech.npy": npy(np.zeros((length, 13), np.float32)),
-        "landmarks.npy": npy(np.zeros((length, 68, 2), np.float32)),
-        "mouth.npy": npy(np.tile(np.array([1, 1, 9, 9], np.int16), (length, 1))),
-        "json": json.dumps({"clip_id": key, "source": f"/data/{stem}.mpg"}).encode(),
-    }
-    assert set(members) == set(MEMBERS)
-    return key, members
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    """A data set of a test and a train shard, with fakes of three of its four clips."""
-    folder = tmp_path / "set"
-    folder.mkdir()
-    shards = {
-        "test": [sample("spk_a", "a", moving(0)), sample("spk_b", "b", moving(1))],
-        "train": [sample("spk_c", "c", moving(2))],
-    }
-    listed = []
-    for index, (split, samples) in enumerate(shards.items()):
-        name = f"shard-{index:05d}.tar"
-        write_tar(folder / name, samples)
-        listed.append({"name": name, "split": split, "samples": len(samples)})
-    (folder / "dataset.json").write_text(json.dumps({"shards": listed}))
-    fake = tmp_path / "generated"
-    for name, seed in (("spk_a", 0), ("b", 1), ("c", 2)):
-        write_video(fake / f"{name}.mp4", moving(seed), crf=20)
-    return folder, fake
-
-
-def test_a_data_set_is_scored_on_its_test_split(dataset):
-    scores = score(*dataset)
-    assert scores["split"] == "test"
-    assert [row["clip_id"] for row in scores["clips"]] == ["spk_a", "spk_b"]
-    assert all(row["status"] == "ok" and row["frames"] == 6 for row in scores["clips"])
-    assert scores["metrics"]["psnr"]["mean"] > 25
-    assert scores["unmatched"] == {"real": [], "fake": ["c"]}
-    train = score(*dataset, ScoreOptions(split="train"))
-    assert [row["clip_id"] for row in train["clips"]] == ["spk_c"]
-    with pytest.raises(UserError, match="no clip of split 'val'"):
-        score(*dataset, ScoreOptions(split="val"))
-
-
-@pytest.mark.parametrize(
-    ("member", "damaged", "reason"),
-    [
-        ("offsets.npy", None, "sample spk_a lacks offsets.npy"),
-        ("offsets.npy", npy(np.zeros(7, np.int64)), "picture 0 is no JPEG"),
-        ("wav", b"RIFF", "sample spk_a: wav does not parse"),
-        ("speech.npy", b"", "sample spk_a: speech.npy does not parse"),
-        ("mouth.npy", b"PK\3\4 is how a zip begins", "sample spk_a: mouth.npy does not parse"),
-    ],
-)
-def test_a_damaged_sample_does_not_end_the_run(dataset, member, damaged, reason):
-    path = dataset[0] / "shard-00000.tar"
-    samples = dict(read_tar(path))
-    del samples["spk_a"][member]
-    if damaged is not None:
-        samples["spk_a"][member] = damaged
-    write_tar(path, samples.items())
-    scores = score(*dataset)
-    assert row(scores, "spk_a")["reason"].startswith(reason)
-    assert row(scores, "spk_b")["status"] == "ok"
-
-
-def test_a_damaged_shard_is_one_sentence(dataset):
-    path = dataset[0] / "shard-00000.tar"
-    path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(UserError, match=r"shard-00000.tar .* dh-prep check"):
-        score(*dataset)
-    path.unlink()
-    with pytest.raises(UserError, match=r"shard-00000.tar .* dh-prep check"):
-        score(*dataset)

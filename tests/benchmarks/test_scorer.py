@@ -14,6 +14,7 @@ from benchmarks.metrics.ofm import ofm
 from benchmarks.options import ScoreOptions
 from benchmarks.results import read_scores
 from benchmarks.score import score
+from benchmarks.scorer import _in_order
 from pipeline.errors import UserError
 from pipeline.files import write_json
 from pipeline.media import read_audio, read_frames, write_video
@@ -144,6 +145,7 @@ def test_fid_and_fvd_come_out_of_the_same_pass(folders, options, inception_path,
     fid, fvd = scores["metrics"]["fid"], scores["metrics"]["fvd"]
     assert fid["protocol"].startswith("fid_allframes_n3: ")
     assert fvd["protocol"].startswith("fvd_16f_n3: ")
+    assert all("bfloat16" in row["protocol"] for row in (fid, fvd))
     assert 0 < fid["mean"] < 200
     assert fvd["mean"] > 0
     assert set(scores["weights"]) == {"inception-2015.pt", "i3d-kinetics-400.ckpt"}
@@ -163,6 +165,56 @@ def test_absent_weights_leave_a_reason_and_no_number(folders, options, monkeypat
         assert "--weights-dir" in row["reason"]
     assert scores["weights"] == {}
     assert all(row["status"] == "ok" for row in scores["clips"])
+
+
+class Actor:
+    """What it is asked for is (itself, the job)."""
+
+    def __init__(self):
+        self.score = self
+
+    def remote(self, job):
+        return self, job
+
+
+class MadeUpRay:
+    """Ray with one processor: ends what runs in any order, and notes how much waits."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.most = 0
+
+    def wait(self, running, num_returns):
+        assert num_returns == 1
+        self.most = max(self.most, len(running))
+        assert all(len([r for r in running if r[0] is actor]) <= 2 for actor, _ in running)
+        return [running[self.rng.integers(len(running))]], []
+
+    def get(self, ready):
+        return [f"{ready[1]}a", f"{ready[1]}b"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 300])
+def test_results_come_in_order_whichever_ends_first(count):
+    ray = MadeUpRay(count)
+    found = list(_in_order(ray, [Actor() for _ in range(3)], range(count)))
+    assert found == [f"{job}{part}" for job in range(count) for part in "ab"]
+    assert ray.most == min(6, count)
+
+
+def test_no_job_begins_far_ahead_of_one_that_does_not_end():
+    class Stuck(MadeUpRay):
+        def wait(self, running, num_returns):
+            assert num_returns == 1
+            later = [ref for ref in running if ref[1] != 0]
+            self.last = max(self.last, *(ref[1] for ref in running))
+            return [later[0] if later else running[0]], []
+
+    ray = Stuck(0)
+    ray.last = 0
+    first = next(_in_order(ray, [Actor(), Actor()], range(1000)))
+    assert first == "0a"
+    assert ray.last == 31  # 16 jobs for each actor
 
 
 def test_an_unknown_metric_is_named(folders, options):

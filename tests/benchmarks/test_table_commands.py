@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.cli import main
-from benchmarks.score import score
+from benchmarks.score import score_to
 from pipeline.files import write_json
 from tests.benchmarks.made_up import made_up_scores
 from tests.datasets import write_talker
@@ -88,12 +88,12 @@ def test_from_folders_of_videos_to_the_page_in_one_command(folder, monkeypatch, 
         write_talker(folder / "ours" / f"{clip}.mp4", 20, shift=1)
     asked = []
 
-    def scored(real, fake, options):
+    def scored(path, real, fake, options):
         asked.append((real, fake, options.method, options.dataset))
         few = replace(options, metrics=("ssim",), workers=1, cache=folder / "cache")
-        return score(real, fake, few)
+        return score_to(path, real, fake, few)
 
-    monkeypatch.setattr("benchmarks.score.score", scored)  # all metrics would take a minute
+    monkeypatch.setattr("benchmarks.score.score_to", scored)  # all metrics would take a minute
     out = folder / "page.html"
     folders = ("--real", folder / "real", "--fake", folder / "ours")
     assert bench(monkeypatch, "report", *folders, "--dataset", "CREMA", "--out", out) == 0

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.metrics.fvd import fvd_features, fvd_input
-from benchmarks.metrics.i3d import _same, load_i3d, read_arrays
+from benchmarks.metrics.i3d import _pads, _Pool, load_i3d, read_arrays
 from pipeline.errors import UserError
 
 
@@ -36,10 +36,22 @@ def test_logits_are_those_of_the_jax_network(network):
      (7, 2, 2, 0, 1), (7, 3, 2, 1, 1)],
 )  # fmt: skip
 def test_padding_is_tensorflows(size, kernel, stride, before, after):
-    padded = _same(torch.ones(1, 1, 1, 1, size), (1, 1, kernel), (1, 1, stride)).flatten()
-    assert len(padded) == size + before + after
-    assert padded[before : before + size].all()
-    assert padded.sum() == size
+    assert _pads([size], [kernel], [stride]) == [(before, after)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "stride"),
+    [((16, 56, 56), (1, 3, 3), (1, 2, 2)), ((9, 28, 28), (3, 3, 3), (1, 1, 1)),
+     ((8, 28, 28), (3, 3, 3), (2, 2, 2)), ((5, 14, 14), (3, 3, 3), (2, 2, 2)),
+     ((4, 14, 14), (2, 2, 2), (2, 2, 2)), ((3, 7, 7), (2, 2, 2), (2, 2, 2))],
+)  # fmt: skip
+def test_pooling_is_max_pool3d_on_what_is_padded_with_zeros(shape, kernel, stride):
+    x = torch.rand(2, 5, *shape, generator=torch.Generator().manual_seed(0))
+    sides = [side for pair in reversed(_pads(shape, kernel, stride)) for side in pair]
+    padded = torch.nn.functional.pad(x, sides)
+    wanted = torch.nn.functional.max_pool3d(padded, kernel, stride)
+    for given in (x, x.contiguous(memory_format=torch.channels_last_3d)):
+        assert torch.equal(_Pool(kernel, stride)(given), wanted)
 
 
 class Recorder(torch.nn.Module):

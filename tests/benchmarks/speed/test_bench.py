@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import sys
 
+import pytest
+import torch
+
+from benchmarks.metrics.i3d import load_i3d, read_arrays
 from benchmarks.options import ScoreOptions
 from benchmarks.score import score
 from benchmarks.speed.bench import timed
+from benchmarks.speed.plain_i3d import PlainI3D
 from benchmarks.speed.tools import psnr, smoothness, ssim
 from pipeline.media import write_video
 
@@ -26,6 +31,27 @@ def test_both_sides_give_the_same_numbers(folders):
     assert ssim(*folders, 8) == pytest.approx(means["ssim"], abs=2e-3)
     assert psnr(*folders, 8) == pytest.approx(means["psnr"], abs=0.1)
     assert smoothness(*folders, 8) == pytest.approx(means["ofm"], rel=0.01)
+
+
+def test_the_i3d_that_is_timed_against_gives_the_logits_of_ours(i3d_path):
+    window = torch.rand(1, 3, 16, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    plain = PlainI3D(read_arrays(i3d_path)).eval()
+    with torch.inference_mode():
+        wanted, found = plain(window), load_i3d(i3d_path)(window)
+    assert (found - wanted).abs().max() < 1e-5 * wanted.abs().max()
+
+
+def test_processor_time_is_that_of_all_below_a_command():
+    work = "import time\nwhile time.process_time() < 1.2: pass"
+    # The grandchild outlives its parent and is waited for by none of ours.
+    script = (
+        "import subprocess, sys, time; "
+        f"subprocess.Popen([sys.executable, '-c', {work!r}]); time.sleep(4); print('done')"
+    )
+    seconds, used, printed = timed([sys.executable, "-c", script])
+    assert printed == "done\n"
+    assert seconds > 4
+    assert used > 0.3
 
 
 def test_a_tool_that_fails_ends_the_measurement():
