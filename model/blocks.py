@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pipeline.onednn import Conv2d
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -85,7 +87,7 @@ class ResBlock(nn.Module):
         self.in_layers = nn.Sequential(
             nn.GroupNorm(config.norm_groups, channels),
             nn.SiLU(),
-            nn.Conv2d(channels, out_channels, 3, padding=1),
+            Conv2d(channels, out_channels, 3, padding=1),
         )
         self.t_emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, 2 * out_channels))
         self.audio_emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, 2 * out_channels))
@@ -93,10 +95,10 @@ class ResBlock(nn.Module):
             nn.GroupNorm(config.norm_groups, out_channels),
             nn.SiLU(),
             nn.Dropout(config.dropout),
-            zeroed(nn.Conv2d(out_channels, out_channels, 3, padding=1)),
+            zeroed(Conv2d(out_channels, out_channels, 3, padding=1)),
         )
         self.skip_connection: nn.Module = (
-            nn.Identity() if channels == out_channels else nn.Conv2d(channels, out_channels, 1)
+            nn.Identity() if channels == out_channels else Conv2d(channels, out_channels, 1)
         )
 
     def forward(self, x: Tensor, modulation: Modulation) -> Tensor:
@@ -129,11 +131,13 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
         batch, channels, height, width = x.shape
-        flat = x.reshape(batch, channels, height * width)
-        qkv = self.qkv(self.norm(flat)).reshape(batch, self._heads, -1, height * width)
-        q, k, v = qkv.transpose(2, 3).chunk(3, dim=3)
-        h = F.scaled_dot_product_attention(q, k, v).transpose(2, 3)
-        return (flat + self.proj_out(h.reshape(batch, channels, -1))).reshape(x.shape)
+        # Each token's numbers together in memory, or q, k and v are not what fused attention takes.
+        tokens = self.norm(x).permute(0, 2, 3, 1).reshape(batch, height * width, channels)
+        qkv = F.linear(tokens, self.qkv.weight[..., 0], self.qkv.bias)
+        q, k, v = qkv.reshape(batch, height * width, self._heads, -1).transpose(1, 2).chunk(3, 3)
+        h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(tokens.shape)
+        h = F.linear(h, self.proj_out.weight[..., 0], self.proj_out.bias)
+        return x + h.transpose(1, 2).reshape(x.shape)
 
 
 class Block(nn.ModuleList):

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from model.cli import CONTEXT, DeviceOption, PrecisionOption
 from pipeline.errors import UserError, run_command
-
-if TYPE_CHECKING:
-    from model.jobs import Job
-    from model.output import FormatName
 
 sample_app = typer.Typer(
     add_completion=False,
@@ -145,13 +140,14 @@ def sample_command(
     from model.generate import SampleConfig
     from model.output import Look
     from model.sample_run import SampleRun, run_here, run_on_workers
+    from model.wanted import Wanted, jobs_for
 
     if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
         _convert(checkpoint, out)
         return
     if paste_back and compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
-    jobs = _jobs(_Wanted(face, speech, pairs, out, format_name), seed)
+    jobs = jobs_for(Wanted(face, speech, pairs, out, format_name), seed)
     if not jobs:
         return
     config = SampleConfig(
@@ -198,77 +194,6 @@ def _convert(checkpoint: Path, out: Path) -> None:
         f"wrote {out} and {out.stem}.json: preset {info.preset.name}, {unet.image_size} x "
         f"{unet.image_size}, {unet.motion_frames} {motion} motion frames, {info.speech.name} speech"
     )
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """What the user names: one pair or a list, where it goes, and in which format."""
-
-    face: Path | None
-    speech: Path | None
-    pairs: Path | None
-    out: Path
-    format_name: FormatName | None
-
-
-def _jobs(wanted: _Wanted, seed: int) -> list[tuple[int, Job]]:
-    """What is still to make, each with the seed that its place in the list gives it."""
-    from model.jobs import Job, read_jobs
-    from model.output import SUFFIXES
-
-    face, speech, out = wanted.face, wanted.speech, wanted.out
-    if wanted.pairs is not None and face is None and speech is None:
-        suffix = SUFFIXES[wanted.format_name or "mp4"]
-        numbered = enumerate(read_jobs(wanted.pairs, out, suffix), start=seed)
-        every = list(numbered)
-        jobs = [(number, job) for number, job in every if not job.out.exists()]
-        _note_left(wanted.pairs, out, kept=len(every) - len(jobs))
-    elif wanted.pairs is None and face is not None and speech is not None:
-        _check_suffix(out, wanted.format_name)
-        if out.exists():
-            raise UserError(f"{out} exists already; take another name or move it away")
-        jobs = [(seed, Job(face, speech, out))]
-    else:
-        raise UserError("give either --face and --speech, or --pairs")
-    for _, job in jobs:
-        if any(parent.is_file() for parent in job.out.parents):
-            raise UserError(f"cannot write {job.out}: a folder in it is a file")
-        there = next(parent for parent in job.out.absolute().parents if parent.exists())
-        if not os.access(there, os.W_OK):
-            raise UserError(
-                f"cannot write {job.out}: {there} is not yours to write; choose another"
-            )
-    return jobs
-
-
-def _note_left(pairs: Path, out: Path, *, kept: int) -> None:
-    """Says what of a list of pairs is not made: what is there, and what has no partner."""
-    from model.jobs import without_pair
-
-    if kept:
-        print(f"kept {kept} videos that are in {out} already", file=sys.stderr)
-    lonely = without_pair(pairs) if pairs.is_dir() else []
-    if lonely:
-        named = ", ".join(path.name for path in lonely[:3]) + (" …" if len(lonely) > 3 else "")
-        print(
-            f"left out {len(lonely)} files without a partner of their name: {named}",
-            file=sys.stderr,
-        )
-
-
-def _check_suffix(out: Path, format_name: FormatName | None) -> None:
-    """Tells before the work that a name does not fit its format."""
-    from model.output import SUFFIXES
-
-    known = [suffix for suffix in SUFFIXES.values() if suffix]
-    if format_name is None and out.suffix.lower() not in known:
-        raise UserError(
-            f"--out must end in {', '.join(known)} (or be a folder with --pairs or --format png), "
-            f"not {out}"
-        )
-    if format_name is not None and out.suffix.lower() != SUFFIXES[format_name]:
-        ending = f"end in {SUFFIXES[format_name]}" if SUFFIXES[format_name] else "have no suffix"
-        raise UserError(f"with --format {format_name}, --out must {ending}, not {out}")
 
 
 @serve_app.command()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.blocks import Attention, Block, ResBlock, TimeEmbedding, modulation, zeroed
+from pipeline.onednn import Conv2d
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +119,7 @@ class UNet(nn.Module):
         self.out = nn.Sequential(
             nn.GroupNorm(config.norm_groups, base),
             nn.SiLU(),
-            zeroed(nn.Conv2d(base, 6 * config.patch**2, 3, padding=1)),
+            zeroed(Conv2d(base, 6 * config.patch**2, 3, padding=1)),
         )
 
     def _build_input(self) -> tuple[nn.ModuleList, list[int]]:
@@ -126,7 +127,7 @@ class UNet(nn.Module):
         config = self.config
         channels, size = config.base_channels, config.image_size // config.patch
         folded = config.in_channels * config.patch**2
-        blocks = nn.ModuleList([Block([nn.Conv2d(folded, channels, 3, padding=1)])])
+        blocks = nn.ModuleList([Block([Conv2d(folded, channels, 3, padding=1)])])
         kept = [channels]
         for level, multiple in enumerate(config.channel_mult):
             if level:

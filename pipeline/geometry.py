@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -201,7 +202,8 @@ def part_of(
 
 def _factor(matrix: NDArray[np.floating]) -> int:
     """How often a matrix shrinks, in whole numbers; 0 where it enlarges."""
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    (a, b, _), (c, d, _) = matrix.tolist()
+    scale = math.sqrt(abs(a * d - b * c))
     return int(1 / scale) if scale > 0 else 1
 
 

@@ -18,6 +18,7 @@ from face_alignment.detection.sfd.bbox import nms
 from face_alignment.detection.sfd.net_s3fd import s3fd
 
 from pipeline.errors import UserError
+from pipeline.onednn import quicken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,6 +131,7 @@ def with_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
             "to get the file"
         ) from error
     net.eval().requires_grad_(requires_grad=False)
+    quicken(net)
     # PyTorch's stubs do not know this keyword of Module.to.
     return cast("nn.Module", cast("Any", net).to(device, memory_format=torch.channels_last))
 

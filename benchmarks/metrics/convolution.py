@@ -1,8 +1,4 @@
-"""The layer that Inception and I3D are made of: a convolution, then ReLU.
-
-On a processor PyTorch hands many float32 convolutions to a general product of matrices, which takes
-twice as long as oneDNN's; here oneDNN gets them all. Only the order of additions differs.
-"""
+"""The layer that Inception and I3D are made of: a convolution, then ReLU."""
 
 from __future__ import annotations
 
@@ -11,12 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from pipeline import onednn
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
-
-_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
 
 def convolve_relu(
@@ -34,7 +30,7 @@ def convolve_relu(
     Returns:
         (N, C', …).
     """
-    if x.device.type == "cpu" and x.dtype == torch.float32 and _ONEDNN:
+    if onednn.takes(x):
         ones = [1] * len(stride)
         y = torch.mkldnn_convolution(x, weight, bias, list(padding), list(stride), ones, 1)
     else:

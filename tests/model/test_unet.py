@@ -12,6 +12,7 @@ from torch import nn
 from model.blocks import Attention, ResBlock, time_embedding
 from model.presets import PRESETS
 from model.unet import UNet, UNetConfig
+from pipeline.onednn import Conv2d
 from tests.model.paper_unet import SMALL, Reference, fold, inputs, randomised
 
 
@@ -76,7 +77,7 @@ def test_names_are_those_of_the_released_state_dict_and_no_others():
 
 def test_the_released_layers_lie_where_they_do():
     unet = skeleton(PRESETS["crema"].unet)
-    kinds = {nn.Conv2d: "c", ResBlock: "r", Attention: "a"}
+    kinds = {Conv2d: "c", ResBlock: "r", Attention: "a"}
 
     def layout(blocks: nn.ModuleList) -> list[str]:
         return ["".join(kinds[type(layer)] for layer in block) for block in blocks]
