@@ -23,10 +23,10 @@ from benchmarks.speed.report import header, markdown
 from model.denoiser import call_flops
 from model.device import choose_device, choose_precision
 from model.diffusion import cosine_schedule, respace
-from model.generate import SampleConfig, draw, make_denoiser
+from model.generate import SampleConfig, choose_sampler, draw, make_denoiser
 from model.network import Conditions, SpeechFormat, TalkingHead
 from model.presets import preset as named
-from model.samplers import ancestral
+from model.samplers import SamplerChoice, ancestral
 from pipeline.speech import COEFFICIENTS, MFCC_DIM, STEPS
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def measure(
 ) -> list[list[str]]:
     """The rows of one size."""
     preset = named(name)
+    config = choose_sampler(config, preset.diffusion.prediction)
     model = build(preset, device)
     one, first = ours(model, preset, config, 1)
     many, _ = ours(model, preset, config, batch)
@@ -114,7 +115,7 @@ def measure(
             released_way(model, preset, plain),
             RELEASED_STEPS / plain,
         ),
-        "ours, one clip": (one, 1),
+        f"ours, one clip: {config.sampler} in {config.steps} calls": (one, 1),
         "ours, first frame of a clip": (first, 1),
         f"ours, {batch} clips side by side": (many, 1 / batch),
     }
@@ -144,7 +145,10 @@ def main(
     plain_steps: Annotated[
         int, typer.Option(min=2, help="Steps timed of the 100 of the released way.")
     ] = 4,
-    sampler_steps: Annotated[int, typer.Option(min=1, help="Calls a frame of ours.")] = 10,
+    sampler: SamplerChoice = "auto",
+    sampler_steps: Annotated[
+        int, typer.Option(min=0, help="Calls a frame of ours; 0 is the sampler's own number.")
+    ] = 0,
     batch: Annotated[int, typer.Option(min=2, help="Clips side by side.")] = 8,
     compiled: Annotated[bool, typer.Option("--compile")] = False,
     device: str = "auto",
@@ -152,12 +156,12 @@ def main(
     """Prints seconds a frame of the released way and of ours."""
     chosen = choose_device(device)  # type: ignore[arg-type]
     precision = choose_precision("auto", chosen)
-    config = SampleConfig("ddim", sampler_steps, precision=precision, compiled=compiled)
+    config = SampleConfig(sampler, sampler_steps, precision=precision, compiled=compiled)
     processor = torch.cuda.get_device_name() if chosen.type == "cuda" else "CPU"
     print(header("python " + " ".join(sys.argv), ["torch"]))
     print(
-        f"{processor}, {precision}, {torch.get_num_threads()} threads, DDIM {sampler_steps}, "
-        f"load before {os.getloadavg()[0]:.1f}"
+        f"{processor}, {precision}, {torch.get_num_threads()} threads, load before "
+        f"{os.getloadavg()[0]:.1f}"
     )
     rows = []
     for name in presets.split(","):
