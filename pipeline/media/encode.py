@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     WriteFrame = Callable[[NDArray[np.uint8]], None]
 
 
+# x264's weighing of blocks by what later frames take from them reads beyond its rows where pictures
+# are not a multiple of 128 pixels wide: of the same frames it made other bytes from time to time.
+_X264 = {"preset": "medium", "x264-params": "mbtree=0"}
+
+
 @dataclass(frozen=True)
 class _Format:
     """How a container is filled.
@@ -42,7 +47,7 @@ class _Format:
     pixels: str = "yuv420p"
     sound: str = "aac"
     rate: int = 0
-    options: dict[str, str] = field(default_factory=lambda: {"preset": "medium"})
+    options: dict[str, str] = field(default_factory=lambda: dict(_X264))
     container: dict[str, str] = field(default_factory=dict)
 
 

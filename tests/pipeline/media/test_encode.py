@@ -66,3 +66,21 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path):
         with pytest.raises(MediaError, match=r"\.png"):
             write_image(tmp_path / name, numbered(0))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [48, 96, 224])
+def test_the_same_frames_make_the_same_bytes(tmp_path: Path, size: int):
+    rng = np.random.default_rng(0)
+    rows = np.arange(size)[:, None, None] / 5
+    frames = [
+        (127 + 60 * np.sin(rows + k / 4) + rng.normal(0, 20, (size, size, 3))).clip(0, 255)
+        for k in range(20)
+    ]
+    made = set()
+    for _ in range(6):
+        # What lay in the memory before must not matter.
+        rubbish = [rng.bytes(int(rng.integers(1_000, 3_000_000))) for _ in range(3)]
+        write_video(tmp_path / "a.mp4", [frame.astype(np.uint8) for frame in frames])
+        made.add((tmp_path / "a.mp4").read_bytes())
+        del rubbish
+    assert len(made) == 1
