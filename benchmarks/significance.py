@@ -2,8 +2,9 @@
 
 Systems are scored on the same clips, and a clip that is hard for one is mostly hard for the other.
 What is resampled is therefore the clip, both systems' values together; see Efron and Tibshirani, An
-Introduction to the Bootstrap, 1993. As many metrics are looked at, each p value is held against
-Holm's step-down bound, which keeps the chance of one false alarm among all of them at 5 %.
+Introduction to the Bootstrap, 1993. No p value is below that of a sign test in which all clips
+agree, which few clips cannot get beyond. As many metrics are looked at, each p value is held
+against Holm's step-down bound, which keeps the chance of one false alarm among all at 5 %.
 """
 
 from __future__ import annotations
@@ -136,6 +137,9 @@ def _difference(
     low, high = np.quantile(draws, (0.025, 0.975))
     # Ties count on both sides: where A and B are the same, p is 1.
     tail = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+    # Resamples of two clips agree by themselves. Were both systems alike, each clip's sign would be
+    # a coin's, and all of them the same in 2 of 2^n cases: less can n clips not show.
+    p = max(min(1.0, 2 * (tail + 1) / (resamples + 1)), 2.0 ** (1 - clips))
     few = f"only {clips} clips: the interval is too narrow" if clips < FEW_CLIPS else ""
     unlike = "" if _unnumbered(row_a) == _unnumbered(row_b) else "measured by different protocols"
     return Difference(
@@ -147,7 +151,7 @@ def _difference(
         real=float(mean[2]) if row_a["direction"] == "closer" else None,
         gain=float(gain),
         ci95=(float(low), float(high)),
-        p=min(1.0, 2 * (tail + 1) / (resamples + 1)),
+        p=p,
         clips=clips,
         verdict="unknown",
         note="; ".join(note for note in (unlike, _own_number(a, b, name), few) if note),

@@ -85,6 +85,17 @@ def test_false_alarms_stay_below_five_in_a_hundred_over_all_metrics_together():
     assert alarms <= 8
 
 
+@pytest.mark.parametrize(
+    ("clips", "verdict"), [(2, "within noise"), (5, "within noise"), (9, "better")]
+)
+def test_few_clips_show_no_more_than_a_sign_test_of_them_could(clips: int, verdict: str):
+    values = np.linspace(0.6, 0.7, clips)  # A is better in every one of them
+    pair = [only(made_up_scores(), values + gain) for gain in (0.1, 0.0)]
+    (one,) = compare_scores(*pair).differences
+    assert one.p >= stats.binomtest(0, clips).pvalue - 1e-12
+    assert one.verdict == verdict
+
+
 def test_a_true_difference_is_found_in_every_metric_of_a_clip():
     better = made_up_scores(method="one", clips=40, shift=0.5)
     found = by_metric(compare_scores(better, made_up_scores(method="two", clips=40)))
