@@ -7,7 +7,7 @@ import json
 import tarfile
 from collections import Counter
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,7 +144,7 @@ def shard_clips(shard: str) -> Iterator[RealClip]:
 
 def _packed_clip(key: str, members: Mapping[str, bytes], shard: str) -> RealClip:
     try:
-        origin = Path(json.loads(members["json"])["source"])
+        origin = _scanned(Path(shard).parent) / json.loads(members["json"])["source"]
         stem = origin.stem
     except (KeyError, TypeError, ValueError):
         origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
@@ -157,6 +157,16 @@ def _packed_clip(key: str, members: Mapping[str, bytes], shard: str) -> RealClip
         frames=lambda: from_members(key, members).frames,
         samples=lambda: from_members(key, members).audio,
     )
+
+
+@cache
+def _scanned(data: Path) -> Path:
+    """The folder that a data set was made from: what the sources of its clips are relative to."""
+    try:
+        source = Path(json.loads((data / DATASET_FILE).read_text(encoding="utf-8"))["source"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return Path()
+    return source if source.is_dir() else source.parent
 
 
 def _packed_digest(members: Mapping[str, bytes]) -> str:

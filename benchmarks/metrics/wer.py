@@ -2,7 +2,7 @@
 
 The paper's is private. Any can be plugged in: a command that takes the path of a video as its last
 argument and prints what it read, or a Python function from path to text. What was said comes from a
-file beside the real clip (`NAME.txt`, or GRID's `NAME.align`) or from a table of your own.
+file beside the real clip (`NAME.txt`, or GRID's `NAME.align`), or from the name of LRW's clips.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ WER = Metric(
     "over clips; case and punctuation do not count",
 )
 _SILENCE = frozenset({"sil", "sp"})
+_LRW = re.compile(r"([A-Z]+)_\d{5}")
 
 
 def words(text: str) -> list[str]:
@@ -55,7 +56,11 @@ def word_error_rate(errors: Sequence[int], lengths: Sequence[int]) -> float:
 
 
 def transcript(path: Path) -> list[str] | None:
-    """The words of the file beside a clip, `NAME.txt` or `NAME.align`; None without one."""
+    """What is said in a clip: the words of the file beside it, `NAME.txt` or `NAME.align`.
+
+    LRW's clips have none of these: their names begin with their word (ABOUT_00001). None where
+    nothing tells.
+    """
     text, alignment = path.with_suffix(".txt"), path.with_suffix(".align")
     if text.exists():
         return words(text.read_text(encoding="utf-8"))
@@ -63,7 +68,8 @@ def transcript(path: Path) -> list[str] | None:
         lines = alignment.read_text(encoding="utf-8").splitlines()
         spoken = [line.split()[-1] for line in lines if line.strip()]
         return words(" ".join(word for word in spoken if word not in _SILENCE))
-    return None
+    named = _LRW.fullmatch(path.stem)
+    return words(named[1]) if named else None
 
 
 def command_reader(command: str) -> Callable[[Path], str]:

@@ -9,6 +9,8 @@ import tarfile
 import numpy as np
 import pytest
 
+from benchmarks.clips import shard_clips
+from benchmarks.metrics.wer import transcript
 from benchmarks.options import ScoreOptions
 from pipeline.errors import UserError
 from pipeline.media import write_video
@@ -114,3 +116,16 @@ def test_a_damaged_shard_is_one_sentence(dataset):
     path.unlink()
     with pytest.raises(UserError, match=r"shard-00000.tar .* dh-prep check"):
         score(*dataset)
+
+
+def test_transcripts_lie_beside_the_videos_that_the_set_was_made_from(tmp_path):
+    videos, folder = tmp_path / "videos", tmp_path / "set"
+    for path in (videos / "ann", folder):
+        path.mkdir(parents=True)
+    (videos / "ann" / "a.txt").write_text("Bin blue")
+    key, members = sample("ann_a", "a", moving(0))
+    members["json"] = json.dumps({"clip_id": key, "source": "ann/a.mpg"}).encode()
+    write_tar(folder / "shard-00000.tar", [(key, members)])
+    (folder / "dataset.json").write_text(json.dumps({"source": str(videos)}))
+    (clip,) = shard_clips(str(folder / "shard-00000.tar"))
+    assert transcript(clip.origin) == ["bin", "blue"]

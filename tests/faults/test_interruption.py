@@ -163,6 +163,7 @@ def test_a_clip_that_hangs_is_given_up_and_the_others_are_made(
     while run.poll() is None:
         for pid in [] if frozen else workers_of(run.pid):
             if _holds(pid, folder / "clip3.mp4"):
+                time.sleep(0.3)  # till what it said of the clip before has left it
                 os.kill(pid, signal.SIGSTOP)  # as in a decoder's endless loop, or on a dead disk
                 frozen = pid
         time.sleep(0.01)

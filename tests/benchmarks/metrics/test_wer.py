@@ -61,6 +61,12 @@ def test_transcripts_lie_beside_the_clip(tmp_path):
     assert transcript(clip) == ["bin", "blue", "at", "f", "two", "now"]
 
 
+def test_lrw_names_its_clips_by_their_word(tmp_path):
+    assert transcript(tmp_path / "ABOUT" / "test" / "ABOUT_00001.mp4") == ["about"]
+    assert transcript(tmp_path / "ABOUT_1.mp4") is None
+    assert transcript(tmp_path / "about_00001.mp4") is None
+
+
 def test_a_command_reads_lips(tmp_path):
     script = tmp_path / "read.py"
     script.write_text("import sys; print('bin', sys.argv[-1])")

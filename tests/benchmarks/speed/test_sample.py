@@ -59,7 +59,7 @@ def test_the_table():
     rows = [line for line in done.stdout.splitlines() if line.startswith("| tiny")]
     assert [line.split("|")[2].strip() for line in rows] == [
         "released: 100 ancestral steps, float32",
-        "ours, one clip",
+        "ours, one clip: dpm in 2 calls",
         "ours, first frame of a clip",
         "ours, 2 clips side by side",
     ]
