@@ -97,7 +97,7 @@ class PackedFrames:
         return np.stack(list(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """One clip, decoded from its members as far as is cheap: the pictures stay packed."""
 
@@ -108,6 +108,13 @@ class Sample:
     landmarks: NDArray[np.float32]
     mouth: NDArray[np.int16]
     meta: Meta
+
+    def __repr__(self) -> str:
+        return (
+            f"Sample({self.key!r}: {len(self.frames)} frames, audio {self.audio.shape}, "
+            f"speech {self.speech.shape}, landmarks {self.landmarks.shape}, "
+            f"mouth {self.mouth.shape}, meta {', '.join(self.meta)})"
+        )
 
 
 def pack_frames(

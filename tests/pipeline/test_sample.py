@@ -281,3 +281,10 @@ def test_every_breach_of_the_contract_is_named(sample: Sample, what: str):
     assert problems(sample) == []
     found = problems(break_(sample))
     assert any(sentence in problem for problem in found), found
+
+
+def test_a_sample_is_shown_in_a_line(sample: Sample):
+    shown = repr(sample)
+    assert len(shown) < 400
+    assert shown.startswith(f"Sample({sample.key!r}: {len(sample.frames)} frames, audio (")
+    assert "transforms" in shown  # what the meta holds, not the numbers
