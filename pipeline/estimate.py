@@ -87,6 +87,6 @@ def estimate(
     whole = time_text(each * len(rows) / workers)
     tried = f"a timed sample of {len(seconds)} clips ({each:.2f} seconds each)"
     return [
-        f"estimate   {whole} from {tried}, {workers} at a time",
+        f"estimate   {whole} from {tried}, {workers} at a time, and some seconds to start",
         f"           {size_text(size * share)} of shards, {frames * share:,.0f} frames",
     ]
