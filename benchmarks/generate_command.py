@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.cli import Device, PrecisionName  # noqa: TC001 - typer reads the annotations
 from pipeline.errors import UserError
 
 OURS = "ours"
@@ -53,11 +54,11 @@ def generate_command(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Of ours: clips drawn side by side.")] = 8,
     device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
+        Device,
         typer.Option(help="Of ours: auto takes CUDA, else MPS, else the CPU."),
     ] = "auto",
     precision: Annotated[
-        Literal["auto", "bf16", "float32"],
+        PrecisionName,
         typer.Option(help="Of ours: auto takes bf16 where the processor computes in it."),
     ] = "auto",
     clone: Annotated[

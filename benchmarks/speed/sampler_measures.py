@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,6 +9,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from benchmarks.metrics.fid import fid_features
+from benchmarks.metrics.inception import load_inception
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from pipeline.errors import UserError
@@ -114,23 +114,9 @@ def worse(values: NDArray[np.float64], reference: NDArray[np.float64], name: str
 
 
 def inception_features(weights_dir: Path | None) -> Features | None:
-    """A function from frames to (T, 2048) features; None where the metric FID is not at hand."""
-    names = [f"benchmarks.metrics.{name}" for name in ("fid", "inception")]
-    if not all(importlib.util.find_spec(name) for name in names):
-        return None
-    fid, inception = (importlib.import_module(name) for name in names)
+    """A function from frames to (T, 2048) features; None where the network is not at hand."""
     try:
-        network = inception.load_inception(locate("inception-2015.pt", weights_dir))
+        network = load_inception(locate("inception-2015.pt", weights_dir))
     except UserError:
         return None
-    return lambda frames: np.asarray(fid.fid_features(network, frames))
-
-
-def distance(fake: NDArray[np.floating], real: NDArray[np.floating]) -> float:
-    """|μ1-μ2|² + Tr(Σ1+Σ2-2√(Σ1Σ2)) of features, by the singular values of their product."""
-    a, b = (part.astype(np.float64) for part in (fake, real))
-    mean = float(((a.mean(0) - b.mean(0)) ** 2).sum())
-    a, b = ((part - part.mean(0)) / np.sqrt(len(part) - 1) for part in (a, b))
-    # With Σ = AᵀA, the trace of √(Σ1Σ2) is the sum of the singular values of A1 A2ᵀ.
-    shared = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    return mean + float((a**2).sum() + (b**2).sum() - 2 * shared)
+    return lambda frames: fid_features(network, frames)

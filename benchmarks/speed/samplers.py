@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.speed.report import header, markdown
 from benchmarks.speed.sampler_measures import (
     MEASURES,
     Clip,
-    distance,
     inception_features,
     lips,
     measure,
@@ -200,7 +200,8 @@ def main(
             values = measure(videos, real, openings, tracker)
             found = None
             if features and seen is not None:
-                found = distance(features([f for video in videos for f in video]), seen)
+                drawn = features([f for video in videos for f in video])
+                found = distance(Moments.of(drawn), Moments.of(seen))
             results.append(Result(config, seconds, values, found))
             step(f"{config.sampler} {config.steps}")
     report(results, info, out)

@@ -211,8 +211,8 @@ def _length(rate: float, gap: float | None) -> float:
 class Frames:
     """The frames of a video, as often as one likes: kept while they are few, decoded anew if not.
 
-    Preparation passes twice over a clip, once to find the face and once to crop. Short clips stay
-    in memory; a long one costs a second decoding rather than the machine's memory.
+    Pasting a face back passes twice over a clip, once to find the face and once to draw. Short
+    clips stay in memory; a long one costs a second decoding rather than the machine's memory.
 
     Attributes:
         path: the video.

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from model.diffusion import DiffusionConfig
-from model.network import SpeechFormat
+from model.network import SpeechFormat, TalkingHead
 from model.presets import Preset, TrainConfig
 from model.unet import UNetConfig
 from pipeline.files import write_json
@@ -162,3 +162,14 @@ def recipe(small: Preset) -> Callable[..., Preset]:
         return replace(small, train=replace(small.train, **changes))
 
     return make
+
+
+@pytest.fixture
+def model(small: Preset, speech_format: SpeechFormat) -> TalkingHead:
+    """A small model with random weights, none of them zero."""
+    torch.manual_seed(2)
+    model = TalkingHead(small, speech_format)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.05)
+    return model.eval()

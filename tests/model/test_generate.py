@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from model.data import grey, to_unit
 from model.denoiser import Denoiser
-from model.diffusion import Schedule, cosine_schedule, respace
-from model.generate import SampleConfig, choose_sampler, generate, walked
+from model.diffusion import cosine_schedule
+from model.generate import SampleConfig, generate, walked
 from model.generate import draw as draw_frames
-from model.network import TalkingHead
 from model.samplers import SamplerName
+from tests.model.recorder import FEATURES, ONE_STEP, Recorder, colour, draw, faces, speech
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,88 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.denoiser import Prepared
+    from model.network import TalkingHead
     from model.presets import Preset
-
-ONE_STEP = SampleConfig("ddim", steps=1, noise_correlation=0)
-FEATURES = 234
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a frame is drawn from."""
-
-    identity: Tensor
-    motion: Tensor
-    speech: Tensor
-
-
-class Recorder:
-    """Draws frame k of clip i evenly in the colour 10 i + 20 k + (0, 1, 2); notes what it saw."""
-
-    def __init__(self, schedule: Schedule | None = None) -> None:
-        self.schedule = schedule or respace(cosine_schedule(), 1)
-        self.device = torch.device("cpu")
-        self.noise: list[Tensor] = []
-        self.seen: list[Shown] = []
-
-    def identify(self, identity: Tensor) -> Tensor:
-        return identity
-
-    def encode(self, features: Tensor) -> Tensor:
-        return features
-
-    def prepare(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Shown:
-        self.seen.append(Shown(identity, motion, speech))
-        return self.seen[-1]
-
-    def step(self, x: Tensor, index: int, shown: Shown) -> Tensor:
-        assert shown is self.seen[-1]
-        assert index == 0
-        self.noise.append(x)
-        x0 = torch.stack([colour(i, len(self.seen) - 1) for i in range(len(x))])
-        alpha_bar = float(self.schedule.alpha_bar[0])
-        v = (alpha_bar**0.5 * x - x0) / (1 - alpha_bar) ** 0.5
-        return torch.cat([v, torch.zeros_like(v)], 1)
-
-
-def colour(clip: int, k: int) -> Tensor:
-    pixels = torch.tensor([0, 1, 2]) + 10 * clip + 20 * k
-    return to_unit(pixels).reshape(3, 1, 1).expand(3, 32, 32)
-
-
-def faces(count: int) -> list[NDArray[np.uint8]]:
-    rng = np.random.default_rng(5)
-    return [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(count)]
-
-
-def speech(length: int, clip: int = 0) -> NDArray[np.float32]:
-    """The features of frame k are 100 clip + k."""
-    return (100 * clip + np.arange(length, dtype=np.float32))[:, None] * np.ones(
-        (1, FEATURES), np.float32
-    )
-
-
-@pytest.fixture
-def model(small: Preset, speech_format) -> TalkingHead:
-    torch.manual_seed(2)
-    model = TalkingHead(small, speech_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.05)
-    return model.eval()
-
-
-def draw(
-    model: TalkingHead, preset: Preset, lengths: list[int], config: SampleConfig
-) -> list[list]:
-    """The video of each clip."""
-    videos: list[list] = [[] for _ in lengths]
-    heard = [speech(length, clip) for clip, length in enumerate(lengths)]
-    for frames in generate(model, preset, faces(len(lengths)), heard, config):
-        for video, frame in zip(videos, frames, strict=True):
-            if frame is not None:
-                video.append(frame)
-    return videos
 
 
 def test_motion_frames_start_as_the_identity_and_slide(small: Preset):
@@ -189,58 +109,6 @@ def test_larger_faces_are_shrunk(small: Preset):
     next(draw_frames(recorder, small, [face], [speech(1)], ONE_STEP))
     expected = to_unit(torch.from_numpy(faces(1)[0]).permute(2, 0, 1))
     torch.testing.assert_close(recorder.seen[0].identity[0], expected)
-
-
-@pytest.mark.parametrize(
-    ("config", "steps"),
-    [
-        (SampleConfig("ancestral", 4), [999, 666, 333, 0]),  # the paper's
-        (SampleConfig("ddim", 4), [999, 444, 111, 0]),
-        (SampleConfig("dpm", 4), [999, 444, 111, 0]),
-        (SampleConfig("dpm", 4, spacing="uniform"), [999, 666, 333, 0]),
-        (SampleConfig("ancestral", 4, spacing="quadratic"), [999, 444, 111, 0]),
-        (SampleConfig("ancestral", 4, start="previous", start_step=400), [399, 266, 133, 0]),
-    ],
-)
-def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
-    assert walked(1000, config).steps.tolist() == steps[::-1]
-
-
-@pytest.mark.parametrize(
-    ("prediction", "wanted", "chosen"),
-    [
-        ("v", SampleConfig(), ("dpm", 6, "noise", 0, 0.8)),
-        ("v", SampleConfig(steps=9), ("dpm", 9, "noise", 0, 0.8)),
-        ("v", SampleConfig("ddim"), ("ddim", 10, "noise", 0, 0.8)),
-        ("v", SampleConfig("ddim", noise_correlation=0), ("ddim", 10, "noise", 0, 0)),
-        ("v", SampleConfig("sde"), ("sde", 10, "noise", 0, 0)),
-        ("v", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
-        ("v", SampleConfig(start="previous"), ("dpm", 6, "previous", 600, 0)),
-        ("epsilon", SampleConfig(), ("sde", 10, "previous", 800, 0)),
-        ("epsilon", SampleConfig(steps=4), ("sde", 4, "previous", 800, 0)),
-        ("epsilon", SampleConfig("dpm"), ("dpm", 6, "previous", 600, 0)),
-        ("epsilon", SampleConfig("dpm", start="noise"), ("dpm", 6, "noise", 0, 0.8)),
-        ("epsilon", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
-        ("epsilon", SampleConfig("sde", start_step=700), ("sde", 10, "previous", 700, 0)),
-    ],
-)
-def test_what_auto_is(prediction, wanted: SampleConfig, chosen: tuple[str, int, str, int, float]):
-    found = choose_sampler(wanted, prediction)
-    names = ("sampler", "steps", "start", "start_step", "noise_correlation")
-    assert tuple(getattr(found, name) for name in names) == chosen
-    assert choose_sampler(found, prediction) == found
-    assert replace(found, **{name: getattr(wanted, name) for name in names}) == wanted
-    walked(1000, found)
-
-
-@pytest.mark.parametrize(
-    ("prediction", "same"),
-    [("v", SampleConfig("dpm", 6)), ("epsilon", SampleConfig("sde", 10, start="previous"))],
-)
-def test_auto_draws_what_it_stands_for(small: Preset, model: TalkingHead, prediction, same):
-    preset = replace(small, diffusion=replace(small.diffusion, prediction=prediction))
-    found = draw(model, preset, [3], SampleConfig())
-    assert np.array_equal(found, draw(model, preset, [3], same))
 
 
 # --- noise ----------------------------------------------------------------------------------------
