@@ -45,11 +45,7 @@ class StatusLog:
         self, options: RunOptions, first: int, team: Team, report: Callable[[str], None]
     ) -> None:
         self._options, self._first, self._team, self._report = options, first, team, report
-        self._writer = (
-            SummaryWriter(str(options.out / "tensorboard"), purge_step=first + 1)
-            if team.leads
-            else None
-        )
+        self._writer = _curves(options.out / "tensorboard", first + 1) if team.leads else None
         before = _read_report(options.out) if first else {}
         self._seconds_before = float(before.get("seconds", 0.0))
         self._losses: dict[str, float] = before.get("loss", {})
@@ -181,6 +177,18 @@ class StatusLog:
         """Flushes the curves."""
         if self._writer is not None:
             self._writer.close()
+
+
+def _curves(folder: Path, first: int) -> SummaryWriter:
+    """Curves that go on at step `first`: what older files say of it and later is struck out.
+
+    TensorBoard reads files in the order of their names, which begin with the second in which they
+    were opened. Of two from one second either may come first, and strike out the other.
+    """
+    names = [path.name for path in folder.glob("events.out.tfevents.*")]
+    while any(name.startswith(f"events.out.tfevents.{int(time.time()):010d}.") for name in names):
+        time.sleep(0.02)
+    return SummaryWriter(str(folder), purge_step=first)
 
 
 def _read_report(run: Path) -> dict[str, Any]:

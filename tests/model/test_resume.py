@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,16 @@ def test_curves_go_on_without_a_gap(drawn_set, tmp_path, recipe):
     for steps, resume in ((3, False), (6, True)):
         train(options(drawn_set, run, recipe(steps=steps), resume=resume), lambda _: None)
     assert sorted(curves(run)["loss/simple"]) == list(range(1, 7))
+
+
+def test_curves_of_runs_within_one_second_go_on(drawn_set, tmp_path, recipe):
+    """TensorBoard reads files by name, and of one second's either may come first."""
+    run = tmp_path / "run"
+    train(options(drawn_set, run, recipe(steps=2)), lambda _: None)
+    (older,) = (run / "tensorboard").iterdir()
+    older.rename(older.with_name(f"events.out.tfevents.{int(time.time()):010d}.z.1.1"))
+    train(options(drawn_set, run, recipe(steps=4), resume=True), lambda _: None)
+    assert sorted(curves(run)["loss/simple"]) == [1, 2, 3, 4]
 
 
 def test_a_second_ctrl_c_does_not_spoil_the_save(drawn_set, tmp_path, recipe, monkeypatch):
