@@ -180,14 +180,16 @@ class Desk:
     def status(self, number: str) -> dict[str, Any]:
         """How a job stands: frames, total, rate, jobs before it, error, done."""
         work = self._find(number)
+        # Asked first: a job that ends meanwhile would be done with fewer frames than it has.
+        done, error = work.done, work.error
         seconds = time.monotonic() - work.since if work.since else 0.0
         return {
             "frames": work.frames,
             "total": work.total,
             "rate": work.frames / seconds if work.frames and seconds else 0.0,
             "waiting": max(0, work.number - self._ended),
-            "error": work.error,
-            "done": work.done,
+            "error": error,
+            "done": done,
         }
 
     def video(self, number: str) -> bytes:

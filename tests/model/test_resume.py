@@ -31,7 +31,7 @@ def test_a_signal_saves_and_stops_and_resume_carries_on(drawn_set, tmp_path, rec
 
     def interrupted(line: str) -> None:
         if line.startswith("step 3/"):
-            os.kill(os.getpid(), number)
+            signal.raise_signal(number)
 
     path = train(options(drawn_set, run, recipe(steps=8)), interrupted)
     assert path == checkpoint_path(run, 3)
@@ -70,7 +70,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(drawn_set, tmp_path, small, lo
 
     def interrupted(line: str) -> None:
         if line.startswith(("step 2/", "step 5/")):
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     broken = replace(whole, out=tmp_path / "broken")
     assert train(broken, interrupted) == checkpoint_path(broken.out, 2)
@@ -129,11 +129,12 @@ def test_ctrl_c_at_a_terminal_reaches_the_readers_too(drawn_set: Path, tmp_path:
                 said.append(line)
                 if line.startswith("step 6/"):
                     os.killpg(process.pid, signal.SIGINT)
-            assert process.wait(60) == 0, "".join(said)
+            assert process.wait(300) == 0, "".join(said)
         finally:
             process.kill()
     assert "Traceback" not in "".join(said)
-    assert said[-1].startswith(f"saved {run}")
+    # The readers write to the same terminal, and may have the last word.
+    assert [line for line in said if line.startswith(f"saved {run}")]
     assert read_info(next(run.glob("checkpoint-*.safetensors"))).step >= 6
 
 
@@ -158,7 +159,7 @@ def test_a_second_ctrl_c_does_not_spoil_the_save(drawn_set, tmp_path, recipe, mo
     save = module.save
 
     def impatient(*given: object) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         save(*given)
 
     monkeypatch.setattr(module, "save", impatient)

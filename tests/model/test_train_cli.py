@@ -141,7 +141,7 @@ def test_a_fault_ends_the_command_though_readers_are_running(drawn_set: Path, tm
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 1
     assert "FloatingPointError" in done.stderr

@@ -24,7 +24,7 @@ def ask(
     headers: dict[str, str] | None = None,
 ) -> tuple[int, Any]:
     """The status and what was answered, read as JSON if it is that."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=300)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -46,7 +46,7 @@ def make(server: PageServer, face: Path, speech: Path, **words: Any) -> tuple[st
     wanted = {"face": upload(server, face), "speech": upload(server, speech), **words}
     status, told = ask(server, "POST", "/jobs", json.dumps(wanted).encode())
     assert status == 200, told
-    for _ in range(600):
+    for _ in range(6000):  # five minutes, on a machine with much else to do
         status, job = ask(server, "GET", f"/jobs/{told['id']}")
         assert status == 200
         if job["done"] or job["error"]:

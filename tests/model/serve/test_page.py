@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import shutil
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from model.serve import PageServer
 
 
+class PageGone(Exception):  # noqa: N818 - it is no error of ours
+    """A question was asked of a page that another took the place of meanwhile."""
+
+
 class Browser:
     """A page of headless Chromium, spoken to by the DevTools protocol."""
 
@@ -27,9 +34,10 @@ class Browser:
         self._number += 1
         await self._socket.send_json({"id": self._number, "method": method, "params": words})
         while True:
-            told = await self._socket.receive_json(timeout=60)
+            told = await self._socket.receive_json(timeout=300)
             if told.get("id") == self._number:
-                assert "error" not in told, told
+                if "error" in told:
+                    raise PageGone(told["error"])
                 return told["result"]
 
     async def run(self, script: str) -> Any:
@@ -39,9 +47,10 @@ class Browser:
         return told["result"].get("value")
 
     async def wait(self, script: str) -> None:
-        for _ in range(600):
-            if await self.run(script):
-                return
+        for _ in range(3000):
+            with contextlib.suppress(PageGone):
+                if await self.run(script):
+                    return
             await asyncio.sleep(0.1)
         raise AssertionError(
             f"never came true: {script}\n{await self.run('document.body.innerText')}"
@@ -61,17 +70,19 @@ def chromium(tmp_path: Path) -> Iterator[str]:
         pytest.skip("needs Chromium, which this machine does not have")
     words = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
     words += [f"--user-data-dir={tmp_path / 'profile'}", "--no-first-run", "about:blank"]
-    process = subprocess.Popen([program, *words], stderr=subprocess.PIPE, text=True)
+    # To a file: a pipe that nobody reads to its end would one day be full, and Chromium wait.
+    said = tmp_path / "chromium.log"
+    with said.open("wb") as log:
+        process = subprocess.Popen([program, *words], stderr=log)
     try:
-        for line in process.stderr:
-            if line.startswith("DevTools listening on ws://"):
-                yield line.split("ws://")[1].partition("/")[0]
-                break
-        else:
-            pytest.fail("Chromium does not start")
+        while not (found := re.search(r"DevTools listening on ws://(.+?)/", said.read_text())):
+            if process.poll() is not None:
+                pytest.fail(f"Chromium does not start: {said.read_text()}")
+            time.sleep(0.1)
+        yield found[1]
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=300)
 
 
 async def use_the_page(chromium: str, url: str, given: Path, shots: Path) -> None:

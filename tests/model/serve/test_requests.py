@@ -177,3 +177,20 @@ def test_only_so_many_files_are_kept(server: PageServer, given: Path):
         upload(server, given / "wall.png")
     wanted = json.dumps({"face": first, "speech": first}).encode()
     assert ask(server, "POST", "/jobs", wanted)[0] == 400
+
+
+def test_a_job_that_ends_while_it_is_asked_for_is_not_done_yet(server: PageServer, monkeypatch):
+    """Else it would be told as done with a frame missing."""
+
+    class Ending:
+        done, error, number, since, total = False, "", 0, 0.0, 10
+
+        @property
+        def frames(self) -> int:
+            self.done = True
+            return 9
+
+    monkeypatch.setitem(server.desk._jobs, "0" * 32, Ending())
+    status, told = ask(server, "GET", "/jobs/" + "0" * 32)
+    assert status == 200
+    assert (told["frames"], told["done"]) == (9, False)
