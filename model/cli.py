@@ -57,6 +57,12 @@ def train_command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Carry on from the last checkpoint.")
     ] = False,
+    other_data: Annotated[
+        bool,
+        typer.Option(
+            "--other-data", help="With --resume: go on with other clips than it was trained on."
+        ),
+    ] = False,
     init_from: Annotated[
         Path | None,
         typer.Option(help="Begin with the weights of a checkpoint, ours or the authors'."),
@@ -80,7 +86,9 @@ def train_command(
         str | None,
         typer.Option(help="Of a Ray cluster whose machines see the folders."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of weights, noise and order.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Of weights, noise and order; a resumed run keeps its own.")
+    ] = 0,
     loaders: Annotated[int, typer.Option(min=0, help="Processes that read ahead.")] = 1,
     log_every: Annotated[int, typer.Option(min=1, help="Steps between status lines.")] = 20,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
@@ -117,6 +125,7 @@ def train_command(
         out=out,
         preset=replace(chosen, train=recipe),
         resume=resume,
+        other_data=other_data,
         init_from=init_from,
         device=device,
         precision=precision,

@@ -61,8 +61,9 @@ def train_on_ray(
     """
     for rank in range(workers):  # what is wrong is told here, not by a worker
         Team(rank, workers).rows(options.preset.train)
-    speech = SpeechFormat.of(read_dataset(options.data)["speech"])
-    checkpoint_to_resume(options, speech)
+    dataset = read_dataset(options.data)
+    speech = SpeechFormat.of(dataset["speech"])
+    checkpoint_to_resume(options, dataset)
     source = options.init_from
     if source is not None:
         init_from(resolve(source), TalkingHead(options.preset, speech))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,11 +17,10 @@ from model.network import SpeechFormat
 from model.objective import Objective, Parts
 from model.preview import draw_strip
 from model.recipe import ema_decay, learning_rate
-from model.run import begin, checkpoint_path, checkpoint_to_resume
+from model.run import begin, checkpoint_path, checkpoint_to_resume, keep_options, what_changed
 from model.status import StatusLog
 from model.stream import Clips, Lanes, batches
 from model.team import ALONE, Team
-from pipeline.files import write_json
 from pipeline.shards import read_dataset
 
 if TYPE_CHECKING:
@@ -69,11 +68,13 @@ def train(
     device = choose_device(options.device)
     dataset = read_dataset(options.data)
     speech = SpeechFormat.of(dataset["speech"])
-    found = checkpoint_to_resume(options, speech)
+    found = checkpoint_to_resume(options, dataset)
     if found:
         options = replace(options, seed=read_info(found).seed)
     clips = Clips.of(options.data)
     state, told = begin(options, speech, device, found)
+    if found:
+        told += what_changed(found, options, dataset)
     told += _enlarged(dataset["options"]["image_size"], options.preset.unet.image_size)
     precision = choose_precision(options.precision, device)
     objective = team.wrap(Objective(state.model, options.preset, precision))
@@ -91,6 +92,7 @@ def train(
     loader = batches(lanes, readers=options.loaders, device=device)
     log = StatusLog(options, state.step, team, report)
     if team.leads:
+        keep_options(options, dataset)
         _introduce(options, state, f"{device}, {precision}", report)
         for line in told:
             report(line)
@@ -128,16 +130,7 @@ def _enlarged(size: int, wanted: int) -> list[str]:
 def _introduce(
     options: RunOptions, state: TrainingState, where: str, report: Callable[[str], None]
 ) -> None:
-    """Says what begins, and keeps the options with the run."""
-    write_json(
-        options.out / "options.json",
-        {
-            **asdict(options),
-            "data": str(options.data),
-            "out": str(options.out),
-            "init_from": str(options.init_from) if options.init_from else None,
-        },
-    )
+    """Says what begins."""
     parameters = sum(p.numel() for p in state.model.parameters())
     report(
         f"{options.preset.name}: {parameters / 1e6:.1f} M parameters, {where}, "

@@ -13,7 +13,7 @@ from model.diffusion import DiffusionConfig
 from model.network import SpeechFormat, TalkingHead
 from model.presets import Preset, TrainConfig
 from model.unet import UNetConfig
-from pipeline.files import write_json
+from pipeline.files import sha256_file, write_json
 from pipeline.manifest import ManifestRow
 from pipeline.mouth import mouth_boxes
 from pipeline.options import PrepOptions
@@ -129,7 +129,14 @@ def write_set() -> Callable[..., Path]:
             with open_shard(folder / name) as add:
                 for sample in samples:
                     add(sample.key, to_members(sample))
-            marks.append({"name": name, "split": split, "samples": len(samples)})
+            marks.append(
+                {
+                    "name": name,
+                    "split": split,
+                    "samples": len(samples),
+                    "sha256": sha256_file(folder / name),
+                }
+            )
         speech = {
             "steps": STEPS,
             "coefficients": COEFFICIENTS,

@@ -102,6 +102,19 @@ def test_folders_that_do_not_fit(drawn_set: Path, tmp_path: Path, monkeypatch, c
     assert f"trained with other --set of the network or the diffusion; give those of {run}" in said
 
 
+def test_a_resumed_run_is_told_other_data_by_an_option(
+    drawn_set: Path, tmp_path: Path, drawn_sample, write_set, monkeypatch, capsys
+):
+    other = write_set(tmp_path / "other", [("train", [drawn_sample("else", 5)])])
+    words = ("--out", tmp_path / "run", *QUICK)
+    assert call(monkeypatch, *words, "--data", drawn_set, "--steps", "1") == 0
+    words += ("--data", other, "--steps", "2", "--resume")
+    capsys.readouterr()
+    said = refused(monkeypatch, capsys, *words)
+    assert f"was trained on {drawn_set}, and {other} holds other clips" in said
+    assert call(monkeypatch, *words, "--other-data") == 0
+
+
 def test_a_run_does_not_go_into_a_data_set(drawn_set: Path, monkeypatch, capsys):
     (drawn_set / "plan.json").write_text("{}")  # as dh-prep run leaves it
     before = sorted(drawn_set.iterdir())
