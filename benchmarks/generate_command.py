@@ -8,10 +8,25 @@ from typing import Annotated, Literal
 
 import typer
 
-from model.cli import Device, PrecisionName  # noqa: TC001 - typer reads the annotations
+from model.options import (
+    CHECKPOINT,
+    DEVICE,
+    NOISE_CORRELATION,
+    PRECISION,
+    REANCHOR,
+    SAMPLER,
+    START,
+    STEPS,
+    Device,
+    PrecisionName,
+    Sampler,
+    Start,
+    in_panel,
+)
 from pipeline.errors import UserError
 
 OURS = "ours"
+_OURS, _OTHERS = "With --method ours", "With another system"
 
 
 def generate_command(
@@ -27,10 +42,6 @@ def generate_command(
             "describes one."
         ),
     ] = OURS,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="Of ours: a run's folder (its last checkpoint), or a .safetensors file."),
-    ] = None,
     split: Annotated[str, typer.Option(help="Split of the data set.")] = "test",
     max_frames: Annotated[
         int, typer.Option(min=0, help="Draw at most this many frames of a clip; 0 draws all.")
@@ -39,60 +50,57 @@ def generate_command(
         int | None, typer.Option(min=1, help="Only the first so many clips.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noise, and of driving clips.")] = 0,
-    sampler: Annotated[
-        Literal["auto", "dpm", "ddim", "sde", "ancestral"],
-        typer.Option(help="Of ours: see dh-sample --help. ancestral is the paper's."),
-    ] = "auto",
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=1000,
-            help="Of ours: network calls a frame.",
-            show_default="the sampler's: dpm 6, ddim and sde 10, ancestral 200",
-        ),
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Of ours: clips drawn side by side.")] = 8,
-    device: Annotated[
-        Device,
-        typer.Option(help="Of ours: auto takes CUDA, else MPS, else the CPU."),
-    ] = "auto",
-    precision: Annotated[
-        PrecisionName,
-        typer.Option(help="Of ours: auto takes bf16 where the processor computes in it."),
-    ] = "auto",
+    checkpoint: Annotated[Path | None, in_panel(CHECKPOINT, _OURS)] = None,
+    sampler: Annotated[Sampler, in_panel(SAMPLER, _OURS)] = "auto",
+    steps: Annotated[int | None, in_panel(STEPS, _OURS)] = None,
+    start: Annotated[Start, in_panel(START, _OURS)] = "auto",
+    noise_correlation: Annotated[float | None, in_panel(NOISE_CORRELATION, _OURS)] = None,
+    reanchor: Annotated[int, in_panel(REANCHOR, _OURS)] = 0,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Clips drawn side by side.", rich_help_panel=_OURS)
+    ] = 8,
+    device: Annotated[Device, in_panel(DEVICE, _OURS)] = "auto",
+    precision: Annotated[PrecisionName, in_panel(PRECISION, _OURS)] = "auto",
     clone: Annotated[
-        Path | None, typer.Option(help="Of another system: your clone of its repository.")
+        Path | None, typer.Option(help="Your clone of its repository.", rich_help_panel=_OTHERS)
     ] = None,
     weights: Annotated[
         Path | None,
-        typer.Option(help="Of another system: your folder of its weights.", show_default="CLONE"),
+        typer.Option(
+            help="Your folder of its weights.", show_default="CLONE", rich_help_panel=_OTHERS
+        ),
     ] = None,
     python: Annotated[
         Path | None,
         typer.Option(
-            help="Of another system: the Python of its environment.",
+            help="The Python of its environment.",
             show_default="CLONE/.venv/bin/python, else this one",
+            rich_help_panel=_OTHERS,
         ),
     ] = None,
     driving: Annotated[
         Literal["itself", "another"] | None,
         typer.Option(
-            help="Of systems that take the pose from a video: the clip itself, or another one.",
+            help="Where it takes the pose from a video: the clip itself, or another one.",
             show_default="the method's",
+            rich_help_panel=_OTHERS,
         ),
     ] = None,
     timeout: Annotated[
         float | None,
         typer.Option(
-            min=1, help="Of another system: seconds for one clip.", show_default="the method's"
+            min=1,
+            help="Seconds for one clip.",
+            show_default="the method's",
+            rich_help_panel=_OTHERS,
         ),
     ] = None,
     finished: Annotated[
         Path | None,
         typer.Option(
-            help="Of another system: a folder of videos it made elsewhere, called like the clips. "
-            "Nothing is run; they are cropped and cut to the protocol."
+            help="A folder of videos it made elsewhere, called like the clips. Nothing is run; "
+            "they are cropped and cut to the protocol.",
+            rich_help_panel=_OTHERS,
         ),
     ] = None,
 ) -> None:
@@ -113,7 +121,18 @@ def generate_command(
         if checkpoint is None:
             raise UserError("--method ours draws with a model of ours; name it with --checkpoint")
         options = ProtocolOptions(
-            split, max_frames, clips, sampler, steps or 0, seed, batch, device, precision
+            split,
+            max_frames,
+            clips,
+            sampler,
+            steps or 0,
+            seed,
+            batch,
+            device,
+            precision,
+            start,
+            noise_correlation,
+            reanchor,
         )
         written, failed = len(list(generate_clips(data, checkpoint, out, options))), 0
     else:

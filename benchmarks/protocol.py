@@ -50,6 +50,9 @@ class ProtocolOptions:
         batch: clips drawn side by side.
         device: `auto` takes CUDA, else MPS, else the CPU.
         precision: `auto` takes bf16 where the processor computes in it.
+        start: where a frame begins; this and the next two see `model.generate.SampleConfig`.
+        noise_correlation: of a frame's noise with that of the frame before.
+        reanchor: frames until the identity frame is shown again; 0 is never.
     """
 
     split: str = "test"
@@ -61,6 +64,9 @@ class ProtocolOptions:
     batch: int = 8
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Precision = "auto"
+    start: Literal["auto", "noise", "previous"] = "auto"
+    noise_correlation: float | None = None
+    reanchor: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,15 @@ def generate_clips(
     model, info = load_model(path, device)
     precision = choose_precision(options.precision, device)
     config = choose_sampler(
-        SampleConfig(options.sampler, options.steps, seed=options.seed, precision=precision),
+        SampleConfig(
+            options.sampler,
+            options.steps,
+            seed=options.seed,
+            precision=precision,
+            reanchor=options.reanchor,
+            start=options.start,
+            noise_correlation=options.noise_correlation,
+        ),
         info.preset.diffusion.prediction,
     )
     shard_paths(data, options.split)  # an absent split is told before anything is written

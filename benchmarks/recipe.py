@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from model.generate import SampleConfig
 
 RECIPE_FILE = "generate.json"
+# What older recipes leave out could not be chosen when they were written.
+_ALWAYS = {"reanchor": 0}
 # Where things lie; what they hold is compared by SHA-256, a clone by its commit.
 _PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 
@@ -35,6 +37,7 @@ def recipe(
         "start": config.start,
         "start_step": config.start_step,
         "noise_correlation": config.noise_correlation,
+        "reanchor": config.reanchor,
         "seed": config.seed,
         "precision": config.precision,
         "data": str(data.resolve()),
@@ -58,7 +61,7 @@ def claim(out: Path, wanted: dict[str, Any]) -> None:
             raise UserError(f"{out} holds other files; name a new or empty folder with --out")
         write_json(path, wanted)
         return
-    begun = read_json(path)
+    begun = _ALWAYS | read_json(path)
     changed = [
         f"{name} {begun.get(name)} is now {value}"
         for name, value in wanted.items()

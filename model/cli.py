@@ -10,22 +10,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.options import CONTEXT, DeviceOption, PrecisionOption
 from pipeline.errors import UserError, run_command
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-PrecisionName = Literal["auto", "bf16", "float32"]
-
-CONTEXT = {"help_option_names": ["-h", "--help"]}
 train_app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
     context_settings=CONTEXT,
     rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
 )
-DeviceOption = Annotated[Device, typer.Option(help="auto takes CUDA, else MPS, else the CPU.")]
-PrecisionOption = Annotated[
-    PrecisionName, typer.Option(help="auto takes bf16 where the processor computes in it.")
-]
 
 
 @train_app.command()

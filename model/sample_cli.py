@@ -9,7 +9,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from model.cli import CONTEXT, DeviceOption, PrecisionOption
+from model.options import (
+    CONTEXT,
+    CheckpointOption,
+    CompileOption,
+    DeviceOption,
+    NoiseCorrelationOption,
+    PrecisionOption,
+    ReanchorOption,
+    SamplerOption,
+    StartOption,
+    StepsOption,
+    WeightsOption,
+)
 from pipeline.errors import UserError, run_command
 
 sample_app = typer.Typer(
@@ -22,40 +34,11 @@ serve_app = typer.Typer(
     add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
 )
 
-_CheckpointOption = Annotated[
-    Path,
-    typer.Option(
-        help="A run's folder (its last checkpoint), a .safetensors file, or a checkpoint of the "
-        "authors (Lightning .ckpt, TorchScript demo .pt)."
-    ),
-]
-_SamplerOption = Annotated[
-    Literal["auto", "dpm", "ddim", "sde", "ancestral"],
-    typer.Option(
-        help="auto is the cheapest that measured as good as 200 ancestral steps: dpm in 6 calls a "
-        "frame; for checkpoints that predict the noise, as the authors' do, sde in 10 from the "
-        "frame before (benchmarks/speed/RESULTS.md, Samplers). ancestral is the paper's."
-    ),
-]
-_StepsOption = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        max=1000,
-        help="Network calls a frame.",
-        show_default="the sampler's: dpm 6, ddim and sde 10, ancestral 200",
-    ),
-]
-_WeightsOption = Annotated[Path | None, typer.Option(help="Your folder of pretrained files.")]
-_CompileOption = Annotated[
-    bool, typer.Option("--compile", help="Fuse the network: minutes at first, faster then.")
-]
-
 
 @sample_app.command(epilog="dh-sample serve --help: a page on this machine instead of files.")
 def sample_command(
     *,
-    checkpoint: _CheckpointOption,
+    checkpoint: CheckpointOption,
     out: Annotated[
         Path,
         typer.Option(
@@ -89,33 +72,11 @@ def sample_command(
     preview: Annotated[
         bool, typer.Option("--preview", help="Twelve of the frames as NAME.preview.png.")
     ] = False,
-    sampler: _SamplerOption = "auto",
-    steps: _StepsOption = None,
-    start: Annotated[
-        Literal["auto", "noise", "previous"],
-        typer.Option(
-            help="previous: each frame begins at the one before, made noisy. auto does so for "
-            "checkpoints that predict the noise, but with the sampler ancestral."
-        ),
-    ] = "auto",
-    noise_correlation: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Of a frame's noise with that of the frame before: more is less flicker, 1 "
-            "freezes the head.",
-            show_default="0.8 of dpm and ddim that start at noise, else 0",
-        ),
-    ] = None,
-    reanchor: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Show the network the identity frame again every so many frames, against drift; "
-            "the authors' is 15, 0 is never.",
-        ),
-    ] = 0,
+    sampler: SamplerOption = "auto",
+    steps: StepsOption = None,
+    start: StartOption = "auto",
+    noise_correlation: NoiseCorrelationOption = None,
+    reanchor: ReanchorOption = 0,
     seed: Annotated[int, typer.Option(help="Of the noise; each video of --pairs adds one.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Videos made side by side.")] = 8,
     workers: Annotated[
@@ -123,8 +84,8 @@ def sample_command(
     ] = 1,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    compiled: _CompileOption = False,
-    weights_dir: _WeightsOption = None,
+    compiled: CompileOption = False,
+    weights_dir: WeightsOption = None,
 ) -> None:
     """Makes a face talk: a picture and a recording to an H.264 + AAC video.
 
@@ -199,19 +160,22 @@ def _convert(checkpoint: Path, out: Path) -> None:
 @serve_app.command()
 def serve_command(
     *,
-    checkpoint: _CheckpointOption,
+    checkpoint: CheckpointOption,
     host: Annotated[
         str, typer.Option(help="Address to listen on; anything but loopback lets others in.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
     max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 50,
     max_seconds: Annotated[int, typer.Option(min=1, help="Longest recording.")] = 120,
-    sampler: _SamplerOption = "auto",
-    steps: _StepsOption = None,
+    sampler: SamplerOption = "auto",
+    steps: StepsOption = None,
+    start: StartOption = "auto",
+    noise_correlation: NoiseCorrelationOption = None,
+    reanchor: ReanchorOption = 0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    compiled: _CompileOption = False,
-    weights_dir: _WeightsOption = None,
+    compiled: CompileOption = False,
+    weights_dir: WeightsOption = None,
 ) -> None:
     """A page on this machine: drop a face and a recording, see progress, play the video."""
     from model.checkpoint import resolve
@@ -222,7 +186,14 @@ def serve_command(
 
     run = SampleRun(
         resolve(checkpoint),
-        SampleConfig(sampler=sampler, steps=steps or 0, compiled=compiled),
+        SampleConfig(
+            sampler=sampler,
+            steps=steps or 0,
+            compiled=compiled,
+            reanchor=reanchor,
+            start=start,
+            noise_correlation=noise_correlation,
+        ),
         Look(),
         device=device,
         precision=precision,

@@ -131,6 +131,7 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
         "start": "previous",  # it predicts the noise
         "start_step": 600,
         "noise_correlation": 0.0,
+        "reanchor": 0,
         "seed": 0,
         "precision": "float32",
         "data": str(data),
@@ -151,6 +152,29 @@ def test_the_recipe_and_the_videos_say_what_auto_was(data, checkpoint, tmp_path)
         assert told == ["sde", "10", "5"]
     named = replace(options, sampler="sde", steps=10)  # the same recipe by its name
     assert list(generate_clips(data, checkpoint, tmp_path / "out", named)) == []
+
+
+def test_how_frames_are_drawn_can_be_said(data, checkpoint, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    words = ["--data", data, "--checkpoint", checkpoint, "--out", out, "--device", "cpu"]
+    words += ["--clips", 1, "--max-frames", 1, "--sampler", "ddim", "--steps", 2]
+    words += ["--start", "noise", "--noise-correlation", 0.3, "--reanchor", 5]
+    monkeypatch.setattr(sys, "argv", ["dh-bench", "generate", *map(str, words)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    recipe = read_json(out / "generate.json")
+    names = ("sampler", "steps", "start", "start_step", "noise_correlation", "reanchor")
+    assert [recipe[name] for name in names] == ["ddim", 2, "noise", 0, 0.3, 5]
+
+
+def test_a_folder_begun_before_reanchoring_could_be_said_is_carried_on(data, checkpoint, videos):
+    recipe = read_json(videos / "generate.json")
+    del recipe["reanchor"]
+    write_json(videos / "generate.json", recipe)
+    assert list(generate_clips(data, checkpoint, videos, OPTIONS)) == []
+    with pytest.raises(UserError, match=r"another recipe \(reanchor 0 is now 15\)"):
+        list(generate_clips(data, checkpoint, videos, replace(OPTIONS, reanchor=15)))
 
 
 def difference(one, other, key):
