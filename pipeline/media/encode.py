@@ -54,11 +54,13 @@ class _Format:
 _MP4 = _Format(container={"movflags": "+faststart+use_metadata_tags"})
 # Constant quality at a speed that keeps up with sampling.
 _VP9 = {"b:v": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
+# Matroska, which WebM is too, gives every file a random number of its own, unless told not to.
+_MATROSKA = {"fflags": "+bitexact"}
 _FORMATS = {
     ".mp4": _MP4,
     ".mov": _MP4,
-    ".mkv": _Format(),
-    ".webm": _Format("libvpx-vp9", sound="libopus", rate=48_000, options=_VP9),
+    ".mkv": _Format(container=_MATROSKA),
+    ".webm": _Format("libvpx-vp9", sound="libopus", rate=48_000, options=_VP9, container=_MATROSKA),
     ".gif": _Format("gif", pixels="pal8", sound="", options={}),
 }
 

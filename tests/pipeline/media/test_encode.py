@@ -8,7 +8,15 @@ import av
 import numpy as np
 import pytest
 
-from pipeline.media import Audio, MediaError, read_audio, read_frames, write_image, write_video
+from pipeline.media import (
+    Audio,
+    MediaError,
+    encode,
+    read_audio,
+    read_frames,
+    write_image,
+    write_video,
+)
 from tests.pipeline.media.numbered import lag_of, numbered, numbers_in, white_noise
 
 if TYPE_CHECKING:
@@ -68,19 +76,35 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("size", [48, 96, 224])
-def test_the_same_frames_make_the_same_bytes(tmp_path: Path, size: int):
+def noisy(size: int) -> list[np.ndarray]:
+    """Twenty frames of waves and noise."""
     rng = np.random.default_rng(0)
     rows = np.arange(size)[:, None, None] / 5
-    frames = [
-        (127 + 60 * np.sin(rows + k / 4) + rng.normal(0, 20, (size, size, 3))).clip(0, 255)
-        for k in range(20)
-    ]
+    waves = (
+        127 + 60 * np.sin(rows + k / 4) + rng.normal(0, 20, (size, size, 3)) for k in range(20)
+    )
+    return [frame.clip(0, 255).astype(np.uint8) for frame in waves]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
+@pytest.mark.parametrize("size", [48, 64, 96, 224])
+def test_the_same_frames_make_the_same_bytes(tmp_path: Path, size: int, suffix: str):
+    rng, frames, sound = np.random.default_rng(0), noisy(size), Audio(white_noise(1, 16_000))
     made = set()
     for _ in range(6):
         # What lay in the memory before must not matter.
         rubbish = [rng.bytes(int(rng.integers(1_000, 3_000_000))) for _ in range(3)]
-        write_video(tmp_path / "a.mp4", [frame.astype(np.uint8) for frame in frames])
-        made.add((tmp_path / "a.mp4").read_bytes())
+        write_video(tmp_path / f"a{suffix}", frames, audio=sound)
+        made.add((tmp_path / f"a{suffix}").read_bytes())
         del rubbish
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("size", [128, 640])
+def test_vp9_is_the_same_on_any_number_of_threads(tmp_path: Path, size: int, monkeypatch):
+    frames, made = noisy(size)[:8], set()
+    for threads in ("1", "2", "8"):
+        monkeypatch.setitem(encode._FORMATS[".webm"].options, "threads", threads)
+        write_video(tmp_path / "a.webm", frames)
+        made.add((tmp_path / "a.webm").read_bytes())
     assert len(made) == 1
