@@ -15,7 +15,7 @@ import torch
 
 from model.lightning import StandIn, is_torch_file, is_torchscript, plain, read_checkpoint
 from pipeline.errors import UserError
-from tests.released_network import HYPER, write_lightning
+from tests.released_files import HYPER, write_lightning
 from tests.scripts import OneArgument, write_script
 
 TENSORS = {

@@ -14,7 +14,8 @@ from model.presets import PRESETS
 from model.released import config_of, load_released, read_released
 from model.unet import UNet, UNetConfig
 from pipeline.errors import UserError
-from tests.released_network import HYPER, Network, Shape, inputs, shapes, weights, write_lightning
+from tests.released_files import HYPER, write_lightning
+from tests.released_network import Network, Shape, inputs, shapes, weights
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,8 @@ from pipeline.files import sha256_file
 from pipeline.media import read_frames, write_image
 from pipeline.released_speech import ReleasedSpeech
 from pipeline.speech import mfcc_windows
-from tests.released_network import HYPER, Shape, weights, write_lightning
+from tests.released_files import HYPER, write_lightning
+from tests.released_network import Shape, weights
 from tests.scripts import Demo, RecurrentEncoder, write_script
 
 if TYPE_CHECKING:

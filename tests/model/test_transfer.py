@@ -14,7 +14,8 @@ from model.checkpoint import Info, TrainingState, load_model, read_info, save
 from model.network import Conditions, SpeechFormat, TalkingHead
 from model.transfer import convert, init_from
 from pipeline.errors import UserError
-from tests.released_network import HYPER, Shape, inputs, weights, write_lightning
+from tests.released_files import HYPER, write_lightning
+from tests.released_network import Shape, inputs, weights
 from tests.scripts import Demo, write_script
 
 if TYPE_CHECKING:
