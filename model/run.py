@@ -93,7 +93,7 @@ def data_sha256(dataset: dict[str, Any]) -> str:
         dataset: the content of `dataset.json`.
     """
     shards = [shard for shard in dataset["shards"] if shard["split"] == "train"]
-    sums = "".join(f"{shard['sha256']}  {shard['name']}\n" for shard in shards)
+    sums = "".join(f"{shard.get('sha256', '')}  {shard['name']}\n" for shard in shards)
     return hashlib.sha256(sums.encode()).hexdigest()
 
 

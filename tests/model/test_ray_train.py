@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from model.train import train
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from model.presets import Preset
 
@@ -85,18 +86,24 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
     assert "steps 8 to 9" in lines[9]
 
 
-def start(data: Path, out: Path, *words: object) -> subprocess.Popen[str]:
-    """dh-train with two workers and the tiny preset."""
+@contextmanager
+def started(data: Path, out: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
+    """dh-train with two workers and the tiny preset; what is left of it at the end is killed."""
     command = [sys.executable, "-c", "from model.cli import train_main; train_main()"]
     command += ["--data", data, "--out", out, "--workers", 2, "--batch-size", 2, "--loaders", 0]
     command += ["--device", "cpu", "--log-every", 1, "--strip-every", 0, *words]
-    return subprocess.Popen(
+    with subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def workers_below(driver: int) -> list[int]:
@@ -119,36 +126,36 @@ def test_a_worker_that_is_killed_changes_nothing(drawn_set: Path, tmp_path: Path
     # What is said of a step is heard some steps later: the run goes on until it has been. With no
     # cool-down a step does not depend on how many are to come.
     words = ("--save-every", 4, "--keep", 0, "--set", "train.cooldown=0")
-    broken = start(drawn_set, tmp_path / "broken", "--steps", 100_000, *words)
     lines, begun = [], []
-    for line in broken.stdout:
-        lines.append(line)
-        begun += map(int, re.findall(r"steps (\d+) to 100000", line))
-        if line.startswith("step 6/") and len(begun) == 1:
-            os.kill(workers_below(broken.pid)[-1], signal.SIGKILL)
-        if len(begun) == 2 and line.startswith(f"step {begun[1] + 4}/"):
-            broken.terminate()
-    assert broken.wait(240) == 0, "".join(lines)
+    with started(drawn_set, tmp_path / "broken", "--steps", 100_000, *words) as broken:
+        for line in broken.stdout:
+            lines.append(line)
+            begun += map(int, re.findall(r"steps (\d+) to 100000", line))
+            if line.startswith("step 6/") and len(begun) == 1:
+                os.kill(workers_below(broken.pid)[-1], signal.SIGKILL)
+            if len(begun) == 2 and line.startswith(f"step {begun[1] + 4}/"):
+                broken.terminate()
+        assert broken.wait(240) == 0, "".join(lines)
     assert 0 == begun[0] < begun[1]
     assert (len(begun), begun[1] % 4) == (2, 0)
 
     same = begun[1] + 4
-    whole = start(drawn_set, tmp_path / "whole", "--steps", same, *words)
-    said, _ = whole.communicate(timeout=600)
-    assert whole.returncode == 0, said
+    with started(drawn_set, tmp_path / "whole", "--steps", same, *words) as whole:
+        said, _ = whole.communicate(timeout=600)
+        assert whole.returncode == 0, said
     name = f"checkpoint-{same:07d}.safetensors"
     expected, found = (load_file(tmp_path / run / name) for run in ("whole", "broken"))
     assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
 
 
 def test_sigterm_saves_and_ends_well(drawn_set: Path, tmp_path: Path):
-    run = start(drawn_set, tmp_path / "run", "--steps", 100_000)
     lines = []
-    for line in run.stdout:
-        lines.append(line)
-        if line.startswith("step 3/"):
-            run.terminate()
-    assert run.wait(240) == 0, "".join(lines)
+    with started(drawn_set, tmp_path / "run", "--steps", 100_000) as run:
+        for line in run.stdout:
+            lines.append(line)
+            if line.startswith("step 3/"):
+                run.terminate()
+        assert run.wait(240) == 0, "".join(lines)
     assert "Traceback" not in "".join(lines)
     # The workers write to the same terminal, and may have the last word.
     assert [line for line in lines if line.startswith("saved ")]
