@@ -67,6 +67,7 @@ def tags(config: SampleConfig, seed: int) -> dict[str, str]:
         "sampler_steps": str(config.steps),
         "sampler_start": config.start,
         "noise_correlation": f"{config.noise_correlation or 0:g}",
+        "reanchor": str(config.reanchor),
         "seed": str(seed),
     }
     return SYNTHETIC | drawn

@@ -47,10 +47,11 @@ def test_the_video_says_how_it_was_drawn(run: Path, given: Path, monkeypatch, sm
     words = ("--face", given / "face.png", "--speech", given / "short.wav", "--checkpoint", run)
     words += ("--device", "cpu", "--precision", "float32", "--seed", "4")
     auto = choose_sampler(SampleConfig(), small.diffusion.prediction)
+    correlated = ("--noise-correlation", "0.5", "--reanchor", "2")
     for name, more, sampler, steps in (
         ("a.mp4", (), auto.sampler, auto.steps),
         ("b.mp4", ("--steps", "3"), auto.sampler, 3),
-        ("c.webm", ("--sampler", "ddim", "--noise-correlation", "0.5"), "ddim", 10),
+        ("c.webm", ("--sampler", "ddim", *correlated), "ddim", 10),
     ):
         assert call(monkeypatch, *words, "--out", given / name, *more) == 0
         with av.open(str(given / name)) as container:
@@ -59,6 +60,7 @@ def test_the_video_says_how_it_was_drawn(run: Path, given: Path, monkeypatch, sm
         assert (told["sampler"], told["sampler_steps"], told["seed"]) == (sampler, str(steps), "4")
         assert told["sampler_start"] == "noise"
         assert told["noise_correlation"] == ("0.5" if sampler == "ddim" else "0.8")
+        assert told["reanchor"] == ("2" if sampler == "ddim" else "0")
         assert told["synthetic"] == "true"
 
 
