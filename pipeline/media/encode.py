@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # x264's weighing of blocks by what later frames take from them reads beyond its rows where pictures
 # are not a multiple of 128 pixels wide: of the same frames it made other bytes from time to time.
 _X264 = {"preset": "medium", "x264-params": "mbtree=0"}
+# Of x264, whose bytes depend on how many there are: not those of the machine.
+_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,9 @@ class _Writer:
         stream.height, stream.width = frame.shape[:2]
         stream.pix_fmt = self._format.pixels
         stream.options = self._format.options
+        if self._format.video == "libx264":
+            stream.codec_context.thread_type = "FRAME"
+            stream.codec_context.thread_count = _THREADS
         if self._format.pixels == "yuv420p":
             stream.options = {"crf": str(self._crf), **self._format.options}
             # swscale converts RGB with the BT.601 matrix; saying so keeps players from guessing

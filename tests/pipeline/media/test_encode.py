@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import av
@@ -98,6 +99,21 @@ def test_the_same_frames_make_the_same_bytes(tmp_path: Path, size: int, suffix: 
         made.add((tmp_path / f"a{suffix}").read_bytes())
         del rubbish
     assert len(made) == 1
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or os.cpu_count() == 1, reason="needs several processors"
+)
+@pytest.mark.parametrize("size", [128, 640])
+def test_h264_is_the_same_on_any_number_of_processors(tmp_path: Path, size: int):
+    frames, processors = noisy(size)[:8], os.sched_getaffinity(0)
+    write_video(tmp_path / "many.mp4", frames)
+    os.sched_setaffinity(0, {min(processors)})
+    try:
+        write_video(tmp_path / "one.mp4", frames)
+    finally:
+        os.sched_setaffinity(0, processors)
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "many.mp4").read_bytes()
 
 
 @pytest.mark.parametrize("size", [128, 640])
