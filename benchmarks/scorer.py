@@ -72,7 +72,7 @@ class Scorer:
         if threads:
             cv2.setNumThreads(threads)
         if read_lips is None and options.lip_reader:
-            read_lips = command_reader(options.lip_reader)
+            read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
         self.limit = options.max_frames
         self.kit = Kit(
             tuple(metrics),

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from benchmarks.commands import CommandError, last_line, run_commands
+from tests.benchmarks.processes import ended
 
 
 def python(code):
@@ -54,11 +53,6 @@ def test_a_failure_is_told_by_its_last_line_and_ends_the_steps(tmp_path):
         run_commands([(["no-such-python"], tmp_path)], tmp_path / "log", 600)
 
 
-def alive(pid):
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
 def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
     child = "import time; time.sleep(3600)"
     code = (
@@ -72,11 +66,7 @@ def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path):
             run(tmp_path, code, timeout=limit)
         if last_line(tmp_path / "log").isdigit():
             break
-    pid = int(last_line(tmp_path / "log"))
-    begin = time.monotonic()
-    while alive(pid) and time.monotonic() < begin + 120:
-        time.sleep(0.05)
-    assert not alive(pid)
+    assert ended(int(last_line(tmp_path / "log")))
 
 
 def test_progress_bars_are_no_last_line(tmp_path):
