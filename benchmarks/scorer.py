@@ -7,7 +7,7 @@ take seconds to start.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,11 @@ class Job:
     source: str
     packed: bool
     fakes: Mapping[str, Path]
+
+    def absolute(self) -> Job:
+        """The same job for a process in another folder."""
+        fakes = {clip_id: fake.absolute() for clip_id, fake in self.fakes.items()}
+        return Job(str(Path(self.source).absolute()), self.packed, fakes)
 
 
 class Scorer:
@@ -198,12 +203,17 @@ def _measure_by_ray(
             num_gpus=min(1.0, gpus / workers),
             runtime_env={"env_vars": environment},
         )
+        # A cluster's workers have another current folder.
+        weights_dir = options.weights_dir.absolute() if options.weights_dir else None
+        options, kept = (
+            replace(options, weights_dir=weights_dir),
+            MeasurementCache(cache.absolute()),
+        )
         actors = [
-            actor.remote(metrics, options, MeasurementCache(cache), None, threads, read_lips)
-            for _ in range(workers)
+            actor.remote(metrics, options, kept, None, threads, read_lips) for _ in range(workers)
         ]
         try:
-            yield from _in_order(ray, actors, jobs)
+            yield from _in_order(ray, actors, [job.absolute() for job in jobs])
         except RayTaskError as error:
             raise error.cause from error
         except RayError as error:

@@ -1,12 +1,16 @@
-"""Who measures: this process, from the cache or by itself, several processes."""
+"""Who measures: this process, from the cache or by itself, several processes, or a cluster's."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,6 +104,52 @@ def test_two_processes_give_what_one_gives(folders, options):
     two = score(*folders, replace(options, metrics=metrics, workers=2, cache=options.cache / "two"))
     one["options"], two["options"] = {}, {}
     assert json.dumps(one) == json.dumps(two)
+
+
+class Elsewhere:
+    """Ray whose one worker is this process in another folder, as a cluster's workers are."""
+
+    def __init__(self, folder):
+        self.folder, self.done = folder, []
+
+    def cluster_resources(self):
+        return {"CPU": 2.0}
+
+    def remote(self, cls):
+        def start(*arguments):
+            with contextlib.chdir(self.folder):
+                scorer = cls(*arguments)
+            return SimpleNamespace(score=SimpleNamespace(remote=partial(self.run, scorer)))
+
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start))
+
+    def run(self, scorer, job):
+        with contextlib.chdir(self.folder):
+            self.done.append(scorer.score(job))
+        return len(self.done) - 1
+
+    def wait(self, running, num_returns):
+        return running[:num_returns], running[num_returns:]
+
+    def get(self, ready):
+        return self.done[ready]
+
+
+def test_workers_in_another_folder_find_what_is_named_from_here(folders, options, monkeypatch):
+    ray = Elsewhere(options.cache / "elsewhere")
+    ray.folder.mkdir()
+    monkeypatch.setattr("benchmarks.scorer.ray_session", lambda _: contextlib.nullcontext(ray))
+    monkeypatch.chdir(options.cache)
+    for name, folder in zip(("real", "fake"), folders, strict=True):
+        (options.cache / name).symlink_to(folder)
+    (options.cache / "weights").mkdir()
+    near = replace(options, metrics=("ssim", "lmd"), workers=2)
+    near = replace(near, cache=Path("cache"), weights_dir=Path("weights"))
+    scores = score(Path("real"), Path("fake"), near)
+    assert [row["status"] for row in scores["clips"]] == ["ok"] * 3
+    assert len(ray.done) == scores["metrics"]["lmd"]["n"] == 3
+    assert not any(ray.folder.iterdir())
+    assert scores["sources"][CLIPS[0]]["real"] == f"real/{CLIPS[0]}.mp4"  # as it was named
 
 
 class Actor:
