@@ -19,7 +19,7 @@ MAX_SHIFT = 15
 _RULE = (
     "SyncNet v2 on 5 frames (224x224 face crops from MediaPipe's landmarks, any length of clip) "
     "and 20 MFCC vectors, L2 distance of the 1024-d embeddings over shifts of -15..15 frames, mean "
-    "over a clip's windows"
+    "over a clip's windows, a fake without sound against the real clip's"
 )
 AV_OFFSET = Metric(
     "av_offset",

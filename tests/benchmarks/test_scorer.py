@@ -48,7 +48,12 @@ def test_every_metric_is_measured_or_says_why(folders, options, tmp_path):
     assert {name: len(curve) for name, curve in first["curves"].items()} == dict.fromkeys(
         ("lips_real", "lips_fake", "energy"), 22
     )
-    # A mute fake is measured against the real clip's sound, which it imitates.
+    # A mute fake is measured against the real clip's sound, which it imitates, and this is told.
+    mute = "a fake without sound against the real clip's"
+    assert all(
+        mute in scores["metrics"][f"lip_{name}"]["protocol"] for name in ("lag", "correlation")
+    )
+    assert all(mute in METRICS[name].protocol for name in ("av_offset", "av_confidence", "lse_d"))
     second = scores["clips"][1]
     assert "lip_lag" in second["values"]
     assert np.corrcoef(second["curves"]["energy"], second["curves"]["lips_real"]).shape == (2, 2)
