@@ -48,22 +48,28 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class UnknownError(Exception):
+    """A measurement that is not in the cache was asked of one that is only read."""
+
+
 class MeasurementCache:
     """Arrays and JSON in a folder, by key.
 
     Args:
         folder: made when the first entry is written.
+        only_read: nothing is computed; what is not there raises an `UnknownError`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, only_read: bool = False) -> None:
         self.folder = folder
+        self._only_read = only_read
 
     def array(self, key: str, compute: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
         """The array of that key, computed if it is not there."""
         path = self._path(key, ".npy")
         if path.exists():
             return np.asarray(np.load(path))
-        value = compute()
+        value = self._computed(compute)
         with atomic_path(path) as temporary:
             np.save(temporary, value)
         return value
@@ -73,13 +79,18 @@ class MeasurementCache:
         path = self._path(key, ".json")
         if path.exists():
             return read_json(path)
-        value = compute()
+        value = self._computed(compute)
         write_bytes(path, json_bytes(value))
         return value
 
     def load(self, key: str) -> NDArray[np.float32]:
         """An array that is known to be there."""
         return np.asarray(np.load(self._path(key, ".npy")))
+
+    def _computed(self, compute: Callable[[], Any]) -> Any:
+        if self._only_read:
+            raise UnknownError
+        return compute()
 
     def _path(self, key: str, suffix: str) -> Path:
         return self.folder / key[:2] / f"{key}{suffix}"

@@ -82,6 +82,10 @@ def score_command(
             show_default="no WER",
         ),
     ] = "",
+    lip_reader_timeout: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds for a video, after which the lip reader is ended."),
+    ] = 600.0,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes.", show_default="one a processor, if clips are many"),
@@ -137,6 +141,7 @@ def score_command(
         device=device,
         precision=precision,
         lip_reader=lip_reader,
+        lip_reader_timeout=lip_reader_timeout,
         weights_dir=weights_dir,
         cache=cache or cache_folder() / "measurements",
     )

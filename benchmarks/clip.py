@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from benchmarks.cache import key_of
-from benchmarks.metrics import csim, i3d, inception, syncnet
-from benchmarks.metrics.av_sync import synchrony
+from benchmarks.metrics import av_sync, csim, fid, fvd
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, held, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
 from benchmarks.metrics.f_mse import f_mse
-from benchmarks.metrics.fid import fid_features
-from benchmarks.metrics.fvd import fvd_features
 from benchmarks.metrics.lips import lag_and_peak, lip_correlations, lip_curves
 from benchmarks.metrics.lmd import lmd
 from benchmarks.metrics.ofm import ofm
@@ -111,17 +108,23 @@ class ClipMeasures:
         """Lip lag and correlation, and the curves of the report."""
         found = {}
         for side, video, values in self._sides():
-            samples = self._samples(video)
-            opening, energy = lip_curves(self._face(video), samples)
-            curve = lip_correlations(opening, energy)
-            lag, values["lip_correlation"] = lag_and_peak([curve])
+            followed = self._record("lips", video, self._lip_curves, self._sound_digest(video))
+            lag, values["lip_correlation"] = lag_and_peak([np.array(followed["correlations"])])
             if not np.isnan(lag):
                 values["lip_lag"] = lag
-            found[side] = curve.tolist()
-            self.curves[f"lips_{side}"] = np.round(opening, 4).tolist()
+            found[side] = followed["correlations"]
+            self.curves[f"lips_{side}"] = followed["opening"]
             if side == "fake":
-                self.curves["energy"] = np.round(energy, 4).tolist()
+                self.curves["energy"] = followed["energy"]
         self.evidence["lips"] = found
+
+    def _lip_curves(self, video: Video) -> dict[str, list[float]]:
+        opening, energy = lip_curves(self._face(video), self._samples(video))
+        return {
+            "correlations": lip_correlations(opening, energy).tolist(),
+            "opening": np.round(opening, 4).tolist(),
+            "energy": np.round(energy, 4).tolist(),
+        }
 
     def mouth(self) -> None:
         """LMD."""
@@ -131,24 +134,27 @@ class ClipMeasures:
 
     def identity(self) -> None:
         """CSIM."""
-        embedder = self.kit.networks.get(csim.WEIGHTS)
-        real, fake = (
-            self._array(
-                "csim",
-                video,
-                lambda video: csim.embed(embedder, video.frames, self._points(video)),
-            )
-            for video in (self.real, self.fake)
-        )
+        networks = self.kit.networks
+        networks.require(csim.WEIGHTS)
+
+        def embed(video: Video) -> NDArray[np.float64]:
+            points = self._points(video)
+            return csim.embed(networks.get(csim.WEIGHTS), video.frames, points)
+
+        real, fake = (self._array("csim", video, embed) for video in (self.real, self.fake))
         self.values["csim"] = csim.csim(real, fake)
 
     def sync(self) -> None:
         """SyncNet's numbers."""
-        network = self.kit.networks.get(syncnet.WEIGHTS)
+        networks = self.kit.networks
+        networks.require(av_sync.WEIGHTS)
 
         def measure(video: Video) -> dict[str, float]:
+            from benchmarks.metrics.syncnet import embeddings
+
             points, samples = self._face(video), self._samples(video)
-            found = synchrony(*syncnet.embeddings(network, video.frames, points, samples))
+            network = networks.get(av_sync.WEIGHTS)
+            found = av_sync.synchrony(*embeddings(network, video.frames, points, samples))
             return {
                 "av_offset": float(found.offset),
                 "av_confidence": found.confidence,
@@ -161,11 +167,11 @@ class ClipMeasures:
 
     def frame_features(self) -> None:
         """Inception's features, for FID."""
-        self.evidence["fid"] = self._features("fid", inception.WEIGHTS, fid_features)
+        self.evidence["fid"] = self._features("fid", fid.WEIGHTS, fid.fid_features)
 
     def window_features(self) -> None:
         """I3D's features, for FVD."""
-        self.evidence["fvd"] = self._features("fvd", i3d.WEIGHTS, fvd_features)
+        self.evidence["fvd"] = self._features("fvd", fvd.WEIGHTS, fvd.fvd_features)
 
     def words(self, said: list[str] | None, fake_path: Path) -> None:
         """Errors of the lip reader."""
@@ -184,12 +190,16 @@ class ClipMeasures:
         self, name: str, weights: str, extract: Callable[..., NDArray[np.float32]]
     ) -> list[str]:
         """Keys of the real and the fake features in the cache."""
-        network, dtype = self.kit.networks.get(weights), self.kit.networks.dtype
+        networks = self.kit.networks
+        networks.require(weights)
+
+        def compute(video: Video) -> NDArray[np.float32]:
+            return extract(networks.get(weights), video.at(self.size))
+
         keys = []
         for video in (self.real, self.fake):
-            key = self._key(name, video, self.size, str(dtype))
-            frames = partial(video.at, self.size)
-            features = self.kit.cache.array(key, partial(_extract, extract, network, frames, dtype))
+            key = self._key(name, video, self.size, networks.precision)
+            features = self.kit.cache.array(key, partial(compute, video))
             if not len(features):
                 raise ValueError(f"{video.name} is shorter than a window of 16 frames")
             keys.append(key)
@@ -197,8 +207,11 @@ class ClipMeasures:
 
     def _points(self, video: Video) -> NDArray[np.float32]:
         """Landmarks of every frame, NaN without a face."""
-        tracker = self.kit.networks.get(LANDMARKS)
-        return self._array("landmarks", video, lambda video: tracker.track(video.frames).points)
+        networks = self.kit.networks
+        networks.require(LANDMARKS)
+        return self._array(
+            "landmarks", video, lambda video: networks.get(LANDMARKS).track(video.frames).points
+        )
 
     def _face(self, video: Video) -> NDArray[np.float64]:
         """Landmarks of every frame, gaps filled from before.
@@ -232,7 +245,8 @@ class ClipMeasures:
         return samples
 
     def _sound_digest(self, video: Video) -> str:
-        return video.digest if video.samples is not None else self.real.digest
+        sounds = self._record("sounds", video, lambda video: video.samples is not None)
+        return video.digest if sounds else self.real.digest
 
     def _key(self, what: str, video: Video, *more: Any) -> str:
         return key_of(what, video.digest, video.limit, *more)
@@ -246,15 +260,6 @@ class ClipMeasures:
         return self.kit.cache.array(
             self._key(what, video), lambda: np.asarray(compute(video), np.float32)
         )
-
-
-def _extract(
-    extract: Callable[..., NDArray[np.float32]],
-    network: Any,
-    frames: Callable[[], list[NDArray[np.uint8]]],
-    dtype: Any,
-) -> NDArray[np.float32]:
-    return extract(network, frames(), dtype)
 
 
 def _motion(video: Video) -> dict[str, float]:

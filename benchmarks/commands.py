@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,12 +58,12 @@ def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, time
             except subprocess.TimeoutExpired:
                 raise CommandError(f"took longer than {timeout:g} s") from None
             finally:
-                _end(process)
+                end_group(process)
             if code:
                 raise CommandError(f"ended with code {code}: {last_line(log)}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_group(process: subprocess.Popen[Any]) -> None:
     """Ends a process and all that it started: they are a group of their own."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):  # what macOS says of zombies

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
-from benchmarks.metrics import csim, i3d, inception, syncnet
+from benchmarks.metrics import av_sync, csim, fid, fvd
 from pipeline.errors import UserError
-from pipeline.landmarks import MediaPipeTracker
+from pipeline.face_embedder import import_dlib
 from pipeline.weights import FILES, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
     from pathlib import Path
 
 LANDMARKS = "face_landmarker.task"
@@ -31,18 +29,10 @@ USED_BY = {
         "lse_c",
         "lse_d",
     ),
-    inception.WEIGHTS: ("fid",),
-    i3d.WEIGHTS: ("fvd",),
-    syncnet.WEIGHTS: ("av_offset", "av_confidence", "lse_c", "lse_d"),
+    fid.WEIGHTS: ("fid",),
+    fvd.WEIGHTS: ("fvd",),
+    av_sync.WEIGHTS: ("av_offset", "av_confidence", "lse_c", "lse_d"),
     csim.WEIGHTS: ("csim",),
-}
-_IN_BFLOAT16 = (inception.WEIGHTS, i3d.WEIGHTS)
-_LOADERS: dict[str, Callable[[Path], Any]] = {
-    LANDMARKS: MediaPipeTracker,
-    inception.WEIGHTS: inception.load_inception,
-    i3d.WEIGHTS: i3d.load_i3d,
-    syncnet.WEIGHTS: syncnet.load_syncnet,
-    csim.WEIGHTS: csim.FaceEmbedder,
 }
 
 
@@ -58,35 +48,65 @@ class Networks:
         paths: of the files that are there, by name.
         absent: why the others are not, by name.
         device: where the networks of FID, FVD and SyncNet compute.
-        dtype: of FID's and FVD's.
+        precision: of FID's and FVD's.
     """
 
     paths: dict[str, Path]
     absent: dict[str, str]
-    device: torch.device
-    dtype: torch.dtype
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["bf16", "float32"]
     _loaded: dict[str, Any] = field(default_factory=dict)
+
+    def require(self, name: str) -> None:
+        """Nothing, if the file of a network is there.
+
+        Raises:
+            AbsentError: it is not.
+        """
+        if name in self.absent:
+            raise AbsentError(self.absent[name])
 
     def get(self, name: str) -> Any:
         """The network of a file.
 
         Raises:
-            AbsentError: it is not there.
+            AbsentError: it is not there, or does not load.
         """
-        if name in self.absent:
-            raise AbsentError(self.absent[name])
+        self.require(name)
         if name not in self._loaded:
             try:
-                network = _LOADERS[name](self.paths[name])
+                self._loaded[name] = self._load(name)
             except UserError as error:
                 self.absent[name] = str(error)
                 raise AbsentError(str(error)) from error
-            if isinstance(network, torch.nn.Module):
-                network = network.to(self.device)
-            if name in _IN_BFLOAT16:
-                network = network.to(self.dtype)
-            self._loaded[name] = network
         return self._loaded[name]
+
+    def _load(self, name: str) -> Any:
+        """Torch and the like take seconds to import, which what is in the cache does not need."""
+        path = self.paths[name]
+        if name == LANDMARKS:
+            from pipeline.landmarks import MediaPipeTracker
+
+            return MediaPipeTracker(path)
+        if name == csim.WEIGHTS:
+            return csim.FaceEmbedder(path)
+        import torch
+
+        from model.device import choose_device
+
+        device = choose_device(self.device)
+        if name == av_sync.WEIGHTS:
+            from benchmarks.metrics.syncnet import load_syncnet
+
+            return load_syncnet(path).to(device)
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        if name == fid.WEIGHTS:
+            from benchmarks.metrics.inception import load_inception
+
+            return load_inception(path).to(device, dtype)
+        from benchmarks.metrics.i3d import load_i3d
+
+        return load_i3d(path).to(device, dtype)
 
     def digests(self, measured: Collection[str]) -> dict[str, str]:
         """SHA-256, by name, of the files that some metrics were measured with."""
@@ -97,8 +117,8 @@ class Networks:
 def find_networks(
     metrics: Collection[str],
     weights_dir: Path | None,
-    device: torch.device,
-    dtype: torch.dtype,
+    device: Literal["auto", "cpu", "cuda", "mps"],
+    precision: Literal["bf16", "float32"],
 ) -> Networks:
     """Finds, or fetches, the files that some metrics need.
 
@@ -106,15 +126,24 @@ def find_networks(
         metrics: names of metrics.
         weights_dir: the user's folder of pretrained files.
         device: where the networks are to compute.
-        dtype: in which FID's and FVD's are to.
+        precision: in which FID's and FVD's are to.
+
+    Raises:
+        UserError: this machine has no such device.
     """
+    if device in {"cuda", "mps"}:
+        from model.device import choose_device
+
+        choose_device(device)
     paths: dict[str, Path] = {}
     absent: dict[str, str] = {}
     for name, users in USED_BY.items():
         if not set(users) & set(metrics):
             continue
         try:
+            if name == csim.WEIGHTS:
+                import_dlib()  # without it the file is of no use
             paths[name] = locate(name, weights_dir)
         except UserError as error:
             absent[name] = str(error)
-    return Networks(paths, absent, device, dtype)
+    return Networks(paths, absent, device, precision)

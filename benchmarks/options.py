@@ -24,6 +24,7 @@ class ScoreOptions:
         device: where the networks of FID, FVD and SyncNet compute.
         precision: of FID's and FVD's networks.
         lip_reader: command that reads lips, given the path of a video; empty leaves WER out.
+        lip_reader_timeout: seconds that it may take for a video.
         weights_dir: folder of pretrained files.
         cache: folder in which measurements are kept; None keeps them for this run only.
     """
@@ -38,6 +39,7 @@ class ScoreOptions:
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["bf16", "float32"] = "float32"
     lip_reader: str = ""
+    lip_reader_timeout: float = 600.0
     weights_dir: Path | None = None
     cache: Path | None = None
 

@@ -6,7 +6,6 @@ averaged over the frames of a clip, then over clips.
 
 from __future__ import annotations
 
-import os
 import platform
 import tempfile
 from importlib.metadata import version
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 ROWS = "rows.jsonl"  # in a temporary folder, while clips are scored
 _IN_BFLOAT16 = "; network in bfloat16, which moves it by up to 1 %"
-_FEWEST = 4  # clips a worker, below which another one is not worth its start
 
 
 def score(
@@ -125,8 +123,7 @@ def _score(
         cache = options.cache or Path(folder)
         statistics = SetStatistics(metrics, MeasurementCache(cache))
         jobs = make_jobs(matches, packed=(real / DATASET_FILE).exists())
-        workers = _workers(options.workers, len(jobs), len(matches.fakes))
-        for clip in run_jobs(jobs, metrics, options, cache, workers, read_lips):
+        for clip in run_jobs(jobs, metrics, options, cache, networks, read_lips):
             statistics.add(clip)
             keep(clip.row)
             if clip.row["status"] == "ok":
@@ -167,11 +164,6 @@ def make_jobs(matches: Matches, *, packed: bool) -> list[Job]:
     for clip_id, fake in matches.fakes.items():
         portions.setdefault(matches.sources[clip_id], {})[clip_id] = fake
     return [Job(source, packed, fakes) for source, fakes in portions.items()]
-
-
-def _workers(wanted: int | None, jobs: int, clips: int) -> int:
-    most = wanted or min(os.cpu_count() or 1, clips // _FEWEST)
-    return max(1, min(most, jobs))
 
 
 def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:

@@ -1,21 +1,24 @@
-"""Workers that measure clips: one in this process, or several as Ray actors."""
+"""Workers that measure clips: one in this process, or several as Ray actors.
+
+What is in the cache is looked up in this process, which needs neither torch nor Ray for it: both
+take seconds to start.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import torch
 
-from benchmarks.cache import MeasurementCache
+from benchmarks.cache import MeasurementCache, UnknownError
 from benchmarks.clips import file_clip, shard_clips
 from benchmarks.measure import Kit, Measured, measure_clip
 from benchmarks.metrics.wer import command_reader, transcript
 from benchmarks.networks import find_networks
 from benchmarks.video import Video, open_video
-from model.device import choose_device
 from pipeline.cluster import MALLOC, ray_session
 from pipeline.errors import UserError
 
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from benchmarks.clips import RealClip
     from benchmarks.networks import Networks
     from benchmarks.options import ScoreOptions
+
+_FEWEST = 4  # clips a worker, below which another one is not worth its start
+_MOST_LOOKED_UP = 1000  # clips; of very many, workers look up the rest side by side
 
 
 @dataclass(frozen=True)
@@ -41,15 +47,21 @@ class Job:
     packed: bool
     fakes: Mapping[str, Path]
 
+    def absolute(self) -> Job:
+        """The same job for a process in another folder."""
+        fakes = {clip_id: fake.absolute() for clip_id, fake in self.fakes.items()}
+        return Job(str(Path(self.source).absolute()), self.packed, fakes)
+
 
 class Scorer:
-    """Measures clips; its networks are loaded once.
+    """Measures clips; its networks are loaded once, when first needed.
 
     Args:
         metrics: names of the metrics that are wanted.
         options: of the run.
-        cache: folder of the measurements.
-        threads: inside torch and OpenCV; None leaves them as they are.
+        cache: of the measurements.
+        networks: that the metrics need; None finds them.
+        threads: inside OpenCV; None leaves them as they are. Torch takes OMP_NUM_THREADS.
         read_lips: a lip reader; None takes the options' command, if there is one.
     """
 
@@ -57,20 +69,20 @@ class Scorer:
         self,
         metrics: Sequence[str],
         options: ScoreOptions,
-        cache: Path,
+        cache: MeasurementCache,
+        networks: Networks | None = None,
         threads: int | None = None,
         read_lips: Callable[[Path], str] | None = None,
     ) -> None:
         if threads:
-            torch.set_num_threads(threads)
             cv2.setNumThreads(threads)
         if read_lips is None and options.lip_reader:
-            read_lips = command_reader(options.lip_reader)
+            read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
         self.limit = options.max_frames
         self.kit = Kit(
             tuple(metrics),
-            networks_for(metrics, options),
-            MeasurementCache(cache),
+            networks or networks_for(metrics, options),
+            cache,
             options.image_size,
             read_lips,
         )
@@ -96,9 +108,7 @@ class Scorer:
 
 def networks_for(metrics: Sequence[str], options: ScoreOptions) -> Networks:
     """The networks that some metrics need, on the device of the options."""
-    device = choose_device(options.device)
-    dtype = torch.bfloat16 if options.precision == "bf16" else torch.float32
-    return find_networks(metrics, options.weights_dir, device, dtype)
+    return find_networks(metrics, options.weights_dir, options.device, options.precision)
 
 
 def run_jobs(
@@ -106,7 +116,7 @@ def run_jobs(
     metrics: Sequence[str],
     options: ScoreOptions,
     cache: Path,
-    workers: int,
+    networks: Networks,
     read_lips: Callable[[Path], str] | None,
 ) -> Iterator[Measured]:
     """What `Scorer.score` gives of each job, in the order of the jobs.
@@ -116,14 +126,72 @@ def run_jobs(
         metrics: names of the metrics that are wanted.
         options: of the run.
         cache: folder of the measurements.
-        workers: processes; 1 works in this one.
+        networks: that the metrics need, for what is done in this process.
         read_lips: a lip reader, or None.
     """
+    known = _look_up(jobs, metrics, options, cache, networks, read_lips)
+    left = [job for job, found in zip(jobs, known, strict=False) if found is None]
+    left += jobs[len(known) :]
+    workers = _workers(options.workers, left)
+    measured: Iterator[list[Measured]]
     if workers == 1:
-        scorer = Scorer(metrics, options, cache, None, read_lips)
-        for job in jobs:
-            yield from scorer.score(job)
-        return
+        scorer = Scorer(metrics, options, MeasurementCache(cache), networks, None, read_lips)
+        measured = map(scorer.score, left)
+    else:
+        measured = _measure_by_ray(left, metrics, options, cache, workers, read_lips)
+    for found in [*known, *[None] * (len(jobs) - len(known))]:
+        yield from next(measured) if found is None else found
+
+
+def _workers(wanted: int | None, jobs: Sequence[Job]) -> int:
+    clips = sum(len(job.fakes) for job in jobs)
+    most = wanted or min(os.cpu_count() or 1, clips // _FEWEST)
+    return max(1, min(most, len(jobs)))
+
+
+def _look_up(
+    jobs: Sequence[Job],
+    metrics: Sequence[str],
+    options: ScoreOptions,
+    cache: Path,
+    networks: Networks,
+    read_lips: Callable[[Path], str] | None,
+) -> list[list[Measured] | None]:
+    """What is in the cache of the first jobs; None for a job of which something is not.
+
+    It ends when so many are not that several workers are worth their start.
+    """
+    reader = read_lips or (_unknown if options.lip_reader else None)
+    scorer = Scorer(
+        metrics, options, MeasurementCache(cache, only_read=True), networks, None, reader
+    )
+    known: list[list[Measured] | None] = []
+    looked_up = unknown = 0
+    for job in jobs:
+        try:
+            known.append(scorer.score(job))
+        except UnknownError:
+            known.append(None)
+            unknown += len(job.fakes)
+        looked_up += len(job.fakes)
+        if unknown >= 2 * _FEWEST or looked_up >= _MOST_LOOKED_UP:
+            break
+    return known
+
+
+def _unknown(_: Path) -> str:
+    """A lip reader's words are not kept."""
+    raise UnknownError
+
+
+def _measure_by_ray(
+    jobs: Sequence[Job],
+    metrics: Sequence[str],
+    options: ScoreOptions,
+    cache: Path,
+    workers: int,
+    read_lips: Callable[[Path], str] | None,
+) -> Iterator[list[Measured]]:
     with ray_session(None) as ray:
         from ray.exceptions import RayError, RayTaskError
 
@@ -135,9 +203,17 @@ def run_jobs(
             num_gpus=min(1.0, gpus / workers),
             runtime_env={"env_vars": environment},
         )
-        actors = [actor.remote(metrics, options, cache, threads, read_lips) for _ in range(workers)]
+        # A cluster's workers have another current folder.
+        weights_dir = options.weights_dir.absolute() if options.weights_dir else None
+        options, kept = (
+            replace(options, weights_dir=weights_dir),
+            MeasurementCache(cache.absolute()),
+        )
+        actors = [
+            actor.remote(metrics, options, kept, None, threads, read_lips) for _ in range(workers)
+        ]
         try:
-            yield from _in_order(ray, actors, jobs)
+            yield from _in_order(ray, actors, [job.absolute() for job in jobs])
         except RayTaskError as error:
             raise error.cause from error
         except RayError as error:
@@ -147,8 +223,8 @@ def run_jobs(
             ) from error
 
 
-def _in_order(ray: Any, actors: Sequence[Any], jobs: Sequence[Job]) -> Iterator[Measured]:
-    """What actors measure, in the order of the jobs.
+def _in_order(ray: Any, actors: Sequence[Any], jobs: Sequence[Job]) -> Iterator[list[Measured]]:
+    """What actors measure of each job, in the order of the jobs.
 
     Each has one job waiting behind the one it does. No job begins that is far ahead of the oldest
     unfinished one, so that what has to wait for its turn stays little.
@@ -168,5 +244,5 @@ def _in_order(ray: Any, actors: Sequence[Any], jobs: Sequence[Job]) -> Iterator[
         free.append(actor)
         waiting[index] = ray.get(ready)
         while yielded in waiting:
-            yield from waiting.pop(yielded)
+            yield waiting.pop(yielded)
             yielded += 1

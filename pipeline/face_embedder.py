@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 
 
+def import_dlib() -> Any:
+    """The package dlib.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    try:
+        import dlib
+    except ImportError as error:
+        raise UserError("dlib is not installed: pip install dlib-bin") from error
+    return dlib
+
+
 class FaceEmbedder:
     """Embeds the face of a frame.
 
@@ -31,12 +44,8 @@ class FaceEmbedder:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            import dlib
-        except ImportError as error:
-            raise UserError("dlib is not installed: pip install dlib-bin") from error
-        self._dlib: Any = dlib
-        self._network = dlib.face_recognition_model_v1(str(path))
+        self._dlib = import_dlib()
+        self._network = self._dlib.face_recognition_model_v1(str(path))
 
     def __call__(
         self, frame: NDArray[np.uint8], landmarks: NDArray[np.floating]

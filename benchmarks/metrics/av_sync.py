@@ -9,19 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-from torch.nn import functional as F
-
 from benchmarks.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+WEIGHTS = "syncnet_v2.model"
 MAX_SHIFT = 15
 _RULE = (
     "SyncNet v2 on 5 frames (224x224 face crops from MediaPipe's landmarks, any length of clip) "
     "and 20 MFCC vectors, L2 distance of the 1024-d embeddings over shifts of -15..15 frames, mean "
-    "over a clip's windows"
+    "over a clip's windows, a fake without sound against the real clip's"
 )
 AV_OFFSET = Metric(
     "av_offset",
@@ -74,6 +72,9 @@ def shifted_distances(picture: Tensor, sound: Tensor, max_shift: int = MAX_SHIFT
     Returns:
         (2 max_shift + 1,): of picture window i with sound window i + s, for s = −15 … 15.
     """
+    import torch
+    from torch.nn import functional as F
+
     count = len(picture)
     padded = F.pad(sound, (0, 0, max_shift, max_shift))
     shifts = [

@@ -9,10 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
-from benchmarks.metrics.inception import FEATURES, SIZE
 from benchmarks.metrics.metric import Metric
 
 if TYPE_CHECKING:
@@ -30,33 +27,38 @@ FID = Metric(
     "centres, no smoothing), covariance over N-1; few frames raise it: compare equal n only",
     "allframes",
 )
+WEIGHTS = "inception-2015.pt"
+FEATURES = 2048
+SIZE = 299
 _BATCH = 8  # more does not fit a processor's cache
 
 
 def fid_input(frames: Sequence[NDArray[np.uint8]]) -> Tensor:
     """Frames as Inception takes them: (N, 3, 299, 299) in −1 … 127/128."""
+    import torch
+    from torch.nn import functional as F
+
     x = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float()
     x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False)
     return (x - 128) / 128
 
 
-def fid_features(
-    network: nn.Module, frames: Sequence[NDArray[np.uint8]], dtype: torch.dtype = torch.float32
-) -> NDArray[np.float32]:
+def fid_features(network: nn.Module, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Features of a clip's frames.
 
     Args:
-        network: of `inception.load_inception`, on any device.
+        network: of `inception.load_inception`, on any device, in any precision.
         frames: (H, W, 3) uint8 RGB, all of one size.
-        dtype: of the network's weights.
 
     Returns:
         (T, 2048).
     """
-    device = next(network.parameters()).device
+    import torch
+
+    weight = next(network.parameters())
     parts = [np.empty((0, FEATURES), np.float32)]
     with torch.inference_mode():
         for first in range(0, len(frames), _BATCH):
-            batch = fid_input(frames[first : first + _BATCH]).to(device, dtype)
+            batch = fid_input(frames[first : first + _BATCH]).to(weight)
             parts.append(network(batch).float().cpu().numpy())
     return np.concatenate(parts)

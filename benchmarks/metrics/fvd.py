@@ -9,10 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
-from benchmarks.metrics.i3d import FEATURES, SIZE
 from benchmarks.metrics.metric import Metric
 
 if TYPE_CHECKING:
@@ -21,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+WEIGHTS = "i3d-kinetics-400.ckpt"
+FEATURES = 400
+SIZE = 224
 WINDOW = 16
 FVD = Metric(
     "fvd",
@@ -36,29 +36,31 @@ FVD = Metric(
 
 def fvd_input(window: Sequence[NDArray[np.uint8]]) -> Tensor:
     """A window as I3D takes it: (3, T, 224, 224) in −1 … 1."""
+    import torch
+    from torch.nn import functional as F
+
     x = torch.from_numpy(np.stack(window)).permute(0, 3, 1, 2).float()
     if x.shape[2:] != (SIZE, SIZE):  # it would change nothing but take a twentieth of the time
         x = F.interpolate(x, (SIZE, SIZE), mode="bilinear", align_corners=False)
     return (x / 127.5 - 1).transpose(0, 1)
 
 
-def fvd_features(
-    network: nn.Module, frames: Sequence[NDArray[np.uint8]], dtype: torch.dtype = torch.float32
-) -> NDArray[np.float32]:
+def fvd_features(network: nn.Module, frames: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
     """Features of the whole windows of a clip; what is left over at its end does not count.
 
     Args:
-        network: of `i3d.load_i3d`, on any device.
+        network: of `i3d.load_i3d`, on any device, in any precision.
         frames: (H, W, 3) uint8 RGB, all of one size.
-        dtype: of the network's weights.
 
     Returns:
         (T // 16, 400).
     """
-    device = next(network.parameters()).device
+    import torch
+
+    weight = next(network.parameters())
     parts = [np.empty((0, FEATURES), np.float32)]
     with torch.inference_mode():
         for first in range(0, len(frames) - WINDOW + 1, WINDOW):
-            window = fvd_input(frames[first : first + WINDOW])[None].to(device, dtype)
+            window = fvd_input(frames[first : first + WINDOW])[None].to(weight)
             parts.append(network(window).float().cpu().numpy())
     return np.concatenate(parts)

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WEIGHTS = "i3d-kinetics-400.ckpt"
-FEATURES = 400
-SIZE = 224
 _EPSILON = 1e-3
 
 Pair = tuple[int, int]

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-WEIGHTS = "inception-2015.pt"
-FEATURES = 2048
-SIZE = 299
 _EPSILON = 1e-3
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _RULE = (
     "Pearson correlation of inner-lip opening (landmarks 62, 66) with log frame energy, shifts of "
-    f"-{MAX_LAG}..{MAX_LAG} frames, mean over clips"
+    f"-{MAX_LAG}..{MAX_LAG} frames, mean over clips, a fake without sound against the real clip's"
 )
 LIP_LAG = Metric(
     "lip_lag",

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WEIGHTS = "syncnet_v2.model"
 FRAMES, STEPS, STEPS_PER_FRAME = 5, 20, 4  # of a window: frames, MFCC vectors; vectors a frame
 SIZE = 224
 _BRANCHES = ("netcnnaud", "netfcaud", "netcnnlip", "netfclip")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.commands import end_group
 from benchmarks.metrics.metric import Metric
 from pipeline.errors import UserError
 
@@ -72,21 +73,48 @@ def transcript(path: Path) -> list[str] | None:
     return words(named[1]) if named else None
 
 
-def command_reader(command: str) -> Callable[[Path], str]:
+def command_reader(command: str, timeout: float) -> Callable[[Path], str]:
     """A lip reader that is a command: called with a video's path, its output is what it read.
 
+    Args:
+        command: as for a shell, without the path.
+        timeout: seconds for a video, after which it and whatever it started is ended.
+
     Raises:
-        UserError: when it is called, and the command is absent or fails.
+        UserError: when it is called, and the command is absent, fails or takes too long.
     """
     parts = shlex.split(command)
 
     def read(video: Path) -> str:
         try:
-            done = subprocess.run([*parts, str(video)], capture_output=True, text=True, check=True)
+            return _output([*parts, str(video)], timeout)
+        except subprocess.TimeoutExpired:
+            told = f"it took longer than {timeout:g} s; --lip-reader-timeout gives it more"
         except (OSError, subprocess.CalledProcessError) as error:
             said = (getattr(error, "stderr", "") or "").strip()
             told = (said or str(error)).splitlines()[-1]
-            raise UserError(f"the lip reader {command!r} fails on {video}: {told}") from error
-        return done.stdout
+        raise UserError(f"the lip reader {command!r} fails on {video}: {told}")
 
     return read
+
+
+def _output(arguments: Sequence[str], timeout: float) -> str:
+    """What a command prints; raises `subprocess`' errors."""
+    process = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,  # a group of its own, which can be ended as a whole
+    )
+    with process:
+        try:
+            printed, said = process.communicate(timeout=timeout)
+        except BaseException:  # Ctrl-C too, which does not reach another session
+            end_group(process)
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments, printed, said)
+    return printed

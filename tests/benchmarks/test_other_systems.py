@@ -80,7 +80,7 @@ def clone(tmp_path):
     return clone
 
 
-def method(folder, job="talk", timeout=60):
+def method(folder, job="talk", timeout=600):
     path = folder / "mine.toml"
     path.write_text(METHOD.format(job=job, timeout=timeout))
     return str(path)

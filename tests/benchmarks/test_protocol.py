@@ -178,9 +178,18 @@ def test_a_folder_begun_before_reanchoring_could_be_said_is_carried_on(data, che
 
 
 def difference(one, other, key):
-    """The largest difference between two videos of a clip; rounding alone gives one or two."""
+    """The mean difference between two videos of a clip, in levels of 255.
+
+    Rounding, which differs with the batch and the processor, moves a pixel by a level here and
+    there, which the encoder may spread; other noise moves all of them, see the test of the seed.
+    """
     stacks = [np.stack(list(read_frames(folder / f"{key}.mp4"))) for folder in (one, other)]
-    return np.abs(stacks[0].astype(int) - stacks[1]).max()
+    return np.abs(stacks[0].astype(int) - stacks[1]).mean()
+
+
+def test_another_seed_draws_another_video(data, checkpoint, made, tmp_path):
+    for path in generate_clips(data, checkpoint, tmp_path, replace(OPTIONS, seed=1)):
+        assert difference(made, tmp_path, path.stem) > 10
 
 
 def test_what_is_there_is_kept_and_what_was_lost_comes_back(data, checkpoint, made, videos):
@@ -191,7 +200,7 @@ def test_what_is_there_is_kept_and_what_was_lost_comes_back(data, checkpoint, ma
         (videos / f"{lost}.mp4").unlink()
         assert [clip.key for clip in missing_clips(data, videos, OPTIONS)] == [lost]
         assert list(generate_clips(data, checkpoint, videos, OPTIONS)) == [videos / f"{lost}.mp4"]
-        assert difference(made, videos, lost) <= 2
+        assert difference(made, videos, lost) < 1
         after = state(videos)
         assert all(after[name] == before[name] for name in after if name != f"{lost}.mp4")
         before = after
@@ -211,7 +220,7 @@ def test_a_video_is_the_same_whatever_is_drawn_beside_it(data, checkpoint, made,
         )
         paths = list(generate_clips(data, checkpoint, out, options))
         assert len(paths) == (clips or 2)
-        assert all(difference(made, out, path.stem) <= 2 for path in paths)
+        assert all(difference(made, out, path.stem) < 1 for path in paths)
 
 
 def test_an_interrupted_run_leaves_whole_videos_and_carries_on(data, checkpoint, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, held
 from benchmarks.metrics.f_mse import f_mse
@@ -32,8 +31,8 @@ def test_methods_rank_by_fid_and_fvd_as_they_do_over_more_clips(
         frames = [frame for frame, _ in zip(read_frames(path), range(16), strict=False)]
         for name, left in LEFTS.items():
             crops = [np.ascontiguousarray(frame[:, left : left + 224]) for frame in frames]
-            found[name][0].append(fid_features(networks[0], crops[::6], torch.bfloat16))
-            found[name][1].append(fvd_features(networks[1], crops, torch.bfloat16))
+            found[name][0].append(fid_features(networks[0], crops[::6]))
+            found[name][1].append(fvd_features(networks[1], crops))
     for index in (0, 1):
         moments = {name: Moments.of(np.concatenate(parts[index])) for name, parts in found.items()}
         ranked = sorted(LEFTS, key=lambda name: distance(moments["source"], moments[name]))

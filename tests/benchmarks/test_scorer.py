@@ -1,8 +1,7 @@
-"""One pass over real clips: every metric, each video read once, resumed, in several processes."""
+"""One pass over real clips: every metric, each video read once, resumed, from the cache."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,32 +13,16 @@ from benchmarks.metrics.ofm import ofm
 from benchmarks.options import ScoreOptions
 from benchmarks.results import read_scores
 from benchmarks.score import score
-from benchmarks.scorer import _in_order
 from pipeline.errors import UserError
 from pipeline.files import write_json
-from pipeline.media import read_audio, read_frames, write_video
-
-CLIPS = ("1033_IOM_NEU_XX", "1062_DFA_HAP_XX", "1089_IEO_ANG_LO")
-WITHOUT_NETWORKS = tuple(
-    name
-    for name in METRICS
-    if name not in {"fid", "fvd", "csim", "av_offset", "av_confidence", "lse_c", "lse_d"}
-)
+from pipeline.media import read_frames
+from tests.benchmarks.scoring import OUTPUTS as CLIPS
+from tests.benchmarks.scoring import WITHOUT_NETWORKS, write_outputs
 
 
 @pytest.fixture(scope="module")
 def folders(shared_data, landmark_task, tmp_path_factory):
-    """Three outputs of the authors as real clips; worse encodings of them, two mute, as fakes."""
-    base = tmp_path_factory.mktemp("clips")
-    for number, name in enumerate(CLIPS):
-        source = shared_data / "diffused_heads_outputs" / f"{name}.mp4"
-        (base / "real").mkdir(exist_ok=True)
-        (base / "real" / source.name).symlink_to(source)
-        (base / "real" / f"{name}.txt").write_text("bin blue at f two now")
-        frames = list(read_frames(source))[:22]
-        sound = read_audio(source) if number == 0 else None
-        write_video(base / "fake" / source.name, frames, audio=sound, crf=30)
-    return base / "real", base / "fake"
+    return write_outputs(shared_data, tmp_path_factory.mktemp("clips"))
 
 
 @pytest.fixture
@@ -65,7 +48,12 @@ def test_every_metric_is_measured_or_says_why(folders, options, tmp_path):
     assert {name: len(curve) for name, curve in first["curves"].items()} == dict.fromkeys(
         ("lips_real", "lips_fake", "energy"), 22
     )
-    # A mute fake is measured against the real clip's sound, which it imitates.
+    # A mute fake is measured against the real clip's sound, which it imitates, and this is told.
+    mute = "a fake without sound against the real clip's"
+    assert all(
+        mute in scores["metrics"][f"lip_{name}"]["protocol"] for name in ("lag", "correlation")
+    )
+    assert all(mute in METRICS[name].protocol for name in ("av_offset", "av_confidence", "lse_d"))
     second = scores["clips"][1]
     assert "lip_lag" in second["values"]
     assert np.corrcoef(second["curves"]["energy"], second["curves"]["lips_real"]).shape == (2, 2)
@@ -131,15 +119,6 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folders, options, monkeypat
 
 
 @pytest.mark.slow
-def test_two_processes_give_what_one_gives(folders, options):
-    metrics = ("ssim", "ofm", "blinks_per_second", "lip_lag")
-    one = score(*folders, replace(options, metrics=metrics))
-    two = score(*folders, replace(options, metrics=metrics, workers=2, cache=options.cache / "two"))
-    one["options"], two["options"] = {}, {}
-    assert json.dumps(one) == json.dumps(two)
-
-
-@pytest.mark.slow
 def test_fid_and_fvd_come_out_of_the_same_pass(folders, options, inception_path, i3d_path):
     scores = score(*folders, replace(options, metrics=("fid", "fvd"), precision="bf16"))
     fid, fvd = scores["metrics"]["fid"], scores["metrics"]["fvd"]
@@ -165,56 +144,6 @@ def test_absent_weights_leave_a_reason_and_no_number(folders, options, monkeypat
         assert "--weights-dir" in row["reason"]
     assert scores["weights"] == {}
     assert all(row["status"] == "ok" for row in scores["clips"])
-
-
-class Actor:
-    """What it is asked for is (itself, the job)."""
-
-    def __init__(self):
-        self.score = self
-
-    def remote(self, job):
-        return self, job
-
-
-class MadeUpRay:
-    """Ray with one processor: ends what runs in any order, and notes how much waits."""
-
-    def __init__(self, seed):
-        self.rng = np.random.default_rng(seed)
-        self.most = 0
-
-    def wait(self, running, num_returns):
-        assert num_returns == 1
-        self.most = max(self.most, len(running))
-        assert all(len([r for r in running if r[0] is actor]) <= 2 for actor, _ in running)
-        return [running[self.rng.integers(len(running))]], []
-
-    def get(self, ready):
-        return [f"{ready[1]}a", f"{ready[1]}b"]
-
-
-@pytest.mark.parametrize("count", [0, 1, 5, 300])
-def test_results_come_in_order_whichever_ends_first(count):
-    ray = MadeUpRay(count)
-    found = list(_in_order(ray, [Actor() for _ in range(3)], range(count)))
-    assert found == [f"{job}{part}" for job in range(count) for part in "ab"]
-    assert ray.most == min(6, count)
-
-
-def test_no_job_begins_far_ahead_of_one_that_does_not_end():
-    class Stuck(MadeUpRay):
-        def wait(self, running, num_returns):
-            assert num_returns == 1
-            later = [ref for ref in running if ref[1] != 0]
-            self.last = max(self.last, *(ref[1] for ref in running))
-            return [later[0] if later else running[0]], []
-
-    ray = Stuck(0)
-    ray.last = 0
-    first = next(_in_order(ray, [Actor(), Actor()], range(1000)))
-    assert first == "0a"
-    assert ray.last == 31  # 16 jobs for each actor
 
 
 def test_an_unknown_metric_is_named(folders, options):

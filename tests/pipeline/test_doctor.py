@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.metrics import csim, i3d, inception, syncnet
+from benchmarks.metrics import av_sync, csim, fid, fvd
 from model.device import choose_precision
 from pipeline import doctor, weights
 from pipeline.doctor import as_json, examine, show
@@ -80,18 +80,18 @@ def test_networks_of_metrics_are_fetched_by_choice_and_then_needed(no_weights, m
 
     def locate(name, weights_dir):
         asked.append(name)
-        if name != i3d.WEIGHTS:
+        if name != fvd.WEIGHTS:
             return no_weights / name
         raise UserError("cannot fetch it: no network here")
 
-    assert finding(examine(), inception.WEIGHTS).status == "note"
-    remedy = finding(examine(metrics=["fid"]), inception.WEIGHTS).remedy
+    assert finding(examine(), fid.WEIGHTS).status == "note"
+    remedy = finding(examine(metrics=["fid"]), fid.WEIGHTS).remedy
     assert remedy == "dh-prep doctor --fetch --metrics fid"
     monkeypatch.setattr(doctor, "locate", locate)
     findings = examine(fetch=True, metrics=["fid", "fvd"])
-    assert sorted(asked) == sorted([NETS, SPEECH, inception.WEIGHTS, i3d.WEIGHTS])
-    assert finding(findings, inception.WEIGHTS).status == "ok"
-    lost = finding(findings, i3d.WEIGHTS)
+    assert sorted(asked) == sorted([NETS, SPEECH, fid.WEIGHTS, fvd.WEIGHTS])
+    assert finding(findings, fid.WEIGHTS).status == "ok"
+    lost = finding(findings, fvd.WEIGHTS)
     assert (lost.status, lost.remedy) == ("missing", "cannot fetch it: no network here")
     with pytest.raises(UserError, match="no network is for 'ssim'; there are fid, fvd, csim, sync"):
         examine(metrics=["ssim"])
@@ -99,10 +99,10 @@ def test_networks_of_metrics_are_fetched_by_choice_and_then_needed(no_weights, m
 
 def test_every_network_of_a_metric_is_one_that_dh_bench_looks_for():
     assert set(doctor.METRIC_FILES.values()) == {
-        inception.WEIGHTS,
-        i3d.WEIGHTS,
+        fid.WEIGHTS,
+        fvd.WEIGHTS,
         csim.WEIGHTS,
-        syncnet.WEIGHTS,
+        av_sync.WEIGHTS,
     }
 
 

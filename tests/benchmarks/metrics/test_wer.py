@@ -16,6 +16,7 @@ from benchmarks.metrics.wer import (
     words,
 )
 from pipeline.errors import UserError
+from tests.benchmarks.processes import ended
 
 
 def by_recursion(said, read):
@@ -70,13 +71,31 @@ def test_lrw_names_its_clips_by_their_word(tmp_path):
 def test_a_command_reads_lips(tmp_path):
     script = tmp_path / "read.py"
     script.write_text("import sys; print('bin', sys.argv[-1])")
-    read = command_reader(f"{sys.executable} {script} --model x")
+    read = command_reader(f"{sys.executable} {script} --model x", 600)
     assert read(tmp_path / "a b.mp4").split()[0] == "bin"
     assert read(tmp_path / "a b.mp4").strip().endswith("a b.mp4")
     script.write_text("raise SystemExit('no weights')")
     with pytest.raises(UserError, match=r"fails on .*clip.mp4: no weights"):
         read(tmp_path / "clip.mp4")
     with pytest.raises(UserError, match="the lip reader 'no-such-program'"):
-        command_reader("no-such-program")(tmp_path / "clip.mp4")
+        command_reader("no-such-program", 600)(tmp_path / "clip.mp4")
     with pytest.raises(UserError, match="returned non-zero exit status 3"):
-        command_reader("sh -c 'echo >&2; exit 3'")(tmp_path / "clip.mp4")
+        command_reader("sh -c 'echo >&2; exit 3'", 600)(tmp_path / "clip.mp4")
+
+
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path):
+    script, told = tmp_path / "read.py", tmp_path / "pid"
+    child = "import time; time.sleep(3600)"
+    script.write_text(
+        "import os, subprocess, sys, time\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        f"open({str(told)!r}, 'w').write(str(child.pid))\n"
+        "time.sleep(3600)"
+    )
+    for limit in (2, 10, 50, 250):  # until it is long enough for the child to begin
+        wanted = f"fails on .*clip.mp4: it took longer than {limit} s; --lip-reader-timeout gives"
+        with pytest.raises(UserError, match=wanted):
+            command_reader(f"{sys.executable} {script}", limit)(tmp_path / "clip.mp4")
+        if told.exists() and told.read_text():
+            break
+    assert ended(int(told.read_text()))
