@@ -10,7 +10,7 @@ from pipeline.media import FPS
 from pipeline.options import flat_options
 from pipeline.rows import MEASURED
 from pipeline.store import Folder
-from pipeline.summary import CARD_FILE, drop_reasons
+from pipeline.summary import CARD_FILE, cut_off, drop_reasons
 from pipeline.units import size_text, time_text
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ makes a smaller data set by it.
 
 {_table(("measure", "5 %", "median", "95 %", "what"), _measures(good))}
 
+{_cut_off(good)}
+
 ## Options
 
 {_table(("option", "value"), sorted(flat_options(options).items()))}
@@ -113,6 +115,16 @@ def _measures(good: pd.DataFrame) -> Iterable[tuple[str, ...]]:
         if len(values):
             low, middle, high = values.quantile([0.05, 0.5, 0.95])
             yield name, f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}", MEASURED[name]
+
+
+def _cut_off(good: pd.DataFrame) -> str:
+    short = cut_off(good)
+    if short.empty:
+        return ""
+    return (
+        f"{len(short):,} of them are of files that were cut off: these say they are up to "
+        f"{short['missing_seconds'].max():.1f} s longer (`missing_seconds`)."
+    )
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:

@@ -38,13 +38,15 @@ def clip_card(sample: Sample, row: dict[str, Any]) -> str:
     chosen = np.linspace(0, length - 1, min(_STRIP, length)).round().astype(int).tolist()
     strip = np.hstack([boxed(sample, index, _STRIP_SIDE) for index in chosen])
     width, height = meta["source_size"]
-    facts = (
+    facts: tuple[str, ...] = (
         f"{meta['speaker'] or 'speaker unknown'} · {meta['split']}",
         f"{length} frames, {number(row['clip_seconds'])} s",
         f"{width} × {height}, {number(meta['source_fps'])} fps",
         f"face {row['eye_distance']:.0f} px · {number(row['loudness'])} dBFS",
         f"yaw {row['yaw']:z.0f}° · pitch {row['pitch']:z.0f}°".replace("-", "−"),
     )
+    if row["missing_seconds"] > 0:
+        facts += (f"cut off: the file says it is {number(row['missing_seconds'])} s longer",)
     lines = "".join(f"<div>{escape(fact)}</div>" for fact in facts)
     curve = curve_over_area(
         mouth_opening(sample.landmarks), log_energy(sample.audio, length), _OPENING, _LOUDNESS

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 # What is kept so is given back after each shard, see `pipeline.writer`.
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
 
+_TRIES = 3  # of starting Ray
+_LATE = "timed out during startup"  # in what it says of a machine that is too busy
+
 
 @dataclass(frozen=True)
 class Share:
@@ -66,9 +69,7 @@ def ray_session(address: str | None) -> Iterator[Any]:
             ray.init(address=address, **common)
         else:
             # Frames never pass through the object store: paths and rows fit into little of it.
-            ray.init(
-                address="local", include_dashboard=False, object_store_memory=100 << 20, **common
-            )
+            _start(ray, include_dashboard=False, object_store_memory=100 << 20, **common)
     except OSError as error:
         raise UserError(f"no Ray cluster answers at {address}: {error}") from error
     # Ray's own handler aborts the process three seconds later, in the midst of tidying up.
@@ -78,6 +79,26 @@ def ray_session(address: str | None) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _start(ray: Any, **how: Any) -> None:
+    """Starts Ray on this machine; it gives a busy one half a minute each time.
+
+    Raises:
+        UserError: it is never there in time.
+    """
+    for _ in range(_TRIES):
+        try:
+            ray.init(address="local", **how)
+        except Exception as error:
+            if _LATE not in str(error):
+                raise
+        else:
+            return
+    raise UserError(
+        f"Ray did not start in {_TRIES} tries; the machine is busy, or short of memory: end other "
+        "work on it and give the same command again"
+    )
 
 
 def _knock(address: str) -> None:

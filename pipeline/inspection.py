@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Columns of the rows, what they are and in which unit.
 _MEASURES = (
     ("clip_seconds", "Length", "s"),
+    ("missing_seconds", "Missing: what files that were cut off say they have besides", "s"),
     ("eye_distance", "Face size: outer eye corners in the source", "px"),
     ("yaw", "Yaw, to the right of the picture", "°"),
     ("pitch", "Pitch, downwards", "°"),
@@ -85,13 +86,20 @@ def _name(folder: Folder) -> str:
 
 def choose(good: pd.DataFrame, limit: int) -> set[str]:
     """At most `limit` keys: the clips at the ends of each distribution, and others evenly."""
-    columns = [good[name].dropna() for name, *_ in _MEASURES]
-    ends = [key for column in columns if len(column) for key in _ends(column)]
+    ends = [key for column, *_ in _measured(good) for key in _ends(column)]
     chosen = dict.fromkeys(ends[:limit])
     others = [key for key in good.index if key not in chosen]
     room = min(limit - len(chosen), len(others))
     evenly = np.linspace(0, len(others) - 1, room).round().astype(int)
     return {*chosen, *(others[index] for index in evenly)}
+
+
+def _measured(good: pd.DataFrame) -> Iterator[tuple[pd.Series[float], str, str]]:
+    """(values, title, unit) of each measure that was taken; what is missing, where something is."""
+    for name, title, unit in _MEASURES:
+        values = good[name].dropna()
+        if len(values) and (name != "missing_seconds" or values.any()):
+            yield values, title, unit
 
 
 def _ends(values: pd.Series[float]) -> tuple[str, str]:
@@ -161,14 +169,12 @@ def _left_out(rows: pd.DataFrame) -> str:
 
 
 def _distributions(good: pd.DataFrame) -> str:
-    figures = [_distribution(good[name].dropna(), *what) for name, *what in _MEASURES]
+    figures = [_distribution(*measured) for measured in _measured(good)]
     return f'<h2>Distributions</h2><div class="grid">{"".join(figures)}</div>'
 
 
 def _distribution(values: pd.Series[float], title: str, unit: str) -> str:
     """A histogram, and the clips at its ends: where something is wrong, it is most often there."""
-    if values.empty:
-        return ""
     extremes = "".join(
         f"<div>{name} <b>{number(float(values[key]))}</b> "
         f'<a href="#{escape(key)}"><code>{escape(key)}</code></a></div>'

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Of each limit: the measure (a column of the rows) and how a person reads it.
 _MEASURES = {
     "seconds": ("clip_seconds", "a face for {value:.2f} s", "{limit:g} s"),
+    "missing": ("missing_seconds", "{value:.1f} s of the file missing", "{limit:g} s"),
     "face": ("eye_distance", "a face of {value:.0f} px between the eyes", "{limit:g} px"),
     "faces": ("faces", "{value:.0f} faces", "{limit:g}"),
     "cuts": ("cuts", "{value:.0f} scene cuts", "{limit:g}"),
@@ -38,6 +39,8 @@ class Limits:
     Attributes:
         min_seconds: least seconds with a face in view.
         max_seconds: most seconds with a face in view.
+        max_missing: most seconds that the file says it has and that do not decode, 0 to leave out
+            all that was cut off; .mpg and .ts do not say how long they are.
         min_face: least size of the face: pixels of the source between the outer eye corners.
         max_faces: most faces in view at once.
         max_cuts: most scene cuts in the whole clip.
@@ -54,6 +57,7 @@ class Limits:
 
     min_seconds: float | None = 0.4
     max_seconds: float | None = None
+    max_missing: float | None = None
     min_face: float | None = None
     max_faces: int | None = None
     max_cuts: int | None = None

@@ -167,6 +167,11 @@ def drop_reasons(rows: pd.DataFrame) -> list[tuple[str, str, int, str]]:
     return [(kind[0], examples[kind][0], n, examples[kind][1]) for kind, n in counts.most_common()]
 
 
+def cut_off(rows: pd.DataFrame) -> pd.DataFrame:
+    """The samples of files that say they are longer than what of them decodes."""
+    return rows[(rows["status"] == "ok") & (rows["missing_seconds"] > 0)]
+
+
 def write_report(out: Folder | Path | str, rows: pd.DataFrame) -> None:
     """Writes a CSV with every clip that is in no shard, and why."""
     columns = ["clip_id", "source", "status", "stage", "reason", "traceback"]
@@ -195,6 +200,13 @@ def describe_dataset(out: Folder | str, dataset: dict[str, Any], rows: pd.DataFr
         table("Failed clips", ("clip", "stage", "reason"), named)
         if len(failed) > _NAMED:
             say(f"and {len(failed) - _NAMED} more, see {out / REPORT_FILE}")
+    short = cut_off(rows)
+    if len(short):
+        say(
+            f"note     samples of files that were cut off: {len(short)}, which say they are up to "
+            f"{short['missing_seconds'].max():.1f} s longer (column missing_seconds); a data set "
+            "without them: dh-prep filter --max-missing 0"
+        )
     size = sum(shard["bytes"] for shard in dataset["shards"])
     say(f"shards   {out / 'shard-*.tar'}: {len(dataset['shards'])}, {size_text(size)}")
     say(f"rows     {out / 'shard-*.parquet'}: one a clip")

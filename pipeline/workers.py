@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.store import Folder
     from pipeline.writer import Said, Task
 
-_PATIENCE = 2  # deaths of a worker on a clip that was announced, until the clip is given up
+_PATIENCE = 3  # deaths of workers at a clip, or where there is none, until it is given up
 _STILLBORN = 5  # workers in a row that die before they are there, until the run is given up
 # Clips after which a worker makes room for a new one. In a Ray process, memory grows by some 5 %
 # over a thousand clips (it does not without Ray); a new worker costs a second or two.
@@ -33,6 +33,15 @@ _TOO_LONG = (
     "it took more than {minutes:g} minutes and was stopped; see if the video plays, or give "
     "--clip-minutes more"
 )
+_STUCK = (
+    "workers that load the models or write {shard} took more than {minutes:g} minutes, {times} "
+    "times; see if the disks answer that hold the pretrained files and the data set, or give "
+    "--clip-minutes more"
+)
+_DYING = (
+    "workers die at {shard} where no clip is open, {times} times: {error}; is there memory left, "
+    "and can they read the pretrained files?"
+)
 _LOOK_EVERY = 60.0  # seconds at most between two looks at workers that say nothing
 
 
@@ -44,17 +53,19 @@ class _Job:
         task: as the next worker is to do it.
         ended: clips whose rows have come.
         count: how many of them by the worker that has it now, which goes through them in order.
-        opened: the clip announced last.
+        announced: whether that worker says which clip it is about to open.
+        opened: the clip that it announced last.
         heard: seconds of the clock, when that worker said something.
-        deaths: of workers, by the clip that was announced.
+        deaths: of workers, by the clip that was open; none, or none that is known of: empty.
     """
 
     task: Task
     ended: set[str] = field(default_factory=set)
     count: int = 0
+    announced: bool = False
     opened: str = ""
     heard: float = 0.0
-    deaths: dict[str, int] = field(default_factory=dict)
+    deaths: Counter[str] = field(default_factory=Counter)
 
     @property
     def current(self) -> str:
@@ -75,9 +86,10 @@ def run_on_ray(
 ) -> Iterator[list[dict[str, Any]]]:
     """Has tasks done by Ray actors, and yields the rows of each clip as it ends.
 
-    A task whose worker dies is done again by another. From then on the worker announces every clip
-    before it opens it, and a clip on which it dies twice more is given up. So is a clip that takes
-    too long, at once, and its worker is replaced: decoders and network disks can hang.
+    A task whose worker dies or hangs is done again by another. From then on the worker announces
+    every clip before it opens it, as a new worker does in its first task, and a clip on which
+    workers die three times is given up. So is a clip that takes too long, at once: decoders and
+    network disks can hang.
 
     Args:
         out: the data set's folder, which all workers see.
@@ -147,8 +159,15 @@ class _Pool:
     def give(self, job: _Job) -> None:
         """Has an idle actor do a task."""
         actor = self.idle.pop()
-        said = actor.write.options(num_returns="streaming").remote(job.task)
-        job.count, job.heard = 0, time.monotonic()
+        # A new worker has its models still to load, which is no clip's fault if it goes wrong.
+        job.announced = job.task.announce or not self._served[actor]
+        # It opens a clip when the announcement has been heard: a clip can end it at once.
+        ahead = 1 if job.announced else -1
+        write = actor.write.options(
+            num_returns="streaming", _generator_backpressure_num_objects=ahead
+        )
+        said = write.remote(replace(job.task, announce=job.announced))
+        job.count, job.opened, job.heard = 0, "", time.monotonic()
         self.running[said] = (actor, job)
 
     def wait(self) -> tuple[_Job | None, Said | None]:
@@ -186,7 +205,10 @@ class _Pool:
                 if self._stillborn > _STILLBORN:
                     raise UserError(f"the workers do not start: {error}") from error
                 return None, None
-            return self._mourn(self.running.pop(ready)[1], error), None
+            _, job = self.running.pop(ready)
+            first_line = str(error).splitlines()[0].rstrip(".")
+            why = _DYING.format(shard=job.task.shard.name, times=_PATIENCE + 1, error=first_line)
+            return self._mourn(job, why), None
         job = self.running[ready][1]
         job.heard = time.monotonic()
         return job, said
@@ -221,26 +243,36 @@ class _Pool:
         Raises:
             UserError: the worker hung where there is no clip, again and again.
         """
-        reason = _TOO_LONG.format(minutes=self._clip_minutes)
-        if not job.current:  # the shard's files are being written
-            return self._mourn(job, TimeoutError(reason))
-        job.task = replace(job.task, given_up={**job.task.given_up, job.current: reason})
+        minutes = self._clip_minutes
+        if not job.current or (job.announced and job.opened != job.current):
+            shard = job.task.shard.name
+            return self._mourn(
+                job, _STUCK.format(shard=shard, minutes=minutes, times=_PATIENCE + 1)
+            )
+        self._give_up(job, job.current, _TOO_LONG.format(minutes=minutes))
         return job
 
-    def _mourn(self, job: _Job, error: Exception) -> _Job:
+    def _mourn(self, job: _Job, why: str) -> _Job:
         """The job as another worker is to do it.
 
+        Args:
+            job: whose worker is no more.
+            why: the sentence about it if it was no clip's fault, `_PATIENCE` times and once more.
+
         Raises:
-            UserError: workers die again and again before they open a clip.
+            UserError: it happened again and again where there is no clip.
         """
-        task = job.task
-        clip, job.opened = job.opened if task.announce else "", ""
-        job.deaths[clip] = deaths = job.deaths.get(clip, 0) + 1
-        if clip and deaths >= _PATIENCE:
-            # The first death, before clips were announced, was most likely of this one too.
-            reason = _GIVEN_UP.format(deaths=deaths + job.deaths.get("", 0))
-            task = replace(task, given_up={**task.given_up, clip: reason})
-        elif not clip and deaths > _PATIENCE + 1:
-            raise UserError(f"workers die before they open a clip: {error}") from error
-        job.task = replace(task, announce=True)
+        clip = job.current if job.opened == job.current else ""
+        job.deaths[clip] += 1
+        # The first death, before clips were announced, was most likely of this one too.
+        deaths = job.deaths[clip] + (job.deaths[""] if clip else 0)
+        if clip and job.deaths[clip] > 1 and deaths >= _PATIENCE:
+            self._give_up(job, clip, _GIVEN_UP.format(deaths=deaths))
+        elif not clip and deaths > _PATIENCE:
+            raise UserError(why)
+        job.task = replace(job.task, announce=True)
         return job
+
+    def _give_up(self, job: _Job, clip: str, reason: str) -> None:
+        given_up = {**job.task.given_up, clip: reason}
+        job.task = replace(job.task, given_up=given_up, announce=True)

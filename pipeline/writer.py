@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
     from pipeline.sample import Sample
     from pipeline.stages import Stage
     from pipeline.store import Folder
-
-# Long enough for what a worker says to leave its process before a clip can end it.
-_PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,6 @@ class ShardWriter:
                     if outcome is None:
                         if task.announce:
                             yield Said(row.clip_id)
-                            time.sleep(_PAUSE)
                         outcome = self._prepare(row, task)
                     for sample in outcome.samples:
                         add(sample.key, to_members(sample))

@@ -30,7 +30,7 @@ def write_talker(path: Path, frames: int = 12, shift: int = 0) -> None:
 
 
 def run_prep(
-    *words: object, timeout: float = 300, **environment: str
+    *words: object, timeout: float = 900, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """dh-prep run as a user starts it."""
     return subprocess.run(

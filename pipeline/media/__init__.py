@@ -14,6 +14,7 @@ from pipeline.media.container import (
 )
 from pipeline.media.encode import open_video, write_video
 from pipeline.media.image import IMAGE_SUFFIXES, open_pictures, read_image, write_image
+from pipeline.media.stated import Stated, stated
 from pipeline.media.video import Frames, VideoInfo, probe, read_frames
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Audio",
     "Frames",
     "MediaError",
+    "Stated",
     "VideoInfo",
     "fit_audio",
     "open_pictures",
@@ -33,6 +35,7 @@ __all__ = [
     "read_audio",
     "read_frames",
     "read_image",
+    "stated",
     "write_image",
     "write_video",
 ]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.cluster import Share
-from tests.datasets import DH_PREP, content, run_prep, write_talker
+from tests.datasets import content, run_prep, write_talker
+from tests.faults.runs import LONG, WORDS, said, start, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_WORDS = ("--clips-per-shard", "2", "--image-size", "64")
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +29,19 @@ def test_a_node_that_dies_in_mid_run_changes_no_byte(
 ):
     from ray.cluster_utils import Cluster
 
-    assert run_prep(videos, "--out", tmp_path / "whole", *_WORDS, "--workers", 0).returncode == 0
-    out = tmp_path / "out"
+    assert run_prep(videos, "--out", tmp_path / "whole", *WORDS, 0).returncode == 0
+    out, traces = tmp_path / "out", tmp_path / "traces"
+    traces.mkdir()
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-        run = subprocess.Popen(
-            [DH_PREP, "run", videos, "--out", out, *_WORDS, "--workers", "3", "--address",
-             cluster.address],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        while len(list(out.glob(".shard-*.tar"))) < 3:  # all three nodes are at work
-            time.sleep(0.02)
-            assert run.poll() is None, run.communicate()[0]
+        sabotage = ("wait", "writing", 3, traces)
+        run = start(videos, out, 3, "--address", cluster.address, sabotage=sabotage)
+        # All three nodes are in mid-shard, and stay there until one of them is gone.
+        wait_for(run, out, *(traces / str(turn) for turn in range(3)))
         cluster.remove_node(nodes[0], allow_graceful=False)
-        said, _ = run.communicate(timeout=180)
-        assert run.returncode == 0, said
+        (traces / "go").touch()
+        assert run.wait(LONG) == 0, said(out)
     finally:
         cluster.shutdown()
     assert content(out) == content(tmp_path / "whole")

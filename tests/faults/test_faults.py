@@ -128,6 +128,16 @@ def test_the_reason_is_a_sentence_for_people(prepared: Prepared, case: Case):
         assert printable(case.name) in row["reason"]
 
 
+def test_something_is_missing_only_of_films_that_were_cut_off(prepared: Prepared):
+    rows = prepared.rows[prepared.rows["status"] == "ok"].set_index("source")["missing_seconds"]
+    assert rows.notna().all()
+    cut_off = ["cut, index at the front.mp4", "cut.flv", "cut.mkv", "cut.webm"]
+    assert sorted(rows[rows > 0].index) == cut_off
+    assert rows[cut_off].between(0.5, 1.2).all()  # of two seconds
+    assert "samples of files that were cut off: 4, " in prepared.ended.stdout
+    assert "4 of them are of files that were cut off" in (prepared.out / "README.md").read_text()
+
+
 def test_counts_add_up(prepared: Prepared):
     rows, dataset = prepared.rows, read_dataset(prepared.out)
     counts, by_status = dataset["counts"], rows["status"].value_counts()
@@ -158,6 +168,7 @@ def test_it_can_be_looked_at(prepared: Prepared, tmp_path: Path):
     looked = run_humbly("inspect", prepared.out, "--out", tmp_path / "page.html", "--clips", 1000)
     assert looked.returncode == 0, looked.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count("cut off: the file says it is") == 4
     assert page.count("<img") >= len(_GOOD)
     assert "<red>" not in page
 

@@ -28,10 +28,10 @@ def go(how: str) -> None:
     if how == "terminate":
         with tempfile.TemporaryDirectory(prefix="dh-terminated-", dir=".") as folder:
             os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(5)
+            time.sleep(600)
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(5)
+        time.sleep(600)
     raise typer.Exit(1)
 
 run_command(app)
@@ -44,7 +44,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=600,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,8 +10,6 @@ import pytest
 from skimage import data
 
 from pipeline.alignment import STABLE_POINTS, TEMPLATE
-from pipeline.blazeface import Detection, FaceDetector, _tile_levels, suppress
-from pipeline.facemesh import Box, box_of_detection, box_of_mesh
 from pipeline.geometry import transform
 from pipeline.landmarks import Track, stretches
 from pipeline.media import read_frames
@@ -208,79 +205,6 @@ def test_the_largest_of_several_faces_is_followed(
     track = tracker.track([frame] * 2)
     assert track.faces == 2
     assert np.abs(track.points[-1] - (truth - [90, 0] + [300, 100])).mean() < 1
-
-
-# --- geometry of the search -----------------------------------------------------------------------
-
-
-def _detection(box: list[float], score: float) -> Detection:
-    return Detection(np.array(box, np.float32), np.zeros((6, 2), np.float32), score)
-
-
-def test_suppression_keeps_the_best_of_overlapping_boxes():
-    best = _detection([0, 0, 10, 10], 0.9)
-    shifted = _detection([4, 0, 14, 10], 0.8)  # shares 60 of 140: the same face
-    beside = _detection([6, 0, 16, 10], 0.7)  # shares 40 of 160 with the first: another
-    inside = _detection([1, 1, 5, 5], 0.6)  # shares 16 of 100: another
-    kept = suppress([inside, beside, shifted, best])
-    assert [face.score for face in kept] == [0.9, 0.7, 0.6]
-
-
-@pytest.mark.parametrize("shape", [(720, 1280), (1280, 720), (288, 360), (100, 1000), (64, 64)])
-def test_tiles_cover_the_frame_and_every_small_face_lies_whole_in_one(shape: tuple[int, int]):
-    height, width = shape
-    levels = list(_tile_levels(height, width, 3))
-    (x, y, side) = levels[0][0]
-    assert (x <= 0, y <= 0, x + side >= width, y + side >= height) == (True,) * 4
-    for level in levels[1:]:
-        side = level[0][2]
-        boxes = np.array([(x, y, x + s, y + s) for x, y, s in level])
-        assert boxes.min() >= 0
-        assert boxes[:, 2].max() <= width
-        assert boxes[:, 3].max() <= height
-        # Tiles overlap by half: whatever is smaller than half a tile is cut by none of them all.
-        face = side // 2
-        rng = np.random.default_rng(0)
-        corners = rng.uniform([0, 0], [width - face, height - face], (200, 2))
-        whole = (corners[:, None] >= boxes[None, :, :2] - 1e-6) & (
-            corners[:, None] + face <= boxes[None, :, 2:] + 1e-6
-        )
-        assert whole.all(-1).any(-1).all()
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 7)])
-def test_a_frame_of_a_few_pixels_holds_no_face(landmark_task: Path, shape: tuple[int, int]):
-    with zipfile.ZipFile(landmark_task) as archive:
-        detector = FaceDetector(archive.read("face_detector.tflite"))
-    assert detector.search(np.full((*shape, 3), 128, np.uint8)) == []
-
-
-def test_the_box_of_a_mesh_turns_with_it_and_encloses_it():
-    rng = np.random.default_rng(0)
-    mesh = rng.uniform([-40, -60], [40, 60], (478, 2))
-    mesh[33], mesh[263] = [-30, -20], [30, -20]  # the outer eye corners: level
-    roll = np.radians(25)
-    turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
-    turned = (mesh @ turn.T + [300, 200]).astype(np.float32)
-    box = box_of_mesh(turned)
-    assert box.roll == pytest.approx(roll, abs=1e-6)
-    assert box.side == pytest.approx(1.5 * np.ptp(mesh, axis=0).max(), rel=1e-5)
-    centre = (mesh.min(0) + mesh.max(0)) / 2
-    np.testing.assert_allclose([box.x, box.y], turn @ centre + [300, 200], atol=1e-3)
-    # In the network's input the face stands upright, in the middle, at two thirds of the side.
-    seen = transform(turned, box.matrix())
-    np.testing.assert_allclose((seen.min(0) + seen.max(0)) / 2, [128, 128], atol=1e-3)
-    assert np.ptp(seen, axis=0).max() == pytest.approx(256 / 1.5, rel=1e-5)
-    assert seen[33, 1] == pytest.approx(seen[263, 1], abs=1e-3)
-    assert seen[33, 0] < seen[263, 0]
-
-
-def test_the_box_of_a_detection_takes_its_roll_from_the_eyes():
-    eyes = [[10, 20], [30, 40]]
-    points = np.array([*eyes, *[[0, 0]] * 4], np.float32)
-    face = Detection(np.array([0, 0, 40, 60], np.float32), points, 0.9)
-    box = box_of_detection(face)
-    assert box == Box(20, 30, 90, pytest.approx(np.pi / 4))
 
 
 # --- the longest run ------------------------------------------------------------------------------

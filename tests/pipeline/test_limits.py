@@ -19,6 +19,7 @@ _FINE = {
     "eye_distance": 60.0,
     "faces": 1,
     "cuts": 0,
+    "missing_seconds": 0.5,
     "yaw": -10.0,
     "pitch": 5.0,
     "sharpness": 10.0,
@@ -39,6 +40,7 @@ _FINE = {
         ({"max_seconds": 2}, "a face for 3.00 s, more than 2 s"),
         ({"min_face": 80}, "a face of 60 px between the eyes, less than 80 px"),
         ({"max_faces": 0}, "1 faces, more than 0"),
+        ({"max_missing": 0}, "0.5 s of the file missing, more than 0 s"),
         ({"max_yaw": 9}, "a face turned by -10°, more than 9°"),  # to either side
         ({"max_yaw": 11, "max_pitch": 4}, "a face tilted by 5°, more than 4°"),
         ({"min_sharpness": 11.5}, "sharpness 10, less than 11.5"),

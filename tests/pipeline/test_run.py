@@ -294,17 +294,3 @@ def test_a_retry_of_a_shard_that_lost_its_mark_makes_all_of_it_anew(
     (copy / f"{task.shard.name}.tar").write_bytes(b"")
     list(run_tasks(copy, [task], _OPTIONS, workers=0))
     assert _tars(copy) == _tars(finished)
-
-
-def test_a_folder_without_shards_has_no_rows(tmp_path: Path):
-    with pytest.raises(UserError, match="holds no shard"):
-        read_rows(tmp_path)
-
-
-def test_a_cluster_that_does_not_answer_is_said_in_a_sentence(
-    landmark_task: Path, videos: Path, tmp_path: Path
-):
-    shards = _begin(videos, tmp_path / "out")
-    tasks = pending(tmp_path / "out", shards, retry_failed=False)
-    with pytest.raises(UserError, match=r"no Ray cluster answers at 127\.0\.0\.1:1"):
-        list(run_tasks(tmp_path / "out", tasks, _OPTIONS, workers=1, address="127.0.0.1:1"))

@@ -39,19 +39,21 @@ def test_what_a_process_takes_is_what_it_touched():
             sizes.append(memory(child.pid))
             seen = look(child.pid, 7)
             assert seen.clips == 7
-            assert seen.driver == pytest.approx(
-                [sizes[-1]["VmRSS"], sizes[-1]["RssAnon"]], rel=0.01
-            )
+            # Between the looks it has begun to read, which touches some pages more.
+            assert seen.driver == pytest.approx([sizes[-1]["VmRSS"], sizes[-1]["RssAnon"]], abs=MB)
             assert seen.worker == (0, 0)
             child.stdin.close()
     for name in ("VmRSS", "RssAnon", "Pss"):
-        assert sizes[1][name] - sizes[0][name] == pytest.approx(200 * MB, rel=0.02)
+        # Of Python's own code, a few MB, counts what others have read and do not share.
+        assert sizes[1][name] - sizes[0][name] == pytest.approx(200 * MB, abs=10 * MB)
 
 
 def test_of_a_process_that_has_ended_nothing_is_left():
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait()
-    assert set(memory(child.pid).values()) == {0}
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # its number stays taken
+        assert set(memory(child.pid).values()) == {0}
+    nobody = int(Path("/proc/sys/kernel/pid_max").read_text()) + 1
+    assert set(memory(nobody).values()) == {0}
 
 
 def test_drift_is_of_the_last_clips_against_the_settled_ones():
@@ -100,7 +102,11 @@ def test_the_script_watches_a_run_and_plans(tmp_path, landmark_task):
     assert done.returncode == 0, done.stderr
     cells = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if "|" in line]
     rows = {first: rest for first, *rest in cells}
-    driver, anonymous, worker, of_worker, everything = map(float, rows["clip 20"])
+    assert all(float(cell) >= 0 for cell in rows["clip 20"])
+    # Any clip may have passed between two looks; the most of them all has seen everybody.
+    driver, anonymous, worker, of_worker, everything = map(
+        float, rows["most, the end of the command included"]
+    )
     assert 50 < anonymous < driver < 2000
     assert 50 < of_worker < worker < 2000
     assert everything > driver
