@@ -28,12 +28,10 @@ from pipeline.media import (
     SAMPLE_RATE,
     SAMPLES_PER_FRAME,
     Frames,
-    Stated,
     VideoInfo,
     fit_audio,
     probe,
     read_audio,
-    stated,
 )
 from pipeline.mouth import mouth_boxes, mouth_opening
 from pipeline.pose import head_pose
@@ -78,7 +76,6 @@ class Clip:
         row: the manifest's row.
         options: of the run.
         info: what the container says.
-        stated: how long it says it is.
         frames: of the video, decoded anew each time.
         views: what the crops need of them.
         audio: (N,) int16 mono 16 kHz from the first frame on.
@@ -99,7 +96,6 @@ class Clip:
     row: ManifestRow
     options: PrepOptions
     info: VideoInfo | None = None
-    stated: Stated = field(default_factory=Stated)
     frames: Frames | None = None
     views: FaceViews | None = None
     audio: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
@@ -124,14 +120,13 @@ def decode(clip: Clip) -> Clip | Skip:
     """Opens the video, and reads its sound as mono 16 kHz."""
     row = clip.row
     info = probe(row.path)
-    said = stated(row.path, info.start)
-    if said.still:
+    if info.stated.still:
         return Skip("a still picture, not a video")
     if not info.audio_rate:
         return Skip("no sound stream")
     frames = Frames(row.path, row.start, row.end, keep_bytes=0)
     audio = read_audio(row.path, start=row.start, end=row.end, origin=info.start)
-    return replace(clip, info=info, stated=said, frames=frames, audio=audio.samples)
+    return replace(clip, info=info, frames=frames, audio=audio.samples)
 
 
 def track_face(tracker: Tracker) -> Stage:
@@ -209,6 +204,7 @@ def hear(featurise: Featurise) -> Stage:
     """The stage that computes the speech features, with the sound around them as context."""
 
     def speech(clip: Clip) -> Clip | Skip:
+        assert clip.info is not None
         assert clip.stretch is not None
         row, kept, length = clip.row, clip.stretch.frames, len(clip.stretch)
         shown, heard = clip.length / FPS, len(clip.audio) / SAMPLE_RATE
@@ -220,7 +216,7 @@ def hear(featurise: Featurise) -> Stage:
         opening = mouth_opening(clip.stretch.points)
         lag, correlation = lag_and_correlation(opening, energy, max_lag=_FARTHEST)
         found = {
-            "missing_seconds": clip.stated.missing(shown, heard, start=row.start, end=row.end),
+            "missing_seconds": clip.info.stated.missing(shown, heard, start=row.start, end=row.end),
             "loudness": float(energy.mean()),
             "speech_share": speech_share(audio),
             "av_lag": lag,

@@ -14,7 +14,6 @@ from pipeline.media.container import (
 )
 from pipeline.media.encode import open_video, write_video
 from pipeline.media.image import IMAGE_SUFFIXES, open_pictures, read_image, write_image
-from pipeline.media.stated import Stated, stated
 from pipeline.media.video import Frames, VideoInfo, probe, read_frames
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "Audio",
     "Frames",
     "MediaError",
-    "Stated",
     "VideoInfo",
     "fit_audio",
     "open_pictures",
@@ -35,7 +33,6 @@ __all__ = [
     "read_audio",
     "read_frames",
     "read_image",
-    "stated",
     "write_image",
     "write_video",
 ]

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from pipeline.media.container import first_stream, open_container
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from typing import Any
 
 # Seconds: rounding, and a last frame or a block of sound that does not come. In 105 real files of
 # MP4, WebM and Matroska nothing is missing; of words of 0.4 s that were cut off, much more.
@@ -54,32 +49,28 @@ class Stated:
         return missing if missing > _SLACK else 0.0
 
 
-def stated(path: Path | str, start: float) -> Stated:
-    """What a file says of itself, nothing decoded.
+def stated(container: Any, stream: Any, start: float) -> Stated:
+    """What an open file says of itself.
 
     Args:
-        path: any container FFmpeg reads.
-        start: time stamp of its first frame in seconds, `VideoInfo.start`.
-
-    Raises:
-        MediaError: the file is absent or no media file.
+        container: of PyAV.
+        stream: of its video.
+        start: time stamp of the first frame in seconds.
     """
-    with open_container(path) as container:
-        name = container.format.name
-        if name == "image2" or name.endswith("_pipe"):
-            return Stated(still=True)
-        stream = first_stream(container, "video")
-        if stream is None or name in _WITHOUT_LENGTH:
-            return Stated()
-        length = _own_length(stream)
-        if length is not None:
-            return Stated(seconds=length)
-        # From here on what is told is an end, which counts from zero as the time stamps do.
-        end = _seconds(stream.metadata.get("DURATION", ""))
-        if end is not None:
-            return Stated(seconds=max(end - start, 0.0))
-        whole = (container.duration or 0) / 1e6
-        return Stated(seconds=max(whole - start, 0.0), of_picture=False)
+    name = container.format.name
+    if name == "image2" or name.endswith("_pipe"):
+        return Stated(still=True)
+    if name in _WITHOUT_LENGTH:
+        return Stated()
+    length = _own_length(stream)
+    if length is not None:
+        return Stated(seconds=length)
+    # From here on what is told is an end, which counts from zero as the time stamps do.
+    end = _seconds(stream.metadata.get("DURATION", ""))
+    if end is not None:
+        return Stated(seconds=max(end - start, 0.0))
+    whole = (container.duration or 0) / 1e6
+    return Stated(seconds=max(whole - start, 0.0), of_picture=False)
 
 
 def _own_length(stream: Any) -> float | None:

@@ -19,6 +19,7 @@ from pipeline.media.container import (
     seek,
 )
 from pipeline.media.display import displayed_size, rgb_as_displayed, stored_size
+from pipeline.media.stated import Stated, stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,7 @@ class VideoInfo:
             it may ask for a mirror image as well is not told.
         codec: FFmpeg's name of the video codec.
         audio_rate: Hz of the first sound stream; 0 when there is none.
+        stated: how long it says it is, and whether it is a video at all.
     """
 
     width: int
@@ -54,6 +56,7 @@ class VideoInfo:
     rotation: int
     codec: str
     audio_rate: int
+    stated: Stated
 
 
 def _rate(stream: Any) -> float:
@@ -117,6 +120,7 @@ def probe(path: Path | str) -> VideoInfo:
             rotation=round(frame.rotation / 90) % 4 * 90,
             codec=stream.codec_context.name,
             audio_rate=int(audio.rate or 0) if audio else 0,
+            stated=stated(container, stream, start),
         )
 
 

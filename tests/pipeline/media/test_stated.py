@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pipeline.media import MediaError, probe, read_audio, read_frames, stated
+from pipeline.media import probe, read_audio, read_frames
 from tests.faults.case import film
 from tests.faults.cases_of_films import jpeg
 from tests.faults.damage import cut, repacked
@@ -39,7 +39,7 @@ _SILENT = {
 def _missing(path: Path, start: float = 0.0, end: float | None = None) -> float:
     shown = sum(1 for _ in read_frames(path, start=start, end=end)) / 25
     heard = read_audio(path, start=start, end=end).seconds
-    return stated(path, probe(path).start).missing(shown, heard, start=start, end=end)
+    return probe(path).stated.missing(shown, heard, start=start, end=end)
 
 
 @pytest.mark.parametrize("name", [*_PROMISING, *_SILENT])
@@ -87,15 +87,12 @@ def test_a_beginning_that_does_not_decode_is_not_counted(tmp_path: Path):
 @pytest.mark.parametrize("name", ["a.jpg", "a.mp4", "b"])
 def test_a_still_picture_is_told_by_its_content(name: str, tmp_path: Path):
     (tmp_path / name).write_bytes(jpeg())
-    assert stated(tmp_path / name, 0).still
+    assert probe(tmp_path / name).stated.still
 
 
-def test_a_film_is_no_still_picture_and_junk_is_neither(tmp_path: Path):
+def test_a_film_is_no_still_picture(tmp_path: Path):
     film()(tmp_path / "a.mp4")
-    assert not stated(tmp_path / "a.mp4", 0).still
-    (tmp_path / "b.mp4").write_text("no film")
-    with pytest.raises(MediaError, match="no media file"):
-        stated(tmp_path / "b.mp4", 0)
+    assert not probe(tmp_path / "a.mp4").stated.still
 
 
 @pytest.mark.slow
