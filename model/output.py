@@ -93,7 +93,12 @@ def open_talk(
 
         yield next_frame
     if look.preview and strip:
-        write_image(out.with_name(f"{out.stem}.preview.png"), np.hstack(strip))
+        write_image(preview_path(out), np.hstack(strip))
+
+
+def preview_path(out: Path) -> Path:
+    """Where the preview strip of a video goes."""
+    return out.with_name(f"{out.stem}.preview.png")
 
 
 def _real_frames(video: Path, size: int, tracker: Tracker | None) -> Iterator[Frame]:

@@ -108,7 +108,7 @@ def sample_command(
         return
     if paste_back and compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
-    jobs = jobs_for(Wanted(face, speech, pairs, out, format_name), seed)
+    jobs = jobs_for(Wanted(face, speech, pairs, out, format_name, preview), seed)
     if not jobs:
         return
     config = SampleConfig(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.jobs import Job, read_jobs, without_pair
-from model.output import SUFFIXES
+from model.output import SUFFIXES, preview_path
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Wanted:
         pairs: a list of them, see `model.jobs.read_jobs`.
         out: the file to write, or the folder of a list.
         format_name: of the videos; None goes by the suffix of `out`.
+        preview: whether each gets a strip of its frames.
     """
 
     face: Path | None
@@ -34,6 +35,7 @@ class Wanted:
     pairs: Path | None
     out: Path
     format_name: FormatName | None
+    preview: bool = False
 
 
 def jobs_for(wanted: Wanted, seed: int) -> list[tuple[int, Job]]:
@@ -63,6 +65,10 @@ def jobs_for(wanted: Wanted, seed: int) -> list[tuple[int, Job]]:
     else:
         raise UserError("give either --face and --speech, or --pairs")
     for _, job in jobs:
+        if wanted.preview and preview_path(job.out).exists():
+            raise UserError(
+                f"{preview_path(job.out)} exists already; move it away, or leave out --preview"
+            )
         if any(parent.is_file() for parent in job.out.parents):
             raise UserError(f"cannot write {job.out}: a folder in it is a file")
         there = next(parent for parent in job.out.absolute().parents if parent.exists())

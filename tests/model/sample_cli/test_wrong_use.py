@@ -58,6 +58,15 @@ def test_wrong_files(
     assert (given / "taken.mp4").read_bytes() == b"mine"
 
 
+def test_a_preview_replaces_no_picture(run: Path, given: Path, monkeypatch, capsys):
+    (given / "a.preview.png").write_bytes(b"mine")
+    words = ("--face", given / "face.png", "--speech", given / "short.wav", "--checkpoint", run)
+    said = refused(monkeypatch, capsys, *words, "--out", given / "a.mp4", "--preview", *QUICK)
+    assert "a.preview.png exists already; move it away, or leave out --preview" in said
+    assert (given / "a.preview.png").read_bytes() == b"mine"
+    assert not (given / "a.mp4").exists()
+
+
 def test_a_folder_that_may_not_be_written_is_told_at_once(
     run: Path, given: Path, monkeypatch, capsys
 ):
