@@ -1,0 +1,32 @@
+"""The speed of FAN: that both sides search, and that both have the same faces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from skimage import data
+
+from benchmarks.speed.fan import blind_detector, faces_of, told
+from pipeline.s3fd import FaceFinder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_what_a_search_finds_is_what_it_is_told_when_it_has_searched(tmp_path: Path):
+    torch.save(blind_detector(), tmp_path / "blind.pth")
+    face = data.astronaut()[:240, 80:340].copy()
+    wall, other = np.full_like(face, 128), np.zeros_like(face)
+    faces = faces_of([[face, wall]])
+    assert [len(boxes) for boxes in faces.values()] == [1, 0]
+    x0, y0, x1, y1, _ = faces[id(face)][0]
+    assert x0 < 145 < x1  # where the photograph has its nose
+    assert y0 < 125 < y1
+    finder, searched = FaceFinder(tmp_path / "blind.pth"), []
+    search = told(lambda frame: searched.append(frame) or finder.detect(frame), faces)
+    assert search(face) is faces[id(face)]
+    assert search(wall) is faces[id(wall)]
+    assert search(other).shape == (0, 5)
+    assert [id(frame) for frame in searched] == [id(face), id(wall), id(other)]
