@@ -129,7 +129,9 @@ def run_jobs(
         networks: that the metrics need, for what is done in this process.
         read_lips: a lip reader, or None.
     """
-    known = _look_up(jobs, metrics, options, cache, networks, read_lips)
+    reader = read_lips or (_unknown if options.lip_reader else None)
+    kept = MeasurementCache(cache, only_read=True)
+    known = _look_up(jobs, Scorer(metrics, options, kept, networks, None, reader))
     left = [job for job, found in zip(jobs, known, strict=False) if found is None]
     left += jobs[len(known) :]
     workers = _workers(options.workers, left)
@@ -149,22 +151,15 @@ def _workers(wanted: int | None, jobs: Sequence[Job]) -> int:
     return max(1, min(most, len(jobs)))
 
 
-def _look_up(
-    jobs: Sequence[Job],
-    metrics: Sequence[str],
-    options: ScoreOptions,
-    cache: Path,
-    networks: Networks,
-    read_lips: Callable[[Path], str] | None,
-) -> list[list[Measured] | None]:
+def _look_up(jobs: Sequence[Job], scorer: Scorer) -> list[list[Measured] | None]:
     """What is in the cache of the first jobs; None for a job of which something is not.
 
     It ends when so many are not that several workers are worth their start.
+
+    Args:
+        jobs: what is to measure.
+        scorer: whose cache is only read.
     """
-    reader = read_lips or (_unknown if options.lip_reader else None)
-    scorer = Scorer(
-        metrics, options, MeasurementCache(cache, only_read=True), networks, None, reader
-    )
     known: list[list[Measured] | None] = []
     looked_up = unknown = 0
     for job in jobs:
@@ -205,10 +200,8 @@ def _measure_by_ray(
         )
         # A cluster's workers have another current folder.
         weights_dir = options.weights_dir.absolute() if options.weights_dir else None
-        options, kept = (
-            replace(options, weights_dir=weights_dir),
-            MeasurementCache(cache.absolute()),
-        )
+        options = replace(options, weights_dir=weights_dir)
+        kept = MeasurementCache(cache.absolute())
         actors = [
             actor.remote(metrics, options, kept, None, threads, read_lips) for _ in range(workers)
         ]

@@ -122,7 +122,7 @@ def _cut_off(good: pd.DataFrame) -> str:
     if short.empty:
         return ""
     return (
-        f"{len(short):,} of them are of files that were cut off: these say they are up to "
+        f"Samples of files that were cut off: {len(short):,}, which say they are up to "
         f"{short['missing_seconds'].max():.1f} s longer (`missing_seconds`)."
     )
 
