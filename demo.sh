@@ -31,7 +31,7 @@ fi
 say "4/6  the test protocol: first frame and speech of every test clip"
 split=$("$BIN/python" -c "
 import sys
-from pipeline.shards import read_dataset
+from pipeline.dataset.shards import read_dataset
 splits = {s['split'] for s in read_dataset(sys.argv[1])['shards'] if s['samples']}
 print('test' if 'test' in splits else 'train')" "$RUN/data")
 [ "$split" = test ] || echo "no test clips here: scoring training clips, which flatters the model"
@@ -52,7 +52,7 @@ say "6/6  a face of your choice says what you want"
 { IFS= read -r face; IFS= read -r speech; } < <("$BIN/python" - "$RUN/data" "$input" <<'EOF'
 import sys
 from pathlib import Path
-from pipeline.rows import read_rows
+from pipeline.dataset.rows import read_rows
 rows = read_rows(Path(sys.argv[1]))
 sources = rows[rows["status"] == "ok"].sort_values("clip_id")["source"].tolist()
 folder = Path(sys.argv[2])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.landmarks import MediaPipeTracker
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.weights import find
 
 # A shell that starts `make test &` has it ignore Ctrl-C, and so would all commands that it starts.

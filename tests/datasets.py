@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from skimage import data
 
+from pipeline.dataset.rows import SECONDS, read_rows
 from pipeline.files import sha256_file
 from pipeline.media import Audio, write_video
-from pipeline.rows import SECONDS, read_rows
 
 DH_PREP = Path(sys.executable).with_name("dh-prep")
 

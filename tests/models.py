@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.checkpoint import Info, TrainingState, save
-from model.network import SpeechFormat, TalkingHead
+from model.checkpoints.checkpoint import Info, TrainingState, save
+from model.network.talking_head import SpeechFormat, TalkingHead
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy as np
 
-    from model.presets import Preset
+    from model.config.presets import Preset
 
 
 def write_untrained(path: Path, preset: Preset, speech: SpeechFormat) -> None:

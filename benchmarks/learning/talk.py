@@ -24,15 +24,15 @@ import typer
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.speed.report import header, markdown
-from model.checkpoint import load_model, read_info, resolve
-from model.data import resized
+from model.checkpoints.checkpoint import load_model, read_info, resolve
+from model.data.training_frame import resized
 from model.device import choose_device, choose_precision
-from model.generate import SampleConfig, choose_sampler, generate
+from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
+from pipeline.dataset.shards import read_samples
+from pipeline.faces.mouth_box import MOUTH
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import write_json
-from pipeline.landmarks import MediaPipeTracker
 from pipeline.media import write_image
-from pipeline.mouth import MOUTH
-from pipeline.shards import read_samples
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.checkpoint import Info
-    from model.network import TalkingHead
-    from pipeline.sample import Sample
+    from model.checkpoints.checkpoint import Info
+    from model.network.talking_head import TalkingHead
+    from pipeline.dataset.sample import Sample
 
 SIDE = 256  # pixels of the frames in which landmarks are found and distances given
 _SHOWN = 8  # clips whose frames are kept as pictures

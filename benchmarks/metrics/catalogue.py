@@ -11,7 +11,7 @@ from benchmarks.metrics.csim import CSIM
 from benchmarks.metrics.f_mse import F_MSE, F_MSE_EQUATION
 from benchmarks.metrics.fid import FID
 from benchmarks.metrics.fvd import FVD
-from benchmarks.metrics.lips import LIP_CORRELATION, LIP_LAG
+from benchmarks.metrics.lip_correlation import LIP_CORRELATION, LIP_LAG
 from benchmarks.metrics.lmd import LMD
 from benchmarks.metrics.mse import MSE
 from benchmarks.metrics.ofm import OFM, OFM_EQUATION

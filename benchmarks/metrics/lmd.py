@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.metrics.metric import Metric
-from pipeline.mouth import MOUTH
+from pipeline.faces.mouth_box import MOUTH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -20,7 +20,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.results import read_scores
+from benchmarks.scoring.results import read_scores
 from benchmarks.speed.report import header, markdown
 from benchmarks.speed.scale import below
 

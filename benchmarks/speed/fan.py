@@ -28,13 +28,13 @@ from face_alignment import FaceAlignment, LandmarksType
 from face_alignment.detection.sfd.net_s3fd import s3fd
 from face_alignment.models import FAN
 
-from benchmarks.clips import find_videos
+from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.report import header, markdown
-from pipeline.blazeface import FaceDetector
-from pipeline.fan import FanTracker, view
+from pipeline.faces.blazeface import FaceDetector
+from pipeline.faces.fan import FanTracker, view
+from pipeline.faces.s3fd import FaceFinder, Precision
 from pipeline.media import read_frames
 from pipeline.progress import progress
-from pipeline.s3fd import FaceFinder, Precision
 from pipeline.weights import find, locate
 
 if TYPE_CHECKING:

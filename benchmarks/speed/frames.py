@@ -20,13 +20,13 @@ import numpy as np
 import typer
 from av.video.reformatter import VideoReformatter
 
-from benchmarks.clips import find_videos
+from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.report import header, markdown
-from pipeline.alignment import crop, transforms
-from pipeline.landmarks import MediaPipeTracker, stretches
+from pipeline.dataset.sample import PackedFrames, pack_frames
+from pipeline.faces.alignment import crop, transforms
+from pipeline.faces.tracking import MediaPipeTracker, stretches
 from pipeline.media import FPS, read_frames
 from pipeline.progress import progress
-from pipeline.sample import PackedFrames, pack_frames
 from pipeline.weights import locate
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 import typer
 
-from benchmarks.clips import find_videos
+from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.report import header, markdown
-from pipeline.landmarks import MediaPipeTracker
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
 from pipeline.progress import progress
 from pipeline.weights import locate
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.landmarks import Tracker
+    from pipeline.faces.tracking import Tracker
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,18 @@ import typer
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.speed.report import header, markdown
-from model.data import as_tensor, speech_windows
-from model.presets import preset as named
-from model.stream import Clips, Lanes, batches
+from model.config.presets import preset as named
+from model.data.stream import Clips, Lanes, batches
+from model.data.training_frame import as_tensor, speech_windows
+from pipeline.dataset.shards import read_samples
 from pipeline.media import write_video
-from pipeline.shards import read_samples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from model.presets import Preset
+    from model.config.presets import Preset
 
 MB = 1e6
 

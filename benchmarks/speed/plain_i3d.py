@@ -77,7 +77,7 @@ class PlainI3D(nn.Module):
     """Windows of frames, (N, 3, T, 224, 224) RGB in −1 … 1, to the logits of Kinetics.
 
     Args:
-        arrays: of `benchmarks.metrics.i3d.read_arrays`.
+        arrays: of `benchmarks.networks.i3d.read_arrays`.
     """
 
     def __init__(self, arrays: Mapping[str, Any]) -> None:

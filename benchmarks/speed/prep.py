@@ -30,14 +30,14 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.clips import find_videos
+from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.report import header, markdown
-from pipeline.alignment import STABLE_POINTS, TEMPLATE
-from pipeline.geometry import similarity
-from pipeline.landmarks import MediaPipeTracker
+from pipeline.dataset.shards import DATASET_FILE
+from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
+from pipeline.faces.geometry import similarity
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import FPS, read_frames
 from pipeline.progress import progress
-from pipeline.shards import DATASET_FILE
 from pipeline.weights import locate
 
 if TYPE_CHECKING:

@@ -20,19 +20,19 @@ import torch
 import typer
 
 from benchmarks.speed.report import header, markdown
-from model.denoiser import call_flops
+from model.config.presets import preset as named
 from model.device import choose_device, choose_precision
-from model.diffusion import cosine_schedule, respace
-from model.generate import SampleConfig, choose_sampler, draw, make_denoiser
-from model.network import Conditions, SpeechFormat, TalkingHead
-from model.presets import preset as named
-from model.samplers import SamplerChoice, ancestral
-from pipeline.speech import COEFFICIENTS, MFCC_DIM, STEPS
+from model.diffusion.process import cosine_schedule, respace
+from model.diffusion.samplers import SamplerChoice, ancestral
+from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
+from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
+from model.sampling.denoiser import call_flops
+from pipeline.speech.features import COEFFICIENTS, MFCC_DIM, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from model.presets import Preset
+    from model.config.presets import Preset
 
 RELEASED_STEPS = 100
 

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from benchmarks.metrics.fid import fid_features
-from benchmarks.metrics.inception import load_inception
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
+from benchmarks.networks.inception import load_inception
 from pipeline.errors import UserError
-from pipeline.sharpness import sharpness
+from pipeline.faces.sharpness import sharpness
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.landmarks import Tracker
+    from pipeline.faces.tracking import Tracker
 
     Frame = NDArray[np.uint8]
     Features = Callable[[Sequence[Frame]], NDArray[np.floating]]

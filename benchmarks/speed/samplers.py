@@ -31,22 +31,22 @@ from benchmarks.speed.sampler_measures import (
     measure,
     worse,
 )
-from model.checkpoint import load_model, resolve
-from model.data import as_tensor
+from model.checkpoints.checkpoint import load_model, resolve
+from model.data.training_frame import as_tensor
 from model.device import choose_device, choose_precision
-from model.generate import SampleConfig, choose_sampler, draw, make_denoiser
+from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
+from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import write_json
-from pipeline.landmarks import MediaPipeTracker
 from pipeline.progress import progress
-from pipeline.shards import read_samples
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from model.checkpoint import Info
-    from model.denoiser import Stepper
+    from model.checkpoints.checkpoint import Info
+    from model.sampling.denoiser import Stepper
 
     Frame = NDArray[np.uint8]
 

@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from benchmarks.clips import find_videos
+from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.report import header, markdown
+from pipeline.dataset.shards import DATASET_FILE
 from pipeline.files import read_json
-from pipeline.shards import DATASET_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -196,8 +196,8 @@ def time_rows(done: Sequence[tuple[int, float]], count: int) -> list[list[str]]:
 
 def plan(clips: Sequence[Path], count: int) -> list[list[str]]:
     """Seconds and most memory of planning a manifest of `count` rows, by the command and inside."""
-    from pipeline.manifest import read_manifest
-    from pipeline.plan import plan_shards
+    from pipeline.dataset.plan import plan_shards
+    from pipeline.sources.manifest import read_manifest
 
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "clips.csv"

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.clips import find_videos
-from benchmarks.results import read_scores
-from benchmarks.score import ROWS
+from benchmarks.clips.pairs import find_videos
+from benchmarks.scoring.results import read_scores
+from benchmarks.scoring.score import ROWS
 from benchmarks.speed.report import header, markdown
 from benchmarks.speed.scale import look, memory_rows
 

@@ -114,7 +114,7 @@ def fvd(real: Path, fake: Path, most: int) -> float:
     from scipy.linalg import sqrtm
 
     from benchmarks.metrics.fvd import fvd_input
-    from benchmarks.metrics.i3d import read_arrays
+    from benchmarks.networks.i3d import read_arrays
     from benchmarks.speed.plain_i3d import PlainI3D
     from pipeline.weights import locate
 

@@ -18,14 +18,14 @@ import typer
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.report import header, markdown
-from model.data import Batch
+from model.config.presets import preset as named
+from model.data.training_frame import Batch
 from model.device import choose_device, choose_memory_format, choose_precision
-from model.network import SpeechFormat, TalkingHead
-from model.objective import Objective
-from model.presets import preset as named
+from model.network.talking_head import SpeechFormat, TalkingHead
+from model.training.objective import Objective
 
 if TYPE_CHECKING:
-    from model.presets import Preset
+    from model.config.presets import Preset
 
 # Dense bf16 peaks, TFLOP/s, from NVIDIA's data sheets (SXM modules).
 _PEAKS = {"H200": 989.0, "H100": 989.0, "A100": 312.0}

@@ -19,7 +19,7 @@ from pipeline.media.container import (
     seek,
 )
 from pipeline.media.display import displayed_size, rgb_as_displayed, stored_size
-from pipeline.media.stated import Stated, stated
+from pipeline.media.stated_length import Stated, stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pipeline.talkers.cutout import CHIN, ids
-from pipeline.talkers.lips import Mouth
+from pipeline.talkers.lip_animation import Mouth
 from pipeline.talkers.warps import Region, curve, fine, node_step, sampled
 
 if TYPE_CHECKING:

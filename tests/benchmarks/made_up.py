@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.results import SCHEMA_VERSION
+from benchmarks.scoring.results import SCHEMA_VERSION
 
 # name: label, direction, unit, level, spread over clips (None: a number of the whole set)
 METRICS = {

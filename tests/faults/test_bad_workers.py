@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.rows import read_rows
-from pipeline.shards import read_dataset
+from pipeline.dataset.rows import read_rows
+from pipeline.dataset.shards import read_dataset
 from tests.datasets import content, run_prep
 from tests.faults.runs import LONG, WORDS, born, said, start, wait_for
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.dataset.rows import read_rows
+from pipeline.dataset.sample import Sample, from_members, problems
+from pipeline.dataset.shards import read_dataset, read_tar
 from pipeline.files import printable
-from pipeline.manifest import read_manifest
-from pipeline.rows import read_rows
-from pipeline.sample import Sample, from_members, problems
-from pipeline.shards import read_dataset, read_tar
+from pipeline.sources.manifest import read_manifest
 from tests.datasets import content
 from tests.faults.cases_of_files import FILES, FORBIDDEN
 from tests.faults.corpus import CASES, make_corpus, state

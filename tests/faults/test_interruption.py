@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline import workers as ray_workers
+from pipeline.dataset.plan import claim, plan_shards
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.manifest import read_input
-from pipeline.options import PrepOptions
-from pipeline.plan import claim, plan_shards
-from pipeline.run import pending, run_tasks
+from pipeline.run import workers as ray_workers
+from pipeline.run.runner import pending, run_tasks
+from pipeline.sources.manifest import read_input
 from tests.datasets import content, run_prep, workers_of
 from tests.faults.runs import LONG, WORDS, born, interrupt, said, start, wait_for, wait_until_gone
 

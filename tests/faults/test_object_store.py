@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline import store
-from pipeline.check import check_dataset
+from pipeline import storage as store
+from pipeline.dataset.check import check_dataset
+from pipeline.dataset.rows import read_rows
+from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError
-from pipeline.rows import read_rows
-from pipeline.shards import read_dataset, read_samples
-from pipeline.store import Folder, find_files, is_url, local_copy, open_file, remote_size
+from pipeline.storage import Folder, find_files, is_url, local_copy, open_file, remote_size
 from tests.datasets import content, run_prep, write_talker
 
 _WORDS = ("--clips-per-shard", "2", "--image-size", "64", "--workers")

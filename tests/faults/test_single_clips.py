@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.rows import read_rows
+from pipeline.dataset.rows import read_rows
 from tests.datasets import DH_PREP
 from tests.faults.case import film
 from tests.faults.damage import repeated

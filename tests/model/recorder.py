@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.data import to_unit
-from model.diffusion import Schedule, cosine_schedule, respace
-from model.generate import SampleConfig, generate
+from model.data.training_frame import to_unit
+from model.diffusion.process import Schedule, cosine_schedule, respace
+from model.sampling.autoregressive import SampleConfig, generate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from model.network import TalkingHead
-    from model.presets import Preset
+    from model.config.presets import Preset
+    from model.network.talking_head import TalkingHead
 
 ONE_STEP = SampleConfig("ddim", steps=1, noise_correlation=0)
 FEATURES = 234

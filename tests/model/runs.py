@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.checkpoint import load_model
-from model.run import RunOptions
+from model.checkpoints.checkpoint import load_model
+from model.training.run_folder import RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.presets import Preset
+    from model.config.presets import Preset
 
 
 def options(data: Path, out: Path, preset: Preset, **changes: object) -> RunOptions:

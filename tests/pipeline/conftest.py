@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from skimage import data
 
-from pipeline.options import PrepOptions
-from pipeline.stages import default_stages
+from pipeline.dataset.prep_options import PrepOptions
+from pipeline.run.stages import default_stages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.stages import Stage
+    from pipeline.run.stages import Stage
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.manifest import ManifestRow
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.media import Audio, write_video
-from pipeline.options import PrepOptions
-from pipeline.prepare import prepare
+from pipeline.run.prepare_clip import prepare
+from pipeline.sources.manifest import ManifestRow
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from pipeline.sample import Sample
-    from pipeline.stages import Stage
+    from pipeline.dataset.sample import Sample
+    from pipeline.run.stages import Stage
 
 
 EMPTY = np.full((240, 260, 3), 90, np.uint8)

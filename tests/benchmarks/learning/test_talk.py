@@ -10,13 +10,13 @@ import pytest
 from scipy.stats import pearsonr
 
 from benchmarks.learning.talk import Clip, correlation, curves_svg, measure, opening, summary
-from model.data import resized
-from pipeline.shards import read_samples
+from model.data.training_frame import resized
+from pipeline.dataset.shards import read_samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.landmarks import MediaPipeTracker
+    from pipeline.faces.tracking import MediaPipeTracker
 
 
 def test_opening_is_the_mean_gap_of_the_inner_lips():

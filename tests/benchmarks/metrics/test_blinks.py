@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics.blinks import Blink, blinks, eye_aspect_ratio, held, rate_and_duration
-from pipeline.demo import DemoOptions, make_demo
 from pipeline.media import read_frames
+from pipeline.talkers.demo import DemoOptions, make_demo
 from pipeline.weights import find
 
 

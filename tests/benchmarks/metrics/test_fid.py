@@ -10,7 +10,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 
 from benchmarks.metrics.fid import fid_features, fid_input
 from benchmarks.metrics.frechet import Moments, distance
-from benchmarks.metrics.inception import load_inception
+from benchmarks.networks.inception import load_inception
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.metrics.fvd import fvd_features, fvd_input
-from benchmarks.metrics.i3d import _pads, _Pool, load_i3d, read_arrays
+from benchmarks.networks.i3d import _pads, _Pool, load_i3d, read_arrays
 from pipeline.errors import UserError
 
 

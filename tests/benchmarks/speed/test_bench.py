@@ -7,9 +7,9 @@ import sys
 import pytest
 import torch
 
-from benchmarks.metrics.i3d import load_i3d, read_arrays
-from benchmarks.options import ScoreOptions
-from benchmarks.score import score
+from benchmarks.networks.i3d import load_i3d, read_arrays
+from benchmarks.scoring.score import score
+from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.speed import bench
 from benchmarks.speed.bench import timed
 from benchmarks.speed.plain_i3d import PlainI3D

@@ -9,7 +9,7 @@ import torch
 from skimage import data
 
 from benchmarks.speed.fan import blind_detector, faces_of, told
-from pipeline.s3fd import FaceFinder
+from pipeline.faces.s3fd import FaceFinder
 
 if TYPE_CHECKING:
     from pathlib import Path

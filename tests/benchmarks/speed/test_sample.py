@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from benchmarks.speed.sample import build, ours, released_way
-from model.denoiser import Denoiser
-from model.generate import SampleConfig
-from model.presets import preset
+from model.config.presets import preset
+from model.sampling.autoregressive import SampleConfig
+from model.sampling.denoiser import Denoiser
 
 
 def test_the_released_way_computes_everything_at_every_step():

@@ -7,9 +7,9 @@ import pytest
 
 from benchmarks.speed.sampler_measures import Clip, correlation, flow, measure, worse
 from benchmarks.speed.samplers import Result, cheapest, parse, row
-from model.generate import SampleConfig, choose_sampler
+from model.sampling.autoregressive import SampleConfig, choose_sampler
 from pipeline.errors import UserError
-from pipeline.landmarks import Track
+from pipeline.faces.tracking import Track
 
 
 def test_settings():

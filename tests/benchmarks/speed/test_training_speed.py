@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.speed.train import Step, Way, draw_batch
-from model.presets import preset
+from model.config.presets import preset
 
 ROOT = Path(__file__).parents[3]
 

@@ -1,0 +1,180 @@
+"""dh-bench generate and methods: the test protocol with our model or with another system."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated, Literal
+
+import typer
+
+from model.cli.shared_options import (
+    CHECKPOINT,
+    DEVICE,
+    NOISE_CORRELATION,
+    PRECISION,
+    REANCHOR,
+    SAMPLER,
+    START,
+    STEPS,
+    Device,
+    PrecisionName,
+    Sampler,
+    Start,
+    in_panel,
+)
+from pipeline.errors import UserError
+
+OURS = "ours"
+_OURS, _OTHERS = "With --method ours", "With another system"
+
+
+def generate_command(
+    *,
+    data: Annotated[Path, typer.Option(help="A data set made by dh-prep run.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the videos; new, or of the same run to be continued.")
+    ],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="ours, a system that dh-bench methods lists, or the path of a .toml file that "
+            "describes one."
+        ),
+    ] = OURS,
+    split: Annotated[str, typer.Option(help="Split of the data set.")] = "test",
+    max_frames: Annotated[
+        int, typer.Option(min=0, help="Draw at most this many frames of a clip; 0 draws all.")
+    ] = 100,
+    clips: Annotated[
+        int | None, typer.Option(min=1, help="Only the first so many clips.", show_default="all")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise, and of driving clips.")] = 0,
+    checkpoint: Annotated[Path | None, in_panel(CHECKPOINT, _OURS)] = None,
+    sampler: Annotated[Sampler, in_panel(SAMPLER, _OURS)] = "auto",
+    steps: Annotated[int | None, in_panel(STEPS, _OURS)] = None,
+    start: Annotated[Start, in_panel(START, _OURS)] = "auto",
+    noise_correlation: Annotated[float | None, in_panel(NOISE_CORRELATION, _OURS)] = None,
+    reanchor: Annotated[int, in_panel(REANCHOR, _OURS)] = 0,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Clips drawn side by side.", rich_help_panel=_OURS)
+    ] = 8,
+    device: Annotated[Device, in_panel(DEVICE, _OURS)] = "auto",
+    precision: Annotated[PrecisionName, in_panel(PRECISION, _OURS)] = "auto",
+    clone: Annotated[
+        Path | None, typer.Option(help="Your clone of its repository.", rich_help_panel=_OTHERS)
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your folder of its weights.", show_default="CLONE", rich_help_panel=_OTHERS
+        ),
+    ] = None,
+    python: Annotated[
+        Path | None,
+        typer.Option(
+            help="The Python of its environment.",
+            show_default="CLONE/.venv/bin/python, else this one",
+            rich_help_panel=_OTHERS,
+        ),
+    ] = None,
+    driving: Annotated[
+        Literal["itself", "another"] | None,
+        typer.Option(
+            help="Where it takes the pose from a video: the clip itself, or another one.",
+            show_default="the method's",
+            rich_help_panel=_OTHERS,
+        ),
+    ] = None,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=1,
+            help="Seconds for one clip.",
+            show_default="the method's",
+            rich_help_panel=_OTHERS,
+        ),
+    ] = None,
+    finished: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of videos it made elsewhere, called like the clips. Nothing is run; "
+            "they are cropped and cut to the protocol.",
+            rich_help_panel=_OTHERS,
+        ),
+    ] = None,
+) -> None:
+    """The paper's test protocol: a video from the first frame and the speech of every test clip.
+
+    Writes OUT/CLIP.mp4 with the clip's own sound, ready for dh-bench score, and the recipe beside
+    them. Videos that are there already are kept: the same command carries on where it stopped.
+
+    Another system runs in a working folder of its own for each clip; your clone stays as it is.
+    What it prints is in OUT/logs, the clips that failed are in OUT/failures.json.
+
+    Exit code: 0 all clips have a video, 1 some failed, 2 wrong use.
+    """
+    before = len(list(out.glob("*.mp4")))
+    if method == OURS:
+        from benchmarks.systems.protocol import ProtocolOptions, generate_clips
+
+        if checkpoint is None:
+            raise UserError("--method ours draws with a model of ours; name it with --checkpoint")
+        options = ProtocolOptions(
+            split,
+            max_frames,
+            clips,
+            sampler,
+            steps or 0,
+            seed,
+            batch,
+            device,
+            precision,
+            start,
+            noise_correlation,
+            reanchor,
+        )
+        written, failed = len(list(generate_clips(data, checkpoint, out, options))), 0
+    else:
+        from benchmarks.systems.other_systems import MethodOptions, generate_with
+
+        if checkpoint is not None:
+            raise UserError("--checkpoint is for --method ours; another system takes --weights")
+        chosen = MethodOptions(
+            clone, weights, python, finished, split, max_frames, clips, seed, timeout, driving
+        )
+        made = list(generate_with(method, data, out, chosen))
+        for one in made:
+            if one.reason:
+                log = out / "logs" / f"{one.key}.log"
+                print(f"failed {one.key}: {one.reason}{f'; see {log}' if log.exists() else ''}")
+        failed = sum(bool(one.reason) for one in made)
+        written = len(made) - failed
+    already = f", {before} were there already" if before else ""
+    print(f"wrote {written} videos to {out}{already}")
+    if written or before:
+        words = shlex.join(["--real", str(data), "--fake", str(out), "--split", split])
+        print(f"next: dh-bench score {words} --out scores.json")
+    if failed:
+        raise typer.Exit(1)
+
+
+def methods_command() -> None:
+    """The systems that dh-bench generate knows: what each needs, and what is not as published."""
+    from rich.console import Console
+
+    from benchmarks.systems.method_file import read_method
+    from benchmarks.systems.methods import known_methods
+
+    console = Console(highlight=False)
+    for name, path in known_methods().items():
+        method = read_method(path)
+        console.print(f"[bold]{name}[/bold]  {method.name}")
+        for need in method.needs:
+            text = f"  needs {need.path}: {need.what}\n    {need.where}"
+            console.print(text, markup=False, soft_wrap=True)
+        if method.input.driving != "none":
+            console.print(f"  driving video: {method.input.driving} clip", markup=False)
+        for line in method.note.split("\n\n"):
+            console.print(f"  {' '.join(line.split())}", markup=False, style="dim", soft_wrap=True)
+        console.print(f"  {path}", markup=False, style="dim", soft_wrap=True)

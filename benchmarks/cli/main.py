@@ -1,0 +1,212 @@
+"""dh-bench: numbers for generated videos, and the paper's tables with ours beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from benchmarks.cli.generate import generate_command, methods_command
+from benchmarks.cli.tables import compare_command, report_command, table_command
+from pipeline.errors import UserError, run_command
+
+app = typer.Typer(
+    help="Scores generated talking heads and sets them beside the paper's published numbers.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _commands() -> None:
+    """Keeps `score` a command of its own should it ever be the only one."""
+
+
+@app.command("score")
+def score_command(
+    *,
+    real: Annotated[
+        Path,
+        typer.Option(help="The real clips: a folder of videos, or a data set made by dh-prep."),
+    ],
+    fake: Annotated[
+        Path,
+        typer.Option(help="The generated videos, each called like the clip it imitates."),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the numbers go, as JSON.")],
+    name: Annotated[
+        str,
+        typer.Option(help="What tables call the system.", show_default="the name of --fake"),
+    ] = "",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="What tables call the data; CREMA and LRW are the paper's columns.",
+            show_default="the name of --real",
+        ),
+    ] = "",
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split of the data set to score.", show_default="test if there is one, else all"
+        ),
+    ] = None,
+    max_frames: Annotated[
+        int,
+        typer.Option(min=0, help="Look at at most this many frames of a clip; 0 takes all."),
+    ] = 100,
+    image_size: Annotated[
+        int | None,
+        typer.Option(
+            min=16,
+            help="Compare at this many pixels on the shorter side (the paper's: 128).",
+            show_default="the real clip's size",
+        ),
+    ] = None,
+    metrics: Annotated[
+        str,
+        typer.Option(
+            help="Names of metrics with commas between, as the JSON has them.", show_default="all"
+        ),
+    ] = "",
+    lip_reader: Annotated[
+        str,
+        typer.Option(
+            help="Command that prints what it reads off the lips in a video, whose path is put "
+            "after it: for WER. What is said is read from NAME.txt or NAME.align beside the real "
+            "clip.",
+            show_default="no WER",
+        ),
+    ] = "",
+    lip_reader_timeout: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds for a video, after which the lip reader is ended."),
+    ] = 600.0,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes.", show_default="one a processor, if clips are many"),
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"],
+        typer.Option(help="Of the networks. auto takes CUDA, else MPS, else the CPU."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["bf16", "float32"],
+        typer.Option(
+            help="Of the networks of FID and FVD; bf16 takes half the time and moves them by "
+            "up to 1 %."
+        ),
+    ] = "float32",
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Your own folder of pretrained files.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which measurements are kept by content, about 1 MB a video: the same "
+            "command carries on where it stopped, and the real clips are measured once for all "
+            "methods. May be deleted at any time.",
+            show_default="in the user's cache",
+        ),
+    ] = None,
+) -> None:
+    """Every number of the paper for generated videos, per clip and over the set, in one pass.
+
+    Frame k is compared with frame k at 25 frames/s; a fake of another size is brought to the real
+    clip's. Numbers come with their protocol and a 95% bootstrap interval over clips; one that
+    cannot be measured says why, and what to do. A clip that cannot be compared or has no
+    counterpart is named here and in the JSON.
+
+    Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
+    """
+    from benchmarks.scoring.score import score_to
+    from benchmarks.scoring.score_options import ScoreOptions
+    from benchmarks.tables.terminal import print_scores
+    from pipeline.weights import cache_folder
+
+    if out.is_dir():
+        raise UserError(f"{out} is a folder; name a file, for example {out / 'scores.json'}")
+    options = ScoreOptions(
+        method=name,
+        dataset=dataset,
+        split=split,
+        max_frames=max_frames,
+        image_size=image_size,
+        metrics=tuple(part.strip() for part in metrics.split(",") if part.strip()),
+        workers=workers,
+        device=device,
+        precision=precision,
+        lip_reader=lip_reader,
+        lip_reader_timeout=lip_reader_timeout,
+        weights_dir=weights_dir,
+        cache=cache or cache_folder() / "measurements",
+    )
+    scores = score_to(out, real, fake, options)
+    print_scores(scores)
+    print(f"wrote {out}")
+    failed = [row for row in scores["clips"] if row["status"] == "failed"]
+    if failed or any(scores["unmatched"].values()):
+        raise typer.Exit(1)
+
+
+app.command("generate")(generate_command)
+app.command("methods")(methods_command)
+app.command("table")(table_command)
+app.command("compare")(compare_command)
+app.command("report")(report_command)
+
+
+@app.command("drift")
+def drift_command(
+    *,
+    videos: Annotated[
+        Path, typer.Option(help="A long generated video of aligned crops, or a folder of them.")
+    ],
+    face: Annotated[
+        Path | None,
+        typer.Option(
+            help="The picture or video whose face was given to dh-sample, to compare with.",
+            show_default="a video's first frame",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="OUT.json, OUT.svg and OUT.html are written.")] = Path(
+        "drift"
+    ),
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Your folder of pretrained files.")
+    ] = None,
+) -> None:
+    """How long videos drift: likeness, sharpness, colour, pixels of each second against the first.
+
+    A video is steady if the last two seconds are within a tenth of the first two. What was lost
+    before that shows in the likeness to the start: SSIM, and the cosine of face embeddings where
+    their network is at hand.
+
+    Exit code: 0 all are steady, 1 some are not, 2 wrong use.
+    """
+    from benchmarks.clips.pairs import find_videos
+    from benchmarks.report.drift_curves import measure_videos
+    from benchmarks.report.drift_page import write
+    from benchmarks.report.identity_curve import aligned_face, face_embedding
+
+    found = list(find_videos(videos).values()) if videos.is_dir() else [videos]
+    start = None if face is None else aligned_face(face, weights_dir)
+    drifts = measure_videos(found, face_embedding(weights_dir), start)
+    for one in drifts:
+        last = ", ".join(f"{name} {value:.3f}" for name, value in one.last.items())
+        print(f"{one.name}: {one.seconds} s, {'steady' if one.steady else 'drifts'}: {last}")
+        early, late = one.values["ssim_to_start"][0], one.values["ssim_to_start"][-1]
+        print(f"  SSIM to the start: {early:.3f} in the first second, {late:.3f} in the last")
+    for path in write(out, drifts):
+        print(f"wrote {path}")
+    if not all(one.steady for one in drifts):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The entry point of dh-bench."""
+    run_command(app)

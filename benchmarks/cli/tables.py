@@ -1,0 +1,164 @@
+"""dh-bench table, compare and report: from scores.json files to what people read."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import UserError
+
+
+class TableName(StrEnum):
+    """A table of the paper."""
+
+    v1 = "v1"
+    v2 = "v2"
+    ablation = "ablation"
+
+
+def table_command(
+    *,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file written by dh-bench score: a row of ours. Repeatable."),
+    ] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Where the table goes: .md, .csv, .tex, .html or .json. Repeatable.",
+            show_default="the terminal",
+        ),
+    ] = None,
+    table: Annotated[
+        TableName,
+        typer.Option(
+            help="v1: SSIM and PSNR, of the paper's first version. v2: FVD, FID, blinks, motion "
+            "and sync, of the published version. ablation: its ablation on LRW."
+        ),
+    ] = TableName.v1,
+) -> None:
+    """The paper's table with a row for each scored system; without --scores, as published.
+
+    A system that the paper has stands below its published row; the others below their data set's.
+    Best and second best are bold and underlined, published and measured rows each among
+    themselves. A number of ours has its 95% interval, its clips and its protocol with it, an empty
+    cell a footnote that says why it is empty.
+    """
+    from benchmarks.scoring.results import read_scores
+    from benchmarks.tables.paper_tables import build_table
+    from benchmarks.tables.render import renderer, write_table
+    from benchmarks.tables.terminal import print_table
+
+    for path in out or []:
+        renderer(path)  # a wrong name is told before anything is written
+    built = build_table(table.value, [read_scores(path) for path in scores or []])
+    for path in out or []:
+        write_table(path, built)
+        print(f"wrote {path}")
+    if not out:
+        print_table(built)
+
+
+def compare_command(
+    *,
+    a: Annotated[Path, typer.Argument(metavar="A.json", help="Scores of the system judged.")],
+    b: Annotated[Path, typer.Argument(metavar="B.json", help="Scores it is held against.")],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(help="Where the result goes as well: .json or .md. Repeatable."),
+    ] = None,
+) -> None:
+    """Which differences between two systems are beyond noise.
+
+    A paired bootstrap over the clips that both were scored on, metric by metric, with Holm's bound
+    for looking at many metrics at once. FID and FVD, which only a whole set has, are told apart by
+    their intervals or not at all.
+    """
+    from benchmarks.scoring.results import read_scores
+    from benchmarks.scoring.significance import compare_scores
+    from benchmarks.tables.comparison import print_comparison, write_comparison, writer
+
+    for path in out or []:
+        writer(path)
+    found = compare_scores(read_scores(a), read_scores(b))
+    print_comparison(found)
+    for path in out or []:
+        write_comparison(path, found)
+        print(f"wrote {path}")
+
+
+def report_command(
+    *,
+    scores: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SCORES.json", help="Files written by dh-bench score."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The HTML page to write.")],
+    real: Annotated[
+        Path | None,
+        typer.Option(help="Score first: the real clips, as dh-bench score takes them."),
+    ] = None,
+    fake: Annotated[
+        list[Path] | None,
+        typer.Option(help="Score first: a folder of generated videos. Repeatable."),
+    ] = None,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="With --real: what tables call the data.", show_default="the name of --real"
+        ),
+    ] = "",
+    clips: Annotated[
+        int, typer.Option(min=0, help="Worst and best clips shown as video, so many of each.")
+    ] = 3,
+    by: Annotated[
+        str, typer.Option(help="The metric that tells worst from best.", show_default="the first")
+    ] = "",
+    megabytes: Annotated[
+        float, typer.Option(min=0.1, help="The most that the videos may take on the page.")
+    ] = 16.0,
+) -> None:
+    """One page that needs no network: tables, distributions, clips as video, curves, protocol.
+
+    Several scores stand side by side, each with its own colour; systems on common clips are
+    compared as dh-bench compare does it. Videos are re-encoded small, the real clip beside the
+    generated one, and labelled as synthetic.
+
+    With --real and --fake the folders are scored first, with the defaults of dh-bench score, and
+    the scores are kept beside the page: from generated videos to the page in one command.
+    """
+    from benchmarks.report.excerpts import located
+    from benchmarks.report.report import ReportOptions, write_report
+    from benchmarks.scoring.results import read_scores
+
+    if out.suffix.lower() not in {".html", ".htm"}:
+        raise UserError(f"cannot write {out}: use a name that ends in .html")
+    if (real is None) != (not fake):
+        raise UserError("--real and --fake go together: give both, or files of dh-bench score")
+    files = [*(scores or []), *(_scored(real, fake or [], dataset, out) if real else [])]
+    options = ReportOptions(clips=clips, by=by, megabytes=megabytes)
+    told = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
+    for line in told:
+        print(line)
+    print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
+
+
+def _scored(real: Path, fakes: list[Path], dataset: str, out: Path) -> list[Path]:
+    """Scores each folder of fakes; the files lie beside the page and are called like it."""
+    from benchmarks.scoring.score import score_to
+    from benchmarks.scoring.score_options import ScoreOptions
+    from pipeline.weights import cache_folder
+
+    files = []
+    cache = cache_folder() / "measurements"  # as dh-bench score: the next run carries on
+    for fake in fakes:
+        name = fake.resolve().name
+        path = out.with_name(f"{out.stem}-{name}.json")
+        options = ScoreOptions(method=name, dataset=dataset, cache=cache)
+        score_to(path, real, fake, options)
+        print(f"wrote {path}")
+        files.append(path)
+    return files

@@ -1,0 +1,1 @@
+"""Pairs of real and generated clips, each decoded once."""

@@ -1,0 +1,76 @@
+"""A video that is decoded once, when first looked into, and kept while its clip is measured."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from benchmarks.clips.frame_size import resize
+from pipeline.files import sha256_file
+from pipeline.media import probe, read_audio, read_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Video:
+    """One side of a clip.
+
+    Attributes:
+        name: for messages.
+        digest: SHA-256 of what it is read from.
+        limit: the most frames that are looked at; 0 for all.
+        open_frames: decodes its frames at 25 fps.
+        open_samples: decodes its sound, mono 16 kHz int16; None where it has none.
+    """
+
+    name: str
+    digest: str
+    limit: int
+    open_frames: Callable[[], Iterable[NDArray[np.uint8]]]
+    open_samples: Callable[[], NDArray[np.int16] | None]
+    _at: dict[tuple[int, int], list[NDArray[np.uint8]]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def frames(self) -> list[NDArray[np.uint8]]:
+        """(H, W, 3) uint8 RGB at 25 fps, `limit` at most."""
+        return list(itertools.islice(self.open_frames(), self.limit or None))
+
+    def at(self, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
+        """The frames at (width, height)."""
+        if size not in self._at:
+            self._at[size] = [resize(frame, size) for frame in self.frames]
+        return self._at[size]
+
+    @cached_property
+    def samples(self) -> NDArray[np.int16] | None:
+        """(N,) int16, mono 16 kHz, of the whole clip; None without sound."""
+        return self.open_samples()
+
+
+def open_video(path: Path, limit: int) -> Video:
+    """A video file; nothing but its bytes is read yet.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return Video(
+        str(path), sha256_file(path), limit, partial(read_frames, path), partial(sound_of, path)
+    )
+
+
+def sound_of(path: Path | str) -> NDArray[np.int16] | None:
+    """The sound of a video file, mono 16 kHz; None where it has none.
+
+    Raises:
+        MediaError: the file does not read.
+    """
+    info = probe(path)
+    return read_audio(path, origin=info.start).samples if info.audio_rate else None

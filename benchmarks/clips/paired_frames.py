@@ -1,0 +1,99 @@
+"""One fake against its real clip, frame k with frame k."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TypedDict
+
+import numpy as np
+
+from benchmarks.clips.frame_size import compared_size, size_text
+from benchmarks.metrics.mse import mse
+from benchmarks.metrics.psnr import psnr
+from benchmarks.metrics.ssim import ssim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from numpy.typing import NDArray
+
+    from benchmarks.clips.decoded_video import Video
+
+# (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite number.
+FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]] = {
+    "ssim": ssim,
+    "psnr": psnr,
+    "mse": mse,
+}
+
+_DRAWN = ("ssim", "psnr")
+
+
+class Comparison(TypedDict):
+    """What frame-by-frame comparison says of a clip.
+
+    `curves` are SSIM and PSNR of every frame, as far as they are wanted.
+    """
+
+    frames: int
+    frames_real: int
+    frames_fake: int
+    identical_frames: int
+    size_real: str
+    size_fake: str
+    size_compared: str
+    compared: list[int]
+    values: dict[str, float]
+    curves: dict[str, list[float]]
+
+
+def compare(
+    real: Video, fake: Video, metrics: Collection[str], image_size: int | None
+) -> Comparison:
+    """Compares the frames of a clip as far as both go.
+
+    Args:
+        real: the real clip.
+        fake: the video that imitates it.
+        metrics: names of metrics; those that are none of single frames are left out.
+        image_size: pixels of the shorter side at which they are compared; None takes the real's.
+
+    Raises:
+        MediaError: a video does not read.
+        ValueError: there is nothing to compare, or the frames are of different shape.
+    """
+    if not (real.frames and fake.frames):
+        counts = f"{len(real.frames)} real, {len(fake.frames)} fake"
+        raise ValueError(f"no frame to compare: {counts}")
+    size = compared_size(real.frames[0], fake.frames[0], image_size)
+    pairs = list(zip(real.at(size), fake.at(size), strict=False))
+    curves = {
+        name: [measure(x, y) for x, y in pairs]
+        for name, measure in FRAME_METRICS.items()
+        if name in metrics
+    }
+    values = {name: float(np.mean(curve)) for name, curve in curves.items()}
+    if not all(map(math.isfinite, values.values())):
+        raise ValueError(f"not finite: {values}")
+    return {
+        "frames": len(pairs),
+        "frames_real": len(real.frames),
+        "frames_fake": len(fake.frames),
+        "identical_frames": sum(np.array_equal(x, y) for x, y in pairs),
+        "size_real": size_text(real.frames[0]),
+        "size_fake": size_text(fake.frames[0]),
+        "size_compared": f"{size[0]}x{size[1]}",
+        "compared": list(size),
+        "values": values,
+        "curves": {
+            name: np.round(curve, 4).tolist() for name, curve in curves.items() if name in _DRAWN
+        },
+    }
+
+
+def warnings(comparison: Comparison) -> list[str]:
+    """A fake may be a frame longer or shorter, by rounding; more means that it lacks something."""
+    real, fake = comparison["frames_real"], comparison["frames_fake"]
+    if abs(real - fake) <= 1:
+        return []
+    return [f"the fake has {fake} frames, the real clip {real}; the rest is unscored"]

@@ -1,0 +1,218 @@
+"""Which fake imitates which real clip: finds the videos of two folders and matches them by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.clips.decoded_video import sound_of
+from pipeline.dataset.sample import from_members
+from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_tar, shard_paths
+from pipeline.errors import UserError
+from pipeline.files import sha256_file
+from pipeline.media import VIDEO_SUFFIXES, read_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Frames = Iterable[NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class RealClip:
+    """A real clip that is decoded only when asked for.
+
+    Attributes:
+        clip_id: what its fake should be called.
+        stem: what its fake may be called as well: the file name of its source, without suffix.
+        source: the file or the shard that holds it.
+        origin: the video file that it was made from, if that is known.
+        digest: SHA-256 of what it is read from.
+        frames: opens its frames.
+        samples: opens its sound, mono 16 kHz int16; None where it has none.
+    """
+
+    clip_id: str
+    stem: str
+    source: str
+    origin: Path
+    digest: Callable[[], str]
+    frames: Callable[[], Frames]
+    samples: Callable[[], NDArray[np.int16] | None]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Which fake imitates which real clip.
+
+    Attributes:
+        fakes: of each real clip that has one, by clip id.
+        sources: the file of each of these clips, or the shard that holds it.
+        unmatched: names of the `real` clips and of the `fake` videos that are left over.
+    """
+
+    fakes: dict[str, Path]
+    sources: dict[str, str]
+    unmatched: dict[str, list[str]]
+
+
+def find_videos(folder: Path) -> dict[str, Path]:
+    """The videos in a folder and the folders in it, by file name without suffix, sorted.
+
+    Raises:
+        UserError: no such folder, no video in it, or two of one name.
+    """
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}")
+    videos: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+            if path.stem in videos:
+                raise UserError(
+                    f"clips are matched by name, but two in {folder} are called {path.stem!r}: "
+                    f"{videos[path.stem]} and {path}"
+                )
+            videos[path.stem] = path
+    if not videos:
+        raise UserError(f"no video in {folder}; looked for {' '.join(sorted(VIDEO_SUFFIXES))}")
+    return videos
+
+
+def chosen_split(folder: Path, split: str | None) -> str | None:
+    """The split to score: the one asked for, else `test` of a data set that has it, else all.
+
+    Raises:
+        UserError: a split is asked of a plain folder of videos.
+    """
+    if (folder / DATASET_FILE).exists():
+        splits = {shard["split"] for shard in read_dataset(folder)["shards"] if shard["samples"]}
+        return split or ("test" if "test" in splits else None)
+    if split:
+        raise UserError(f"--split is for a data set made by dh-prep; {folder} is not one")
+    return None
+
+
+def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
+    """The real clips of a dh-prep data set (shard by shard) or of a folder of videos.
+
+    Raises:
+        UserError: neither, nothing in it, or a shard that does not read.
+    """
+    if not (folder / DATASET_FILE).exists():
+        yield from map(file_clip, find_videos(folder).values())
+        return
+    for shard in shard_paths(folder, split):
+        yield from shard_clips(shard)
+
+
+def file_clip(path: Path) -> RealClip:
+    """A video as a real clip."""
+    return RealClip(
+        clip_id=path.stem,
+        stem=path.stem,
+        source=str(path),
+        origin=path,
+        digest=partial(sha256_file, path),
+        frames=partial(read_frames, path),
+        samples=partial(sound_of, path),
+    )
+
+
+def shard_clips(shard: str) -> Iterator[RealClip]:
+    """The clips of a shard of dh-prep.
+
+    Raises:
+        UserError: it does not read.
+    """
+    try:
+        for key, members in read_tar(shard):
+            yield _packed_clip(key, members, shard)
+    except (tarfile.TarError, OSError) as error:
+        raise UserError(
+            f"{shard} does not read ({error}); dh-prep check {Path(shard).parent} tells more"
+        ) from error
+
+
+def _packed_clip(key: str, members: Mapping[str, bytes], shard: str) -> RealClip:
+    try:
+        origin = _scanned(Path(shard).parent) / json.loads(members["json"])["source"]
+        stem = origin.stem
+    except (KeyError, TypeError, ValueError):
+        origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
+    return RealClip(
+        clip_id=key,
+        stem=stem,
+        source=shard,
+        origin=origin,
+        digest=partial(_packed_digest, members),
+        frames=lambda: from_members(key, members).frames,
+        samples=lambda: from_members(key, members).audio,
+    )
+
+
+@cache
+def _scanned(data: Path) -> Path:
+    """The folder that a data set was made from: what the sources of its clips are relative to."""
+    try:
+        source = Path(json.loads((data / DATASET_FILE).read_text(encoding="utf-8"))["source"])
+    except (OSError, KeyError, TypeError, ValueError):
+        return Path()
+    return source if source.is_dir() else source.parent
+
+
+def _packed_digest(members: Mapping[str, bytes]) -> str:
+    return hashlib.sha256(b"".join(members[name] for name in sorted(members))).hexdigest()
+
+
+def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
+    """Matches the fakes in one folder to the real clips in another.
+
+    Raises:
+        UserError: one of them holds no clip, or not one name is in both.
+    """
+    fakes = find_videos(fake)
+    stems, sources = {}, {}
+    for clip in real_clips(real, split):
+        stems[clip.clip_id] = clip.stem
+        sources[clip.clip_id] = clip.source
+    matched = match_clips(stems, fakes)
+    if not matched:
+        raise UserError(
+            f"no video in {fake} is called like a clip in {real} "
+            f"(for example {next(iter(fakes))!r} against {next(iter(stems))!r})"
+        )
+    used = set(matched.values())
+    return Matches(
+        matched,
+        {clip_id: sources[clip_id] for clip_id in matched},
+        {
+            "real": [clip_id for clip_id in stems if clip_id not in matched],
+            "fake": [name for name, path in fakes.items() if path not in used],
+        },
+    )
+
+
+def match_clips(stems: Mapping[str, str], fakes: Mapping[str, Path]) -> dict[str, Path]:
+    """The fake of each real clip that has one: called like the clip, or like its source file.
+
+    Args:
+        stems: source file name, without suffix, of each clip id.
+        fakes: fakes by file name without suffix.
+    """
+    shared = Counter(stems.values())
+    pairs = {}
+    for clip_id, stem in stems.items():
+        if clip_id in fakes:
+            pairs[clip_id] = fakes[clip_id]
+        elif stem in fakes and stem not in stems and shared[stem] == 1:
+            pairs[clip_id] = fakes[stem]
+    return pairs

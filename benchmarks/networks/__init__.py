@@ -1,0 +1,1 @@
+"""Pretrained networks of the metrics: Inception, I3D, SyncNet."""

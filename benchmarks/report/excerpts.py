@@ -1,0 +1,266 @@
+"""Clips for the report: which are worst and best, and small videos of them, real beside generated.
+
+A page that needs no other file carries its videos in itself. They are therefore re-encoded small,
+in order of interest, until the room for them is used up.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from benchmarks.scoring.results import Source
+from benchmarks.systems.synthetic_tag import synthetic
+from pipeline.dataset.sample import from_members
+from pipeline.dataset.shards import read_tar
+from pipeline.errors import UserError
+from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmarks.scoring.results import ClipRow, Scores
+
+SIDE = 208  # pixels of a panel's height
+_GAP, _BAND = 4, 18  # pixels between panels, and of the line of text above them
+_DARK = 24  # of what lies between and above the panels
+_CRF = 29
+_LONGEST = 250  # frames
+_MOST_SYSTEMS = 3  # beside the real clip; more would be too small on a phone
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """A clip of the page.
+
+    Attributes:
+        clip_id: of the clip.
+        kind: `worst` or `best`.
+        panels: what its video shows, from left to right.
+        video: an mp4; empty where there is none.
+        poster: a JPEG of its first frame.
+        note: why there is no video; else empty.
+    """
+
+    clip_id: str
+    kind: str
+    panels: tuple[str, ...]
+    video: bytes
+    poster: bytes
+    note: str = ""
+
+    @property
+    def html(self) -> str:
+        """The video as an HTML element, its bytes inside; or the reason why there is none."""
+        if self.note:
+            return f'<p class="no-video">{escape(self.note)}</p>'
+        video, poster = (base64.b64encode(part).decode() for part in (self.video, self.poster))
+        return (
+            f'<video controls loop playsinline preload="metadata" '
+            f'poster="data:image/jpeg;base64,{poster}" src="data:video/mp4;base64,{video}">'
+            "</video>"
+        )
+
+
+def located(scores: Scores, folder: Path) -> Scores:
+    """Scores whose clips are looked for beside their file too, if they are not where they say.
+
+    Args:
+        scores: content of a scores.json.
+        folder: in which that file lies.
+    """
+
+    def place(path: str) -> str:
+        return str(folder / path) if path and not Path(path).exists() else path
+
+    sources = {
+        clip: Source(real=place(source["real"]), fake=place(source["fake"]))
+        for clip, source in scores.get("sources", {}).items()
+    }
+    return {**scores, "sources": sources}
+
+
+def quality(row: ClipRow, metric: str, direction: str) -> float | None:
+    """How good a clip is by a metric, the higher the better; None where it has no value."""
+    value, real = row.get("values", {}).get(metric), row.get("real_values", {}).get(metric)
+    if value is None or (direction == "closer" and real is None):
+        return None
+    if direction == "closer":
+        return -abs(value - (real or 0.0))
+    return value if direction == "higher" else -value
+
+
+def order_clips(scores: Sequence[Scores], metric: str) -> list[str]:
+    """Clips from worst to best by a metric, by the mean over the systems that have it.
+
+    Args:
+        scores: of one data set.
+        metric: its name in scores.json.
+    """
+    found: dict[str, list[float]] = {}
+    for one in scores:
+        if metric in one["metrics"]:
+            direction = one["metrics"][metric]["direction"]
+            for row in one["clips"]:
+                value = quality(row, metric, direction)
+                if value is not None:
+                    found.setdefault(row["clip_id"], []).append(value)
+    return sorted(found, key=lambda clip: (float(np.mean(found[clip])), clip))
+
+
+def worst_and_best(ordered: Sequence[str], count: int) -> list[tuple[str, str]]:
+    """(clip, `worst` or `best`): at most `count` of each, none twice, worst first."""
+    count = min(count, len(ordered) // 2) if len(ordered) > 1 else min(count, len(ordered))
+    worst = [(clip, "worst") for clip in ordered[:count]]
+    best = [(clip, "best") for clip in reversed(ordered[count:])]
+    return worst + best[:count]
+
+
+def make_excerpts(
+    scores: Sequence[Scores], chosen: Sequence[tuple[str, str]], room: int
+) -> Iterator[Excerpt]:
+    """Yields the chosen clips as videos while there is room.
+
+    Args:
+        scores: of one data set; the first three are shown.
+        chosen: clips and what they are, in the order of the page.
+        room: bytes that all videos together may take in the page.
+    """
+    # Worst and best in turn, so that a page that runs out of room has some of both.
+    kinds = [[one for one in chosen if one[1] == kind] for kind in ("worst", "best")]
+    turns = [one for pair in itertools.zip_longest(*kinds) for one in pair if one]
+    made: dict[tuple[str, str], Excerpt] = {}
+    left = room
+    for clip, kind in turns:
+        excerpt = make_excerpt(scores, clip, kind)
+        size = (len(excerpt.video) + len(excerpt.poster)) * 4 // 3
+        if size > left:
+            note = "No video: the room for videos on this page is used up (--megabytes)."
+            excerpt = Excerpt(clip, kind, (), b"", b"", note)
+        else:
+            left -= size
+        made[clip, kind] = excerpt
+    yield from (made[one] for one in chosen)
+
+
+def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
+    """One clip as a video; what does not read is told in its note."""
+    having = [one for one in scores if clip in one.get("sources", {})][:_MOST_SYSTEMS]
+    if not having:
+        return Excerpt(clip, kind, (), b"", b"", "No video: the scores do not say where it lies.")
+    sources = [one["sources"][clip] for one in having]
+    names = ("real", *(one["method"] for one in having))
+    limits = [int(one["options"].get("max_frames") or _LONGEST) for one in having]
+    try:
+        real, sound = open_real(Path(sources[0]["real"]), clip)
+        fakes = [Path(source["fake"]) for source in sources]
+        panels = [real, *(read_frames(path) for path in fakes)]
+        labels = ["real", *(f"synthetic: {name}" for name in names[1:])]
+        frames = list(itertools.islice(side_by_side(panels, labels), min(*limits, _LONGEST)))
+        heard = _sound(fakes[0]) or sound
+        label = synthetic(" and ".join(names[1:]))
+        return Excerpt(clip, kind, names, *_encoded(frames, heard, label))
+    except (UserError, OSError, ValueError, tarfile.TarError) as error:
+        return Excerpt(clip, kind, names, b"", b"", f"No video: {error}.")
+
+
+def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio | None]:
+    """A real clip's frames and sound, from a video or from a shard of a data set.
+
+    Raises:
+        UserError: the file is absent or has no such clip.
+    """
+    if path.suffix != ".tar":
+        return read_frames(path), _sound(path)
+    if not path.is_file():
+        raise UserError(f"no such shard: {path}")
+    for key, members in read_tar(path):
+        if key == clip:
+            sample = from_members(key, members)
+            return sample.frames, Audio(sample.audio)
+    raise UserError(f"{path} holds no clip {clip}")
+
+
+def _sound(path: Path) -> Audio | None:
+    """The sound of a video, mono at 16 kHz: it is there to be checked, not to be enjoyed."""
+    try:
+        return read_audio(path)
+    except MediaError:
+        return None
+
+
+def side_by_side(
+    panels: Sequence[Iterable[NDArray[np.uint8]]], labels: Sequence[str]
+) -> Iterator[NDArray[np.uint8]]:
+    """Panels with their labels above, up to three in a row, four in two rows.
+
+    It ends with the shortest of them.
+
+    Args:
+        panels: (H, W, 3) uint8 RGB frames each, of any size.
+        labels: one a panel; written into the picture, so that they cannot get lost.
+
+    Yields:
+        (H', W', 3) uint8 RGB of even sides.
+    """
+    columns = len(panels) if len(panels) <= 3 else 2
+    for frames in zip(*panels, strict=False):
+        shown = [_panel(frame, label) for frame, label in zip(frames, labels, strict=True)]
+        rows = [_in_a_row(shown[at : at + columns]) for at in range(0, len(shown), columns)]
+        width = max(row.shape[1] for row in rows)
+        yield np.concatenate(
+            [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
+        )
+
+
+def _in_a_row(panels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    gap = np.full((SIDE + _BAND, _GAP, 3), _DARK, np.uint8)
+    return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
+
+
+def _panel(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
+    height, width = frame.shape[:2]
+    shown = (max(2, round(width * SIDE / height / 2) * 2), SIDE)
+    method = cv2.INTER_AREA if height > SIDE else cv2.INTER_CUBIC
+    panel = np.full((SIDE + _BAND, shown[0], 3), _DARK, np.uint8)
+    panel[_BAND:] = cv2.resize(frame, shown, interpolation=method)
+    # OpenCV's letters are ASCII; a name in another script keeps its word in the page.
+    text = label.encode("ascii", "replace").decode()
+    cv2.putText(
+        panel, text, (5, _BAND - 5), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (235,) * 3, 1, cv2.LINE_AA
+    )
+    return panel
+
+
+def _encoded(
+    frames: Sequence[NDArray[np.uint8]], sound: Audio | None, label: dict[str, str]
+) -> tuple[bytes, bytes]:
+    """(mp4, JPEG of the first frame)."""
+    if not frames:
+        raise UserError("one of its videos has no frame")
+    with tempfile.TemporaryDirectory(prefix="dh-report-") as folder:
+        path = Path(folder) / "clip.mp4"
+        write_video(path, frames, fps=FPS, audio=sound, crf=_CRF, metadata=label)
+        video = path.read_bytes()
+    picture = cv2.cvtColor(frames[0], cv2.COLOR_RGB2BGR)
+    return video, cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
+
+
+def values_of(scores: Sequence[Scores], clip: str) -> Mapping[str, list[float | None]]:
+    """A clip's value of each metric by system, for metrics that a clip has."""
+    rows = [next((r for r in one["clips"] if r["clip_id"] == clip), None) for one in scores]
+    names = dict.fromkeys(name for row in rows if row for name in row.get("values", {}))
+    return {
+        name: [row.get("values", {}).get(name) if row else None for row in rows] for name in names
+    }

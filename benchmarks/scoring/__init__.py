@@ -1,0 +1,1 @@
+"""Clips measured, cached, aggregated and compared."""

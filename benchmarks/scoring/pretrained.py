@@ -1,0 +1,149 @@
+"""The pretrained networks that metrics need, loaded once, or the reason why one is not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from benchmarks.metrics import av_sync, csim, fid, fvd
+from pipeline.errors import UserError
+from pipeline.faces.embedding import import_dlib
+from pipeline.weights import FILES, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+LANDMARKS = "face_landmarker.task"
+# Which metrics look through which network.
+USED_BY = {
+    LANDMARKS: (
+        "blinks_per_second",
+        "blink_duration",
+        "lip_lag",
+        "lip_correlation",
+        "lmd",
+        "csim",
+        "av_offset",
+        "av_confidence",
+        "lse_c",
+        "lse_d",
+    ),
+    fid.WEIGHTS: ("fid",),
+    fvd.WEIGHTS: ("fvd",),
+    av_sync.WEIGHTS: ("av_offset", "av_confidence", "lse_c", "lse_d"),
+    csim.WEIGHTS: ("csim",),
+}
+
+
+class AbsentError(Exception):
+    """A metric that cannot be measured on a clip, or at all; the text says why, and the remedy."""
+
+
+@dataclass
+class Networks:
+    """What there is of the networks; each is loaded when it is first used.
+
+    Attributes:
+        paths: of the files that are there, by name.
+        absent: why the others are not, by name.
+        device: where the networks of FID, FVD and SyncNet compute.
+        precision: of FID's and FVD's.
+    """
+
+    paths: dict[str, Path]
+    absent: dict[str, str]
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["bf16", "float32"]
+    _loaded: dict[str, Any] = field(default_factory=dict)
+
+    def require(self, name: str) -> None:
+        """Nothing, if the file of a network is there.
+
+        Raises:
+            AbsentError: it is not.
+        """
+        if name in self.absent:
+            raise AbsentError(self.absent[name])
+
+    def get(self, name: str) -> Any:
+        """The network of a file.
+
+        Raises:
+            AbsentError: it is not there, or does not load.
+        """
+        self.require(name)
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = self._load(name)
+            except UserError as error:
+                self.absent[name] = str(error)
+                raise AbsentError(str(error)) from error
+        return self._loaded[name]
+
+    def _load(self, name: str) -> Any:
+        """Torch and the like take seconds to import, which what is in the cache does not need."""
+        path = self.paths[name]
+        if name == LANDMARKS:
+            from pipeline.faces.tracking import MediaPipeTracker
+
+            return MediaPipeTracker(path)
+        if name == csim.WEIGHTS:
+            return csim.FaceEmbedder(path)
+        import torch
+
+        from model.device import choose_device
+
+        device = choose_device(self.device)
+        if name == av_sync.WEIGHTS:
+            from benchmarks.networks.syncnet import load_syncnet
+
+            return load_syncnet(path).to(device)
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        if name == fid.WEIGHTS:
+            from benchmarks.networks.inception import load_inception
+
+            return load_inception(path).to(device, dtype)
+        from benchmarks.networks.i3d import load_i3d
+
+        return load_i3d(path).to(device, dtype)
+
+    def digests(self, measured: Collection[str]) -> dict[str, str]:
+        """SHA-256, by name, of the files that some metrics were measured with."""
+        used = (name for name in self.paths if set(USED_BY[name]) & set(measured))
+        return {name: FILES[name].sha256 for name in used}
+
+
+def find_networks(
+    metrics: Collection[str],
+    weights_dir: Path | None,
+    device: Literal["auto", "cpu", "cuda", "mps"],
+    precision: Literal["bf16", "float32"],
+) -> Networks:
+    """Finds, or fetches, the files that some metrics need.
+
+    Args:
+        metrics: names of metrics.
+        weights_dir: the user's folder of pretrained files.
+        device: where the networks are to compute.
+        precision: in which FID's and FVD's are to.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    if device in {"cuda", "mps"}:
+        from model.device import choose_device
+
+        choose_device(device)
+    paths: dict[str, Path] = {}
+    absent: dict[str, str] = {}
+    for name, users in USED_BY.items():
+        if not set(users) & set(metrics):
+            continue
+        try:
+            if name == csim.WEIGHTS:
+                import_dlib()  # without it the file is of no use
+            paths[name] = locate(name, weights_dir)
+        except UserError as error:
+            absent[name] = str(error)
+    return Networks(paths, absent, device, precision)

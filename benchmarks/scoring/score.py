@@ -1,0 +1,207 @@
+"""From two folders of clips to numbers over the set.
+
+The protocol is the first version's table: frame k of the fake against frame k of the real clip,
+averaged over the frames of a clip, then over clips.
+"""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from benchmarks.clips.pairs import chosen_split, match_folders
+from benchmarks.metrics.catalogue import choose
+from benchmarks.scoring.aggregate import SetStatistics
+from benchmarks.scoring.cache import MeasurementCache
+from benchmarks.scoring.results import SCHEMA_VERSION, row_line, write_scores
+from benchmarks.scoring.score_options import ScoreOptions
+from benchmarks.scoring.scorer import Job, networks_for, run_jobs
+from pipeline.dataset.shards import DATASET_FILE
+from pipeline.media import FPS
+from pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from benchmarks.clips.pairs import Matches
+    from benchmarks.scoring.results import ClipRow, Scores
+
+ROWS = "rows.jsonl"  # in a temporary folder, while clips are scored
+_IN_BFLOAT16 = "; network in bfloat16, which moves it by up to 1 %"
+
+
+def score(
+    real: Path,
+    fake: Path,
+    options: ScoreOptions | None = None,
+    read_lips: Callable[[Path], str] | None = None,
+) -> Scores:
+    """Scores the fakes in one folder against the real clips in another.
+
+    Args:
+        real: a folder of videos, or a data set of dh-prep.
+        fake: a folder of videos, called like the clips they imitate.
+        options: what to compare, and how.
+        read_lips: a lip reader for WER, from the path of a video to the words it sees; None takes
+            the command in the options, if there is one.
+
+    Raises:
+        UserError: nothing to compare. A clip that cannot be compared is a row with a reason.
+    """
+    rows: list[ClipRow] = []
+    scores = _score(real, fake, options or ScoreOptions(), read_lips, rows.append)
+    return {**scores, "clips": rows}
+
+
+def score_to(
+    out: Path,
+    real: Path,
+    fake: Path,
+    options: ScoreOptions | None = None,
+    read_lips: Callable[[Path], str] | None = None,
+) -> Scores:
+    """Like `score`, but writes the rows of the clips to scores.json and keeps none in memory.
+
+    Args:
+        out: the file, which is written when all clips are scored.
+        real: a folder of videos, or a data set of dh-prep.
+        fake: a folder of videos, called like the clips they imitate.
+        options: what to compare, and how.
+        read_lips: a lip reader for WER.
+
+    Returns:
+        The scores; of the clips only what went wrong: id, status, reason and warnings.
+
+    Raises:
+        UserError: nothing to compare.
+    """
+    told: list[ClipRow] = []
+    with tempfile.TemporaryDirectory(prefix="dh-bench-") as folder:
+        rows = Path(folder) / ROWS
+        with rows.open("w", encoding="utf-8", buffering=1) as file:
+
+            def keep(row: ClipRow) -> None:
+                file.write(row_line(row))
+                if row["status"] == "failed" or row.get("warnings"):
+                    told.append(_wrong(row))
+
+            scores = _score(real, fake, options or ScoreOptions(), read_lips, keep)
+        write_scores(out, scores, rows)
+    return {**scores, "clips": told}
+
+
+def _wrong(row: ClipRow) -> ClipRow:
+    """What went wrong with a clip."""
+    told: ClipRow = {"clip_id": row["clip_id"], "status": row["status"]}
+    if "reason" in row:
+        told["reason"] = row["reason"]
+    if "warnings" in row:
+        told["warnings"] = row["warnings"]
+    return told
+
+
+def _score(
+    real: Path,
+    fake: Path,
+    options: ScoreOptions,
+    read_lips: Callable[[Path], str] | None,
+    keep: Callable[[ClipRow], None],
+) -> Scores:
+    """The scores without the rows of the clips, which `keep` is given one by one."""
+    metrics = choose(options.metrics)
+    split = chosen_split(real, options.split)
+    matches = match_folders(real, fake, split)
+    networks = networks_for(metrics, options)  # fetched here once, and not by every worker
+    sizes: dict[tuple[str, str, str], ClipRow] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix="dh-bench-") as folder,
+        progress("clips", len(matches.fakes)) as step,
+    ):
+        cache = options.cache or Path(folder)
+        statistics = SetStatistics(metrics, MeasurementCache(cache))
+        jobs = make_jobs(matches, packed=(real / DATASET_FILE).exists())
+        for clip in run_jobs(jobs, metrics, options, cache, networks, read_lips):
+            statistics.add(clip)
+            keep(clip.row)
+            if clip.row["status"] == "ok":
+                sizes.setdefault(_sizes(clip.row), clip.row)
+            step()
+        numbers = statistics.rows()
+        for name in {"fid", "fvd"} & numbers.keys() if options.precision == "bf16" else ():
+            numbers[name]["protocol"] += _IN_BFLOAT16
+        measured = [name for name, row in numbers.items() if row["mean"] is not None]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "method": options.method or fake.resolve().name,
+            "dataset": options.dataset or real.resolve().name,
+            "real": str(real),
+            "fake": str(fake),
+            "split": split,
+            "protocol": describe_protocol(list(sizes.values()), options),
+            "options": options.as_json(),
+            "software": _software(),
+            "weights": networks.digests(measured),
+            "metrics": numbers,
+            "unmatched": matches.unmatched,
+            "sources": {
+                clip_id: {"real": matches.sources[clip_id], "fake": str(path)}
+                for clip_id, path in matches.fakes.items()
+            },
+            "clips": [],
+        }
+
+
+def _sizes(row: ClipRow) -> tuple[str, str, str]:
+    return row["size_real"], row["size_fake"], row["size_compared"]
+
+
+def make_jobs(matches: Matches, *, packed: bool) -> list[Job]:
+    """The clips that have a fake, in portions: those of a shard together, since it is read once."""
+    portions: dict[str, dict[str, Path]] = {}
+    for clip_id, fake in matches.fakes.items():
+        portions.setdefault(matches.sources[clip_id], {})[clip_id] = fake
+    return [Job(source, packed, fakes) for source, fakes in portions.items()]
+
+
+def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
+    """How the frames were paired and at which size, in a sentence for footnotes.
+
+    Args:
+        done: clips that were scored, one at least of every size.
+        options: of the run.
+    """
+    span = f"the first {options.max_frames} frames" if options.max_frames else "all frames"
+    parts = [
+        f"frame k against frame k at {FPS} fps, {span} of a clip",
+        "mean over frames, then clips",
+    ]
+    if done:
+        parts.append(f"compared at {_listed(row['size_compared'] for row in done)}")
+    resized = {
+        "real": _resized(done, "size_real"),
+        "fake": _resized(done, "size_fake"),
+    }
+    parts += [
+        f"{side} frames resized from {_listed(sizes)}" for side, sizes in resized.items() if sizes
+    ]
+    if any(resized.values()):
+        parts.append("cv2.INTER_AREA down, cv2.INTER_CUBIC up")
+    return "; ".join(parts)
+
+
+def _resized(rows: Sequence[ClipRow], side: Literal["size_real", "size_fake"]) -> list[str]:
+    return [row[side] for row in rows if row[side] != row["size_compared"]]
+
+
+def _listed(sizes: Iterable[str]) -> str:
+    names = sorted(set(sizes))
+    more = f" and {len(names) - 3} other sizes" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def _software() -> dict[str, str]:
+    packages = ("diffused-heads", "numpy", "opencv-python", "av", "torch", "scipy")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -1,0 +1,275 @@
+"""Which differences between two systems are beyond noise: a paired bootstrap over common clips.
+
+Systems are scored on the same clips, and a clip that is hard for one is mostly hard for the other.
+What is resampled is therefore the clip, both systems' values together; see Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993. No p value is below that of a sign test in which all clips
+agree, which few clips cannot get beyond. As many metrics are looked at, each p value is held
+against Holm's step-down bound, which keeps the chance of one false alarm among all at 5 %.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.tables.published import same_name
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmarks.scoring.results import Scores, SetRow
+
+RESAMPLES, FEWEST_RESAMPLES = 10_000, 2000
+ALPHA = 0.05
+FEW_CLIPS = 10  # below, a bootstrap's intervals are too narrow
+_MOST_DRAWS = 20_000_000  # of a clip, for metrics of the same clips together
+_CHUNK = 500  # resamples at once: 10,000 clips take 40 MB
+
+Verdict = Literal["better", "worse", "within noise", "unknown"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of system A against system B.
+
+    Attributes:
+        metric: its name in scores.json.
+        label: its name in tables.
+        direction: `higher`, `lower` or `closer`.
+        a: mean of A over the common clips, or the set's number where clips have none.
+        b: of B.
+        real: of the real clips, where `direction` is `closer`.
+        gain: by how much A is better than B in the metric's unit, negative if it is worse; for
+            `closer` by how much A's mean is nearer to the real one.
+        ci95: of the gain; None where clips have no values.
+        p: two-sided, before the bound for many metrics; None where clips have no values.
+        clips: common clips with a value in both.
+        verdict: of A; `unknown` where nothing can be said.
+        note: why nothing can be said, or what limits it.
+    """
+
+    metric: str
+    label: str
+    direction: str
+    a: float | None
+    b: float | None
+    real: float | None
+    gain: float | None
+    ci95: tuple[float, float] | None
+    p: float | None
+    clips: int
+    verdict: Verdict
+    note: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems, all metrics; `notes` say how to read it and what is unlike between the two."""
+
+    a: str
+    b: str
+    clips: int
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+
+def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Comparison:
+    """Compares two scores.json metric by metric, over the clips that both have.
+
+    Args:
+        a: scores of the system that is judged.
+        b: scores of the system it is held against.
+        resamples: draws of the bootstrap, seed 0; fewer from 2000 clips on.
+
+    Raises:
+        UserError: not one clip is scored in both.
+    """
+    common = [clip for clip in _values(a) if clip in _values(b)]
+    if not common:
+        raise UserError(
+            f"{a['method']} and {b['method']} have no scored clip in common; "
+            "score both on the same real clips"
+        )
+    # With thousands of clips fewer draws say as much, and half a minute less.
+    resamples = min(resamples, max(FEWEST_RESAMPLES, _MOST_DRAWS // len(common)))
+    names = [name for name in a["metrics"] if name in b["metrics"]]
+    stacks = {name: _stack(name, a, b) for name in names}
+    gains = _resampled(a, {n: stack for n, stack in stacks.items() if len(stack) > 1}, resamples)
+    found = [
+        _difference(name, a, b, stacks[name], gains[name])
+        if name in gains
+        else _without_clips(name, a["metrics"][name], b["metrics"][name], len(stacks[name]))
+        for name in names
+    ]
+    return Comparison(
+        a["method"],
+        b["method"],
+        len(common),
+        tuple(_judged(found)),
+        tuple(_notes(a, b, found, resamples)),
+    )
+
+
+def _stack(name: str, a: Scores, b: Scores) -> pd.DataFrame:
+    """A metric of the clips that have it in both: columns a, b, real; real is 0 where unused."""
+    values = {"a": _values(a, name), "b": _values(b, name)}
+    if a["metrics"][name]["direction"] == "closer":
+        values["real"] = _real_values(a, name)
+    both = pd.DataFrame(values, columns=["a", "b", "real"], dtype="float64")
+    return both.fillna({"real": 0.0}).dropna() if "real" not in values else both.dropna()
+
+
+def _difference(
+    name: str, a: Scores, b: Scores, stack: pd.DataFrame, draws: NDArray[np.float64]
+) -> Difference:
+    """One metric, its verdict still open."""
+    row_a, row_b = a["metrics"][name], b["metrics"][name]
+    clips, resamples = len(stack), len(draws)
+    mean = stack.to_numpy().mean(axis=0)
+    gain = _gain(mean, row_a["direction"])
+    low, high = np.quantile(draws, (0.025, 0.975))
+    # Ties count on both sides: where A and B are the same, p is 1.
+    tail = min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+    # Resamples of two clips agree by themselves. Were both systems alike, each clip's sign would be
+    # a coin's, and all of them the same in 2 of 2^n cases: less can n clips not show.
+    p = max(min(1.0, 2 * (tail + 1) / (resamples + 1)), 2.0 ** (1 - clips))
+    few = f"only {clips} clips: the interval is too narrow" if clips < FEW_CLIPS else ""
+    unlike = "" if _unnumbered(row_a) == _unnumbered(row_b) else "measured by different protocols"
+    return Difference(
+        metric=name,
+        label=row_a["label"],
+        direction=row_a["direction"],
+        a=float(mean[0]),
+        b=float(mean[1]),
+        real=float(mean[2]) if row_a["direction"] == "closer" else None,
+        gain=float(gain),
+        ci95=(float(low), float(high)),
+        p=p,
+        clips=clips,
+        verdict="unknown",
+        note="; ".join(note for note in (unlike, _own_number(a, b, name), few) if note),
+    )
+
+
+def _unnumbered(row: SetRow) -> str:
+    """The protocol without the number of clips in its name: that is told apart from it."""
+    return re.sub(r"_n\d+", "", row["protocol"])
+
+
+def _own_number(a: Scores, b: Scores, name: str) -> str:
+    """What to know of a metric whose number of the set is no mean over clips: a median, a peak."""
+    own = [one["metrics"][name]["mean"] for one in (a, b)]
+    means = [np.mean(list(_values(one, name).values())) for one in (a, b)]
+    if all(o is None or np.isclose(o, m) for o, m in zip(own, means, strict=True)):
+        return ""
+    told = " and ".join("n/a" if value is None else f"{value:.3f}" for value in own)
+    return f"tested on means over clips; the sets' own numbers are {told}"
+
+
+def _gain(means: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
+    """By how much A is better: (…, 3) means of A, B and the real clips to (…)."""
+    a, b, real = means[..., 0], means[..., 1], means[..., 2]
+    if direction == "closer":
+        return np.abs(b - real) - np.abs(a - real)
+    return a - b if direction == "higher" else b - a
+
+
+def _resampled(
+    a: Scores, stacks: Mapping[str, pd.DataFrame], resamples: int
+) -> dict[str, NDArray[np.float64]]:
+    """Gains of so many resamples by metric; metrics of the same clips share the draws."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, stack in stacks.items():
+        groups.setdefault(tuple(stack.index), []).append(name)
+    gains: dict[str, NDArray[np.float64]] = {}
+    for clips, names in groups.items():
+        generator = np.random.default_rng(0)
+        table = np.concatenate([stacks[name].to_numpy() for name in names], axis=1)
+        means = []
+        for begin in range(0, resamples, _CHUNK):
+            count = min(_CHUNK, resamples - begin)
+            # How often each clip is drawn: all means are then one product of matrices.
+            drawn = generator.multinomial(len(clips), np.full(len(clips), 1 / len(clips)), count)
+            means.append(drawn @ table / len(clips))
+        of_all = np.concatenate(means).reshape(resamples, len(names), 3)
+        for place, name in enumerate(names):
+            gains[name] = _gain(of_all[:, place], a["metrics"][name]["direction"])
+    return gains
+
+
+def _without_clips(name: str, row_a: SetRow, row_b: SetRow, clips: int) -> Difference:
+    """A number that only the set has, or that is not to be had: told, but not judged by chance."""
+    note = row_a["reason"] or row_b["reason"]
+    verdict: Verdict = "unknown"
+    gain = None
+    a, b, real = row_a["mean"], row_b["mean"], row_a["real"]
+    if a is not None and b is not None and (real is not None or row_a["direction"] != "closer"):
+        gain = float(_gain(np.array([a, b, real or 0.0]), row_a["direction"]))
+        intervals = row_a["ci95"], row_b["ci95"]
+        if intervals[0] and intervals[1] and row_a["direction"] != "closer":
+            apart = intervals[0][0] > intervals[1][1] or intervals[1][0] > intervals[0][1]
+            note = "a number of the whole set; judged by whether the 95% intervals are apart"
+            verdict = ("better" if gain > 0 else "worse") if apart else "within noise"
+        else:
+            note = "a number of the whole set without an interval: chance cannot be told"
+    return Difference(
+        name, row_a["label"], row_a["direction"], a, b, real, gain, None, None, clips, verdict,
+        note or "no clip has a value in both",
+    )  # fmt: skip
+
+
+def _judged(found: Sequence[Difference]) -> list[Difference]:
+    """Holm's step-down: the smallest p against 5 % / m, the next against 5 % / (m − 1) …."""
+    tested = sorted((d for d in found if d.p is not None), key=lambda d: d.p or 0.0)
+    verdicts: dict[str, Verdict] = {}
+    for place, one in enumerate(tested):
+        if (one.p or 0.0) > ALPHA / (len(tested) - place):
+            break
+        verdicts[one.metric] = "better" if (one.gain or 0.0) > 0 else "worse"
+    return [
+        d if d.p is None else replace(d, verdict=verdicts.get(d.metric, "within noise"))
+        for d in found
+    ]
+
+
+def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) -> list[str]:
+    tested = sum(d.p is not None for d in found)
+    how = (
+        f"Paired bootstrap over common clips ({resamples:,} resamples, seed 0) of the difference "
+        f"of means over clips; {tested} metrics tested, so that each p is held against Holm's "
+        "bound for a family-wise error of 5 %."
+    )
+    gain = (
+        "A positive gain: A is better. For →GT it is by how much A's mean is nearer to the mean of "
+        "the real clips than B's."
+    )
+    notes = [how, gain]
+    if not same_name(a["dataset"], b["dataset"]):
+        notes.append(f"The data sets are called {a['dataset']} and {b['dataset']}.")
+    if a["protocol"] != b["protocol"]:
+        notes.append(f"The protocols differ: {a['protocol']} | {b['protocol']}.")
+    only = sorted(set(a["metrics"]) ^ set(b["metrics"]))
+    if only:
+        notes.append(f"In one of the two only: {', '.join(only)}.")
+    return notes
+
+
+def _values(scores: Scores, name: str | None = None) -> dict[str, float]:
+    """A metric by clip; without a name, the scored clips."""
+    rows = [row for row in scores["clips"] if row["status"] == "ok"]
+    if name is None:
+        return dict.fromkeys((row["clip_id"] for row in rows), 0.0)
+    return {row["clip_id"]: row["values"][name] for row in rows if name in row["values"]}
+
+
+def _real_values(scores: Scores, name: str) -> dict[str, float]:
+    rows = [row for row in scores["clips"] if row["status"] == "ok"]
+    own = ((row["clip_id"], row.get("real_values", {})) for row in rows)
+    return {clip: values[name] for clip, values in own if name in values}

@@ -1,0 +1,1 @@
+"""The test protocol with our model and with other systems."""

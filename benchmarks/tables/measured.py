@@ -1,0 +1,183 @@
+"""The rows of a table that were measured here, from scores.json files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.tables.layout import METRIC_KEYS, NONE, Cell, Column, Row
+from benchmarks.tables.published import GROUND_TRUTH, same_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from benchmarks.scoring.results import Scores, SetRow
+    from benchmarks.tables.published import Published
+
+MEASURED = " (measured here)"
+_REFERENCE = "the real clips are what is compared against"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One row to be: a system's scores, by data set as the paper spells it.
+
+    Attributes:
+        name: of the system, or `GT`.
+        mark: number of its footnote.
+        scores: by data set; one where rows name the data set.
+        dataset_rows: rows name the data set.
+        is_truth: the real clips of the scores are the row, not the fakes.
+    """
+
+    name: str
+    mark: str
+    scores: Mapping[str, Scores]
+    dataset_rows: bool
+    is_truth: bool = False
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The data sets it was measured on."""
+        return tuple(self.scores)
+
+    def set_row(self, dataset: str, column: Column) -> SetRow | None:
+        """The metric of a column on a data set; None where the scores do not have it."""
+        scores = self.scores.get(dataset)
+        if scores is None or column.dataset not in {"", dataset}:
+            return None
+        row = scores["metrics"].get(METRIC_KEYS[column.metric])
+        return _truth(scores, METRIC_KEYS[column.metric], row) if self.is_truth and row else row
+
+    def row(
+        self,
+        columns: Sequence[Column],
+        entries: Sequence[Published],
+        ranked: Mapping[tuple[str, Column, str], int],
+    ) -> Row:
+        """The table's row, its footnote saying how it was measured."""
+        cells = []
+        for column in columns:
+            dataset = column.dataset or self.datasets[0]
+            rank = ranked.get((dataset, column, self.mark), 0)
+            cells.append(self._cell(dataset, column, rank, _decimals(column.metric, entries)))
+        name = f"{self.name}{MEASURED}"
+        return Row(
+            leads=(self.datasets[0], name) if self.dataset_rows else (name,),
+            cells=tuple(cells),
+            source=" ".join(self._footnote(dataset, columns) for dataset in self.datasets),
+            mark=self.mark,
+            clips=" + ".join(str(_clips(scores)) for scores in self.scores.values()),
+        )
+
+    def _cell(self, dataset: str, column: Column, rank: int, decimals: int) -> Cell:
+        row = self.set_row(dataset, column)
+        if dataset not in self.scores:
+            return Cell(NONE, note=f"not scored on {dataset}")
+        if row is None:
+            return Cell(NONE, note="not in these scores; score the videos again for it")
+        if row["mean"] is None:
+            reason = row["reason"] or "no clip could be measured"
+            return Cell(NONE, n=row["n"], protocol=row["protocol"], note=reason)
+        low_high = [f"{bound:.{decimals}f}" for bound in row["ci95"] or ()]
+        return Cell(
+            text=f"{row['mean']:.{decimals}f}",
+            rank=rank,
+            value=row["mean"],
+            ci95=(low_high[0], low_high[1]) if low_high else None,
+            n=row["n"],
+            protocol=row["protocol"],
+        )
+
+    def _footnote(self, dataset: str, columns: Sequence[Column]) -> str:
+        scores = self.scores[dataset]
+        n = _clips(scores)
+        who = f"The real clips of {scores['method']}'s scores" if self.is_truth else self.name
+        sentences = [f"{who} on {dataset}, n = {n} clips: {scores['protocol']}."]
+        for column in columns:
+            row = self.set_row(dataset, column)
+            if row and row["mean"] is not None and not self.is_truth:
+                sentences.append(f"{_with_interval(row, n)}: {row['protocol']}.")
+        failed = [row for row in scores["clips"] if row["status"] == "failed"]
+        if failed:
+            named = f"{failed[0]['clip_id']}: {failed[0]['reason']}"
+            sentences.append(f"{len(failed)} clips failed, the first, {named}.")
+        unmatched = sum(map(len, scores["unmatched"].values()))
+        if unmatched:
+            sentences.append(f"{unmatched} clips had no counterpart.")
+        return " ".join(sentences)
+
+
+def by_dataset(scores: Sequence[Scores], entries: Sequence[Published]) -> list[Measured]:
+    """A row for each scores.json, for tables whose rows name the data set."""
+    return [
+        Measured(one["method"], str(number), {_dataset(one, entries): one}, dataset_rows=True)
+        for number, one in enumerate(scores, start=1)
+    ]
+
+
+def by_method(scores: Sequence[Scores], entries: Sequence[Published]) -> list[Measured]:
+    """A row for each system, its data sets side by side; another row for a second score on one."""
+    rows: list[tuple[str, dict[str, Scores]]] = []
+    for one in scores:
+        dataset = _dataset(one, entries)
+        found = (row for name, row in rows if name == one["method"] and dataset not in row)
+        row = next(found, None)
+        if row is None:
+            row = {}
+            rows.append((one["method"], row))
+        row[dataset] = one
+    return [
+        Measured(name, str(number), row, dataset_rows=False)
+        for number, (name, row) in enumerate(rows, start=1)
+    ]
+
+
+def truth_of(measured: Sequence[Measured]) -> list[Measured]:
+    """A row of the real clips for each data set, from the first scores on it that know them."""
+    found: dict[str, Measured] = {}
+    for one in measured:
+        for dataset, scores in one.scores.items():
+            known = any(row["real"] is not None for row in scores["metrics"].values())
+            if known and dataset not in found:
+                mark = str(len(measured) + len(found) + 1)
+                found[dataset] = Measured(
+                    GROUND_TRUTH, mark, {dataset: scores}, one.dataset_rows, is_truth=True
+                )
+    return list(found.values())
+
+
+def _truth(scores: Scores, key: str, row: SetRow) -> SetRow:
+    """A metric of the real clips themselves."""
+    real = row["real"]
+    if real is None and row["direction"] != "closer":
+        own = [clip.get("real_values", {}).get(key) for clip in scores["clips"]]
+        values = [value for value in own if value is not None]
+        real = float(np.mean(values)) if values else None
+    reason = "" if real is not None else row["reason"] or _REFERENCE
+    return {**row, "mean": real, "std": None, "ci95": None, "real": None, "reason": reason}
+
+
+def _dataset(scores: Scores, entries: Sequence[Published]) -> str:
+    """The paper's spelling, if the data set is one of the paper's."""
+    names = (entry.dataset for entry in entries)
+    return next((n for n in names if same_name(n, scores["dataset"])), scores["dataset"])
+
+
+def _clips(scores: Scores) -> int:
+    return max((row["n"] for row in scores["metrics"].values()), default=0)
+
+
+def _decimals(metric: str, entries: Sequence[Published]) -> int:
+    """As many decimals as the paper prints."""
+    printed = [e.value.partition(".")[2] for e in entries if e.metric == metric]
+    return max(map(len, printed))
+
+
+def _with_interval(row: SetRow, clips: int) -> str:
+    parts = [f"95% CI {row['ci95'][0]:.3f} to {row['ci95'][1]:.3f}"] if row["ci95"] else []
+    parts += [f"n = {row['n']}"] if row["n"] != clips else []
+    parts += [f"real {row['real']:.3f}"] if row["real"] is not None else []
+    return f"{row['label']} {row['mean']:.3f}" + (f" ({', '.join(parts)})" if parts else "")

@@ -1,0 +1,141 @@
+"""The paper's tables, published beside measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.tables.layout import LAYOUTS, NONE, Cell, Column, Layout, Row, Table
+from benchmarks.tables.measured import MEASURED, Measured, by_dataset, by_method, truth_of
+from benchmarks.tables.published import GROUND_TRUTH, ranks, read_published, same_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.scoring.results import Scores
+    from benchmarks.tables.published import Published
+
+
+def build_table(name: str, scores: Sequence[Scores]) -> Table:
+    """A published table with a row more for each measured system, beside the published one.
+
+    Args:
+        name: `v1`, `v2` or `ablation`, a key of `LAYOUTS`.
+        scores: contents of scores.json files.
+    """
+    layout, entries = LAYOUTS[name], read_published(name)
+    columns = _columns(layout, entries, scores)
+    measured = by_dataset(scores, entries) if layout.dataset_rows else by_method(scores, entries)
+    if any(entry.method == GROUND_TRUTH for entry in entries):
+        measured += truth_of(measured)
+    rows = _beside(
+        _published_rows(layout, entries, columns),
+        [(m, m.row(columns, entries, _measured_ranks(columns, measured))) for m in measured],
+    )
+    sources = "; ".join(dict.fromkeys(entry.source for entry in entries))
+    marks = (
+        f"Published rows: {sources}. Bold is the best value of a column, underlined the second "
+        "best: of the published systems among themselves, and of those measured here, where there "
+        "are two or more, among themselves. Small: 95% bootstrap intervals over clips."
+    )
+    return Table(
+        title=layout.title,
+        leads=("Data", "Method") if layout.dataset_rows else ("Method",),
+        columns=columns,
+        rows=tuple(rows),
+        notes=(marks, layout.note),
+    )
+
+
+def _columns(
+    layout: Layout, entries: Sequence[Published], scores: Sequence[Scores]
+) -> tuple[Column, ...]:
+    """The published columns, then those of data sets that no paper has."""
+    if layout.dataset_rows:
+        return tuple(dict.fromkeys(Column("", e.metric, e.direction) for e in entries))
+    columns = list(dict.fromkeys(Column(e.dataset, e.metric, e.direction) for e in entries))
+    metrics = dict.fromkeys((column.metric, column.direction) for column in columns)
+    for one in scores:
+        if not any(same_name(one["dataset"], column.dataset) for column in columns):
+            columns += [Column(one["dataset"], *metric) for metric in metrics]
+    return tuple(columns)
+
+
+def _published_rows(
+    layout: Layout, entries: Sequence[Published], columns: Sequence[Column]
+) -> list[Row]:
+    by_key = {(entry.dataset, entry.method, entry.metric): entry for entry in entries}
+    ranked = {
+        (dataset, metric): _published_ranks(
+            [e for e in entries if (e.dataset, e.metric) == (dataset, metric)]
+        )
+        for dataset, metric in dict.fromkeys((entry.dataset, entry.metric) for entry in entries)
+    }
+    rows = []
+    for own, method in dict.fromkeys(
+        (entry.dataset if layout.dataset_rows else "", entry.method) for entry in entries
+    ):
+        cells = []
+        for column in columns:
+            dataset = own or column.dataset
+            entry = by_key.get((dataset, method, column.metric))
+            rank = ranked.get((dataset, column.metric), {}).get(method, 0)
+            cells.append(_published_cell(entry, rank))
+        source = next(entry.source for entry in entries if entry.method == method)
+        rows.append(Row((own, method) if own else (method,), tuple(cells), source))
+    return rows
+
+
+def _published_cell(entry: Published | None, rank: int) -> Cell:
+    if entry is None:
+        return Cell(NONE, note="the paper does not use this data set")
+    if not entry.value:
+        return Cell(NONE, note=entry.note)
+    return Cell(entry.value, rank, float(entry.value))
+
+
+def _published_ranks(column: Sequence[Published]) -> dict[str, int]:
+    truth = next((float(e.value) for e in column if e.method == GROUND_TRUTH and e.value), None)
+    values = {e.method: float(e.value) for e in column if e.method != GROUND_TRUTH and e.value}
+    truths = {} if truth is None else dict.fromkeys(values, truth)
+    return ranks(values, column[0].direction, truths)
+
+
+def _measured_ranks(
+    columns: Sequence[Column], measured: Sequence[Measured]
+) -> dict[tuple[str, Column, str], int]:
+    """The rank of each measured system by data set, column and footnote mark, from two on."""
+    ranked = {}
+    for dataset in dict.fromkeys(one for m in measured for one in m.datasets):
+        for column in columns:
+            values, truths = {}, {}
+            for m in measured:
+                row = m.set_row(dataset, column)
+                if m.is_truth or row is None or row["mean"] is None:
+                    continue
+                if column.direction == "closer" and row["real"] is None:
+                    continue
+                values[m.mark] = row["mean"]
+                truths[m.mark] = row["real"] or 0.0
+            if len(values) > 1:
+                found = ranks(values, column.direction, truths)
+                ranked.update({(dataset, column, mark): rank for mark, rank in found.items()})
+    return ranked
+
+
+def _beside(published: list[Row], measured: list[tuple[Measured, Row]]) -> list[Row]:
+    """Each measured row below the published one of its name; others below their data set's rows."""
+    rows = list(published)
+    for one, row in measured:
+        group = [at for at, other in enumerate(rows) if other.leads[:-1] == row.leads[:-1]]
+        named = [at for at in group if same_name(_system(rows[at]), one.name)]
+        if named:
+            place = named[-1] + 1
+        else:
+            truth = [at for at in group if _system(rows[at]) == GROUND_TRUTH]
+            place = truth[0] if truth else group[-1] + 1 if group else len(rows)
+        rows.insert(place, row)
+    return rows
+
+
+def _system(row: Row) -> str:
+    return row.leads[-1].removesuffix(MEASURED) if row.mark else row.leads[-1]

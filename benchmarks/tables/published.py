@@ -1,0 +1,86 @@
+"""The numbers that papers have published, from manifests/published.csv, and who is best in them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# `manifests` holds no code, so it is a namespace package, and importlib.resources of Python 3.11
+# raises on one installed with `pip install -e`. In a checkout and in a wheel alike it lies here:
+PUBLISHED_CSV = Path(__file__).parents[2] / "manifests" / "published.csv"
+
+GROUND_TRUTH = "GT"
+_ALIASES = {"cremad": "crema"}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published number.
+
+    Attributes:
+        table: `v1` (first version), `v2` (published version), `ablation`, or another paper's name.
+        dataset: LRW or CREMA.
+        method: the system, or `GT` for the real clips.
+        metric: the column's heading.
+        value: the digits as printed, or empty where the paper has a dash or nothing.
+        direction: `higher`, `lower`, or `closer` to the ground truth is better.
+        source: where it is printed.
+        note: why `value` is empty; else empty.
+    """
+
+    table: str
+    dataset: str
+    method: str
+    metric: str
+    value: str
+    direction: str
+    source: str
+    note: str = ""
+
+
+def read_published(table: str, path: Path = PUBLISHED_CSV) -> tuple[Published, ...]:
+    """The rows of one published table, in the paper's order."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return tuple(Published(**row) for row in csv.DictReader(file) if row["table"] == table)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names mean the same data set or system: PC-AVS is pcavs, CREMA-D is CREMA."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    letters = re.sub(r"[\W_]", "", name.casefold())
+    return _ALIASES.get(letters, letters)
+
+
+def ranks(
+    values: Mapping[str, float], direction: str, truths: Mapping[str, float] | None = None
+) -> dict[str, int]:
+    """The systems that are best (1) and second best (2) in a column; equal values share a rank.
+
+    Args:
+        values: the number of each system; the ground truth is not among them.
+        direction: `higher`, `lower` or `closer`.
+        truths: for `closer`, what each system's number is to be close to.
+
+    Raises:
+        ValueError: the closer to the ground truth the better, and a system has no ground truth.
+    """
+    costs: dict[str, float] = {}
+    for name, value in values.items():
+        if direction == "closer":
+            if name not in (truths or {}):
+                raise ValueError(f"no ground truth for {name}")
+            # Rounded: 0.28 - 0.26 and 0.26 - 0.24 are the same distance.
+            costs[name] = round(abs(value - (truths or {})[name]), 9)
+        else:
+            costs[name] = -value if direction == "higher" else value
+    order = sorted(set(costs.values()))[:2]
+    return {name: order.index(cost) + 1 for name, cost in costs.items() if cost in order}

@@ -1,0 +1,1 @@
+"""Checkpoints: ours, those of the authors, weights carried over."""

@@ -1,0 +1,219 @@
+"""Checkpoints: one safetensors file with JSON beside it, whole or absent; nothing is unpickled.
+
+Where a checkpoint is only read, the authors' files are taken too, see `model.checkpoints.released`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from model.checkpoints.lightning import is_torch_file
+from model.checkpoints.released import load_released
+from model.config.presets import Preset, from_json
+from model.network.talking_head import SpeechFormat, TalkingHead
+from pipeline.dataset.shards import DATASET_FILE
+from pipeline.errors import UserError
+from pipeline.files import atomic_path, read_json, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+    from torch import Tensor
+
+FORMAT_VERSION = 1
+_MODEL, _AVERAGE, _ADAM = "model.", "average.", "adam."
+
+
+@dataclass(frozen=True)
+class Info:
+    """The JSON beside the tensors.
+
+    Attributes:
+        preset: of the model.
+        speech: format of the features it takes.
+        step: optimiser steps taken.
+        seed: of the run.
+    """
+
+    preset: Preset
+    speech: SpeechFormat
+    step: int
+    seed: int
+
+
+@dataclass
+class TrainingState:
+    """What training carries from step to step.
+
+    Random numbers and the place in the data are not in it: they follow from seed and step, see
+    `model.training.objective.FrameNoise` and `model.data.stream`.
+
+    Attributes:
+        model: the weights being trained.
+        average: their exponential moving average, which sampling uses.
+        optimizer: Adam.
+        step: optimiser steps taken.
+    """
+
+    model: TalkingHead
+    average: TalkingHead
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+
+
+def save(path: Path, state: TrainingState, info: Info) -> None:
+    """Writes a checkpoint; the JSON comes last and marks it whole."""
+    tensors = {_MODEL + name: value for name, value in state.model.state_dict().items()}
+    tensors |= {_AVERAGE + name: value for name, value in state.average.state_dict().items()}
+    for index, moments in state.optimizer.state_dict()["state"].items():
+        tensors |= {f"{_ADAM}{index}.{name}": value for name, value in moments.items()}
+    _write(path, tensors, info)
+
+
+def save_average(path: Path, model: TalkingHead, info: Info) -> None:
+    """Writes a model alone, as one would publish it: it samples, but its run cannot be resumed."""
+    _write(path, {_AVERAGE + name: value for name, value in model.state_dict().items()}, info)
+
+
+def _write(path: Path, tensors: dict[str, Tensor], info: Info) -> None:
+    with atomic_path(path) as temporary:
+        save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
+        # safetensors writes files that only their owner can read; ours are like any other file.
+        temporary.chmod(0o644)
+    described = {
+        "format_version": FORMAT_VERSION,
+        "step": info.step,
+        "seed": info.seed,
+        "preset": info.preset.as_json(),
+        "speech": asdict(info.speech),
+        "synthetic_media": "videos made with this model must be labelled as synthetic",
+    }
+    write_json(path.with_suffix(".json"), described)
+
+
+def rotate(run: Path, keep: int) -> None:
+    """Removes a run's checkpoints but for the last `keep`; 0 keeps all.
+
+    The JSON, which marks a checkpoint as whole, goes first.
+    """
+    found = sorted(run.glob("checkpoint-*.json"))
+    for described in found[: max(0, len(found) - keep)] if keep else []:
+        described.unlink()
+        described.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
+def latest(run: Path) -> Path | None:
+    """The last whole checkpoint of a run's folder, or None."""
+    found = sorted(run.glob("checkpoint-*.json"))
+    whole = [path.with_suffix(".safetensors") for path in found]
+    whole = [path for path in whole if path.exists()]
+    return whole[-1] if whole else None
+
+
+def resolve(path: Path) -> Path:
+    """A checkpoint file from a file or a run's folder; the authors' files are taken as well.
+
+    Raises:
+        UserError: there is none; the sentence says what was looked for.
+    """
+    if path.is_dir():
+        found = latest(path)
+        if found is None:
+            if (path / DATASET_FILE).exists():
+                raise UserError(f"{path} is a data set; name the folder that dh-train wrote")
+            raise UserError(
+                f"no checkpoint in {path}; train one with: dh-train --data DIR --out {path}"
+            )
+        return found
+    if not path.exists():
+        raise UserError(f"no such checkpoint: {path}")
+    if is_released(path):
+        return path
+    if path.suffix != ".safetensors":
+        raise UserError(
+            f"{path} is no checkpoint; name a run's folder, a .safetensors file, or a file of the "
+            "authors (.ckpt, .pt)"
+        )
+    if not path.with_suffix(".json").exists():
+        raise UserError(
+            f"{path} has no {path.stem}.json beside it; copy both files of a checkpoint"
+        )
+    return path
+
+
+def is_released(path: Path) -> bool:
+    """Whether a file is a checkpoint of PyTorch, as the authors' are, and not one of ours."""
+    return path.suffix != ".safetensors" and is_torch_file(path)
+
+
+def read_info(path: Path) -> Info:
+    """The JSON of a checkpoint.
+
+    Raises:
+        UserError: it is not one of ours, or of a newer version.
+    """
+    described = path.with_suffix(".json")
+    try:
+        data: dict[str, Any] = read_json(described)
+        if data["format_version"] != FORMAT_VERSION:
+            raise UserError(f"{path} is not a checkpoint of this version (format {FORMAT_VERSION})")
+        return Info(
+            from_json(data["preset"]), SpeechFormat.of(data["speech"]), data["step"], data["seed"]
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{described} does not describe a checkpoint of ours ({error})") from error
+
+
+def load_model(path: Path, device: torch.device) -> tuple[TalkingHead, Info]:
+    """The averaged model of a checkpoint, or the authors' model, ready to sample.
+
+    Raises:
+        UserError: the file is no checkpoint, or its tensors do not fit its JSON.
+    """
+    if is_released(path):
+        model, preset, step = load_released(path, device)
+        return model, Info(preset, model.speech, step, seed=0)
+    info = read_info(path)
+    model = TalkingHead(info.preset, info.speech)
+    _fill(model, _tensors(path, _AVERAGE), path)
+    return model.to(device).eval().requires_grad_(requires_grad=False), info
+
+
+def restore(path: Path, state: TrainingState) -> None:
+    """Brings a run back to where a checkpoint left it: weights, average, Adam, step.
+
+    Raises:
+        UserError: the checkpoint does not fit the model.
+    """
+    _fill(state.model, _tensors(path, _MODEL), path)
+    _fill(state.average, _tensors(path, _AVERAGE), path)
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in _tensors(path, _ADAM).items():
+        index, _, key = name.partition(".")
+        moments.setdefault(int(index), {})[key] = value
+    described = state.optimizer.state_dict()
+    state.optimizer.load_state_dict({**described, "state": moments})
+    state.step = read_info(path).step
+
+
+def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, which is cut off."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise UserError(f"{path} is not a whole safetensors file ({error})") from error
+
+
+def _fill(model: TalkingHead, tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise UserError(f"{path} does not fit its preset: {reason}") from error

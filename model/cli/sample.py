@@ -1,0 +1,214 @@
+"""dh-sample on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from model.cli.shared_options import (
+    CONTEXT,
+    CheckpointOption,
+    CompileOption,
+    DeviceOption,
+    NoiseCorrelationOption,
+    PrecisionOption,
+    ReanchorOption,
+    SamplerOption,
+    StartOption,
+    StepsOption,
+    WeightsOption,
+)
+from pipeline.errors import UserError, run_command
+
+sample_app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    context_settings=CONTEXT,
+    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
+)
+serve_app = typer.Typer(
+    add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
+)
+
+
+@sample_app.command(epilog="dh-sample serve --help: a page on this machine instead of files.")
+def sample_command(
+    *,
+    checkpoint: CheckpointOption,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The file to write; a folder with --pairs or --format png; a .safetensors file "
+            "alone: the model."
+        ),
+    ],
+    face: Annotated[Path | None, typer.Option(help="A picture or a video with one face.")] = None,
+    speech: Annotated[Path | None, typer.Option(help="A recording, any container.")] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of one face: a CSV with face,speech[,name], or a folder in which a face "
+            "and a recording of one name are a pair."
+        ),
+    ] = None,
+    format_name: Annotated[
+        Literal["mp4", "webm", "gif", "png"] | None,
+        typer.Option(
+            "--format",
+            help="png is a folder of frames; gif has no sound.",
+            show_default="the suffix of --out, else mp4",
+        ),
+    ] = None,
+    paste_back: Annotated[
+        bool, typer.Option("--paste-back", help="The whole picture, not the crop of the face.")
+    ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Beside the real clip, the video given as --face.")
+    ] = False,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Twelve of the frames as NAME.preview.png.")
+    ] = False,
+    sampler: SamplerOption = "auto",
+    steps: StepsOption = None,
+    start: StartOption = "auto",
+    noise_correlation: NoiseCorrelationOption = None,
+    reanchor: ReanchorOption = 0,
+    seed: Annotated[int, typer.Option(help="Of the noise; each video of --pairs adds one.")] = 0,
+    batch: Annotated[int, typer.Option(min=1, help="Videos made side by side.")] = 8,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes, with --pairs, each with a model of its own.")
+    ] = 1,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    compiled: CompileOption = False,
+    weights_dir: WeightsOption = None,
+) -> None:
+    """Makes a face talk: a picture and a recording to an H.264 + AAC video.
+
+    The face is found and aligned as the training clips were. The video carries the recording's
+    own sound and says in its metadata that it is synthetic; frames are written as they come. With
+    --pairs, videos that are there already are kept, and a pair that cannot be used is named (exit
+    code 1).
+
+    With no face, and an --out that ends in .safetensors, the checkpoint's model is written there
+    instead: the authors' files become ours, and ours lose what only their training needs.
+    """
+    from model.checkpoints.checkpoint import resolve
+    from model.sampling.autoregressive import SampleConfig
+    from model.sampling.batch import SampleRun, run_here, run_on_workers
+    from model.sampling.output import Look
+    from model.sampling.requests import Wanted, jobs_for
+
+    if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
+        _convert(checkpoint, out)
+        return
+    if paste_back and compare:
+        raise UserError("--paste-back and --compare exclude each other; make two videos")
+    jobs = jobs_for(Wanted(face, speech, pairs, out, format_name, preview), seed)
+    if not jobs:
+        return
+    config = SampleConfig(
+        sampler=sampler,
+        steps=steps or 0,
+        compiled=compiled,
+        reanchor=reanchor,
+        start=start,
+        noise_correlation=noise_correlation,
+    )
+    run = SampleRun(
+        resolve(checkpoint),
+        config,
+        Look(paste_back, compare, preview),
+        device=device,
+        precision=precision,
+        weights_dir=weights_dir,
+        batch=batch,
+        alone=pairs is None,
+    )
+    if workers > 1 and len(jobs) > 1:
+        outcomes = run_on_workers(run, jobs, workers)
+    else:
+        outcomes = run_here(run, jobs)
+    failed = 0
+    for path, error in outcomes:
+        if error:
+            print(f"failed {path.name}: {error}", file=sys.stderr)
+            failed += 1
+        else:
+            print(f"wrote {path}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _convert(checkpoint: Path, out: Path) -> None:
+    """Writes the model of a checkpoint as one of ours, and says what it is."""
+    from model.checkpoints.transfer import convert
+
+    info = convert(checkpoint, out)
+    unet = info.preset.unet
+    motion = "RGB" if unet.motion_channels == 3 else "grey"
+    print(
+        f"wrote {out} and {out.stem}.json: preset {info.preset.name}, {unet.image_size} x "
+        f"{unet.image_size}, {unet.motion_frames} {motion} motion frames, {info.speech.name} speech"
+    )
+
+
+@serve_app.command()
+def serve_command(
+    *,
+    checkpoint: CheckpointOption,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; anything but loopback lets others in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 50,
+    max_seconds: Annotated[int, typer.Option(min=1, help="Longest recording.")] = 120,
+    sampler: SamplerOption = "auto",
+    steps: StepsOption = None,
+    start: StartOption = "auto",
+    noise_correlation: NoiseCorrelationOption = None,
+    reanchor: ReanchorOption = 0,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    compiled: CompileOption = False,
+    weights_dir: WeightsOption = None,
+) -> None:
+    """A page on this machine: drop a face and a recording, see progress, play the video."""
+    from model.app.server import Limits, serve
+    from model.checkpoints.checkpoint import resolve
+    from model.sampling.autoregressive import SampleConfig
+    from model.sampling.batch import SampleRun
+    from model.sampling.output import Look
+
+    run = SampleRun(
+        resolve(checkpoint),
+        SampleConfig(
+            sampler=sampler,
+            steps=steps or 0,
+            compiled=compiled,
+            reanchor=reanchor,
+            start=start,
+            noise_correlation=noise_correlation,
+        ),
+        Look(),
+        device=device,
+        precision=precision,
+        weights_dir=weights_dir,
+    )
+    serve(run, host, port, Limits(max_megabytes << 20, max_seconds))
+
+
+def sample_main() -> None:
+    """The command dh-sample."""
+    # Threads that wait for each other burn the processor for milliseconds before they sleep; beside
+    # other work that made sampling up to seventeen times slower. Read when torch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if sys.argv[1:2] == ["serve"]:
+        sys.argv = [f"{sys.argv[0]} serve", *sys.argv[2:]]
+        run_command(serve_app)
+    else:
+        run_command(sample_app)

@@ -1,0 +1,1 @@
+"""Presets and their parts as dataclasses: architecture, diffusion, recipe."""

@@ -1,0 +1,62 @@
+"""Damage to motion frames in training, so that a network learns not to trust them blindly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from model.config.recipe import MotionCorruption
+
+_WORST_QUALITY = 5
+
+
+def corrupt(
+    frames: Sequence[NDArray[np.uint8]],
+    strength: MotionCorruption,
+    level: float,
+    rng: np.random.Generator,
+) -> list[NDArray[np.uint8]]:
+    """Blurs, recolours and compresses motion frames; their noise is added on the device.
+
+    All frames are given the same damage, as neighbours in a generated video have.
+
+    Args:
+        frames: (S, S, 3) uint8 RGB each.
+        strength: of each kind at level 1.
+        level: 0 … 1.
+        rng: draws the colours.
+    """
+    gain, shift = _colours(strength.colour * level, rng)
+    sigma = strength.blur / 100 * len(frames[0]) * level
+    damage = strength.compression * level
+    spoilt = []
+    for frame in frames:
+        now: NDArray[np.uint8] = frame
+        if sigma:
+            now = cast("NDArray[np.uint8]", cv2.GaussianBlur(now, (0, 0), sigma))
+        if strength.colour:
+            now = np.clip((now - 127.5) * gain + 127.5 + shift, 0, 255).round().astype(np.uint8)
+        if damage:
+            now = _compressed(now, round(100 - damage * (100 - _WORST_QUALITY)))
+        spoilt.append(now)
+    return spoilt
+
+
+def _colours(amount: float, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
+    """Contrast about grey, and a shift of each channel in pixel values."""
+    gain, *shift = rng.uniform(-1, 1, 4)
+    return 1 + amount * gain, 255 * amount * np.array(shift)
+
+
+def _compressed(frame: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """What is left of a frame after JPEG."""
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    packed = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return cast("NDArray[np.uint8]", cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB))

@@ -1,0 +1,206 @@
+"""A training frame: the frame itself, what it is drawn from, and its mouth box."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+import torch
+
+from model.data.motion_corruption import corrupt
+from pipeline.faces.mouth_box import MOUTH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from model.config.recipe import TrainConfig
+    from model.network.unet import UNetConfig
+    from pipeline.dataset.sample import Sample
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training frames.
+
+    Attributes:
+        target: (B, 3, S, S) uint8.
+        identity: (B, 3, S, S) uint8, another frame of the same clip.
+        motion: (B, motion_frames x motion_channels, S, S) uint8, oldest first.
+        speech: (B, speech_window, F) float32.
+        mouth: (B, 4) int64, the mouth box that the lip loss looks at.
+        lips: (B, 40) float32, the lip shape of the target, see `lip_shape`.
+        level: (B,) float32, how far the motion frames are spoilt, 0 … 1.
+        seed: (B,) int64, of everything that is drawn for the frame later.
+        keys: of the clips.
+    """
+
+    target: Tensor
+    identity: Tensor
+    motion: Tensor
+    speech: Tensor
+    mouth: Tensor
+    lips: Tensor
+    level: Tensor
+    seed: Tensor
+    keys: list[str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        moved = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if name != "keys"
+        }
+        return Batch(**moved, keys=self.keys)
+
+    def parts(self, count: int) -> list[Batch]:
+        """`count` batches of equal size, in order."""
+        size = len(self) // count
+        return [
+            Batch(**{name: value[begin : begin + size] for name, value in vars(self).items()})
+            for begin in range(0, size * count, size)
+        ]
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """uint8 0 … 255 to float32 -1 … 1."""
+    return pixels.float() / 127.5 - 1
+
+
+def to_pixels(unit: Tensor) -> Tensor:
+    """-1 … 1 to uint8 0 … 255, rounded."""
+    return ((unit.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def grey(frames: Tensor) -> Tensor:
+    """Luma (BT.601) of (…, 3, S, S) frames, (…, 1, S, S), in their own type and range."""
+    weights = torch.tensor([0.299, 0.587, 0.114], device=frames.device).reshape(3, 1, 1)
+    luma = (frames.float() * weights).sum(-3, keepdim=True)
+    return luma.round().to(torch.uint8) if frames.dtype == torch.uint8 else luma.to(frames.dtype)
+
+
+def speech_windows(features: NDArray[np.float32], context: int) -> NDArray[np.float32]:
+    """Features of frames k - context … k + context of every frame k, edges repeated (m_y).
+
+    Args:
+        features: (T, F).
+        context: frames on either side.
+
+    Returns:
+        (T, 2 context + 1, F).
+    """
+    length = len(features)
+    wanted = np.arange(length)[:, None] + np.arange(-context, context + 1)
+    return features[np.clip(wanted, 0, length - 1)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which training frame of a clip, as shares that do not depend on its length.
+
+    Attributes:
+        target: 0 … 1 along the clip.
+        identity: 0 … 1 along the clip's other frames.
+        drop: motion frames are dropped where this, 0 … 1, lies below the recipe's share.
+        level: how far the motion frames are spoilt, 0 … 1.
+        seed: of everything else that is drawn for the frame.
+    """
+
+    target: float
+    identity: float
+    drop: float
+    level: float
+    seed: int
+
+
+def training_frame(
+    sample: Sample, choice: Choice, config: UNetConfig, recipe: TrainConfig
+) -> Batch:
+    """One training frame of a clip, as a batch of one without its first axis.
+
+    Args:
+        sample: the clip.
+        choice: which of its frames.
+        config: of the network.
+        recipe: what is done to motion frames, and whose mouth box is given.
+    """
+    size, length = config.image_size, len(sample.frames)
+    target = int(choice.target * length)
+    identity = (target + 1 + int(choice.identity * (length - 1))) % length
+    identity_frame = resized(sample.frames[identity], size)
+    drop = choice.drop < recipe.drop_motion
+    # Before the first frame there is none: the identity frame stands in, as in sampling.
+    before = [
+        identity_frame if drop or index < 0 else resized(sample.frames[index], size)
+        for index in range(target - config.motion_frames, target)
+    ]
+    level = choice.level if recipe.motion.any else 0.0
+    if level:
+        before = corrupt(before, recipe.motion, level, np.random.default_rng(choice.seed))
+    motion = torch.stack([_tensor(frame) for frame in before])
+    context = config.speech_context
+    near = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
+    box = sample.mouth[target if recipe.mouth_box == "target" else identity]
+    return Batch(
+        target=_tensor(resized(sample.frames[target], size)),
+        identity=_tensor(identity_frame),
+        motion=(motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
+        speech=torch.from_numpy(sample.speech[near]),
+        mouth=torch.from_numpy(scaled_box(box, size / sample.meta["image_size"], size)),
+        lips=torch.from_numpy(lip_shape(sample, target)),
+        level=torch.tensor(level),
+        seed=torch.tensor(choice.seed),
+        keys=[sample.key],
+    )
+
+
+def collate(frames: list[Batch]) -> Batch:
+    """Training frames as a batch."""
+    stacked = {
+        name: torch.stack([getattr(frame, name) for frame in frames])
+        for name in vars(frames[0])
+        if name != "keys"
+    }
+    return Batch(**stacked, keys=[key for frame in frames for key in frame.keys])
+
+
+def lip_shape(sample: Sample, index: int) -> NDArray[np.float32]:
+    """What the lips of a frame do: landmarks 48 … 67 against their mean over the clip.
+
+    Returns:
+        (40,) float32, x and y of each point in units of 2 % of the side, about one standard
+        deviation of speech.
+    """
+    lips = sample.landmarks[:, MOUTH]
+    unit = 0.02 * sample.meta["image_size"]
+    return ((lips[index] - lips.mean(0)) / unit).ravel().astype(np.float32)
+
+
+def scaled_box(box: NDArray[np.int16], scale: float, size: int) -> NDArray[np.int64]:
+    """A half-open box at another image size: no part of the mouth is lost to rounding."""
+    low = np.floor(box[:2] * scale)
+    high = np.maximum(np.ceil(box[2:] * scale), low + 1)
+    return np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
+
+
+def resized(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """(H, H, 3) uint8 to (size, size, 3), averaged when it shrinks."""
+    if len(frame) == size:
+        return frame
+    method = cv2.INTER_AREA if len(frame) > size else cv2.INTER_CUBIC
+    return cast("NDArray[np.uint8]", cv2.resize(frame, (size, size), interpolation=method))
+
+
+def as_tensor(frame: NDArray[np.uint8], size: int) -> Tensor:
+    """(H, H, 3) uint8 to (3, size, size) uint8, averaged when it shrinks."""
+    return _tensor(resized(frame, size))
+
+
+def _tensor(frame: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(frame.transpose(2, 0, 1)))

@@ -1,0 +1,1 @@
+"""The network: U-Net, its blocks, the speech encoder, the whole talking head."""

@@ -1,0 +1,138 @@
+"""The model that is trained and sampled: the U-Net with its speech encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import Tensor, nn
+
+from model.network.speech_encoder import GivenEmbeddings, SpeechEncoder
+from model.network.unet import UNet
+
+if TYPE_CHECKING:
+    from model.checkpoints.scripted import ScriptedUNet
+    from model.config.presets import Preset
+    from pipeline.dataset.prep_options import Speech
+
+
+@dataclass(frozen=True)
+class SpeechFormat:
+    """The speech features a model takes, as `dataset.json` states them.
+
+    Attributes:
+        steps: time steps of a window.
+        coefficients: of each step.
+        mean: (coefficients,) over the training data.
+        std: (coefficients,).
+        name: which features these are, see `pipeline.speech.features.SHAPES`.
+        encoder: SHA-256 of the file of the encoder that made them; empty for mfcc, or where it is
+            not known.
+    """
+
+    steps: int
+    coefficients: int
+    mean: list[float]
+    std: list[float]
+    name: Speech = "mfcc"
+    encoder: str = ""
+
+    @classmethod
+    def of(cls, speech: dict[str, Any]) -> SpeechFormat:
+        """From the `speech` entry of a `dataset.json` or a checkpoint; the oldest name nothing."""
+        return cls(
+            speech["steps"],
+            speech["coefficients"],
+            speech["mean"],
+            speech["std"],
+            speech.get("name", "mfcc"),
+            speech.get("encoder", ""),
+        )
+
+    def fits(self, other: SpeechFormat) -> bool:
+        """Whether features of the one mean the same as those of the other."""
+        same = (self.name, self.steps, self.coefficients)
+        known = self.encoder and other.encoder
+        return same == (other.name, other.steps, other.coefficients) and (
+            not known or self.encoder == other.encoder
+        )
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a frame is drawn from.
+
+    Attributes:
+        identity: (B, 3, S, S) in [-1, 1].
+        motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
+        speech: (B, speech_window, F) features of frames k - m_y … k + m_y.
+        level: (B,) how far the motion frames are spoilt, 0 … 1, for a network that is told; None
+            takes what it is told in sampling.
+    """
+
+    identity: Tensor
+    motion: Tensor
+    speech: Tensor
+    level: Tensor | None = None
+
+
+class TalkingHead(nn.Module):
+    """The network of the paper with an encoder for the speech features.
+
+    Args:
+        preset: shape of both.
+        speech: the features' format.
+        unet: a network that is there already; None makes a fresh one.
+    """
+
+    def __init__(
+        self, preset: Preset, speech: SpeechFormat, unet: UNet | ScriptedUNet | None = None
+    ) -> None:
+        super().__init__()
+        self.speech = speech
+        # A scripted one is called in the same way, and is only ever called.
+        self.unet = cast("UNet", unet) if unet is not None else UNet(preset.unet)
+        self.speech_encoder = _speech_encoder(preset, speech)
+        # Reads the lip shape off a speech embedding; used in training only.
+        self.lip_reader = nn.Linear(preset.unet.base_channels, 40)
+        self.level_embed = _level_embedding(preset) if preset.train.motion.told else None
+        self._sampled_level = preset.train.motion.sampled
+
+    def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""
+        speech = self.hear(conditions.speech, conditions.level)
+        output: Tensor = self.unet(x, t, conditions.identity, conditions.motion, speech)
+        return output
+
+    def hear(self, features: Tensor, level: Tensor | None = None) -> Tensor:
+        """(B, …, F) features and, see `Conditions`, (B,) levels to (B, …, base) embeddings.
+
+        The level is told with the speech, which reaches every block of the network.
+        """
+        speech: Tensor = self.speech_encoder(features)
+        if self.level_embed is None:
+            return speech
+        if level is None:
+            level = features.new_full((len(features),), self._sampled_level)
+        told = self.level_embed(level[:, None])
+        return speech + told.reshape(len(told), *[1] * (speech.ndim - 2), -1)
+
+
+def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | GivenEmbeddings:
+    width = preset.unet.base_channels
+    if speech.name == "released":
+        return GivenEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
+    return SpeechEncoder(
+        speech.steps,
+        speech.coefficients,
+        width,
+        hidden=preset.speech_hidden,
+        mean=speech.mean,
+        std=speech.std,
+    )
+
+
+def _level_embedding(preset: Preset) -> nn.Module:
+    """How far the motion frames are spoilt, (B, 1) in 0 … 1, to (B, base) beside the speech."""
+    width = preset.unet.base_channels
+    return nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))

@@ -1,0 +1,1 @@
+"""Checkpoints to videos: denoiser, autoregressive generation, lists of jobs, Python API."""

@@ -1,0 +1,221 @@
+"""A list of videos made: batch by batch in this process, or by several through Ray."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from model.checkpoints.checkpoint import is_released, load_model, read_info
+from model.device import choose_device, choose_precision
+from model.sampling.autoregressive import choose_sampler, make_denoiser
+from model.sampling.talking_video import features_of, make_ready, talk
+from pipeline.errors import UserError
+from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.parallel.session import ray_session
+from pipeline.progress import progress
+from pipeline.weights import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from model.checkpoints.checkpoint import Info
+    from model.device import Precision
+    from model.sampling.autoregressive import SampleConfig
+    from model.sampling.denoiser import Stepper
+    from model.sampling.jobs import Job
+    from model.sampling.output import Look
+    from model.sampling.talking_video import Ready
+    from pipeline.speech.features import Featurise
+
+
+@dataclass(frozen=True)
+class SampleRun:
+    """What all videos of a command share.
+
+    Attributes:
+        checkpoint: the .safetensors file, or one of the authors'.
+        config: how frames are drawn; its precision is replaced by what `precision` chooses, its
+            sampler by what `auto` is.
+        look: what is written besides or around the frames.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        precision: `auto`, `bf16` or `float32`.
+        weights_dir: the user's folder of pretrained files.
+        batch: videos made side by side.
+        alone: there is one pair only, and what is wrong with it is raised.
+    """
+
+    checkpoint: Path
+    config: SampleConfig
+    look: Look
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Precision = "auto"
+    weights_dir: Path | None = None
+    batch: int = 8
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A run with its networks in memory.
+
+    Attributes:
+        run: the run, its precision and sampler chosen.
+        info: of the checkpoint.
+        denoiser: see `model.sampling.autoregressive.make_denoiser`.
+        tracker: finds faces.
+        featurise: computes the speech features that the model takes.
+    """
+
+    run: SampleRun
+    info: Info
+    denoiser: Stepper
+    tracker: MediaPipeTracker
+    featurise: Featurise
+
+
+def load(run: SampleRun) -> Loaded:
+    """Loads what makes videos.
+
+    Raises:
+        UserError: the checkpoint, the device or the authors' speech encoder cannot be used.
+    """
+    device = choose_device(run.device)
+    model, info = load_model(run.checkpoint, device)
+    config = replace(run.config, precision=choose_precision(run.precision, device))
+    config = choose_sampler(config, info.preset.diffusion.prediction)
+    featurise = features_of(info.speech, run.weights_dir)
+    tracker = MediaPipeTracker(locate("face_landmarker.task", run.weights_dir))
+    denoiser = make_denoiser(model, info.preset, config)
+    return Loaded(replace(run, config=config), info, denoiser, tracker, featurise)
+
+
+def run_here(
+    run: SampleRun, jobs: Sequence[tuple[int, Job]]
+) -> Iterator[tuple[Path, UserError | None]]:
+    """Makes videos in this process behind a progress bar.
+
+    Yields:
+        The path of each video, and what kept it from being made.
+    """
+    loaded = load(run)
+    for begin in range(0, len(jobs), run.batch):
+        ready, seeds, failed = _read(loaded, jobs[begin : begin + run.batch])
+        yield from failed
+        if ready:
+            with progress("frames", sum(len(one.speech) for one in ready)) as step:
+
+                def count(frames: int) -> None:
+                    for _ in range(frames):
+                        step()
+
+                _make(loaded, ready, seeds, count)
+            yield from ((one.job.out, None) for one in ready)
+
+
+def _read(
+    loaded: Loaded, jobs: Sequence[tuple[int, Job]]
+) -> tuple[list[Ready], list[int], list[tuple[Path, UserError | None]]]:
+    """Reads what a batch needs; a pair that cannot be used is set apart."""
+    ready: list[Ready] = []
+    seeds: list[int] = []
+    failed: list[tuple[Path, UserError | None]] = []
+    for number, job in jobs:
+        try:
+            ready.append(make_ready(job, loaded.tracker, loaded.info.preset, loaded.featurise))
+            seeds.append(number)
+        except UserError as error:
+            if loaded.run.alone:
+                raise
+            failed.append((job.out, error))
+    return ready, seeds, failed
+
+
+def _make(
+    loaded: Loaded, ready: list[Ready], seeds: list[int], count: Callable[[int], None]
+) -> None:
+    """Makes one batch of videos."""
+    run = loaded.run
+    talk(
+        loaded.denoiser,
+        loaded.info.preset,
+        ready,
+        run.config,
+        seeds=seeds,
+        look=run.look,
+        tracker=loaded.tracker,
+        progress=count,
+    )
+
+
+class VideoMaker:
+    """What a Ray process is: a run loaded once, and batches of videos made with it."""
+
+    def __init__(self, run: SampleRun, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self._loaded = load(run)
+
+    def make(self, jobs: Sequence[tuple[int, Job]]) -> list[tuple[Path, UserError | None]]:
+        """Makes a batch; the path of each video, and what kept it from being made."""
+        ready, seeds, outcomes = _read(self._loaded, jobs)
+        if ready:
+            _make(self._loaded, ready, seeds, lambda _: None)
+        return [*outcomes, *((one.job.out, None) for one in ready)]
+
+
+def run_on_workers(
+    run: SampleRun, jobs: Sequence[tuple[int, Job]], workers: int
+) -> Iterator[tuple[Path, UserError | None]]:
+    """Makes videos in several processes of a Ray session, each with a model of its own.
+
+    Paths are made absolute, since processes start elsewhere. Batches are made smaller where there
+    are few videos, so that no process is without.
+
+    Yields:
+        The path of each video, and what kept it from being made.
+
+    Raises:
+        UserError: the checkpoint or the device cannot be used, or a process ends before its time.
+    """
+    # What is wrong with the command is told here, in a sentence, and not by each process.
+    if not is_released(run.checkpoint):
+        read_info(run.checkpoint)
+    choose_device(run.device)
+    locate("face_landmarker.task", run.weights_dir)
+    workers = min(workers, len(jobs))
+    size = min(run.batch, -(-len(jobs) // workers))
+    absolute = [
+        (number, replace(job, face=job.face.absolute(), speech=job.speech.absolute(),
+                         out=job.out.absolute()))
+        for number, job in jobs
+    ]  # fmt: skip
+    batches = [absolute[begin : begin + size] for begin in range(0, len(jobs), size)]
+    with ray_session(None) as ray, progress("videos", len(jobs)) as step:
+        found = ray.cluster_resources()
+        threads = max(1, int(found.get("CPU", 1) // workers))
+        environment = {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "10000"}
+        actor = ray.remote(VideoMaker).options(
+            num_cpus=min(0.5, found.get("CPU", 1) / (2 * workers)),
+            num_gpus=0 if run.device == "cpu" else min(1.0, found.get("GPU", 0) / workers),
+            runtime_env={"env_vars": environment},
+        )
+        there = replace(
+            run,
+            checkpoint=run.checkpoint.absolute(),
+            weights_dir=run.weights_dir.absolute() if run.weights_dir else None,
+        )
+        pool = ray.util.ActorPool([actor.remote(there, threads) for _ in range(workers)])
+        try:
+            for outcomes in pool.map_unordered(lambda one, batch: one.make.remote(batch), batches):
+                for outcome in outcomes:
+                    step()
+                    yield outcome
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from error
+        except ray.exceptions.RayActorError as error:
+            raise UserError(
+                f"a process ended before its time ({error}), often for want of memory; the same "
+                "command makes what is missing, with fewer --workers or a smaller --batch"
+            ) from error

@@ -1,0 +1,1 @@
+"""Training: objective, loop, run folder, status, Ray Train."""

@@ -1,0 +1,44 @@
+"""A strip of sampled frames above the real ones: what training looks at now and then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from model.data.training_frame import as_tensor
+from model.sampling.autoregressive import SampleConfig, generate
+from pipeline.dataset.shards import read_dataset, read_samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from model.config.presets import Preset
+    from model.network.talking_head import TalkingHead
+
+_FRAMES = 12
+
+
+def draw_strip(model: TalkingHead, preset: Preset, data: Path, seed: int) -> Tensor:
+    """Generates the first frames of a clip and puts the real ones below.
+
+    Args:
+        model: averaged weights.
+        preset: of the model.
+        data: a data set; a test clip is taken if it has one.
+        seed: of the noise.
+
+    Returns:
+        (3, 2 S, 12 S) uint8; every second frame, so that about a second is seen.
+    """
+    splits = {shard["split"] for shard in read_dataset(data)["shards"] if shard["samples"]}
+    sample = next(read_samples(data, "test" if "test" in splits else None))
+    speech = sample.speech[: 2 * _FRAMES]
+    drawn = generate(model, preset, [sample.frames[0]], [speech], SampleConfig(seed=seed))
+    size = preset.unet.image_size
+    fake = [as_tensor(frame, size) for frames in drawn for frame in frames if frame is not None]
+    real = [as_tensor(sample.frames[index], size) for index in range(len(speech))]
+    rows = [torch.cat(row[::2], dim=2) for row in (fake, real)]
+    return torch.cat(rows, dim=1)

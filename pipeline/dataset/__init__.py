@@ -1,0 +1,1 @@
+"""The data set: its contract, plan, check, filter, card and contact sheet."""

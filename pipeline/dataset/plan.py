@@ -1,0 +1,159 @@
+"""What a run will do: which clips share a shard, fixed before the first is opened."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.dataset.prep_options import flat_options
+from pipeline.dataset.sample import SCHEMA_VERSION
+from pipeline.dataset.shards import shard_name
+from pipeline.errors import UserError
+from pipeline.sources.manifest import SHOT_SUFFIX
+from pipeline.storage import Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.dataset.prep_options import PrepOptions
+    from pipeline.sources.manifest import ManifestRow
+
+PLAN_FILE = "plan.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """The clips of one shard, all of one split."""
+
+    index: int
+    split: str
+    rows: tuple[ManifestRow, ...]
+
+    @property
+    def name(self) -> str:
+        """The stem of its files."""
+        return shard_name(self.index)
+
+
+@dataclass(frozen=True)
+class About:
+    """What people should know of a data set, and no file in it tells.
+
+    Attributes:
+        source: the INPUT that was named.
+        licence: under which the clips may be used; empty when it was not given.
+    """
+
+    source: str = ""
+    licence: str = ""
+
+
+def plan_shards(rows: list[ManifestRow], clips_per_shard: int) -> list[Shard]:
+    """Groups clips into shards by split and key, so that the plan does not depend on scan order."""
+    by_split: dict[str, list[ManifestRow]] = {}
+    for row in rows:
+        by_split.setdefault(row.split, []).append(row)
+    shards: list[Shard] = []
+    for split in sorted(by_split):
+        part = sorted(by_split[split], key=lambda row: row.clip_id)
+        shards += [
+            Shard(len(shards) + offset, split, tuple(part[begin : begin + clips_per_shard]))
+            for offset, begin in enumerate(range(0, len(part), clips_per_shard))
+        ]
+    return shards
+
+
+def claim(
+    out: Folder | Path,
+    shards: list[Shard],
+    options: PrepOptions,
+    about: About | None = None,
+    *,
+    dry: bool = False,
+) -> About:
+    """Writes the plan into an empty folder, or makes sure that the folder was begun with it.
+
+    Args:
+        out: the data set's folder.
+        shards: of the run.
+        options: of the run.
+        about: what was told of the data set.
+        dry: only look whether the folder can be used.
+
+    Returns:
+        What is known about the data set: `about`, completed by what an earlier run was told.
+
+    Raises:
+        UserError: the folder holds other files, other options, or was begun with other clips.
+    """
+    out, about = Folder.at(out), about or About()
+    plan = _as_json(shards, options)
+    try:
+        begun: dict[str, Any] = out.read_json(PLAN_FILE)
+    except NotADirectoryError as error:
+        raise UserError(f"{out} is a file; name a folder with --out") from error
+    except FileNotFoundError:
+        if any(not name.startswith(".") for name in out.names()):
+            raise UserError(
+                f"{out} holds other files; name a new or empty folder with --out"
+            ) from None
+        if not dry:
+            out.write_json(PLAN_FILE, plan | _about_json(about))
+        return about
+    except ValueError as error:
+        raise UserError(f"{out / PLAN_FILE} is damaged ({error}); use another --out") from error
+    if not isinstance(begun, dict) or "options" not in begun:
+        raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
+    told = About(begun.pop("source", ""), begun.pop("licence", ""))
+    before, now = flat_options(begun["options"]), flat_options(plan["options"])
+    changed = [
+        f"{name} {before.get(name)} is now {now.get(name)}"
+        for name in dict.fromkeys([*now, *before])
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise UserError(
+            f"{out} was begun with other options ({'; '.join(changed)}); use another --out"
+        )
+    if begun != plan:
+        raise UserError(f"{out} was begun with other clips; use another --out")
+    known = About(about.source or told.source, about.licence or told.licence)
+    if known != told and not dry:
+        out.write_json(PLAN_FILE, plan | _about_json(known))
+    return known
+
+
+def refuse_shot_keys(shards: list[Shard]) -> None:
+    """Makes sure that no clip has a key that a shot of another could get.
+
+    Raises:
+        UserError: a clip_id ends in -- and a number.
+    """
+    for shard in shards:
+        for row in shard.rows:
+            if SHOT_SUFFIX.search(row.clip_id):
+                raise UserError(
+                    f"clip_id {row.clip_id!r} looks like a shot of another clip, which --cuts "
+                    "split would name so; give it another"
+                )
+
+
+def _about_json(about: About) -> dict[str, str]:
+    return {"source": about.source, "licence": about.licence}
+
+
+def _as_json(shards: list[Shard], options: PrepOptions) -> dict[str, Any]:
+    """Options, and the clips as a digest: a million rows need not be written twice."""
+    digest = hashlib.sha256()
+    for shard in shards:
+        for row in shard.rows:
+            cells = (row.clip_id, row.source, row.speaker, row.split, row.start, row.end)
+            digest.update("\x1f".join(map(str, cells)).encode() + b"\n")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "options": options.as_json(),
+        "clips": sum(len(shard.rows) for shard in shards),
+        "shards": len(shards),
+        "clips_sha256": digest.hexdigest(),
+    }

@@ -1,0 +1,1 @@
+"""Faces in frames: detection, landmarks, tracking, aligned crops, mouth boxes, measures."""

@@ -1,0 +1,142 @@
+"""MediaPipe's short-range face detector on LiteRT, with a search that finds small faces too.
+
+The network sees 128 x 128 pixels, so that a face of 60 pixels in a 1280 x 720 frame is six pixels
+to it. `search` therefore looks at the whole frame first and then at ever smaller overlapping tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.faces.geometry import warp
+from pipeline.runtimes.litert import open_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+_INPUT = 128
+_THRESHOLD = 0.5
+_OVERLAP = 0.3  # two boxes that share more than this (intersection over union) are one face
+# Tile sides as shares of the frame's shorter side; the whole frame comes before them.
+_TILE_SHARES = (1.0, 0.6, 0.36)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A face: its box and six key points in pixels of the frame, and the score in 0..1.
+
+    Attributes:
+        box: x0, y0, x1, y1.
+        keypoints: (6, 2): right eye, left eye, nose tip, mouth, right ear, left ear (the
+            subject's right, left in the picture).
+        score: the network's confidence.
+    """
+
+    box: NDArray[np.float32]
+    keypoints: NDArray[np.float32]
+    score: float
+
+    @property
+    def area(self) -> float:
+        """Of the box, in square pixels."""
+        return float(np.prod(self.box[2:] - self.box[:2]))
+
+
+def _anchors() -> NDArray[np.float32]:
+    """(896, 2) anchor centres in 0..1: 2 on each cell of 16 x 16, then 6 on each of 8 x 8."""
+    grids = []
+    for cells, repeats in ((16, 2), (8, 6)):
+        centres = (np.arange(cells) + 0.5) / cells
+        x, y = np.meshgrid(centres, centres)
+        grids.append(np.repeat(np.stack([x, y], -1).reshape(-1, 2), repeats, axis=0))
+    return np.concatenate(grids).astype(np.float32)
+
+
+class FaceDetector:
+    """Finds faces in a frame.
+
+    Args:
+        model: the bytes of `face_detector.tflite`.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._net = open_network(model)
+        self._input = self._net.get_input_details()[0]["index"]
+        outputs = {tuple(out["shape"]): out["index"] for out in self._net.get_output_details()}
+        self._boxes, self._scores = outputs[1, 896, 16], outputs[1, 896, 1]
+        self._anchors = _anchors()
+
+    def detect(self, frame: NDArray[np.uint8], tile: tuple[float, float, float]) -> list[Detection]:
+        """Faces in a square tile (x, y, side, in pixels) of an (H, W, 3) uint8 RGB frame."""
+        x, y, side = tile
+        scale = _INPUT / side
+        matrix = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]], np.float64)
+        pixels = warp(frame, matrix, _INPUT).astype(np.float32)
+        self._net.set_tensor(self._input, (pixels / 127.5 - 1)[None])
+        self._net.invoke()
+        scores = 1 / (1 + np.exp(-np.clip(self._net.get_tensor(self._scores)[0, :, 0], -60, 60)))
+        keep = scores > _THRESHOLD
+        if not keep.any():
+            return []
+        raw = self._net.get_tensor(self._boxes)[0][keep].reshape(-1, 8, 2) / _INPUT
+        anchors = self._anchors[keep]
+        origin = np.array([x, y], np.float32)
+        centre = (raw[:, 0] + anchors) * side + origin
+        half = raw[:, 1] * side / 2
+        points = (raw[:, 2:] + anchors[:, None]) * side + origin
+        boxes = np.concatenate([centre - half, centre + half], axis=1)
+        found = [
+            Detection(*face) for face in zip(boxes, points, scores[keep].tolist(), strict=True)
+        ]
+        return suppress(found)
+
+    def search(self, frame: NDArray[np.uint8], *, tiles: bool = True) -> list[Detection]:
+        """Faces in a frame, largest first: the whole frame, then smaller tiles until one is found.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            tiles: False looks at the whole frame and its largest squares only, which is quick.
+        """
+        height, width = frame.shape[:2]
+        for level in _tile_levels(height, width, len(_TILE_SHARES) if tiles else 1):
+            found = suppress([face for tile in level for face in self.detect(frame, tile)])
+            if found:
+                return sorted(found, key=lambda face: face.area, reverse=True)
+        return []
+
+
+def suppress(faces: list[Detection]) -> list[Detection]:
+    """Non-maximum suppression: of boxes that overlap, the one with the best score stays."""
+    kept: list[Detection] = []
+    for face in sorted(faces, key=lambda face: face.score, reverse=True):
+        if all(_iou(face.box, other.box) < _OVERLAP for other in kept):
+            kept.append(face)
+    return kept
+
+
+def _iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
+    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner
+    return float(inner / max(union, 1e-9))
+
+
+def _tile_levels(
+    height: int, width: int, levels: int
+) -> Iterator[list[tuple[float, float, float]]]:
+    """The whole frame in one square, then squares of each share that overlap by half."""
+    side = max(height, width)
+    yield [((width - side) / 2, (height - side) / 2, side)]
+    for share in _TILE_SHARES[:levels]:
+        side = max(1, round(min(height, width) * share))
+        yield [(x, y, side) for y in _steps(height, side) for x in _steps(width, side)]
+
+
+def _steps(length: int, side: int) -> list[float]:
+    """Left ends of tiles of `side` that cover `length` and overlap by half or more."""
+    count = max(1, int(np.ceil((length - side) / (side / 2))) + 1)
+    return list(np.linspace(0, max(0, length - side), count))

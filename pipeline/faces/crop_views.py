@@ -1,0 +1,103 @@
+"""What the crops of a clip need of its frames, kept while the face is followed.
+
+The crops are made when the landmarks of the whole clip are known. By then the frames are gone, and
+decoding them once more costs more than all networks where they are large; whole frames of a minute
+of film fill a machine. So a view of each is kept: the face and what is around it, no finer than
+they need it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.faces.alignment import transforms
+from pipeline.faces.geometry import resample, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from pipeline.faces.geometry import Part
+
+_SPARE = 0.15  # of the crop, on each side: how far smoothing may move it
+
+
+class FaceViews:
+    """Views of the frames of a clip, as the crops will need them.
+
+    Args:
+        size: side of the crops, pixels.
+        bridge: frames without a face between two with one that will be interpolated.
+        most: bytes; if they do not suffice nothing is kept.
+    """
+
+    def __init__(self, size: int, bridge: int, most: int = 512 << 20) -> None:
+        self._size = size
+        self._bridge = bridge
+        self._left = most
+        self._views: dict[int, Part] | None = {}
+        self._count = 0
+        self._last: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None
+        self._gap: list[NDArray[np.uint8]] = []
+
+    def add(self, frame: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+        """Keeps what is needed of the next frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            points: (68, 2) landmarks in its pixels; NaN without a face.
+        """
+        if self._views is None:
+            return
+        if np.isnan(points[0, 0]):
+            if len(self._gap) <= self._bridge:  # of a longer one nothing is needed
+                self._gap.append(frame)
+            self._count += 1
+            return
+        gap, self._gap = self._gap, []
+        if gap and self._last and len(gap) <= self._bridge:
+            before = self._last[1]
+            first = self._count - len(gap)
+            for k, missed in enumerate(gap, start=1):
+                share = k / (len(gap) + 1)
+                self._keep(first + k - 1, missed, before + (points - before) * share)
+        self._keep(self._count, frame, points)
+        self._last = frame, points
+        self._count += 1
+
+    def _keep(self, index: int, frame: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+        if self._views is None:
+            return
+        if self._last and frame is self._last[0] and index - 1 in self._views:
+            self._views[index] = self._views[index - 1]  # a picture that is shown twice
+            return
+        (matrix,) = transforms(points[None], self._size, "none")
+        view = view_of(frame, matrix, self._size, _SPARE)
+        if view is None:
+            return
+        self._left -= view.pixels.nbytes
+        if self._left < 0:
+            self._views = None
+        else:
+            self._views[index] = view
+
+    def suffice(self, kept: slice, matrices: NDArray[np.float64]) -> bool:
+        """Whether the crops of these frames can be made of the views.
+
+        Args:
+            kept: which frames, without a step.
+            matrices: (T, 2, 3) of these frames, pixels of the frame to pixels of the crop.
+        """
+        if self._views is None:
+            return False
+        frames = zip(range(kept.start, kept.stop), matrices, strict=True)
+        return all(k in self._views and self._views[k].suffices(m, self._size) for k, m in frames)
+
+    def crops(self, kept: slice, matrices: NDArray[np.float64]) -> Iterator[NDArray[np.uint8]]:
+        """Yields the (S, S, 3) crops, black where they leave their frame; see `suffice`."""
+        assert self._views is not None
+        for index, matrix in zip(range(kept.start, kept.stop), matrices, strict=True):
+            yield resample(self._views[index], matrix, self._size)

@@ -1,0 +1,1 @@
+"""A run of dh-prep: stages, shard writer, workers, estimate, summary."""

@@ -1,0 +1,241 @@
+"""One shard end to end: its clips prepared, its three files written, the mark last."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.dataset.rows import parse_rows, rows_bytes
+from pipeline.dataset.sample import from_members, to_members
+from pipeline.dataset.shards import open_shard, read_tar
+from pipeline.errors import UserError
+from pipeline.files import sha256_file
+from pipeline.run.prepare_clip import Outcome, failed, prepare
+from pipeline.run.stages import default_stages, needed_weights
+from pipeline.speech.features import SHAPES
+from pipeline.weights import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.dataset.plan import Shard
+    from pipeline.dataset.prep_options import PrepOptions
+    from pipeline.dataset.sample import Sample
+    from pipeline.run.stages import Stage
+    from pipeline.sources.manifest import ManifestRow
+    from pipeline.storage import Folder
+
+
+@dataclass(frozen=True)
+class Task:
+    """A shard to be written.
+
+    Attributes:
+        shard: its clips.
+        keep: it was written before; only its failed clips are prepared again.
+        given_up: reasons by clip_id of clips that are not to be opened, since they end processes.
+        announce: whether to say which clip is about to be opened.
+    """
+
+    shard: Shard
+    keep: bool = False
+    given_up: dict[str, str] = field(default_factory=dict)
+    announce: bool = False
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a writer says: the clip it is about to open, or the rows of one that has ended."""
+
+    clip_id: str
+    rows: list[dict[str, Any]] | None = None
+
+
+class ShardWriter:
+    """Writes shards, its models loaded once.
+
+    Args:
+        out: the data set's folder.
+        options: of the run.
+        weights_dir: the user's folder of pretrained files, on the machine that writes.
+        threads: threads this process may use inside OpenCV and torch.
+    """
+
+    def __init__(
+        self, out: Folder, options: PrepOptions, weights_dir: Path | None, threads: int
+    ) -> None:
+        self._out = out
+        self._options = options
+        self._weights_dir = weights_dir
+        self._threads = threads
+        self._stages: list[Stage] = []
+
+    def ready(self) -> bool:
+        """Says that the process has started."""
+        return True
+
+    def write(self, task: Task) -> Iterator[Said]:
+        """Writes a shard and says what becomes of each clip as it ends."""
+        self._load()
+        shard, out = task.shard, self._out
+        rows: list[dict[str, Any]] = []
+        speech = SpeechStatistics(SHAPES[self._options.speech].coefficients)
+        with ExitStack() as unfinished:
+            # Without its mark, old and new files may lie there side by side: all is done anew.
+            keep = task.keep and out.exists(f"{shard.name}.json")
+            kept = _Kept(out, shard, unfinished) if keep else None
+            tar = unfinished.enter_context(out.write(f"{shard.name}.tar"))
+            with open_shard(tar) as add:
+                for row in shard.rows:
+                    outcome = kept.outcome(row) if kept else None
+                    if outcome is None:
+                        if task.announce:
+                            yield Said(row.clip_id)
+                        outcome = self._prepare(row, task)
+                    for sample in outcome.samples:
+                        add(sample.key, to_members(sample))
+                        speech.add(sample.speech)
+                    rows += outcome.rows
+                    yield Said(row.clip_id, outcome.rows)
+            mark = shard_mark(shard.name, shard.split, len(shard.rows), rows, tar, speech)
+            # From here on the old files go and the new ones come; a mark never stands beside
+            # files that it does not describe.
+            out.remove(f"{shard.name}.json")
+            with out.write(f"{shard.name}.parquet") as table:
+                table.write_bytes(rows_bytes(rows))
+        out.write_json(f"{shard.name}.json", mark)
+        _give_back()
+
+    def _load(self) -> None:
+        """Loads the models, at the first shard: what goes wrong is told by the task."""
+        if self._stages:
+            return
+        import cv2
+
+        cv2.setNumThreads(self._threads)
+        weights = fetch_weights(self._options, self._weights_dir)
+        self._stages = default_stages(self._options, weights)
+
+    def _prepare(self, row: ManifestRow, task: Task) -> Outcome:
+        if row.clip_id in task.given_up:
+            return failed(row, "decode", task.given_up[row.clip_id])
+        return prepare(row, self._options, self._stages)
+
+
+def _give_back() -> None:
+    """Gives memory that was freed back to the system; glibc by itself keeps it for good."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # it is glibc's alone
+        trim(0)
+
+
+class _Kept:
+    """What a shard that is done already holds; read along with its clips, in their order."""
+
+    def __init__(self, out: Folder, shard: Shard, stack: ExitStack) -> None:
+        rows = parse_rows(out.read_bytes(f"{shard.name}.parquet"))
+        self._rows = {str(key): part for key, part in rows.groupby("manifest_id", sort=False)}
+        self._tar = stack.enter_context(closing(read_tar(out / f"{shard.name}.tar")))
+
+    def outcome(self, row: ManifestRow) -> Outcome | None:
+        """Rows and samples of a clip as they are; None of one that failed."""
+        rows = self._rows[row.clip_id]
+        if (rows["status"] == "failed").any():
+            return None
+        told = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+        good = [line["clip_id"] for line in told if line["status"] == "ok"]
+        return Outcome(told, [self._sample(key) for key in good])
+
+    def _sample(self, key: str) -> Sample:
+        return next(from_members(k, members) for k, members in self._tar if k == key)
+
+
+def shard_mark(
+    name: str,
+    split: str,
+    inputs: int,
+    rows: list[dict[str, Any]],
+    tar: Path,
+    speech: SpeechStatistics,
+) -> dict[str, Any]:
+    """The JSON that marks a shard as done.
+
+    Args:
+        name: the stem of its files.
+        split: of its clips.
+        inputs: clips of the manifest.
+        rows: of the clips, a shot counting as one.
+        tar: written to its end.
+        speech: of its samples.
+    """
+    good = [row for row in rows if row["status"] == "ok"]
+    return {
+        "name": f"{name}.tar",
+        "split": split,
+        "inputs": inputs,
+        "clips": len(rows),
+        "samples": len(good),
+        "failed": sum(row["status"] == "failed" for row in rows),
+        "frames": int(sum(row["frames"] for row in good)),
+        "speakers": sorted({row["speaker"] for row in good if row["speaker"]}),
+        "bytes": tar.stat().st_size,
+        "sha256": sha256_file(tar),
+        "speech": speech.as_json(),
+    }
+
+
+class SpeechStatistics:
+    """Sums of the speech features, from which the model takes mean and deviation.
+
+    Args:
+        coefficients: that are counted, each by itself.
+    """
+
+    def __init__(self, coefficients: int) -> None:
+        self.count = 0
+        self.sum: NDArray[np.float64] = np.zeros(coefficients)
+        self.squares: NDArray[np.float64] = np.zeros(coefficients)
+
+    def add(self, speech: NDArray[np.float32]) -> None:
+        """Adds the (T, F) features of a clip."""
+        values = speech.reshape(-1, len(self.sum)).astype(np.float64)
+        self.count += len(values)
+        self.sum += values.sum(0)
+        self.squares += (values**2).sum(0)
+
+    def merge(self, other: dict[str, Any]) -> None:
+        """Adds what another shard counted."""
+        self.count += other["count"]
+        self.sum += other["sum"]
+        self.squares += other["squares"]
+
+    def as_json(self) -> dict[str, Any]:
+        """Count and sums of each coefficient."""
+        return {
+            "count": self.count,
+            "sum": self.sum.tolist(),
+            "squares": self.squares.tolist(),
+        }
+
+
+def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, Path]:
+    """Paths of the pretrained files of a run, fetched if need be.
+
+    Raises:
+        UserError: one of them is not to be had, or is not the one that the run began with.
+    """
+    found = {name: locate(name, weights_dir) for name in needed_weights(options)}
+    encoder = found.get("audio_encoder.pt")
+    if encoder and options.speech_encoder not in ("", sha256_file(encoder)):
+        raise UserError(
+            f"{encoder} is another speech encoder than the run began with (SHA-256 "
+            f"{options.speech_encoder})"
+        )
+    return found

@@ -1,0 +1,214 @@
+"""What a run is about to do and what came of it, told on the terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.dataset.prep_options import flat_options
+from pipeline.files import visible
+from pipeline.media import FPS
+from pipeline.run.estimate import estimate, total_size
+from pipeline.sources.splits import in_several, speakers_by_split
+from pipeline.storage import Folder
+from pipeline.units import size_text, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from pipeline.dataset.plan import Shard
+    from pipeline.dataset.prep_options import PrepOptions
+    from pipeline.run.shard_writer import Task
+    from pipeline.sources.manifest import ManifestRow
+
+REPORT_FILE = "report.csv"
+CARD_FILE = "README.md"
+_NAMED = 20  # failed clips that are named on the terminal; the report holds all
+
+
+def say(line: str = "") -> None:
+    """Prints a line as it is: a file name may hold what rich would read as markup."""
+    Console(highlight=False).print(visible(line), markup=False, emoji=False, soft_wrap=True)
+
+
+def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Prints a table, its cells as they are; the numbers stand to the right."""
+    texts = [[visible(str(cell)) for cell in row] for row in rows]
+    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for index, name in enumerate(header):
+        numbers = all(re.fullmatch(r"[-\d.,]+", text[index]) for text in texts)
+        shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
+    for text in texts:
+        shown.add_row(*map(Text, text))
+    Console(highlight=False).print(shown)
+
+
+def by_split(rows: Iterable[ManifestRow]) -> list[tuple[str, int, int]]:
+    """(split, clips, known speakers) of a manifest."""
+    rows = list(rows)
+    found = []
+    for split in sorted({row.split for row in rows}):
+        part = [row for row in rows if row.split == split]
+        found.append((split, len(part), len({row.speaker for row in part} - {""})))
+    return found
+
+
+def note_speakers(rows: Iterable[ManifestRow]) -> None:
+    """Says which speakers are in more than one split, and if no clip is to be trained on.
+
+    A test on speakers that were trained on flatters the model.
+    """
+    rows = list(rows)
+    splits = sorted({row.split for row in rows})
+    if "train" not in splits:
+        say(f"note     dh-train reads split train, and all clips are in {', '.join(splits)}")
+    shared = in_several(speakers_by_split(rows))
+    if shared:
+        named = ", ".join(shared[:3]) + (" …" if len(shared) > 3 else "")
+        say(
+            f"note     speakers in more than one split: {len(shared)} ({named}); splits that share "
+            "none: dh-prep manifest --split-by speaker"
+        )
+
+
+def describe_plan(
+    shards: Sequence[Shard],
+    tasks: Sequence[Task],
+    options: PrepOptions,
+    out: Folder,
+    *,
+    workers: int | None,
+    weights_dir: Path | None,
+) -> None:
+    """Prints what a run would do, and about what it takes: a few clips are prepared for that."""
+    rows = [row for shard in shards for row in shard.rows]
+    size, missing, looked = total_size(rows)
+    say(f"clips      {len(rows):,}, {size_text(size)}")
+    if missing:
+        say(f"missing    {len(missing):,} of {looked:,} files looked for, the first {missing[0]}")
+    for split, clips, speakers in by_split(rows):
+        say(f"split      {split}: clips {clips:,}, known speakers {speakers:,}")
+    note_speakers(rows)
+    done = len(shards) - len(tasks)
+    say(f"shards     {len(tasks):,} to do" + (f", {done:,} done" if done else ""))
+    say(
+        f"stages     decode, landmarks ({options.landmarks}), speech ({options.speech}), align "
+        f"({options.image_size} x {options.image_size}, smoothing {options.smoothing})"
+    )
+    for name, value in flat_options({"limits": options.limits.as_json()}).items():
+        say(f"limit      {name.replace('_', ' ')}: {value:g}")
+    processes = min((os.cpu_count() or 1) if workers is None else workers, len(tasks))
+    say(f"workers    {processes or 'in this process'}")
+    say(f"out        {out}")
+    if tasks:
+        todo = [row for task in tasks for row in task.shard.rows]
+        for line in estimate(todo, options, max(processes, 1), weights_dir):
+            say(line)
+
+
+def without_file(reason: str, source: str) -> str:
+    """A reason without the file it names."""
+    return re.sub(r"(/.*)?\S*" + re.escape(source), "the file", reason)
+
+
+def kind_of(reason: str, source: str) -> str:
+    """A reason without its file and its numbers: what many clips have in common."""
+    return re.sub(r"-?\d+(\.\d+)?", "#", without_file(reason, source))
+
+
+class Reasons:
+    """Counts why clips are left out while a run goes on."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, str]] = Counter()
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Counts the rows of a clip."""
+        for row in rows:
+            if row["status"] != "ok":
+                self._counts[row["status"], kind_of(row["reason"], row["source"])] += 1
+
+    def __str__(self) -> str:
+        parts = []
+        for status in ("failed", "skipped"):
+            counts = Counter({kind: n for (s, kind), n in self._counts.items() if s == status})
+            if counts:
+                most, n = counts.most_common(1)[0]
+                more = f", {len(counts) - 1} other reasons" if len(counts) > 1 else ""
+                parts.append(
+                    f"{counts.total()} {status} ({n}: {shorten(most, 40, placeholder=' …')}{more})"
+                )
+        return visible(", ".join(parts))
+
+
+def drop_reasons(rows: pd.DataFrame) -> list[tuple[str, str, int, str]]:
+    """Why clips are not in the data set: (status, reason, clips, an example), most frequent first.
+
+    Reasons that differ only in their numbers, or in the file they name, are one; the numbers shown
+    are the example's.
+    """
+    dropped = rows[rows["status"] != "ok"].to_dict("records")
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], tuple[str, str]] = {}
+    for row in dropped:
+        kind = (row["status"], kind_of(row["reason"], row["source"]))
+        counts[kind] += 1
+        examples.setdefault(kind, (without_file(row["reason"], row["source"]), row["clip_id"]))
+    return [(kind[0], examples[kind][0], n, examples[kind][1]) for kind, n in counts.most_common()]
+
+
+def cut_off(rows: pd.DataFrame) -> pd.DataFrame:
+    """The samples of files that say they are longer than what of them decodes."""
+    return rows[(rows["status"] == "ok") & (rows["missing_seconds"] > 0)]
+
+
+def write_report(out: Folder | Path | str, rows: pd.DataFrame) -> None:
+    """Writes a CSV with every clip that is in no shard, and why."""
+    columns = ["clip_id", "source", "status", "stage", "reason", "traceback"]
+    with Folder.at(out).write(REPORT_FILE) as temporary:
+        rows.loc[rows["status"] != "ok", columns].to_csv(temporary, index=False)
+
+
+def describe_dataset(out: Folder | str, dataset: dict[str, Any], rows: pd.DataFrame) -> None:
+    """Prints what lies in a finished data set, what does not and why."""
+    out, counts = Folder.at(out), dataset["counts"]
+    say(
+        f"{counts['samples']} of {counts['clips']} clips prepared: {counts['frames']} frames, "
+        f"{time_text(counts['frames'] / FPS)}; {counts['skipped']} skipped by rule, "
+        f"{counts['failed']} failed"
+    )
+    skipped = drop_reasons(rows[rows["status"] == "skipped"])
+    if skipped:
+        table(
+            "Skipped by rule",
+            ("reason", "clips", "for example"),
+            [(reason, count, example) for _, reason, count, example in skipped],
+        )
+    failed = rows[rows["status"] == "failed"]
+    if len(failed):
+        named = failed[["clip_id", "stage", "reason"]].head(_NAMED).to_numpy().tolist()
+        table("Failed clips", ("clip", "stage", "reason"), named)
+        if len(failed) > _NAMED:
+            say(f"and {len(failed) - _NAMED} more, see {out / REPORT_FILE}")
+    short = cut_off(rows)
+    if len(short):
+        say(
+            f"note     samples of files that were cut off: {len(short)}, which say they are up to "
+            f"{short['missing_seconds'].max():.1f} s longer (column missing_seconds); a data set "
+            "without them: dh-prep filter --max-missing 0"
+        )
+    size = sum(shard["bytes"] for shard in dataset["shards"])
+    say(f"shards   {out / 'shard-*.tar'}: {len(dataset['shards'])}, {size_text(size)}")
+    say(f"rows     {out / 'shard-*.parquet'}: one a clip")
+    say(f"report   {out / REPORT_FILE}: clips left out, {counts['clips'] - counts['samples']}")
+    say(f"card     {out / CARD_FILE}: what the data set is, for whoever gets it")

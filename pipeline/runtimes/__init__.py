@@ -1,0 +1,1 @@
+"""Runtimes of pretrained networks: LiteRT, TorchScript, oneDNN convolutions."""

@@ -1,0 +1,1 @@
+"""Speech: features per video frame, speech activity, lips against sound."""

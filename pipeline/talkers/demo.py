@@ -1,0 +1,234 @@
+"""Synthetic talking heads with sound and with the truth about them, for machines without data.
+
+Real speech with known phones is acted out by people made of one public-domain photograph; see
+`pipeline.talkers`. The folder:
+
+    videos/<speaker>/<clip_id>.mp4   25 fps H.264 and AAC, picture and sound in sync
+    manifest.csv                     clip_id, path (relative to this folder), speaker, split
+    truth.json                       what the pipeline's results are to be held against
+    demo.json                        the options; written first, so that a run can be carried on
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.faces.face_mesh import FaceMesh
+from pipeline.files import read_json, write_json, write_text
+from pipeline.media import FPS, Audio, fit_audio, write_video
+from pipeline.talkers.acting import perform
+from pipeline.talkers.cutout import cut_out
+from pipeline.talkers.people import PEOPLE, Person
+from pipeline.talkers.portraits import portrait
+from pipeline.talkers.talker import Talker
+from pipeline.talkers.voices import SENTENCES, read_recordings, speak
+from pipeline.weights import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pipeline.talkers.acting import Performance
+    from pipeline.talkers.voices import Utterance
+
+TRAIN_SENTENCES, TEST_SENTENCE = SENTENCES[:-1], SENTENCES[-1]
+_RECIPE = 1  # counts up when the same options make other videos
+_CANVAS = 1.25  # side of the portrait over side of the frame: room for the head to move
+_CRF = 16
+_UNITS = {
+    "opening": "gap of the inner lips (points 62 and 66 of the 68) over the distance of the outer "
+    "eye corners (36 and 45), one value a frame",
+    "blinks": "first and last frame, counted from 0, in which the lids are not fully open",
+    "offset": "frames by which the sound comes later than the picture",
+    "phones": "ARPAbet symbol, first and last second",
+    "head": "shift to the right and down in distances of the outer eye corners, roll in degrees "
+    "clockwise, growth, one row a frame",
+}
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to make.
+
+    Attributes:
+        clips: number of videos, 2 at least; a quarter, one a person at most, is for testing.
+        people: number of speakers, at most as many as `pipeline.portraits.PEOPLE`.
+        size: side of the frames in pixels, even.
+        seed: of everything that is drawn by chance.
+        weights_dir: the user's folder of pretrained files; None reads DH_WEIGHTS.
+    """
+
+    clips: int = 16
+    people: int = 4
+    size: int = 320
+    seed: int = 0
+    weights_dir: Path | str | None = None
+
+    def check(self) -> None:
+        """Raises a `UserError` for what cannot be made."""
+        if self.clips < 2:
+            raise UserError(f"{self.clips} clips leave nothing to train or to test on; ask for 2")
+        if not 1 <= self.people <= len(PEOPLE):
+            raise UserError(f"{self.people} people: the demo knows 1 to {len(PEOPLE)}")
+        if self.size % 2 or not 128 <= self.size <= 1024:
+            raise UserError(f"a size of {self.size} pixels: it must be even, from 128 to 1024")
+
+    def record(self) -> dict[str, Any]:
+        """What determines the videos, as it is written to demo.json."""
+        content = asdict(self)
+        del content["weights_dir"]  # where the files lie changes nothing
+        return {"recipe": _RECIPE, **content}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One video to make."""
+
+    clip_id: str
+    person: Person
+    sentence: str
+    split: str
+
+    @property
+    def path(self) -> str:
+        """Relative to the demo's folder."""
+        return f"videos/{self.person.name}/{self.clip_id}.mp4"
+
+
+def plan(options: DemoOptions) -> list[Clip]:
+    """Who says what: each sentence goes round the people, and one is kept for the test."""
+    people = PEOPLE[: options.people]
+    tests = min(len(people), max(1, options.clips // 4))
+    clips = []
+    for k in range(options.clips - tests):
+        turn, who = divmod(k, len(people))
+        sentence = TRAIN_SENTENCES[(turn + who) % len(TRAIN_SENTENCES)]
+        clips.append(_clip(people[who], sentence, turn // len(TRAIN_SENTENCES), "train"))
+    return clips + [_clip(person, TEST_SENTENCE, 0, "test") for person in people[:tests]]
+
+
+def _clip(person: Person, sentence: str, take: int, split: str) -> Clip:
+    suffix = f"-{take + 1}" if take else ""
+    return Clip(f"{person.name}-{sentence}{suffix}", person, sentence, split)
+
+
+def make_demo(
+    out: Path, options: DemoOptions, on_clip: Callable[[int, int], None] | None = None
+) -> Path:
+    """Makes the videos that are not there yet, then the manifest and the truth.
+
+    Args:
+        out: a folder that is absent, empty, or was begun with the same options.
+        options: what to make.
+        on_clip: called with the number of clips done and of all.
+
+    Returns:
+        The manifest's path.
+
+    Raises:
+        UserError: wrong options, another folder's content, or a pretrained file is not to be had.
+    """
+    options.check()
+    clips = plan(options)
+    _claim(out, options)
+    manifest = out / "manifest.csv"  # written last: where it is, all is
+    if manifest.exists() and all((out / clip.path).exists() for clip in clips):
+        return manifest
+    recordings = read_recordings(options.weights_dir)
+    truth, talkers = {}, _Talkers(options)
+    for count, clip in enumerate(clips):
+        utterance = speak(recordings[clip.sentence], clip.person.voice)
+        performance = perform(utterance, _rng(options, clip.clip_id))
+        truth[clip.clip_id] = _truth(clip, utterance, performance)
+        if not (out / clip.path).exists():
+            _film(out / clip.path, talkers[clip.person], utterance, performance)
+        if on_clip:
+            on_clip(count + 1, len(clips))
+    write_json(out / "truth.json", {"fps": FPS, "units": _UNITS, "clips": truth})
+    return _write_manifest(manifest, clips)
+
+
+def _claim(out: Path, options: DemoOptions) -> None:
+    """Marks the folder with the options, unless it belongs to something else."""
+    mark = out / "demo.json"
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; name a folder for the demo")
+    if mark.exists():
+        if read_json(mark) != options.record():
+            raise UserError(
+                f"{out} holds a demo made with other options (see demo.json in it); "
+                "name another folder"
+            )
+    elif out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty and holds no demo; name another folder")
+    write_json(mark, options.record())
+
+
+def _rng(options: DemoOptions, name: str) -> np.random.Generator:
+    """Chance of its own for each name, so that one clip does not depend on another."""
+    return np.random.default_rng([options.seed, zlib.crc32(name.encode())])
+
+
+class _Talkers:
+    """The people, each made when first asked for: a finished demo needs none of them."""
+
+    def __init__(self, options: DemoOptions) -> None:
+        self._options = options
+        self._made: dict[str, Talker] = {}
+        self._net: FaceMesh | None = None
+
+    def __getitem__(self, person: Person) -> Talker:
+        if person.name not in self._made:
+            if self._net is None:
+                task = locate("face_landmarker.task", self._options.weights_dir)
+                with zipfile.ZipFile(task) as archive:
+                    self._net = FaceMesh(archive.read("face_landmarks_detector.tflite"))
+            canvas = round(self._options.size * _CANVAS)
+            head = cut_out(self._net, canvas, mirrored=person.mirrored)
+            made = portrait(person, head, _rng(self._options, person.name))
+            self._made[person.name] = Talker(made, self._options.size)
+        return self._made[person.name]
+
+
+def _film(path: Path, talker: Talker, utterance: Utterance, performance: Performance) -> None:
+    """Renders and encodes one clip."""
+    write_video(
+        path,
+        talker.render(performance),
+        audio=Audio(fit_audio(utterance.samples, len(performance))),
+        crf=_CRF,
+        metadata={"comment": "synthetic: made by dh-prep demo from a public-domain photograph"},
+    )
+
+
+def _truth(clip: Clip, utterance: Utterance, performance: Performance) -> dict[str, Any]:
+    return {
+        "speaker": clip.person.name,
+        "split": clip.split,
+        "voice": utterance.voice,
+        "sentence": utterance.sentence,
+        "text": utterance.text,
+        "frames": len(performance),
+        "offset": 0,
+        "blinks": performance.blinks,
+        "opening": performance.opening.round(4).tolist(),
+        "phones": [[p.symbol, p.start, p.end] for p in utterance.phones],
+        "head": performance.head.round(5).tolist(),
+    }
+
+
+def _write_manifest(path: Path, clips: list[Clip]) -> Path:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["clip_id", "path", "speaker", "split"])
+    writer.writerows([clip.clip_id, clip.path, clip.person.name, clip.split] for clip in clips)
+    write_text(path, text.getvalue())
+    return path

@@ -1,0 +1,38 @@
+"""dh-sample serve on the command line: what it is asked for reaches what draws."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model.app import server as serve
+from model.app.server import Limits
+from model.cli import sample as sample_cli
+from model.sampling.autoregressive import SampleConfig
+from tests.models import write_untrained
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.sampling.batch import SampleRun
+
+
+def test_options_reach_the_server(small, speech_format, tmp_path: Path, monkeypatch):
+    write_untrained(tmp_path / "run.safetensors", small, speech_format)
+    asked: list[tuple[SampleRun, str, int, Limits]] = []
+    monkeypatch.setattr(serve, "serve", lambda *given: asked.append(given))
+    words = ["--checkpoint", str(tmp_path / "run.safetensors"), "--sampler", "ddim", "--steps", "7"]
+    words += ["--start", "noise", "--noise-correlation", "0.3", "--reanchor", "15", "--compile"]
+    words += ["--port", "0", "--max-megabytes", "3", "--max-seconds", "9", "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", ["dh-sample", "serve", *words])
+    with pytest.raises(SystemExit) as ended:
+        sample_cli.sample_main()
+    assert not ended.value.code
+    ((run, host, port, limits),) = asked
+    assert run.checkpoint == tmp_path / "run.safetensors"
+    assert run.config == SampleConfig(
+        "ddim", 7, start="noise", noise_correlation=0.3, reanchor=15, compiled=True
+    )
+    assert (run.device, host, port, limits) == ("cpu", "127.0.0.1", 0, Limits(3 << 20, 9))

@@ -1,0 +1,63 @@
+"""Options that commands share: they say what the code does, and `--help` does not wait for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import get_args, get_type_hints
+
+import pytest
+
+from model.cli import shared_options as options
+from model.device import Precision, choose_device
+from model.diffusion.samplers import SamplerChoice, SamplerName
+from model.sampling.autoregressive import SampleConfig, choose_sampler
+
+
+def test_words_are_those_that_the_code_knows():
+    for ours, known in (
+        (options.Sampler, SamplerChoice),
+        (options.Start, get_type_hints(SampleConfig)["start"]),
+        (options.Device, get_type_hints(choose_device)["name"]),
+        (options.PrecisionName, Precision),
+    ):
+        assert set(get_args(ours)) == set(get_args(known))
+
+
+def test_defaults_that_are_told_are_those_that_are_taken():
+    told = str(options.STEPS.show_default)
+    for name in get_args(SamplerName):
+        steps = choose_sampler(SampleConfig(name), "v").steps
+        assert f" {steps}" in told[told.index(name) :].partition(",")[0]
+    told = str(options.NOISE_CORRELATION.show_default)
+    for name in get_args(SamplerName):
+        for start in ("noise", "previous"):
+            taken = choose_sampler(SampleConfig(name, start=start), "v").noise_correlation
+            assert taken == (0.8 if name in told and start == "noise" else 0)
+    assert told.startswith("0.8 of")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("model.cli.train:train_main", ""),
+        ("model.cli.sample:sample_main", ""),
+        ("model.cli.sample:sample_main", "serve"),
+        ("benchmarks.cli.main:main", "generate"),
+    ],
+)
+def test_help_comes_without_torch(command: str, words: str):
+    module, name = command.split(":")
+    program = (
+        f"import sys; sys.argv = 'dh {words} --help'.split()\n"
+        f"from {module} import {name}\n"
+        f"try:\n    {name}()\n"
+        "except SystemExit:\n    print('torch' in sys.modules)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert said.splitlines()[-1] == "False"
+    assert "--device" in said
+    if command != "model.cli.train:train_main":
+        assert all(word in said for word in ("--sampler", "--steps", "--noise-correlation"))

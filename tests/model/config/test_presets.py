@@ -1,0 +1,54 @@
+"""Presets: the paper's numbers, and JSON that brings a preset back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from model.config.presets import PRESETS, from_json, preset
+from pipeline.errors import UserError
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_json_brings_it_back(name: str):
+    assert from_json(json.loads(json.dumps(PRESETS[name].as_json()))) == PRESETS[name]
+
+
+def test_an_unknown_name_is_told_the_known_ones():
+    with pytest.raises(UserError, match="unknown preset 'cremma'; choose one of") as told:
+        preset("cremma")
+    assert all(name in str(told.value) for name in PRESETS)
+
+
+@pytest.mark.parametrize(("name", "motion_channels"), [("crema", 3), ("lrw", 1)])
+def test_the_papers_presets_are_the_papers(name: str, motion_channels: int):
+    chosen = preset(name)
+    unet, recipe = chosen.unet, chosen.train
+    assert (unet.image_size, unet.base_channels, unet.channel_mult) == (128, 256, (1, 2, 3))
+    assert (unet.res_blocks, unet.dropout, unet.norm_groups) == (2, 0.1, 32)
+    assert (unet.attention_resolutions, unet.head_channels) == ((32,), 64)
+    assert (unet.motion_channels, unet.motion_frames) == (motion_channels, 2)
+    assert unet.in_channels == {3: 12, 1: 8}[motion_channels]
+    assert (unet.speech_context, unet.speech_window) == (2, 5)
+    assert (unet.time_exponent, unet.patch) == ("released", 1)
+    assert chosen.diffusion.prediction == "epsilon"
+    assert (chosen.diffusion.lambda_vlb, chosen.diffusion.lambda_ls) == (1e-4, 0.2)
+    assert (recipe.learning_rate, recipe.batch_size) == (5e-5, 80)
+    assert (recipe.decays, recipe.decay) == (18, 0.8)
+    # No averaging, no clipping, motion frames as they are.
+    assert (recipe.ema_half_life, recipe.clip_norm) == (0, 0)
+    assert (recipe.drop_motion, recipe.motion.any, recipe.motion.told) == (0, False, False)
+    # Theirs is the identity frame's by mistake.
+    assert recipe.mouth_box == "target"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_shapes_divide(name: str):
+    unet = preset(name).unet
+    assert unet.image_size % (unet.patch * 2 ** (len(unet.channel_mult) - 1)) == 0
+    assert unet.image_size % 2 == 0  # H.264 wants even sides
+    for multiple in unet.channel_mult:
+        channels = multiple * unet.base_channels
+        assert channels % unet.norm_groups == 0
+        assert channels % max(1, channels // unet.head_channels) == 0

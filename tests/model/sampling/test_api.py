@@ -1,0 +1,92 @@
+"""Frames from Python, one by one."""
+
+from __future__ import annotations
+
+import copy
+import wave
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from model.checkpoints.checkpoint import Info, TrainingState, save
+from model.network.talking_head import TalkingHead
+from model.sampling.api import generate, load_checkpoint
+from model.sampling.autoregressive import SampleConfig, choose_sampler
+from pipeline.errors import UserError
+from pipeline.media import write_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from model.config.presets import Preset
+
+QUICK = SampleConfig("ddim", 2)
+
+
+@pytest.fixture
+def run(small: Preset, speech_format, tmp_path: Path, landmark_task: Path, monkeypatch) -> Path:
+    """A run's folder with a checkpoint of a network that has learned nothing."""
+    monkeypatch.setenv("DH_WEIGHTS", str(landmark_task.parent))
+    torch.manual_seed(0)
+    model = TalkingHead(small, speech_format)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(0, 0.05)
+    state = TrainingState(model, copy.deepcopy(model), torch.optim.Adam(model.parameters()), 1)
+    save(
+        tmp_path / "run" / "checkpoint-0000001.safetensors", state, Info(small, speech_format, 1, 0)
+    )
+    return tmp_path / "run"
+
+
+def test_files_and_arrays_give_the_same_frames_one_by_one(run: Path, tmp_path: Path):
+    face = np.ascontiguousarray(data.astronaut()[:260, 80:360])
+    sound = np.random.default_rng(0).integers(-9000, 9000, 3300, dtype=np.int16)
+    write_image(tmp_path / "face.png", face)
+    with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(sound.tobytes())
+    loaded = load_checkpoint(run, QUICK)
+    of_arrays = list(generate(face, sound, loaded, seed=3))
+    frames = generate(str(tmp_path / "face.png"), tmp_path / "speech.wav", run, QUICK, seed=3)
+    first = next(frames)
+    of_files = [first, *frames]
+    assert len(of_files) == len(of_arrays) == 6
+    assert first.shape == (32, 32, 3)
+    assert first.dtype == np.uint8
+    for one, other in zip(of_files, of_arrays, strict=True):
+        assert np.array_equal(one, other)
+    assert not np.array_equal(next(generate(face, sound, loaded, seed=4)), first)
+
+
+def test_without_a_config_the_sampler_is_chosen_when_the_checkpoint_is_loaded(
+    run: Path, small: Preset
+):
+    found = load_checkpoint(run).run.config
+    assert found.sampler != "auto"
+    assert replace(found, precision="float32") == choose_sampler(
+        SampleConfig(), small.diffusion.prediction
+    )
+
+
+def test_what_cannot_be_used_is_told(run: Path):
+    face, sound = data.astronaut(), np.ones(700, np.int16)
+    with pytest.raises(UserError, match="no face found in the picture"):
+        next(generate(np.full((99, 99, 3), 70, np.uint8), sound, run, QUICK))
+    with pytest.raises(UserError, match="the speech is empty"):
+        next(generate(face, sound[:0], run, QUICK))
+    # Samples in -1 … 1 would be heard as silence.
+    for wrong in (sound.astype(np.float32) / 32768, np.stack([sound, sound], axis=1)):
+        with pytest.raises(UserError, match=r"speech is \(N,\) int16 at 16 kHz, not"):
+            next(generate(face, wrong, run, QUICK))
+    for wrong in (face / 255, face[..., 0], np.dstack([face, face[..., :1]])):
+        with pytest.raises(UserError, match=r"a face is \(H, W, 3\) uint8 RGB, not"):
+            next(generate(wrong, sound, run, QUICK))
+    with pytest.raises(UserError, match="no such checkpoint"):
+        next(generate(face, sound, run / "none", QUICK))

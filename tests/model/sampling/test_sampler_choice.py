@@ -1,0 +1,68 @@
+"""What the sampler `auto` stands for, and the steps that are walked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from model.sampling.autoregressive import SampleConfig, choose_sampler, walked
+from tests.model.recorder import draw
+
+if TYPE_CHECKING:
+    from model.config.presets import Preset
+    from model.network.talking_head import TalkingHead
+
+
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        (SampleConfig("ancestral", 4), [999, 666, 333, 0]),  # the paper's
+        (SampleConfig("ddim", 4), [999, 444, 111, 0]),
+        (SampleConfig("dpm", 4), [999, 444, 111, 0]),
+        (SampleConfig("dpm", 4, spacing="uniform"), [999, 666, 333, 0]),
+        (SampleConfig("ancestral", 4, spacing="quadratic"), [999, 444, 111, 0]),
+        (SampleConfig("ancestral", 4, start="previous", start_step=400), [399, 266, 133, 0]),
+    ],
+)
+def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
+    assert walked(1000, config).steps.tolist() == steps[::-1]
+
+
+@pytest.mark.parametrize(
+    ("prediction", "wanted", "chosen"),
+    [
+        ("v", SampleConfig(), ("dpm", 6, "noise", 0, 0.8)),
+        ("v", SampleConfig(steps=9), ("dpm", 9, "noise", 0, 0.8)),
+        ("v", SampleConfig("ddim"), ("ddim", 10, "noise", 0, 0.8)),
+        ("v", SampleConfig("ddim", noise_correlation=0), ("ddim", 10, "noise", 0, 0)),
+        ("v", SampleConfig("sde"), ("sde", 10, "noise", 0, 0)),
+        ("v", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
+        ("v", SampleConfig(start="previous"), ("dpm", 6, "previous", 600, 0)),
+        ("epsilon", SampleConfig(), ("sde", 10, "previous", 800, 0)),
+        ("epsilon", SampleConfig(steps=4), ("sde", 4, "previous", 800, 0)),
+        ("epsilon", SampleConfig("dpm"), ("dpm", 6, "previous", 600, 0)),
+        ("epsilon", SampleConfig("dpm", start="noise"), ("dpm", 6, "noise", 0, 0.8)),
+        ("epsilon", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
+        ("epsilon", SampleConfig("sde", start_step=700), ("sde", 10, "previous", 700, 0)),
+    ],
+)
+def test_what_auto_is(prediction, wanted: SampleConfig, chosen: tuple[str, int, str, int, float]):
+    found = choose_sampler(wanted, prediction)
+    names = ("sampler", "steps", "start", "start_step", "noise_correlation")
+    assert tuple(getattr(found, name) for name in names) == chosen
+    assert choose_sampler(found, prediction) == found
+    assert replace(found, **{name: getattr(wanted, name) for name in names}) == wanted
+    walked(1000, found)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "same"),
+    [("v", SampleConfig("dpm", 6)), ("epsilon", SampleConfig("sde", 10, start="previous"))],
+)
+def test_auto_draws_what_it_stands_for(small: Preset, model: TalkingHead, prediction, same):
+    preset = replace(small, diffusion=replace(small.diffusion, prediction=prediction))
+    found = draw(model, preset, [3], SampleConfig())
+    assert np.array_equal(found, draw(model, preset, [3], same))

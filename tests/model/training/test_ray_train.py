@@ -1,0 +1,181 @@
+"""Several workers: the loss curve of one, and a death that changes nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from model.checkpoints.checkpoint import read_info
+from model.config.recipe import MotionCorruption
+from model.training.loop import train
+from model.training.ray_train import train_on_ray
+from model.training.run_folder import RunOptions
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model.config.presets import Preset
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def preset(recipe: Callable[..., Preset]) -> Preset:
+    """Everything that draws numbers, but for dropout, whose are each worker's own."""
+    return recipe(
+        steps=8,
+        batch_size=4,
+        drop_motion=0.3,
+        motion=MotionCorruption(noise=0.3, colour=0.1),
+        speech_noise=0.5,
+        lambda_lips=0.1,
+        clip_norm=1.0,
+    )
+
+
+def options(data: Path, out: Path, preset: Preset) -> RunOptions:
+    return RunOptions(
+        data,
+        out,
+        preset,
+        device="cpu",
+        precision="float32",
+        loaders=0,
+        log_every=1,
+        save_every=3,
+        strip_every=0,
+    )
+
+
+def curve(run: Path, name: str) -> list[float]:
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    return [event.value for event in events.Scalars(name)]
+
+
+def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path, preset: Preset):
+    lines: list[str] = []
+    one = options(drawn_set, tmp_path / "one", preset)
+    train(one, lambda _: None)
+    two = options(drawn_set, tmp_path / "two", preset)
+    path = train_on_ray(two, lines.append, workers=2)
+    assert read_info(path).step == 8
+    for name in ("loss/total", "loss/simple", "loss/lip", "loss/reading"):
+        alone, together = curve(one.out, name), curve(two.out, name)
+        assert len(alone) == 8
+        assert together == pytest.approx(alone, rel=1e-4)
+    assert lines[0].startswith("small: ")
+    assert [line.split()[1] for line in lines[1:]] == [f"{step}/8" for step in range(1, 9)]
+    assert not (two.out / "stop").exists()
+
+    longer = replace(two, resume=True, preset=replace(preset, train=replace(preset.train, steps=9)))
+    assert read_info(train_on_ray(longer, lines.append, workers=2)).step == 9
+    assert "steps 8 to 9" in lines[9]
+
+
+@contextmanager
+def started(data: Path, out: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
+    """dh-train with two workers and the tiny preset; what is left of it at the end is killed."""
+    command = [sys.executable, "-c", "from model.cli import train_main; train_main()"]
+    command += ["--data", data, "--out", out, "--workers", 2, "--batch-size", 2, "--loaders", 0]
+    command += ["--device", "cpu", "--log-every", 1, "--strip-every", 0, *words]
+    with subprocess.Popen(
+        list(map(str, command)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def workers_below(driver: int) -> list[int]:
+    """Processes of Ray Train's workers that descend from a process."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                name = (entry / "cmdline").read_bytes()
+                session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+            except OSError:
+                continue
+            if name.startswith(b"ray::") and b"Worker" in name and session == os.getsid(driver):
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_worker_that_is_killed_changes_nothing(drawn_set: Path, tmp_path: Path):
+    """All begin again from the last checkpoint, and come to the same bits."""
+    # What is said of a step is heard some steps later: the run goes on until it has been. With no
+    # cool-down a step does not depend on how many are to come.
+    words = ("--save-every", 4, "--keep", 0, "--set", "train.cooldown=0")
+    lines, begun = [], []
+    with started(drawn_set, tmp_path / "broken", "--steps", 100_000, *words) as broken:
+        for line in broken.stdout:
+            lines.append(line)
+            begun += map(int, re.findall(r"steps (\d+) to 100000", line))
+            if line.startswith("step 6/") and len(begun) == 1:
+                os.kill(workers_below(broken.pid)[-1], signal.SIGKILL)
+            if len(begun) == 2 and line.startswith(f"step {begun[1] + 4}/"):
+                broken.terminate()
+        assert broken.wait(240) == 0, "".join(lines)
+    assert 0 == begun[0] < begun[1]
+    assert (len(begun), begun[1] % 4) == (2, 0)
+
+    same = begun[1] + 4
+    with started(drawn_set, tmp_path / "whole", "--steps", same, *words) as whole:
+        said, _ = whole.communicate(timeout=600)
+        assert whole.returncode == 0, said
+    name = f"checkpoint-{same:07d}.safetensors"
+    expected, found = (load_file(tmp_path / run / name) for run in ("whole", "broken"))
+    assert [key for key in expected if not torch.equal(expected[key], found[key])] == []
+
+
+def test_sigterm_saves_and_ends_well(drawn_set: Path, tmp_path: Path):
+    lines = []
+    with started(drawn_set, tmp_path / "run", "--steps", 100_000) as run:
+        for line in run.stdout:
+            lines.append(line)
+            if line.startswith("step 3/"):
+                run.terminate()
+        assert run.wait(240) == 0, "".join(lines)
+    assert "Traceback" not in "".join(lines)
+    # The workers write to the same terminal, and may have the last word.
+    assert [line for line in lines if line.startswith("saved ")]
+    assert read_info(next((tmp_path / "run").glob("*.safetensors"))).step >= 3
+
+
+def test_what_is_wrong_is_told_before_ray_starts(drawn_set: Path, tmp_path: Path, preset: Preset):
+    given = options(drawn_set, tmp_path / "run", preset)
+    with pytest.raises(UserError, match="cannot be divided evenly among 3 workers"):
+        train_on_ray(given, workers=3)
+    with pytest.raises(UserError, match="no such folder"):
+        train_on_ray(replace(given, data=tmp_path / "none"), workers=2)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(
+    tmp_path: Path, drawn_sample: Callable, write_set: Callable, preset: Preset
+):
+    bad = drawn_sample("rotten", 4)
+    bad.speech[:] = float("nan")
+    data = write_set(tmp_path / "set", [("train", [bad, drawn_sample("good", 4)])])
+    with pytest.raises(FloatingPointError, match=r"not finite at step 0; clips \['rotten'\]"):
+        train_on_ray(options(data, tmp_path / "run", preset), lambda _: None, workers=2)
