@@ -30,17 +30,15 @@ demo: install ## data, model, video, table in minutes; DATA=folder takes your ow
 	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' bash demo.sh
 
 # Without a network to fetch them from, the tests that need the networks of FID and FVD are skipped.
-test: install ## lint, types, tests with coverage
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test: lint ## lint, types, import contracts, tests with coverage
 	-$(BIN)/dh-prep doctor --fetch --metrics fid,fvd > /dev/null
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
 
-lint: install ## ruff and mypy
+lint: install ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: install ## let ruff write
 	$(BIN)/ruff check --fix .

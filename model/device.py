@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.network.unet import UNetConfig
+    from model.config.architecture import UNetConfig
 
 Precision = Literal["auto", "bf16", "float32"]
 MemoryFormat = Literal["auto", "contiguous", "channels_last"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder
-from model.sampling.talking_video import read_face
+from model.sampling.inputs import read_face
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.weights import locate

@@ -14,13 +14,13 @@ from benchmarks.report.excerpts import make_excerpts, order_clips, worst_and_bes
 from benchmarks.report.metric_cards import colour, metric_cards, metric_names
 from benchmarks.report.provenance import left_out_section, provenance_section
 from benchmarks.report.style import HEAD
+from benchmarks.scoring.results import same_name
 from benchmarks.scoring.significance import compare_scores
 from benchmarks.tables.comparison import title as comparison_title
 from benchmarks.tables.comparison import to_html as comparison_html
 from benchmarks.tables.html import table_and_notes
 from benchmarks.tables.layout import LAYOUTS
 from benchmarks.tables.paper_tables import build_table
-from benchmarks.tables.published import same_name
 from pipeline.dataset.html_page import html_page
 from pipeline.dataset.svg import number
 from pipeline.errors import UserError

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from benchmarks.clips.decoded_video import Video
     from benchmarks.clips.paired_frames import Comparison
-    from benchmarks.scoring.measure import Kit
+    from benchmarks.scoring.cache import MeasurementCache
+    from benchmarks.scoring.pretrained import Networks
 
 _DRIFTING = 2  # seconds of a clip before what changes along it is worth a curve
 _SEEN = 0.5  # share of the frames that must show a face for what is measured of faces
@@ -271,3 +272,22 @@ def _motion(video: Video) -> dict[str, float]:
         "f_mse": wrapped,
         "f_mse_equation": squared,
     }
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What measuring needs besides the clip.
+
+    Attributes:
+        metrics: names of those that are wanted.
+        networks: the pretrained ones.
+        cache: where measurements are kept.
+        image_size: pixels of the shorter side at which frames are compared; None: the real's.
+        read_lips: a lip reader, from the path of a video to the words; None without one.
+    """
+
+    metrics: tuple[str, ...]
+    networks: Networks
+    cache: MeasurementCache
+    image_size: int | None = None
+    read_lips: Callable[[Path], str] | None = None

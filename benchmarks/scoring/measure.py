@@ -12,33 +12,12 @@ from benchmarks.scoring.pretrained import AbsentError
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from benchmarks.clips.decoded_video import Video
     from benchmarks.clips.paired_frames import Comparison
-    from benchmarks.scoring.cache import MeasurementCache
-    from benchmarks.scoring.pretrained import Networks
+    from benchmarks.scoring.clip_metrics import Kit
     from benchmarks.scoring.results import ClipRow
-
-
-@dataclass(frozen=True)
-class Kit:
-    """What measuring needs besides the clip.
-
-    Attributes:
-        metrics: names of those that are wanted.
-        networks: the pretrained ones.
-        cache: where measurements are kept.
-        image_size: pixels of the shorter side at which frames are compared; None: the real's.
-        read_lips: a lip reader, from the path of a video to the words; None without one.
-    """
-
-    metrics: tuple[str, ...]
-    networks: Networks
-    cache: MeasurementCache
-    image_size: int | None = None
-    read_lips: Callable[[Path], str] | None = None
 
 
 @dataclass

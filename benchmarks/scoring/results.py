@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
 
 from pipeline.errors import UserError
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 _LATER = frozenset({"sources", "weights"})  # that the first files of this version lack
+
+# Other names of the same data set.
+_ALIASES = {"cremad": "crema"}
 
 
 class ClipRow(TypedDict, total=False):
@@ -145,3 +149,13 @@ def read_scores(path: Path) -> Scores:
     if absent:
         raise UserError(f"{path} lacks {', '.join(absent)}; score the videos again")
     return cast("Scores", scores)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names mean the same data set or system: PC-AVS is pcavs, CREMA-D is CREMA."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    letters = re.sub(r"[\W_]", "", name.casefold())
+    return _ALIASES.get(letters, letters)

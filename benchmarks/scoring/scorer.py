@@ -17,7 +17,8 @@ from benchmarks.clips.decoded_video import Video, open_video
 from benchmarks.clips.pairs import file_clip, shard_clips
 from benchmarks.metrics.wer import command_reader, transcript
 from benchmarks.scoring.cache import MeasurementCache, UnknownError
-from benchmarks.scoring.measure import Kit, Measured, measure_clip
+from benchmarks.scoring.clip_metrics import Kit
+from benchmarks.scoring.measure import Measured, measure_clip
 from benchmarks.scoring.pretrained import find_networks
 from pipeline.errors import UserError
 from pipeline.parallel.session import MALLOC, ray_session

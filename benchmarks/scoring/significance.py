@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import pandas as pd
 
-from benchmarks.tables.published import same_name
+from benchmarks.scoring.results import same_name
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

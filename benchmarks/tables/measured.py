@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.scoring.results import same_name
 from benchmarks.tables.layout import METRIC_KEYS, NONE, Cell, Column, Row
-from benchmarks.tables.published import GROUND_TRUTH, same_name
+from benchmarks.tables.published import GROUND_TRUTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.scoring.results import same_name
 from benchmarks.tables.layout import LAYOUTS, NONE, Cell, Column, Layout, Row, Table
 from benchmarks.tables.measured import MEASURED, Measured, by_dataset, by_method, truth_of
-from benchmarks.tables.published import GROUND_TRUTH, ranks, read_published, same_name
+from benchmarks.tables.published import GROUND_TRUTH, ranks, read_published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

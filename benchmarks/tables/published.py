@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 PUBLISHED_CSV = Path(__file__).parents[2] / "manifests" / "published.csv"
 
 GROUND_TRUTH = "GT"
-_ALIASES = {"cremad": "crema"}
 
 
 @dataclass(frozen=True)
@@ -48,16 +46,6 @@ def read_published(table: str, path: Path = PUBLISHED_CSV) -> tuple[Published, .
     """The rows of one published table, in the paper's order."""
     with path.open(newline="", encoding="utf-8") as file:
         return tuple(Published(**row) for row in csv.DictReader(file) if row["table"] == table)
-
-
-def same_name(one: str, other: str) -> bool:
-    """Whether two names mean the same data set or system: PC-AVS is pcavs, CREMA-D is CREMA."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(name: str) -> str:
-    letters = re.sub(r"[\W_]", "", name.casefold())
-    return _ALIASES.get(letters, letters)
 
 
 def ranks(

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 
+from model.sampling.inputs import make_ready
 from model.sampling.jobs import Job
 from model.sampling.output import Look
-from model.sampling.talking_video import make_ready, talk
+from model.sampling.talking_video import talk
 from pipeline.errors import UserError
 from pipeline.media import read_audio
 

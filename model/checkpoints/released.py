@@ -16,9 +16,10 @@ from torch import nn
 
 from model.checkpoints.lightning import is_torchscript, plain, read_checkpoint
 from model.checkpoints.scripted import ScriptedUNet
+from model.config.architecture import UNetConfig
 from model.config.presets import PRESETS, Preset
 from model.network.talking_head import SpeechFormat, TalkingHead
-from model.network.unet import UNet, UNetConfig
+from model.network.unet import UNet
 from pipeline.errors import UserError
 from pipeline.runtimes.torchscript import load_script
 

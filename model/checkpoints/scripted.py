@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.network.unet import UNetConfig
+    from model.config.architecture import UNetConfig
 
 _CONDITIONS = ("x", "t", "identity", "motion frames", "speech embeddings")
 

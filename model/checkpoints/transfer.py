@@ -9,7 +9,7 @@ import torch
 
 from model.checkpoints.checkpoint import Info, is_released, load_model, resolve, save_average
 from model.checkpoints.released import load_released, misfit
-from model.network.unet import UNetConfig
+from model.config.architecture import UNetConfig
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

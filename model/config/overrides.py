@@ -12,8 +12,8 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from model.config.architecture import UNetConfig
     from model.config.presets import Preset
-    from model.network.unet import UNetConfig
 
 _KINDS = {
     int: "a whole number",

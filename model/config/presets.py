@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.recipe import MotionCorruption, TrainConfig
-from model.diffusion.process import DiffusionConfig
-from model.network.unet import UNetConfig
 from pipeline.errors import UserError
 
 

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+    from model.config.architecture import UNetConfig
     from model.config.recipe import TrainConfig
-    from model.network.unet import UNetConfig
     from pipeline.dataset.sample import Sample
 
 # Clips whose frames are mixed within a lane, so that a clip's few are not drawn in a row.

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from model.config.architecture import UNetConfig
     from model.config.recipe import TrainConfig
-    from model.network.unet import UNetConfig
     from pipeline.dataset.sample import Sample
 
 

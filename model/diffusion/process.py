@@ -13,27 +13,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-Prediction = Literal["epsilon", "v"]
+    from model.config.architecture import DiffusionConfig, Prediction
+
 Spacing = Literal["uniform", "quadratic"]
-
-
-@dataclass(frozen=True)
-class DiffusionConfig:
-    """What is predicted, and what its errors weigh.
-
-    Attributes:
-        steps: T of the full diffusion.
-        prediction: `epsilon` (the paper) or `v` (Salimans and Ho, 2022). With ε, x0 at high noise
-            is a division by √ᾱ ≈ 0.03, so that a small network learns to copy the face very late;
-            with v it does so in minutes.
-        lambda_vlb: weight of the variational bound (released configuration: 1e-4).
-        lambda_ls: weight of the lip loss (paper: 0.2; above 0.5 degrades quality).
-    """
-
-    steps: int = 1000
-    prediction: Prediction = "epsilon"
-    lambda_vlb: float = 1e-4
-    lambda_ls: float = 0.2
 
 
 @dataclass(frozen=True)

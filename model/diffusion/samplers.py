@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from model.diffusion.process import Prediction, Schedule
+    from model.config.architecture import Prediction
+    from model.diffusion.process import Schedule
 
 SamplerName = Literal["ancestral", "ddim", "dpm", "sde"]
 SamplerChoice = Literal["auto", "ancestral", "ddim", "dpm", "sde"]

@@ -14,7 +14,7 @@ from pipeline.runtimes.onednn import Conv2d
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from model.network.unet import UNetConfig
+    from model.config.architecture import UNetConfig
 
 M = TypeVar("M", bound=nn.Module)
 Modulation = tuple[Tensor, Tensor]

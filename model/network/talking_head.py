@@ -11,9 +11,8 @@ from model.network.speech_encoder import GivenEmbeddings, SpeechEncoder
 from model.network.unet import UNet
 
 if TYPE_CHECKING:
-    from model.checkpoints.scripted import ScriptedUNet
     from model.config.presets import Preset
-    from pipeline.dataset.prep_options import Speech
+    from pipeline.speech.features import Speech
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,7 @@ class TalkingHead(nn.Module):
         unet: a network that is there already; None makes a fresh one.
     """
 
-    def __init__(
-        self, preset: Preset, speech: SpeechFormat, unet: UNet | ScriptedUNet | None = None
-    ) -> None:
+    def __init__(self, preset: Preset, speech: SpeechFormat, unet: nn.Module | None = None) -> None:
         super().__init__()
         self.speech = speech
         # A scripted one is called in the same way, and is only ever called.

@@ -6,8 +6,7 @@ so that the authors' tensors load into this network as they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,74 +18,8 @@ from pipeline.runtimes.onednn import Conv2d
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from model.config.architecture import UNetConfig
     from model.network.blocks import Modulation
-
-
-@dataclass(frozen=True)
-class UNetConfig:
-    """Shape of the network.
-
-    Where the paper's text and the released network differ, the defaults are the released one's, so
-    that its weights fit and mean what they meant:
-
-    - attention: the text has it in the middle block alone, with 4 heads; the released
-      configuration has it at 32 x 32 as well (`attention_resolutions`). It names 4 heads too, but
-      also heads of 64 channels, which take precedence: 12 of them in the 768 channels of these
-      layers (`heads`, `head_channels`). The text's: `attention_resolutions=(), heads=4`.
-    - time: the released frequencies fall four times more slowly than the usual ones of
-      Dhariwal and Nichol, from whom the text takes its network (`time_exponent`).
-
-    Attributes:
-        image_size: side S of the frames in pixels.
-        base_channels: channels of the first level, and width of a speech embedding.
-        channel_mult: channels of each level in multiples of `base_channels`.
-        res_blocks: residual blocks a level.
-        attention_resolutions: sides of the feature maps with attention, besides the middle block.
-            The paper's text has none; the released configuration has 32.
-        head_channels: channels of an attention head.
-        heads: attention heads of every attention layer, however wide it is (the paper's text: 4);
-            0 takes as many as have `head_channels` each.
-        norm_groups: groups of GroupNorm; 32 in the paper, fewer for networks so narrow that a group
-            would be one channel.
-        dropout: in residual blocks.
-        motion_channels: 3 for RGB motion frames (the paper's CREMA), 1 for grey ones (LRW).
-        motion_frames: how many frames before the target are given.
-        speech_context: embeddings m_y on either side of the target's.
-        patch: side of the square of pixels that is folded into channels before the stem and
-            unfolded after the last layer; 1 in the paper. 2 spares a narrow network the
-            convolutions at full size, which cost it most and teach it least.
-        time_exponent: `released`: frequencies 10^(-4 i / (2 base)), as the released weights were
-            trained with; `standard`: 10^(-4 i / (base / 2)), as in the literature.
-    """
-
-    image_size: int = 128
-    base_channels: int = 256
-    channel_mult: tuple[int, ...] = (1, 2, 3)
-    res_blocks: int = 2
-    attention_resolutions: tuple[int, ...] = (32,)
-    head_channels: int = 64
-    heads: int = 0
-    norm_groups: int = 32
-    dropout: float = 0.1
-    motion_channels: Literal[1, 3] = 3
-    motion_frames: int = 2
-    speech_context: int = 2
-    patch: int = 1
-    time_exponent: Literal["released", "standard"] = "released"
-
-    @property
-    def in_channels(self) -> int:
-        """Noisy frame, motion frames and identity frame (eq. 16)."""
-        return 3 + self.motion_frames * self.motion_channels + 3
-
-    @property
-    def speech_window(self) -> int:
-        """Number of speech embeddings that a frame is given."""
-        return 2 * self.speech_context + 1
-
-    def heads_of(self, channels: int) -> int:
-        """Attention heads of a layer of so many channels."""
-        return self.heads or max(1, channels // self.head_channels)
 
 
 class UNet(nn.Module):

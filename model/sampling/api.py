@@ -16,8 +16,8 @@ import numpy as np
 from model.checkpoints.checkpoint import resolve
 from model.sampling.autoregressive import SampleConfig, draw
 from model.sampling.batch import Loaded, SampleRun, load
+from model.sampling.inputs import find_face, read_face, read_speech
 from model.sampling.output import Look
-from model.sampling.talking_video import find_face, read_face, read_speech
 from pipeline.errors import UserError
 from pipeline.media import SAMPLES_PER_FRAME
 

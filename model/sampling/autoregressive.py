@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from model.config.architecture import Prediction
     from model.config.presets import Preset
-    from model.diffusion.process import Prediction, Spacing
+    from model.diffusion.process import Spacing
     from model.network.talking_head import TalkingHead
     from model.sampling.denoiser import Stepper
 

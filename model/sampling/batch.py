@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from model.checkpoints.checkpoint import is_released, load_model, read_info
 from model.device import choose_device, choose_precision
 from model.sampling.autoregressive import choose_sampler, make_denoiser
-from model.sampling.talking_video import features_of, make_ready, talk
+from model.sampling.inputs import features_of, make_ready
+from model.sampling.talking_video import talk
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.parallel.session import ray_session
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
     from model.device import Precision
     from model.sampling.autoregressive import SampleConfig
     from model.sampling.denoiser import Stepper
+    from model.sampling.inputs import Ready
     from model.sampling.jobs import Job
     from model.sampling.output import Look
-    from model.sampling.talking_video import Ready
     from pipeline.speech.features import Featurise
 
 

@@ -23,9 +23,9 @@ from model.network.unet import UNet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from model.config.architecture import UNetConfig
     from model.diffusion.process import Schedule
     from model.network.talking_head import TalkingHead
-    from model.network.unet import UNetConfig
 
 
 @dataclass(frozen=True)

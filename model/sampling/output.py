@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.sampling.talking_video import Face, Ready
+    from model.sampling.inputs import Face, Ready
     from pipeline.faces.tracking import Tracker
 
     Frame = NDArray[np.uint8]

@@ -10,10 +10,11 @@ import typer
 
 from pipeline.cli.limit_options import with_limits
 from pipeline.dataset.limits import Limits
-from pipeline.dataset.prep_options import Cuts, Landmarks, PrepOptions, Speech
+from pipeline.dataset.prep_options import Cuts, Landmarks, PrepOptions
 from pipeline.errors import UserError
 from pipeline.files import printable
 from pipeline.progress import progress
+from pipeline.speech.features import Speech
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -228,8 +229,8 @@ def _show(ended: Iterator[list[dict[str, Any]]], total: int) -> None:
 def _conclude(out: Folder, shards: Iterable[Shard], options: PrepOptions, about: About) -> None:
     """Writes what crowns the data set, tells what is in it, and ends with 1 if clips failed."""
     from pipeline.dataset.card import write_card
+    from pipeline.dataset.finalize import finish
     from pipeline.dataset.rows import read_rows
-    from pipeline.run.runner import finish
     from pipeline.run.summary import describe_dataset, say, write_report
 
     dataset, rows = finish(out, list(shards), options, about), read_rows(out)

@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset.prep_options import flat_options
-from pipeline.dataset.rows import MEASURED
+from pipeline.dataset.rows import MEASURED, cut_off, drop_reasons
 from pipeline.files import visible
 from pipeline.media import FPS
-from pipeline.run.summary import CARD_FILE, cut_off, drop_reasons
 from pipeline.storage import Folder
 from pipeline.units import size_text, time_text
 
@@ -137,3 +136,6 @@ def _table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
 
 def _cell(value: object) -> str:
     return visible(str(value)).replace("|", "\\|")
+
+
+CARD_FILE = "README.md"

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from pipeline.dataset.finalize import SpeechStatistics
 from pipeline.dataset.plan import PLAN_FILE
 from pipeline.dataset.rows import COLUMNS, parse_rows
 from pipeline.dataset.sample import SCHEMA_VERSION, Sample, from_members, problems
 from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_tar
 from pipeline.files import sha256_file
 from pipeline.progress import progress
-from pipeline.run.shard_writer import SpeechStatistics
 from pipeline.sources.splits import in_several
 from pipeline.storage import Folder, local_copy
 

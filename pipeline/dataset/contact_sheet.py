@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.dataset.clip_card import clip_card
 from pipeline.dataset.html_page import html_page
 from pipeline.dataset.prep_options import flat_options
-from pipeline.dataset.rows import read_rows
+from pipeline.dataset.rows import drop_reasons, read_rows
 from pipeline.dataset.sample import Sample, from_members
 from pipeline.dataset.shards import read_dataset, read_tar
 from pipeline.dataset.svg import histogram, number
@@ -19,7 +19,6 @@ from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.media import FPS
 from pipeline.progress import progress
-from pipeline.run.summary import drop_reasons
 from pipeline.storage import Folder
 from pipeline.units import size_text, time_text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from pipeline.dataset.finalize import SpeechStatistics, conclude, shard_mark
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import PLAN_FILE, About
 from pipeline.dataset.rows import MEASURED, parse_rows, rows_bytes
@@ -13,8 +14,6 @@ from pipeline.dataset.shards import open_shard, read_dataset, read_tar
 from pipeline.errors import UserError
 from pipeline.lock import alone
 from pipeline.progress import progress
-from pipeline.run.runner import conclude
-from pipeline.run.shard_writer import SpeechStatistics, shard_mark
 from pipeline.storage import Folder
 
 if TYPE_CHECKING:

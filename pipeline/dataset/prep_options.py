@@ -9,10 +9,10 @@ from pipeline.dataset.limits import Limits
 
 if TYPE_CHECKING:
     from pipeline.faces.alignment import Smoothing
+    from pipeline.speech.features import Speech
 
 Landmarks = Literal["mediapipe", "fan"]
 Cuts = Literal["longest", "split", "drop"]
-Speech = Literal["mfcc", "released"]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -103,3 +105,34 @@ def read_rows(folder: Folder | Path | str, columns: Sequence[str] | None = None)
     # Joined before they become a frame, which takes a third of the time.
     parts = [_table(data, columns) for data in folder.read_many(names).values()]
     return pa.concat_tables(parts, promote_options="default").to_pandas()
+
+
+def without_file(reason: str, source: str) -> str:
+    """A reason without the file it names."""
+    return re.sub(r"(/.*)?\S*" + re.escape(source), "the file", reason)
+
+
+def drop_reasons(rows: pd.DataFrame) -> list[tuple[str, str, int, str]]:
+    """Why clips are not in the data set: (status, reason, clips, an example), most frequent first.
+
+    Reasons that differ only in their numbers, or in the file they name, are one; the numbers shown
+    are the example's.
+    """
+    dropped = rows[rows["status"] != "ok"].to_dict("records")
+    counts: Counter[tuple[str, str]] = Counter()
+    examples: dict[tuple[str, str], tuple[str, str]] = {}
+    for row in dropped:
+        kind = (row["status"], kind_of(row["reason"], row["source"]))
+        counts[kind] += 1
+        examples.setdefault(kind, (without_file(row["reason"], row["source"]), row["clip_id"]))
+    return [(kind[0], examples[kind][0], n, examples[kind][1]) for kind, n in counts.most_common()]
+
+
+def cut_off(rows: pd.DataFrame) -> pd.DataFrame:
+    """The samples of files that say they are longer than what of them decodes."""
+    return rows[(rows["status"] == "ok") & (rows["missing_seconds"] > 0)]
+
+
+def kind_of(reason: str, source: str) -> str:
+    """A reason without its file and its numbers: what many clips have in common."""
+    return re.sub(r"-?\d+(\.\d+)?", "#", without_file(reason, source))

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pipeline.dataset.plan import About
-from pipeline.dataset.sample import SCHEMA_VERSION
-from pipeline.dataset.shards import DATASET_FILE
+from pipeline.dataset.finalize import sweep
 from pipeline.lock import alone
-from pipeline.media import FPS
-from pipeline.run.shard_writer import ShardWriter, SpeechStatistics, Task
+from pipeline.run.shard_writer import ShardWriter, Task
 from pipeline.run.workers import run_on_ray
-from pipeline.sources.splits import in_several
-from pipeline.speech.features import SHAPES
 from pipeline.storage import Folder
 
 if TYPE_CHECKING:
@@ -71,7 +63,7 @@ def run_tasks(
     # Workers of a cluster start elsewhere.
     weights_dir = weights_dir.absolute() if weights_dir else None
     with alone(out.local, "dh-prep"):
-        _sweep(out)
+        sweep(out)
         if workers == 0:
             writer = ShardWriter(out, options, weights_dir, os.cpu_count() or 1)
             for task in tasks:
@@ -90,67 +82,4 @@ def run_tasks(
                 clip_minutes=clip_minutes,
             )
         finally:  # an interrupted worker has no time to tidy up
-            _sweep(out)
-
-
-def _sweep(out: Folder) -> None:
-    """Removes what killed processes left half written; object stores keep no halves."""
-    if out.local is not None:
-        for name in out.names(".shard-*.tmp.*"):
-            out.remove(name)
-
-
-def finish(
-    out: Folder | Path, shards: Sequence[Shard], options: PrepOptions, about: About | None = None
-) -> dict[str, Any]:
-    """Writes `dataset.json` once every shard is marked, and returns it."""
-    names = [shard.name for shard in shards]
-    return conclude(Folder.at(out), names, options.as_json(), about or About())
-
-
-def conclude(
-    out: Folder, names: Sequence[str], options: dict[str, Any], about: About
-) -> dict[str, Any]:
-    """Writes `dataset.json` from the marks of the shards of these names, and returns it."""
-    _sweep(out)  # nothing may have been left to do, and yet halves lie there
-    marks = [json.loads(data) for data in out.read_many([f"{n}.json" for n in names]).values()]
-    shape = SHAPES[options["speech"]]
-    total = SpeechStatistics(shape.coefficients)
-    splits: dict[str, set[str]] = {}
-    for mark in marks:
-        total.merge(mark.pop("speech"))
-        splits.setdefault(mark["split"], set()).update(mark.pop("speakers"))
-    mean = total.sum / max(total.count, 1)
-    deviation = np.sqrt(np.maximum(total.squares / max(total.count, 1) - mean**2, 0))
-    counted = {
-        name: sum(mark[name] for mark in marks) for name in ("inputs", "clips", "samples", "frames")
-    }
-    failed = sum(mark["failed"] for mark in marks)
-    dataset = {
-        "schema_version": SCHEMA_VERSION,
-        "source": about.source,
-        "licence": about.licence,
-        "options": options,
-        "counts": {
-            **counted,
-            "failed": failed,
-            "skipped": counted["clips"] - counted["samples"] - failed,
-            "hours": round(counted["frames"] / FPS / 3600, 4),
-        },
-        "speakers": {
-            **{split: len(speakers) for split, speakers in sorted(splits.items())},
-            "in_several_splits": in_several(splits),
-        },
-        "speech": {
-            "name": options["speech"],
-            "encoder": options.get("speech_encoder", ""),
-            "dim": shape.dim,
-            "steps": shape.steps,
-            "coefficients": shape.coefficients,
-            "mean": np.round(mean, 5).tolist(),
-            "std": np.round(deviation, 5).tolist(),
-        },
-        "shards": marks,
-    }
-    out.write_json(DATASET_FILE, dataset)
-    return dataset
+            sweep(out)

@@ -7,8 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from pipeline.dataset.finalize import SpeechStatistics, shard_mark
 from pipeline.dataset.rows import parse_rows, rows_bytes
 from pipeline.dataset.sample import from_members, to_members
 from pipeline.dataset.shards import open_shard, read_tar
@@ -22,8 +21,6 @@ from pipeline.weights import locate
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from pipeline.dataset.plan import Shard
     from pipeline.dataset.prep_options import PrepOptions
@@ -155,74 +152,6 @@ class _Kept:
 
     def _sample(self, key: str) -> Sample:
         return next(from_members(k, members) for k, members in self._tar if k == key)
-
-
-def shard_mark(
-    name: str,
-    split: str,
-    inputs: int,
-    rows: list[dict[str, Any]],
-    tar: Path,
-    speech: SpeechStatistics,
-) -> dict[str, Any]:
-    """The JSON that marks a shard as done.
-
-    Args:
-        name: the stem of its files.
-        split: of its clips.
-        inputs: clips of the manifest.
-        rows: of the clips, a shot counting as one.
-        tar: written to its end.
-        speech: of its samples.
-    """
-    good = [row for row in rows if row["status"] == "ok"]
-    return {
-        "name": f"{name}.tar",
-        "split": split,
-        "inputs": inputs,
-        "clips": len(rows),
-        "samples": len(good),
-        "failed": sum(row["status"] == "failed" for row in rows),
-        "frames": int(sum(row["frames"] for row in good)),
-        "speakers": sorted({row["speaker"] for row in good if row["speaker"]}),
-        "bytes": tar.stat().st_size,
-        "sha256": sha256_file(tar),
-        "speech": speech.as_json(),
-    }
-
-
-class SpeechStatistics:
-    """Sums of the speech features, from which the model takes mean and deviation.
-
-    Args:
-        coefficients: that are counted, each by itself.
-    """
-
-    def __init__(self, coefficients: int) -> None:
-        self.count = 0
-        self.sum: NDArray[np.float64] = np.zeros(coefficients)
-        self.squares: NDArray[np.float64] = np.zeros(coefficients)
-
-    def add(self, speech: NDArray[np.float32]) -> None:
-        """Adds the (T, F) features of a clip."""
-        values = speech.reshape(-1, len(self.sum)).astype(np.float64)
-        self.count += len(values)
-        self.sum += values.sum(0)
-        self.squares += (values**2).sum(0)
-
-    def merge(self, other: dict[str, Any]) -> None:
-        """Adds what another shard counted."""
-        self.count += other["count"]
-        self.sum += other["sum"]
-        self.squares += other["squares"]
-
-    def as_json(self) -> dict[str, Any]:
-        """Count and sums of each coefficient."""
-        return {
-            "count": self.count,
-            "sum": self.sum.tolist(),
-            "squares": self.squares.tolist(),
-        }
 
 
 def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, Path]:

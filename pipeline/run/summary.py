@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.dataset.card import CARD_FILE
 from pipeline.dataset.prep_options import flat_options
+from pipeline.dataset.rows import cut_off, drop_reasons, kind_of
 from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.run.estimate import estimate, total_size
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from pipeline.sources.manifest import ManifestRow
 
 REPORT_FILE = "report.csv"
-CARD_FILE = "README.md"
 _NAMED = 20  # failed clips that are named on the terminal; the report holds all
 
 
@@ -116,16 +117,6 @@ def describe_plan(
             say(line)
 
 
-def without_file(reason: str, source: str) -> str:
-    """A reason without the file it names."""
-    return re.sub(r"(/.*)?\S*" + re.escape(source), "the file", reason)
-
-
-def kind_of(reason: str, source: str) -> str:
-    """A reason without its file and its numbers: what many clips have in common."""
-    return re.sub(r"-?\d+(\.\d+)?", "#", without_file(reason, source))
-
-
 class Reasons:
     """Counts why clips are left out while a run goes on."""
 
@@ -149,27 +140,6 @@ class Reasons:
                     f"{counts.total()} {status} ({n}: {shorten(most, 40, placeholder=' …')}{more})"
                 )
         return visible(", ".join(parts))
-
-
-def drop_reasons(rows: pd.DataFrame) -> list[tuple[str, str, int, str]]:
-    """Why clips are not in the data set: (status, reason, clips, an example), most frequent first.
-
-    Reasons that differ only in their numbers, or in the file they name, are one; the numbers shown
-    are the example's.
-    """
-    dropped = rows[rows["status"] != "ok"].to_dict("records")
-    counts: Counter[tuple[str, str]] = Counter()
-    examples: dict[tuple[str, str], tuple[str, str]] = {}
-    for row in dropped:
-        kind = (row["status"], kind_of(row["reason"], row["source"]))
-        counts[kind] += 1
-        examples.setdefault(kind, (without_file(row["reason"], row["source"]), row["clip_id"]))
-    return [(kind[0], examples[kind][0], n, examples[kind][1]) for kind, n in counts.most_common()]
-
-
-def cut_off(rows: pd.DataFrame) -> pd.DataFrame:
-    """The samples of files that say they are longer than what of them decodes."""
-    return rows[(rows["status"] == "ok") & (rows["missing_seconds"] > 0)]
 
 
 def write_report(out: Folder | Path | str, rows: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ makes of the same windows are the features `released`, see `pipeline.speech.rele
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from python_speech_features import mfcc
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.dataset.prep_options import Speech
 
+Speech = Literal["mfcc", "released"]
 # (N,) int16 mono 16 kHz sound and T, the number of video frames, to (T, F) float32 features.
 Featurise: TypeAlias = "Callable[[NDArray[np.int16], int], NDArray[np.float32]]"
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
+from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.shards import read_samples
-from pipeline.run.runner import finish, pending, run_tasks
+from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from pipeline.weights import find
 from tests.datasets import write_talker

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
+from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.presets import Preset, TrainConfig
-from model.diffusion.process import DiffusionConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
-from model.network.unet import UNetConfig
+from pipeline.dataset.finalize import finish
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import PackedFrames, Sample, pack_frames, to_members
 from pipeline.dataset.shards import DATASET_FILE, open_shard
 from pipeline.faces.mouth_box import mouth_boxes
 from pipeline.files import sha256_file, write_json
-from pipeline.run.runner import finish, pending, run_tasks
+from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ from benchmarks.report.excerpts import (
     side_by_side,
     worst_and_best,
 )
+from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.media import Audio, read_frames, write_video
-from pipeline.run.runner import finish, pending, run_tasks
+from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from tests.benchmarks.made_up import made_up_scores
 from tests.datasets import write_talker

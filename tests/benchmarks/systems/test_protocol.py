@@ -17,10 +17,10 @@ from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.systems.protocol import ProtocolOptions, generate_clips, missing_clips
 from model.checkpoints.checkpoint import Info, TrainingState, save
+from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.presets import Preset, TrainConfig
-from model.diffusion.process import DiffusionConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
-from model.network.unet import UNetConfig
+from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
@@ -28,7 +28,7 @@ from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file, write_json
 from pipeline.media import read_audio, read_frames
-from pipeline.run.runner import finish, pending, run_tasks
+from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 
 CLIPS = ("lrs3_ooAIIeo4AJQ_00003", "lrs3_O0JDDyqtSVY_00002")

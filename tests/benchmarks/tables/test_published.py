@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.tables.published import PUBLISHED_CSV, ranks, read_published, same_name
+from benchmarks.scoring.results import same_name
+from benchmarks.tables.published import PUBLISHED_CSV, ranks, read_published
 
 SYSTEMS = ["SDA", "Wav2Lip", "MakeItTalk", "PC-AVS", "EAMM", "Diffused Heads"]
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from model.checkpoints.released import config_of, load_released, read_released
+from model.config.architecture import UNetConfig
 from model.config.presets import PRESETS
 from model.network.talking_head import Conditions
-from model.network.unet import UNet, UNetConfig
+from model.network.unet import UNet
 from pipeline.errors import UserError
 from tests.released_files import HYPER, write_lightning
 from tests.released_network import Network, Shape, inputs, shapes, weights

@@ -13,7 +13,7 @@ from skimage import data
 
 from model.cli import sample as sample_cli
 from model.network.talking_head import SpeechFormat
-from model.sampling.talking_video import features_of
+from model.sampling.inputs import features_of
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.media import read_frames, write_image

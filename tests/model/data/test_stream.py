@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from model.config.architecture import UNetConfig
     from model.config.presets import Preset
     from model.data.training_frame import Batch
-    from model.network.unet import UNetConfig
     from pipeline.dataset.sample import Sample
 
 CPU = torch.device("cpu")
@@ -110,7 +110,7 @@ def test_a_stream_that_begins_later_is_the_rest_of_one_that_does_not(
 
 def test_skipping_reads_only_what_is_still_wanted(many: Path, config: UNetConfig, monkeypatch):
     opened: list[str] = []
-    from model.data.training_frame import stream as module
+    from model.data import stream as module
 
     parse = module.from_members
     monkeypatch.setattr(
@@ -222,7 +222,7 @@ def test_a_shard_with_fewer_clips_than_promised_is_told(many: Path, config: UNet
 
 def test_readers_outlive_ctrl_c(many: Path, config: UNetConfig, monkeypatch):
     """A Ctrl-C at the terminal reaches them too."""
-    from model.data.training_frame import stream as module
+    from model.data import stream as module
 
     begun = []
     start = module._started

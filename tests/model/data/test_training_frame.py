@@ -26,9 +26,9 @@ from pipeline.dataset.shards import read_samples
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from model.config.architecture import UNetConfig
     from model.config.presets import Preset
     from model.data.training_frame import Batch
-    from model.network.unet import UNetConfig
     from pipeline.dataset.sample import Sample
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from scipy import stats
 
+from model.config.architecture import DiffusionConfig
 from model.diffusion.process import (
     Denoised,
-    DiffusionConfig,
     Losses,
     at,
     box_mask,

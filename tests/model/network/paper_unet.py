@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from model.network.unet import UNet, UNetConfig
+from model.config.architecture import UNetConfig
+from model.network.unet import UNet
 
 if TYPE_CHECKING:
     from torch import Tensor

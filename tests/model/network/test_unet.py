@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -11,9 +12,12 @@ from torch import nn
 
 from model.config.presets import PRESETS
 from model.network.blocks import Attention, ResBlock, time_embedding
-from model.network.unet import UNet, UNetConfig
+from model.network.unet import UNet
 from pipeline.runtimes.onednn import Conv2d
 from tests.model.network.paper_unet import SMALL, Reference, fold, inputs, randomised
+
+if TYPE_CHECKING:
+    from model.config.architecture import UNetConfig
 
 
 def skeleton(config: UNetConfig) -> UNet:

@@ -10,9 +10,9 @@ import pytest
 from skimage import data
 from skimage.transform import AffineTransform, warp
 
+from model.sampling.inputs import Face, Ready, find_face
 from model.sampling.jobs import Job
 from model.sampling.output import Look, open_talk, paster
-from model.sampling.talking_video import Face, Ready, find_face
 from pipeline.errors import UserError
 from pipeline.media import Audio, read_audio, read_frames, read_image, write_video
 

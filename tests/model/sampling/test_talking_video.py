@@ -15,8 +15,9 @@ from skimage import data
 from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import SampleConfig, make_denoiser, walked
 from model.sampling.denoiser import Denoiser
+from model.sampling.inputs import make_ready, read_face, read_speech
 from model.sampling.jobs import Job
-from model.sampling.talking_video import SYNTHETIC, make_ready, read_face, read_speech, talk
+from model.sampling.talking_video import SYNTHETIC, talk
 from pipeline.errors import UserError
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.media import probe, read_audio, read_frames, write_image, write_video

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 
 from pipeline.dataset.check import check_dataset
+from pipeline.dataset.finalize import finish
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.shards import open_shard, read_tar
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.run.runner import finish, pending, run_tasks
+from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 
 if TYPE_CHECKING:

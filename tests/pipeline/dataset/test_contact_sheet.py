@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.dataset.clip_card import boxed
 from pipeline.dataset.contact_sheet import _MEASURES, choose, find_samples, write_page
+from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
@@ -21,7 +22,7 @@ from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.dataset.svg import curve_over_area, histogram, number
 from pipeline.errors import UserError
-from pipeline.run.runner import finish, pending, run_tasks
+from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import pytest
 import webdataset
 from skimage import data
 
+from pipeline.dataset.finalize import finish
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import COLUMNS, read_rows
@@ -21,7 +22,7 @@ from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file
 from pipeline.media import Audio, write_video
-from pipeline.run.runner import finish, pending, run_tasks
+from pipeline.run.runner import pending, run_tasks
 from pipeline.run.shard_writer import Task
 from pipeline.sources.manifest import scan
 from tests.datasets import workers_of

@@ -1,0 +1,166 @@
+"""What a video is made of: the face in a picture or video, and a recording with its features."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import UserError
+from pipeline.faces.alignment import crop, transforms
+from pipeline.files import sha256_file
+from pipeline.media import FPS, IMAGE_SUFFIXES, MediaError, read_audio, read_frames, read_image
+from pipeline.speech.features import SHAPES, mfcc_windows, speech_features
+from pipeline.weights import locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from model.config.presets import Preset
+    from model.network.talking_head import SpeechFormat
+    from model.sampling.jobs import Job
+    from pipeline.faces.tracking import Tracker
+    from pipeline.media import Audio
+    from pipeline.speech.features import Featurise
+
+
+_AAC_RATES = frozenset(
+    [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
+)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in its picture.
+
+    Attributes:
+        crop: (size, size, 3) uint8 RGB, aligned as the training crops were.
+        picture: (H, W, 3) uint8 RGB, what it was found in.
+        matrix: (2, 3), pixels of the picture to pixels of the crop.
+    """
+
+    crop: NDArray[np.uint8]
+    picture: NDArray[np.uint8]
+    matrix: NDArray[np.float64]
+
+
+def read_face(path: Path, tracker: Tracker, size: int) -> Face:
+    """Finds a face and aligns it as the training crops were.
+
+    Args:
+        path: a picture, or a video of which the first second is looked through.
+        tracker: finds the landmarks.
+        size: side of the crop.
+
+    Raises:
+        UserError: unreadable, or no face in it.
+    """
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        frames = [read_image(path)]
+    else:
+        frames = list(itertools.islice(read_frames(path), FPS))
+    try:
+        return find_face(frames, tracker, size)
+    except LookupError as error:
+        where = "the picture" if len(frames) == 1 else "the first second of the video"
+        raise UserError(
+            f"no face found in {path}; {where} must show one face from the front"
+        ) from error
+
+
+def find_face(frames: list[NDArray[np.uint8]], tracker: Tracker, size: int) -> Face:
+    """The face in the first of (H, W, 3) uint8 RGB frames that shows one.
+
+    Raises:
+        LookupError: none does.
+    """
+    track = tracker.track(frames)
+    seen = np.flatnonzero(track.found)
+    if not len(seen):
+        raise LookupError("no frame shows a face")
+    first = int(seen[0])
+    matrices = transforms(track.points[first : first + 1], size, "none")
+    return Face(next(crop([frames[first]], matrices, size)), frames[first], matrices[0])
+
+
+def read_speech(
+    path: Path, featurise: Featurise = mfcc_windows
+) -> tuple[NDArray[np.float32], Audio]:
+    """Speech features of a recording, and its sound as it is.
+
+    Returns:
+        (T, F) features for T = the number of frames that cover the recording, and the sound at
+        its own rate, or at 48 kHz where AAC does not have that.
+
+    Raises:
+        UserError: unreadable, or no sound in it.
+    """
+    heard = read_audio(path)
+    frames = math.ceil(heard.seconds * FPS - 1e-6)
+    if not frames:
+        raise MediaError(f"the sound of {path} is empty")
+    sound = read_audio(path, rate=None, mono=False)
+    if sound.rate not in _AAC_RATES:
+        sound = read_audio(path, rate=48_000, mono=False)
+    return featurise(heard.samples, frames), sound
+
+
+def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featurise:
+    """What computes the speech features that a model takes.
+
+    Args:
+        speech: the model's format.
+        weights_dir: the user's folder of pretrained files.
+
+    Raises:
+        UserError: the authors' encoder is needed and absent, or another than in training.
+    """
+    if speech.name != "released":
+        return mfcc_windows
+    encoder = locate("audio_encoder.pt", weights_dir)
+    if speech.encoder not in ("", sha256_file(encoder)):
+        raise UserError(
+            f"{encoder} is another speech encoder than the model was trained with (SHA-256 "
+            f"{speech.encoder})"
+        )
+    if speech.coefficients != SHAPES["released"].dim:
+        raise UserError(
+            f"the model takes speech embeddings of {speech.coefficients} numbers; the authors' "
+            f"encoder makes {SHAPES['released'].dim}"
+        )
+    return speech_features("released", encoder)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A job with what it needs read.
+
+    Attributes:
+        job: the job.
+        face: the face in its picture.
+        speech: (T, F) features.
+        audio: the recording's own sound.
+    """
+
+    job: Job
+    face: Face
+    speech: NDArray[np.float32]
+    audio: Audio
+
+
+def make_ready(
+    job: Job, tracker: Tracker, preset: Preset, featurise: Featurise = mfcc_windows
+) -> Ready:
+    """Reads a job's face and recording.
+
+    Raises:
+        UserError: one of them cannot be used.
+    """
+    # Crops of training are 128 or more; a smaller model's frames are averages of those.
+    face = read_face(job.face, tracker, max(128, preset.unet.image_size))
+    return Ready(job, face, *read_speech(job.speech, featurise))

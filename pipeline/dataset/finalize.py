@@ -1,0 +1,157 @@
+"""What ends a shard and a data set: the mark of a shard, and `dataset.json` from all marks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.dataset.plan import About
+from pipeline.dataset.sample import SCHEMA_VERSION
+from pipeline.dataset.shards import DATASET_FILE
+from pipeline.files import sha256_file
+from pipeline.media import FPS
+from pipeline.sources.splits import in_several
+from pipeline.speech.features import SHAPES
+from pipeline.storage import Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.dataset.plan import Shard
+    from pipeline.dataset.prep_options import PrepOptions
+
+
+def shard_mark(
+    name: str,
+    split: str,
+    inputs: int,
+    rows: list[dict[str, Any]],
+    tar: Path,
+    speech: SpeechStatistics,
+) -> dict[str, Any]:
+    """The JSON that marks a shard as done.
+
+    Args:
+        name: the stem of its files.
+        split: of its clips.
+        inputs: clips of the manifest.
+        rows: of the clips, a shot counting as one.
+        tar: written to its end.
+        speech: of its samples.
+    """
+    good = [row for row in rows if row["status"] == "ok"]
+    return {
+        "name": f"{name}.tar",
+        "split": split,
+        "inputs": inputs,
+        "clips": len(rows),
+        "samples": len(good),
+        "failed": sum(row["status"] == "failed" for row in rows),
+        "frames": int(sum(row["frames"] for row in good)),
+        "speakers": sorted({row["speaker"] for row in good if row["speaker"]}),
+        "bytes": tar.stat().st_size,
+        "sha256": sha256_file(tar),
+        "speech": speech.as_json(),
+    }
+
+
+class SpeechStatistics:
+    """Sums of the speech features, from which the model takes mean and deviation.
+
+    Args:
+        coefficients: that are counted, each by itself.
+    """
+
+    def __init__(self, coefficients: int) -> None:
+        self.count = 0
+        self.sum: NDArray[np.float64] = np.zeros(coefficients)
+        self.squares: NDArray[np.float64] = np.zeros(coefficients)
+
+    def add(self, speech: NDArray[np.float32]) -> None:
+        """Adds the (T, F) features of a clip."""
+        values = speech.reshape(-1, len(self.sum)).astype(np.float64)
+        self.count += len(values)
+        self.sum += values.sum(0)
+        self.squares += (values**2).sum(0)
+
+    def merge(self, other: dict[str, Any]) -> None:
+        """Adds what another shard counted."""
+        self.count += other["count"]
+        self.sum += other["sum"]
+        self.squares += other["squares"]
+
+    def as_json(self) -> dict[str, Any]:
+        """Count and sums of each coefficient."""
+        return {
+            "count": self.count,
+            "sum": self.sum.tolist(),
+            "squares": self.squares.tolist(),
+        }
+
+
+def finish(
+    out: Folder | Path, shards: Sequence[Shard], options: PrepOptions, about: About | None = None
+) -> dict[str, Any]:
+    """Writes `dataset.json` once every shard is marked, and returns it."""
+    names = [shard.name for shard in shards]
+    return conclude(Folder.at(out), names, options.as_json(), about or About())
+
+
+def conclude(
+    out: Folder, names: Sequence[str], options: dict[str, Any], about: About
+) -> dict[str, Any]:
+    """Writes `dataset.json` from the marks of the shards of these names, and returns it."""
+    sweep(out)  # nothing may have been left to do, and yet halves lie there
+    marks = [json.loads(data) for data in out.read_many([f"{n}.json" for n in names]).values()]
+    shape = SHAPES[options["speech"]]
+    total = SpeechStatistics(shape.coefficients)
+    splits: dict[str, set[str]] = {}
+    for mark in marks:
+        total.merge(mark.pop("speech"))
+        splits.setdefault(mark["split"], set()).update(mark.pop("speakers"))
+    mean = total.sum / max(total.count, 1)
+    deviation = np.sqrt(np.maximum(total.squares / max(total.count, 1) - mean**2, 0))
+    counted = {
+        name: sum(mark[name] for mark in marks) for name in ("inputs", "clips", "samples", "frames")
+    }
+    failed = sum(mark["failed"] for mark in marks)
+    dataset = {
+        "schema_version": SCHEMA_VERSION,
+        "source": about.source,
+        "licence": about.licence,
+        "options": options,
+        "counts": {
+            **counted,
+            "failed": failed,
+            "skipped": counted["clips"] - counted["samples"] - failed,
+            "hours": round(counted["frames"] / FPS / 3600, 4),
+        },
+        "speakers": {
+            **{split: len(speakers) for split, speakers in sorted(splits.items())},
+            "in_several_splits": in_several(splits),
+        },
+        "speech": {
+            "name": options["speech"],
+            "encoder": options.get("speech_encoder", ""),
+            "dim": shape.dim,
+            "steps": shape.steps,
+            "coefficients": shape.coefficients,
+            "mean": np.round(mean, 5).tolist(),
+            "std": np.round(deviation, 5).tolist(),
+        },
+        "shards": marks,
+    }
+    out.write_json(DATASET_FILE, dataset)
+    return dataset
+
+
+def sweep(out: Folder) -> None:
+    """Removes what killed processes left half written; object stores keep no halves."""
+    if out.local is not None:
+        for name in out.names(".shard-*.tmp.*"):
+            out.remove(name)
