@@ -100,7 +100,12 @@ def main(
         print(f"dh-bench, {precision} …", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "scores.json"
-            command = [sys.executable, "-c", "from benchmarks.cli import main; main()", "score"]
+            command = [
+                sys.executable,
+                "-c",
+                "from benchmarks.cli.main import main; main()",
+                "score",
+            ]
             command += ["--real", str(real), "--fake", str(fake), "--out", str(out)]
             command += ["--metrics", METRICS, "--max-frames", str(frames), "--cache", folder]
             command += ["--workers", str(workers), "--precision", precision]

@@ -55,7 +55,7 @@ def watch(folder: Path, frames: int, every: float, more: Sequence[str] = ()) -> 
     Raises:
         RuntimeError: dh-bench failed.
     """
-    command = [sys.executable, "-c", "from benchmarks.cli import main; main()", "score"]
+    command = [sys.executable, "-c", "from benchmarks.cli.main import main; main()", "score"]
     command += [f"--{side}={folder / side}" for side in ("real", "fake")]
     command += [f"--out={folder / 'scores.json'}", f"--cache={folder / 'cache'}", *more]
     command += [f"--workers={WORKERS}", f"--max-frames={frames}"]

@@ -20,9 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.cli.main import main as cli
+from pipeline.cli import main as cli
+from pipeline.run import shard_writer as writer
 from pipeline.run import workers
-from pipeline.run.runner import shard_writer as writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

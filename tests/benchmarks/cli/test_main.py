@@ -143,7 +143,7 @@ def test_a_narrow_terminal_or_a_pipe_loses_no_digit(monkeypatch, capsys, table):
 
 
 def test_the_installed_command_answers_from_any_folder(tmp_path):
-    code = "from benchmarks.cli import main; main()"
+    code = "from benchmarks.cli.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "table", "--out", "t.csv"],
         cwd=tmp_path,

@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from skimage import data
 from skimage.metrics import structural_similarity
 
-from benchmarks.cli.main import main as cli
+from benchmarks.cli import main as cli
 from benchmarks.report.drift_curves import JUDGED, MEASURES, TO_START, measure
 from benchmarks.report.drift_page import drawing
 from benchmarks.report.identity_curve import aligned_face

@@ -46,7 +46,7 @@ def test_a_run_from_the_cache_needs_no_worker_and_no_torch(
     arguments += ["--cache", str(options.cache), "--out", str(options.cache / "scores.json")]
     arguments += ["--metrics", ",".join(options.metrics)]
     code = (
-        "import sys\nfrom benchmarks.cli import main\n"
+        "import sys\nfrom benchmarks.cli.main import main\n"
         f"sys.argv = {arguments!r}\n"
         "try:\n    main()\n"
         "finally:\n    print('imported', *({'torch', 'ray', 'ai_edge_litert'} & set(sys.modules)))"

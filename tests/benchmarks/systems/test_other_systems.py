@@ -27,7 +27,7 @@ STAND_IN = Path(__file__).with_name("stand_in.py")
 FRAMES = 10
 METHOD = """
 name = "Stand-in"
-sources = ["tests/benchmarks/stand_in.py"]
+sources = ["tests/benchmarks/systems/stand_in.py"]
 timeout = {timeout}
 [[needs]]
 path = "{{clone}}/run.py"

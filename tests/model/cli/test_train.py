@@ -145,7 +145,9 @@ def test_help_names_every_option_and_the_presets(monkeypatch, capsys):
 @pytest.mark.slow
 def test_a_fault_ends_the_command_though_readers_are_running(drawn_set: Path, tmp_path: Path):
     """Readers leave SIGTERM be, by which Python would end them at exit."""
-    program = "from model.cli import train_main\nif __name__ == '__main__':\n    train_main()\n"
+    program = (
+        "from model.cli.train import train_main\nif __name__ == '__main__':\n    train_main()\n"
+    )
     (tmp_path / "program.py").write_text(program)
     words = ["--data", drawn_set, "--out", tmp_path / "run", *QUICK, "--loaders", "1"]
     words += ["--set", "train.learning_rate=1e30", "--set", "train.warmup=0", "--steps", "20"]

@@ -89,7 +89,7 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
 @contextmanager
 def started(data: Path, out: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
     """dh-train with two workers and the tiny preset; what is left of it at the end is killed."""
-    command = [sys.executable, "-c", "from model.cli import train_main; train_main()"]
+    command = [sys.executable, "-c", "from model.cli.train import train_main; train_main()"]
     command += ["--data", data, "--out", out, "--workers", 2, "--batch-size", 2, "--loaders", 0]
     command += ["--device", "cpu", "--log-every", 1, "--strip-every", 0, *words]
     with subprocess.Popen(

@@ -116,7 +116,12 @@ def test_ctrl_c_at_a_terminal_reaches_the_readers_too(drawn_set: Path, tmp_path:
     words = ["--data", drawn_set, "--out", run, "--batch-size", 1, "--steps", 100_000]
     words += ["--loaders", 2, "--log-every", 1, "--strip-every", 0, "--device", "cpu"]
     with subprocess.Popen(
-        [sys.executable, "-c", "from model.cli import train_main; train_main()", *map(str, words)],
+        [
+            sys.executable,
+            "-c",
+            "from model.cli.train import train_main; train_main()",
+            *map(str, words),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -225,7 +225,7 @@ def test_workers_make_the_bytes_that_one_process_makes(
     assert call(monkeypatch, *common, "--out", tmp_path / "one", "--workers", "0") == 0
     words = [*map(str, common), "--out", str(tmp_path / "two"), "--workers", "2"]
     done = subprocess.run(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", *words],
+        [sys.executable, "-c", "from pipeline.cli.main import main; main()", *words],
         capture_output=True,
         text=True,
         check=False,

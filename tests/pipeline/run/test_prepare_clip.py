@@ -195,7 +195,7 @@ def test_a_fault_of_ours_is_a_row_with_its_traceback():
     assert outcome.sample is None
     assert (outcome.row["status"], outcome.row["stage"]) == ("failed", "breaks")
     assert outcome.row["reason"] == "ZeroDivisionError: in \N{REPLACEMENT CHARACTER}.mp4"
-    assert "test_prepare.py" in outcome.row["traceback"]
+    assert "test_prepare_clip.py" in outcome.row["traceback"]
     outcome.row["traceback"].encode()  # a row must fit into a table of UTF-8
 
 
