@@ -7,7 +7,6 @@ they show a person) frames into a folder.
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ import typer
 
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
-from benchmarks.speed.report import header, markdown
+from benchmarks.speed.harness import header, markdown
 from model.checkpoints.checkpoint import load_model, read_info, resolve
 from model.data.training_frame import resized
 from model.device import choose_device, choose_precision
@@ -228,7 +227,7 @@ def main(
     seconds = time.perf_counter() - begin
     tracker = MediaPipeTracker(locate("face_landmarker.task"))
     rows = [measure(clip, tracker) for clip in drawn]
-    print(header(f"python {shlex.join(sys.argv)}", ["torch"]))
+    print(header(["torch"]))
     frames = 2 * sum(len(clip.own) for clip in drawn)
     print(
         f"{path.name}, step {read_info(path).step}, {info.preset.unet.image_size} px, {len(rows)} "

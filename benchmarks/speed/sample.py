@@ -1,26 +1,21 @@
-"""How fast sampling is, beside the plain released way, for the sizes of `crema` and `grid`.
+"""Speed of sampling, beside the plain released way, for the sizes of `crema` and `grid`.
 
-Weights are random: speed does not depend on them. It prints Markdown. All rows of a size take
-turns in every round, so that other work on the machine slows them alike; the medians are told, with
-the load. On a GPU the same command gives its rows, by `--compile` with CUDA graphs.
+Weights are random: speed does not depend on them. All rows of a size take turns in every round. On
+a GPU the same command gives its rows, with `--compile` by CUDA graphs. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
-import statistics
-import sys
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 import typer
 
-from benchmarks.speed.report import header, markdown
-from model.config.presets import preset as named
+from benchmarks.speed.harness import header, in_turns, load, markdown
+from model.config.presets import preset as preset_named
 from model.device import choose_device, choose_precision
 from model.diffusion.process import cosine_schedule, respace
 from model.diffusion.samplers import SamplerChoice, ancestral
@@ -73,7 +68,7 @@ def released_way(model: TalkingHead, preset: Preset, steps: int) -> Callable[[],
 def ours(
     model: TalkingHead, preset: Preset, config: SampleConfig, batch: int
 ) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Two functions: the next frame of videos without end, and the first of new ones."""
+    """Two functions: the next frame of endless videos, and the first frame of new ones."""
     denoiser = make_denoiser(model, preset, config)
     face = np.zeros((preset.unet.image_size, preset.unet.image_size, 3), np.uint8)
 
@@ -82,21 +77,24 @@ def ours(
         return draw(denoiser, preset, [face] * batch, [silence] * batch, config)
 
     running = videos()
-    return lambda: void(next(running)), lambda: void(next(videos()))
 
+    def following() -> None:
+        next(running)
 
-def void(_: object) -> None:
-    """Nothing of it is kept."""
+    def first() -> None:
+        next(videos())
+
+    return following, first
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a large matrix product, the best of five."""
+    """Floating-point operations a second of a large matrix product, the best of six."""
     side = 8192 if device.type == "cuda" else 2048
     left = torch.randn(side, side, device=device, dtype=dtype)
     best = float("inf")
     for _ in range(6):
         begin = time.perf_counter()
-        float((left @ left)[0, 0])
+        float((left @ left)[0, 0])  # read, so that a GPU has finished
         best = min(best, time.perf_counter() - begin)
     return 2 * side**3 / best
 
@@ -105,37 +103,28 @@ def measure(
     name: str, device: torch.device, config: SampleConfig, rounds: int, plain: int, batch: int
 ) -> list[list[str]]:
     """The rows of one size."""
-    preset = named(name)
+    preset = preset_named(name)
     config = choose_sampler(config, preset.diffusion.prediction)
     model = build(preset, device)
     one, first = ours(model, preset, config, 1)
     many, _ = ours(model, preset, config, batch)
-    timed: dict[str, tuple[Callable[[], None], float]] = {
-        f"released: {RELEASED_STEPS} ancestral steps, float32": (
-            released_way(model, preset, plain),
-            RELEASED_STEPS / plain,
-        ),
-        f"ours, one clip: {config.sampler} in {config.steps} calls": (one, 1),
-        "ours, first frame of a clip": (first, 1),
+    released = f"released: {RELEASED_STEPS} ancestral steps, float32"
+    # A function for each row, and how many times its seconds make a frame.
+    ways = {
+        released: (released_way(model, preset, plain), RELEASED_STEPS / plain),
+        f"ours, one clip: {config.sampler} in {config.steps} calls": (one, 1.0),
+        "ours, first frame of a clip": (first, 1.0),
         f"ours, {batch} clips side by side": (many, 1 / batch),
     }
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for turn in range(rounds + 1):
-        for label, (frame, factor) in timed.items():
-            begin = time.perf_counter()
-            frame()
-            if turn:  # the first compiles, allocates and warms up
-                seconds[label].append((time.perf_counter() - begin) * factor)
+    seconds = in_turns({label: frame for label, (frame, _) in ways.items()}, rounds)
+    seconds = {label: value * ways[label][1] for label, value in seconds.items()}
     best = peak(device, torch.bfloat16 if config.precision == "bf16" else torch.float32)
-    rows, reference = [], 0.0
-    for label, values in seconds.items():
-        median = statistics.median(values)
-        reference = reference or median
-        work = 0.0 if label.startswith("released") else config.steps * call_flops(preset.unet)
-        share = f"{100 * work / median / best:.0f} %" if work else ""
-        rows.append(
-            [name, label, f"{median:.4g}", f"{1 / median:.3g}", f"{reference / median:.1f}", share]
-        )
+    rows = []
+    for label, value in seconds.items():
+        work = 0.0 if label == released else config.steps * call_flops(preset.unet)
+        share = f"{100 * work / value / best:.0f} %" if work else ""
+        ratio = f"{seconds[released] / value:.1f}"
+        rows.append([name, label, f"{value:.4g}", f"{1 / value:.3g}", ratio, share])
     return rows
 
 
@@ -157,22 +146,13 @@ def main(
     chosen = choose_device(device)  # type: ignore[arg-type]
     precision = choose_precision("auto", chosen)
     config = SampleConfig(sampler, sampler_steps, precision=precision, compiled=compiled)
-    processor = torch.cuda.get_device_name() if chosen.type == "cuda" else "CPU"
-    print(header("python " + " ".join(sys.argv), ["torch"]))
-    print(
-        f"{processor}, {precision}, {torch.get_num_threads()} threads, load before "
-        f"{os.getloadavg()[0]:.1f}"
-    )
+    print(header(["torch"]))
     rows = []
     for name in presets.split(","):
         rows += measure(name, chosen, config, rounds, plain_steps, batch)
-    print(f"load after {os.getloadavg()[0]:.1f}\n")
-    print(
-        markdown(
-            ["size", "way", "seconds a frame", "frames a second", "times as fast", "of the limit"],
-            rows,
-        )
-    )
+    print(f"{precision}, {torch.get_num_threads()} threads; {load()} at the end\n")
+    headings = ["size", "way", "seconds a frame", "frames a second", "times as fast"]
+    print(markdown([*headings, "of the limit"], rows))
 
 
 if __name__ == "__main__":

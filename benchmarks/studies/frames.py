@@ -21,7 +21,7 @@ import typer
 from av.video.reformatter import VideoReformatter
 
 from benchmarks.clips.pairs import find_videos
-from benchmarks.speed.report import header, markdown
+from benchmarks.speed.harness import header, markdown
 from pipeline.dataset.sample import PackedFrames, pack_frames
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.tracking import MediaPipeTracker, stretches
@@ -176,8 +176,7 @@ def main(
             clips.append(aligned(path, tracker, most))
             step()
     clips = [clip for clip in clips if len(clip) >= READ]
-    command = f"python benchmarks/speed/frames.py {folder} --frames {most}"
-    print(header(command, ["opencv-python", "av"]))
+    print(header(["opencv-python", "av"]))
     print(f"{sum(map(len, clips))} crops of {SIZE} x {SIZE} from {len(clips)} clips\n")
     headings = ["stored as", "worst clip, dB", "mean, dB", "bytes a frame"]
     headings += ["encode a frame, ms", "open a clip, ms", f"read {READ} random frames, ms"]
