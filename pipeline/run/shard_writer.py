@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.dataset.finalize import SpeechStatistics, shard_mark
 from pipeline.dataset.rows import parse_rows, rows_bytes
 from pipeline.dataset.sample import from_members, to_members
-from pipeline.dataset.shards import open_shard, read_tar
+from pipeline.dataset.shards import open_shard, read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.run.journal import Journal
@@ -147,7 +147,7 @@ class _KeptShard:
     def __init__(self, out: Folder, shard: Shard, stack: ExitStack) -> None:
         rows = parse_rows(out.read_bytes(f"{shard.name}.parquet"))
         self._rows = {str(key): part for key, part in rows.groupby("manifest_id", sort=False)}
-        self._tar = stack.enter_context(closing(read_tar(out / f"{shard.name}.tar")))
+        self._tar = stack.enter_context(closing(read_shard(out / f"{shard.name}.tar")))
 
     def outcome(self, row: ManifestRow) -> Outcome | None:
         """Rows and samples of a clip as they are; None of one that failed."""

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.sample import Sample, from_members, problems
-from pipeline.dataset.shards import read_dataset, read_tar
+from pipeline.dataset.shards import read_dataset, read_shard
 from pipeline.files import printable
 from pipeline.sources.manifest import read_manifest
 from tests.datasets import content
@@ -67,7 +67,7 @@ def prepared(landmark_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     samples = {
         key: from_members(key, members)
         for tar in sorted(out.glob("shard-*.tar"))
-        for key, members in read_tar(tar)
+        for key, members in read_shard(tar)
     }
     return Prepared(base / "corpus", before, out, ended, read_rows(out), samples)
 
