@@ -1,4 +1,4 @@
-"""A Ray session on this machine or a cluster, and each worker's share of its machines."""
+"""A Ray session on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -8,49 +8,15 @@ import signal
 import socket
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-# Frames are large: by its defaults glibc asks the system for each anew, a page fault every 4 kB.
-# What is kept so is given back after each shard, see `pipeline.run.shard_writer`.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
+    from collections.abc import Iterator
 
 _TRIES = 3  # of starting Ray
 _LATE = "timed out during startup"  # in what it says of a machine that is too busy
-
-
-@dataclass(frozen=True)
-class Share:
-    """What each worker asks of the cluster.
-
-    Attributes:
-        cpus: less than a whole one, so that two cores hold two workers and whatever else runs.
-        gpus: a fraction, where the landmark backend uses one.
-        threads: that it may use inside OpenCV and torch.
-    """
-
-    cpus: float
-    gpus: float
-    threads: int
-
-    @classmethod
-    def of(cls, resources: Mapping[str, float], workers: int, *, gpu: bool) -> Share:
-        """The share of each of `workers` in a cluster's resources.
-
-        Half of the processors at most are asked for: when machines go away, those that stay must
-        hold the workers all the same, since one that finds no place waits for ever.
-        """
-        cpus, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
-        return cls(
-            cpus=min(0.5, cpus / (2 * workers)),
-            gpus=min(1.0, gpus / workers) if gpu else 0.0,
-            threads=max(1, int(cpus // workers)),
-        )
 
 
 @contextmanager

@@ -53,14 +53,14 @@ def test_a_clip_that_hangs_is_given_up_and_the_others_are_made(
     videos: Path, landmark_task: Path, tmp_path: Path, traces: Path
 ):
     out = tmp_path / "out"
-    sabotage = ("freeze", "clip1", 1, traces)  # as in a decoder's endless loop, or on a dead disk
+    sabotage = ("hang", "clip1", 1, traces)  # as in a decoder's endless loop, or on a dead disk
     run = start(videos, out, 1, "--clip-minutes", "30", sabotage=sabotage)
     wait_for(run, out, traces / "0")
-    frozen = int((traces / "0").read_text())
-    begun = born(frozen)
+    hung = int((traces / "0").read_text())
+    begun = born(hung)
     assert run.wait(LONG) == 1, said(out)
     assert begun
-    assert born(frozen) != begun
+    assert born(hung) != begun
     _check_without("clip1", out, videos, "took more than 30 minutes")
 
 
@@ -70,7 +70,7 @@ def test_a_worker_that_hangs_where_there_is_no_clip_is_replaced(
     videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path, place: str
 ):
     out = tmp_path / "out"
-    run = start(videos, out, 1, sabotage=("freeze", place, 2, traces))
+    run = start(videos, out, 1, sabotage=("hang", place, 2, traces))
     assert run.wait(LONG) == 1, said(out)
     assert _befallen(traces) == 2
     assert content(out) == whole
@@ -81,7 +81,7 @@ def test_a_worker_that_hangs_where_there_is_no_clip_is_replaced(
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        ("freeze", "load the models or write shard-00000 took more than 60 minutes, 4 times"),
+        ("hang", "load the models or write shard-00000 took more than 60 minutes, 4 times"),
         ("die", "workers die at shard-00000 where no clip is open, 4 times"),
     ],
 )

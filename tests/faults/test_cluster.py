@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipeline.parallel.session import Share
+from pipeline.parallel.tasks import Share
 from tests.datasets import content, run_prep, write_talker
 from tests.faults.runs import LONG, WORDS, said, start, wait_for
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,8 +17,9 @@ from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.run import workers as ray_workers
+from pipeline.run import runner
 from pipeline.run.runner import pending, run_tasks
+from pipeline.run.shard_writer import ShardWriter
 from pipeline.sources.manifest import read_input
 from tests.datasets import content, run_prep, workers_of
 from tests.faults.runs import LONG, WORDS, born, interrupt, said, start, wait_for, wait_until_gone
@@ -168,19 +169,28 @@ def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
 
 
 @pytest.mark.slow
-def test_workers_that_make_room_for_new_ones_make_the_same_bytes(
+def test_processes_that_make_room_for_new_ones_make_the_same_bytes(
     videos: Path, whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A worker's life is two clips here, a shard: six shards take six workers, two at a time."""
-    started: list[int] = []
-    start = ray_workers._Pool.start
-    monkeypatch.setattr(ray_workers, "_LIFE", 2)
-    monkeypatch.setattr(ray_workers._Pool, "start", lambda pool: started.append(1) or start(pool))
+    """A process lives for two clips here, which are a shard: six shards take six processes."""
+    monkeypatch.setattr(runner, "_CLIPS_PER_PROCESS", 2)
+    monkeypatch.setattr(runner, "ShardWriter", _leaving_traces(tmp_path))
     options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
     shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
     claim(out, shards, options)
     list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=2))
-    assert len(started) >= len(shards) == 6
+    assert len(list(tmp_path.glob("process-*"))) == len(shards) == 6
     made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
     assert len(made) == 6
     assert made.items() <= whole.items()
+
+
+def _leaving_traces(folder: Path) -> type[ShardWriter]:
+    """A class of workers that note their process; made in a function, so that Ray sends it."""
+
+    class Traced(ShardWriter):
+        def __init__(self, *arguments: Any) -> None:
+            (folder / f"process-{os.getpid()}").touch()
+            super().__init__(*arguments)
+
+    return Traced
