@@ -41,7 +41,7 @@ class _Piece:
     ended: dict[str, str] | None = None
 
 
-def prepare(row: ManifestRow, options: PrepOptions, stages: Sequence[Stage]) -> Outcome:
+def prepare_clip(row: ManifestRow, options: PrepOptions, stages: Sequence[Stage]) -> Outcome:
     """Takes one clip through the stages; whatever goes wrong becomes a row with its reason.
 
     A row's status is `ok`, `skipped` (dropped by a rule) or `failed` (unreadable, or a fault of

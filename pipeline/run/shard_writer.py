@@ -14,7 +14,7 @@ from pipeline.dataset.shards import open_shard, read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.run.journal import Journal
-from pipeline.run.prepare_clip import Outcome, failed, prepare
+from pipeline.run.prepare_clip import Outcome, failed, prepare_clip
 from pipeline.run.stages import default_stages, needed_weights
 from pipeline.speech.features import SHAPES
 from pipeline.weights import locate
@@ -125,11 +125,11 @@ class ShardWriter:
 
     def _prepare(self, row: ManifestRow, journal: Journal | None) -> Outcome:
         if journal is None:
-            return prepare(row, self._options, self._stages)
+            return prepare_clip(row, self._options, self._stages)
         if row.clip_id in journal.given_up:
             return failed(row, "decode", journal.given_up[row.clip_id])
         journal.enter(row.clip_id)
-        outcome = prepare(row, self._options, self._stages)
+        outcome = prepare_clip(row, self._options, self._stages)
         journal.enter("")
         return outcome
 

@@ -14,7 +14,7 @@ from pipeline.dataset.sample import problems
 from pipeline.faces.geometry import resample
 from pipeline.faces.mouth_box import mouth_boxes
 from pipeline.media import fit_audio, read_audio, read_frames, write_video
-from pipeline.run.prepare_clip import prepare
+from pipeline.run.prepare_clip import prepare_clip
 from pipeline.run.stages import Clip, default_stages
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.features import mfcc_windows
@@ -130,7 +130,7 @@ def test_the_picture_size_is_an_option(face: np.ndarray, tmp_path: Path, landmar
     path = write_filmed(tmp_path / "a.mp4", [face] * 12)
     options = PrepOptions(image_size=64, smoothing="clip")
     stages = default_stages(options, {"face_landmarker.task": landmark_task})
-    sample = One(prepare(ManifestRow("key", str(path), "a.mp4"), options, stages)).sample
+    sample = One(prepare_clip(ManifestRow("key", str(path), "a.mp4"), options, stages)).sample
     assert sample is not None
     assert problems(sample) == []
     assert sample.frames[0].shape == (64, 64, 3)
