@@ -154,9 +154,9 @@ class _KeptShard:
         rows = self._rows[row.clip_id]
         if (rows["status"] == "failed").any():
             return None
-        told = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
-        good = [line["clip_id"] for line in told if line["status"] == "ok"]
-        return Outcome(told, [self._sample(key) for key in good])
+        records = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+        good = [line["clip_id"] for line in records if line["status"] == "ok"]
+        return Outcome(records, [self._sample(key) for key in good])
 
     def _sample(self, key: str) -> Sample:
         return next(from_members(k, members) for k, members in self._tar if k == key)

@@ -167,7 +167,7 @@ def _files(folder: Path, face: np.ndarray) -> dict[str, Path]:
         ("silent", "skipped", "decode", "no sound stream"),
         ("noise", "skipped", "landmarks", "no face found"),
         ("short", "skipped", "landmarks", "a face for 0.36 s, less than 0.4 s"),
-        ("beyond", "skipped", "landmarks", "no frame in the wanted part"),
+        ("beyond", "skipped", "landmarks", "no frame between start and end"),
     ],
 )
 def test_a_clip_that_cannot_be_used_is_a_row_with_its_reason(
