@@ -171,7 +171,7 @@ def _viewed(located: Iterable[Located], views: FaceViews) -> Iterator[Located]:
 
 
 def _in_bursts(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """The frames, decoded in bursts: taking turns, decoder and networks evict each other's caches."""
+    """The frames in bursts: taking turns, decoder and networks evict each other's caches."""
     rest = iter(frames)
     for first in rest:
         yield from [first, *itertools.islice(rest, _BURST // first.nbytes)]
