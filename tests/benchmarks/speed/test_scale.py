@@ -39,7 +39,7 @@ def test_what_a_process_takes_is_what_it_touched():
             sizes.append(memory(child.pid))
             seen = look(child.pid, 7)
             assert seen.clips == 7
-            # Between the looks it has begun to read, which touches some pages more.
+            # Between the picture_psnr it has begun to read, which touches some pages more.
             assert seen.driver == pytest.approx([sizes[-1]["VmRSS"], sizes[-1]["RssAnon"]], abs=MB)
             assert seen.worker == (0, 0)
             child.stdin.close()
@@ -58,14 +58,14 @@ def test_of_a_process_that_has_ended_nothing_is_left():
 
 def test_drift_is_of_the_last_clips_against_the_settled_ones():
     """A driver that grows by 1 MB every 100 clips; a worker that jumps early and then stays."""
-    looks = [
+    picture_psnr = [
         Look(
             k, ((100 + k // 100) * MB, 50 * MB), ((80 if k < 450 else 300) * MB, 40 * MB), 900 * MB
         )
         for k in range(0, 10_000, 10)
     ]
-    looks.append(Look(10_000, (250 * MB, 50 * MB), (0, 0), 0))  # the command's end
-    rows = numbers(memory_rows(looks, 10_000))
+    picture_psnr.append(Look(10_000, (250 * MB, 50 * MB), (0, 0), 0))  # the command's end
+    rows = numbers(memory_rows(picture_psnr, 10_000))
     assert rows["clip 500"][0] == pytest.approx(107, abs=1)
     assert rows["clip 5,000"][0] == pytest.approx(152, abs=1)
     assert rows["clip 10,000"][0] == pytest.approx(197, abs=1)
@@ -103,7 +103,7 @@ def test_the_script_watches_a_run_and_plans(tmp_path, landmark_task):
     cells = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if "|" in line]
     rows = {first: rest for first, *rest in cells}
     assert all(float(cell) >= 0 for cell in rows["clip 20"])
-    # Any clip may have passed between two looks; the most of them all has seen everybody.
+    # Any clip may have passed between two picture_psnr; the most of them all has seen everybody.
     driver, anonymous, worker, of_worker, everything = map(
         float, rows["most, the end of the command included"]
     )

@@ -51,7 +51,7 @@ def test_the_script_watches_a_run(folders):
     cells = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if "|" in line]
     rows = {first: rest for first, *rest in cells}
     assert all(float(cell) >= 0 for cell in rows["clip 20"])
-    # Any clip may have passed between two looks; the most of them all has seen everybody.
+    # Any clip may have passed between two picture_psnr; the most of them all has seen everybody.
     driver, anonymous, worker, of_worker, everything = map(
         float, rows["most, the end of the command included"]
     )

@@ -1,6 +1,6 @@
 """dh-prep whose workers die, hang or wait at a place, so that no test has to catch them there.
 
-    python saboteur.py HOW PLACE TIMES FOLDER run INPUT --out DIR …
+    python faulty_workers.py HOW PLACE TIMES FOLDER run INPUT --out DIR …
 
 HOW is die, hang or wait (till FOLDER holds a file `go`); PLACE is start (of a worker), load (of
 the models), a clip_id (about to be opened) or writing (the shard's tar is written, its mark is
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.run.journal import Journal
 
 
-def _is_hit(times: int, folder: Path) -> bool:
+def _triggers(times: int, folder: Path) -> bool:
     """Whether this process is among the first so many; it leaves its number in the folder."""
     mine = folder / f".{os.getpid()}"
     mine.write_text(str(os.getpid()))
@@ -42,7 +42,7 @@ def _is_hit(times: int, folder: Path) -> bool:
 
 def _hit(how: str, times: int, folder: Path, journal: Journal | None = None) -> None:
     """What happens to a process at the place."""
-    if not _is_hit(times, folder):
+    if not _triggers(times, folder):
         return
     if how == "die":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -52,7 +52,7 @@ def _hit(how: str, times: int, folder: Path, journal: Journal | None = None) -> 
         time.sleep(0.02)
 
 
-def sabotaged(how: str, place: str, times: int, folder: Path) -> type[writer.ShardWriter]:
+def faulty(how: str, place: str, times: int, folder: Path) -> type[writer.ShardWriter]:
     """A class of workers of which the first so many die, hang or wait at a place.
 
     It is made here, in a function, so that Ray sends it to the workers as a whole.
@@ -86,5 +86,5 @@ def sabotaged(how: str, place: str, times: int, folder: Path) -> type[writer.Sha
 if __name__ == "__main__":
     how, place, times, folder = sys.argv[1:5]
     del sys.argv[1:5]
-    runner.ShardWriter = sabotaged(how, place, int(times), Path(folder))
+    runner.ShardWriter = faulty(how, place, int(times), Path(folder))
     cli.main()
