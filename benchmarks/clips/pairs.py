@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.clips.decoded_video import sound_of
 from pipeline.dataset.sample import from_members
-from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_tar, shard_paths
+from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard, shard_paths
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.media import VIDEO_SUFFIXES, read_frames
@@ -134,7 +134,7 @@ def shard_clips(shard: str) -> Iterator[RealClip]:
         UserError: it does not read.
     """
     try:
-        for key, members in read_tar(shard):
+        for key, members in read_shard(shard):
             yield _packed_clip(key, members, shard)
     except (tarfile.TarError, OSError) as error:
         raise UserError(

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.scoring.results import Source
 from benchmarks.systems.synthetic_tag import synthetic
 from pipeline.dataset.sample import from_members
-from pipeline.dataset.shards import read_tar
+from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
 
@@ -185,7 +185,7 @@ def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio
         return read_frames(path), _sound(path)
     if not path.is_file():
         raise UserError(f"no such shard: {path}")
-    for key, members in read_tar(path):
+    for key, members in read_shard(path):
         if key == clip:
             sample = from_members(key, members)
             return sample.frames, Audio(sample.audio)

@@ -1,4 +1,4 @@
-"""Workers that measure clips: one in this process, or several as Ray actors.
+"""Workers that measure clips: one in this process, or several Ray processes.
 
 What is in the cache is looked up in this process, which needs neither torch nor Ray for it: both
 take seconds to start.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 
@@ -21,7 +21,7 @@ from benchmarks.scoring.clip_metrics import Kit
 from benchmarks.scoring.measure import Measured, measure_clip
 from benchmarks.scoring.pretrained import find_networks
 from pipeline.errors import UserError
-from pipeline.parallel.session import MALLOC, ray_session
+from pipeline.parallel.tasks import in_order, run_on_ray
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -188,55 +188,28 @@ def _measure_by_ray(
     workers: int,
     read_lips: Callable[[Path], str] | None,
 ) -> Iterator[list[Measured]]:
-    with ray_session(None) as ray:
-        from ray.exceptions import RayError, RayTaskError
-
-        cpus, gpus = (ray.cluster_resources().get(kind, 0.0) for kind in ("CPU", "GPU"))
-        threads = max(1, int(cpus // workers))
-        environment = {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": "ignore", **MALLOC}
-        actor: Any = ray.remote(Scorer).options(
-            num_cpus=min(0.5, cpus / (2 * workers)),
-            num_gpus=min(1.0, gpus / workers),
-            runtime_env={"env_vars": environment},
+    # The processes of a cluster have another current folder.
+    weights_dir = options.weights_dir.absolute() if options.weights_dir else None
+    options = replace(options, weights_dir=weights_dir)
+    kept = MeasurementCache(cache.absolute())
+    return in_order(
+        run_on_ray(
+            scorer_worker,
+            (metrics, options, kept, read_lips),
+            [job.absolute() for job in jobs],
+            workers=workers,
+            gpu=True,
         )
-        # A cluster's workers have another current folder.
-        weights_dir = options.weights_dir.absolute() if options.weights_dir else None
-        options = replace(options, weights_dir=weights_dir)
-        kept = MeasurementCache(cache.absolute())
-        actors = [
-            actor.remote(metrics, options, kept, None, threads, read_lips) for _ in range(workers)
-        ]
-        try:
-            yield from _in_order(ray, actors, [job.absolute() for job in jobs])
-        except RayTaskError as error:
-            raise error.cause from error
-        except RayError as error:
-            raise UserError(
-                f"a worker died ({str(error).splitlines()[0]}); the same command carries on where "
-                "it stopped, with fewer --workers if memory is short"
-            ) from error
+    )
 
 
-def _in_order(ray: Any, actors: Sequence[Any], jobs: Sequence[Job]) -> Iterator[list[Measured]]:
-    """What actors measure of each job, in the order of the jobs.
-
-    Each has one job waiting behind the one it does. No job begins that is far ahead of the oldest
-    unfinished one, so that what has to wait for its turn stays little.
-    """
-    free = list(actors) * 2
-    far = 16 * len(actors)
-    running: dict[Any, tuple[int, Any]] = {}
-    waiting: dict[int, list[Measured]] = {}
-    begun = yielded = 0
-    while yielded < len(jobs):
-        while free and begun < min(len(jobs), yielded + far):
-            actor = free.pop(0)
-            running[actor.score.remote(jobs[begun])] = (begun, actor)
-            begun += 1
-        (ready, *_), _ = ray.wait(list(running), num_returns=1)
-        index, actor = running.pop(ready)
-        free.append(actor)
-        waiting[index] = ray.get(ready)
-        while yielded in waiting:
-            yield waiting.pop(yielded)
-            yielded += 1
+def scorer_worker(
+    metrics: Sequence[str],
+    options: ScoreOptions,
+    cache: MeasurementCache,
+    read_lips: Callable[[Path], str] | None,
+    threads: int,
+) -> Callable[[Job], list[list[Measured]]]:
+    """What a Ray process does: one result a job, what is measured of each of its clips."""
+    scorer = Scorer(metrics, options, cache, None, threads, read_lips)
+    return lambda job: [scorer.score(job)]

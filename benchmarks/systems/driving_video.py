@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.dataset.sample import from_members
-from pipeline.dataset.shards import read_tar, shard_paths
+from pipeline.dataset.shards import read_shard, shard_paths
 from pipeline.errors import UserError
 from pipeline.storage import open_file
 
@@ -58,5 +58,5 @@ class DrivingClips:
     def read(self, key: str) -> Sample:
         """The sample of a clip."""
         shard = self._rows[self._rows["clip_id"] == key]["shard"].iloc[0]
-        members = next(members for found, members in read_tar(shard) if found == key)
+        members = next(members for found, members in read_shard(shard) if found == key)
         return from_members(key, members)

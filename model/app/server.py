@@ -16,13 +16,12 @@ import re
 import secrets
 import socket
 import tempfile
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from model.app.page import PAGE
-from model.app.upload_jobs import Desk, Refusal
+from model.app.upload_jobs import Desk, Limits, Refusal
 from model.sampling.batch import load
 
 if TYPE_CHECKING:
@@ -31,23 +30,6 @@ if TYPE_CHECKING:
 _LARGEST_JSON = 4096
 _TIMEOUT = 60  # seconds without a byte, until a connection is given up
 _OVERHEARD = 1 << 30  # bytes of a refused upload that are read, so that its sender hears why
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What may be asked.
-
-    Attributes:
-        upload: bytes of a file.
-        seconds: of a recording.
-        waiting: jobs that wait for the one before them.
-        kept: uploads and results that are kept; the oldest go first.
-    """
-
-    upload: int = 50 << 20
-    seconds: int = 120
-    waiting: int = 8
-    kept: int = 32
 
 
 class PageServer(ThreadingHTTPServer):

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from io import BufferedIOBase
     from pathlib import Path
 
-    from model.app.server import Limits
     from model.sampling.batch import Loaded
 
 _CHUNK = 1 << 16
@@ -61,6 +60,23 @@ class Refusal(Exception):  # noqa: N818 - it is no error of ours
     def __init__(self, status: int, told: str) -> None:
         super().__init__(told)
         self.status = status
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may be asked.
+
+    Attributes:
+        upload: bytes of a file.
+        seconds: of a recording.
+        waiting: jobs that wait for the one before them.
+        kept: uploads and results that are kept; the oldest go first.
+    """
+
+    upload: int = 50 << 20
+    seconds: int = 120
+    waiting: int = 8
+    kept: int = 32
 
 
 @dataclass

@@ -178,7 +178,8 @@ def serve_command(
     weights_dir: WeightsOption = None,
 ) -> None:
     """A page on this machine: drop a face and a recording, see progress, play the video."""
-    from model.app.server import Limits, serve
+    from model.app.server import serve
+    from model.app.upload_jobs import Limits
     from model.checkpoints.checkpoint import resolve
     from model.sampling.autoregressive import SampleConfig
     from model.sampling.batch import SampleRun

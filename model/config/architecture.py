@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    model_validator,
+)
+from pydantic.dataclasses import dataclass
+
+# Values are of the annotated type and finite; a field that is not known is refused.
+CHECKED = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+Share = Annotated[float, Field(ge=0, le=1)]
+Prediction = Literal["epsilon", "v"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class UNetConfig:
     """Shape of the network.
 
@@ -43,20 +57,35 @@ class UNetConfig:
             trained with; `standard`: 10^(-4 i / (base / 2)), as in the literature.
     """
 
-    image_size: int = 128
-    base_channels: int = 256
-    channel_mult: tuple[int, ...] = (1, 2, 3)
-    res_blocks: int = 2
-    attention_resolutions: tuple[int, ...] = (32,)
-    head_channels: int = 64
-    heads: int = 0
-    norm_groups: int = 32
-    dropout: float = 0.1
+    image_size: PositiveInt = 128
+    base_channels: PositiveInt = 256
+    channel_mult: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (1, 2, 3)
+    res_blocks: PositiveInt = 2
+    attention_resolutions: tuple[PositiveInt, ...] = (32,)
+    head_channels: PositiveInt = 64
+    heads: NonNegativeInt = 0
+    norm_groups: PositiveInt = 32
+    dropout: Share = 0.1
     motion_channels: Literal[1, 3] = 3
-    motion_frames: int = 2
-    speech_context: int = 2
-    patch: int = 1
+    motion_frames: PositiveInt = 2
+    speech_context: NonNegativeInt = 2
+    patch: PositiveInt = 1
     time_exponent: Literal["released", "standard"] = "released"
+
+    @model_validator(mode="after")
+    def _levels_and_groups_fit(self) -> Self:
+        halvings = len(self.channel_mult) - 1
+        if self.image_size % (self.patch << halvings):
+            raise ValueError(
+                f"image_size {self.image_size} must be a multiple of {self.patch << halvings}: "
+                f"patches of {self.patch} pixels, halved {halvings} times"
+            )
+        if self.base_channels % self.norm_groups:
+            raise ValueError(
+                f"base_channels {self.base_channels} must be a multiple of norm_groups "
+                f"{self.norm_groups}"
+            )
+        return self
 
     @property
     def in_channels(self) -> int:
@@ -73,7 +102,7 @@ class UNetConfig:
         return self.heads or max(1, channels // self.head_channels)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class DiffusionConfig:
     """What is predicted, and what its errors weigh.
 
@@ -86,10 +115,7 @@ class DiffusionConfig:
         lambda_ls: weight of the lip loss (paper: 0.2; above 0.5 degrades quality).
     """
 
-    steps: int = 1000
+    steps: PositiveInt = 1000
     prediction: Prediction = "epsilon"
-    lambda_vlb: float = 1e-4
-    lambda_ls: float = 0.2
-
-
-Prediction = Literal["epsilon", "v"]
+    lambda_vlb: NonNegativeFloat = 1e-4
+    lambda_ls: NonNegativeFloat = 0.2

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import json
+from dataclasses import asdict, replace
 from typing import Any
 
-from model.config.architecture import DiffusionConfig, UNetConfig
+from pydantic import PositiveInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from model.config.architecture import CHECKED, DiffusionConfig, UNetConfig
 from model.config.recipe import MotionCorruption, TrainConfig
 from pipeline.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class Preset:
     """A model, its diffusion and its recipe.
 
@@ -26,7 +30,7 @@ class Preset:
     unet: UNetConfig
     diffusion: DiffusionConfig
     train: TrainConfig
-    speech_hidden: int = 128
+    speech_hidden: PositiveInt = 128
 
     def as_json(self) -> dict[str, Any]:
         """For checkpoints."""
@@ -34,20 +38,26 @@ class Preset:
 
 
 def from_json(data: dict[str, Any]) -> Preset:
-    """A preset from what `as_json` gave."""
-    unet: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in data["unet"].items()
-    }
-    return Preset(
-        name=data["name"],
-        unet=UNetConfig(**unet),
-        diffusion=DiffusionConfig(**data["diffusion"]),
-        train=TrainConfig(
-            **{**data["train"], "motion": MotionCorruption(**data["train"]["motion"])}
-        ),
-        speech_hidden=data["speech_hidden"],
-    )
+    """A preset from what `as_json` gave, now or in an older version.
+
+    Raises:
+        ValueError: a field is missing, not known, or has a value that it cannot have; the message
+            is one sentence on the first of them.
+    """
+    try:
+        # As JSON, whose lists are tuples.
+        return TypeAdapter(Preset).validate_json(json.dumps(data))
+    except ValidationError as error:
+        raise ValueError(_first_problem(error)) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    """`train.steps=0: should be greater than 0`, from the first of pydantic's findings."""
+    problem = error.errors()[0]
+    field = ".".join(map(str, problem["loc"]))
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    given = problem["input"]
+    return f"{field}: {message}" if isinstance(given, dict) else f"{field}={given}: {message}"
 
 
 # CREMA: 6,600 training clips of about 65 frames; 3000 epochs of one frame a clip at 8 x 10.
@@ -59,8 +69,8 @@ _PAPER = TrainConfig(
     decay=0.8,
 )
 
-# What lets a small network learn in minutes to hours: v, no convolutions at full size, averaged
-# weights, and conditions too unreliable to be copied or known by heart.
+# A small network learns in minutes to hours by predicting v, without convolutions at full size,
+# with averaged weights, and with conditions too noisy to be copied or memorised.
 _SMALL = UNetConfig(res_blocks=1, attention_resolutions=(), norm_groups=8, dropout=0.0, patch=2)
 _QUICK = TrainConfig(
     steps=20_000,
@@ -97,7 +107,7 @@ def preset(name: str) -> Preset:
     """A preset by name.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: no preset has that name.
     """
     if name not in PRESETS:
         raise UserError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from pydantic import AliasChoices, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass
 
-@dataclass(frozen=True)
+from model.config.architecture import CHECKED, Share
+
+
+@dataclass(frozen=True, config=CHECKED)
 class MotionCorruption:
-    """How motion frames are spoilt in training.
+    """How motion frames are corrupted in training.
 
     In training the motion frames are real, in sampling generated: a network that saw only clean
     ones copies their flaws, and lets them grow (the paper's own limit: 8-9 s). So each training
@@ -22,16 +27,21 @@ class MotionCorruption:
         colour: largest shift of each colour channel, and of contrast about grey, as a share of
             their range.
         compression: 1 is JPEG at quality 5, at level 1; less is milder in proportion.
-        told: whether the network is told the level. In sampling it is then told `sampled`.
-        sampled: the level that the network is told in sampling, if it is told one.
+        level_as_input: whether the network is given the level (`told` in older checkpoints).
+        sampling_level: the level that such a network is given in sampling (`sampled` in older
+            checkpoints).
     """
 
-    noise: float = 0.0
-    blur: float = 0.0
-    colour: float = 0.0
-    compression: float = 0.0
-    told: bool = False
-    sampled: float = 0.3
+    noise: NonNegativeFloat = 0.0
+    blur: NonNegativeFloat = 0.0
+    colour: NonNegativeFloat = 0.0
+    compression: NonNegativeFloat = 0.0
+    level_as_input: bool = Field(
+        default=False, validation_alias=AliasChoices("level_as_input", "told")
+    )
+    sampling_level: NonNegativeFloat = Field(
+        default=0.3, validation_alias=AliasChoices("sampling_level", "sampled")
+    )
 
     @property
     def any(self) -> bool:
@@ -39,7 +49,7 @@ class MotionCorruption:
         return bool(self.noise or self.blur or self.colour or self.compression)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=CHECKED)
 class TrainConfig:
     """The recipe.
 
@@ -61,7 +71,7 @@ class TrainConfig:
         motion: what is done to the motion frames, to those that were replaced as well.
         speech_noise: standard deviation of the noise on speech features, in units of each
             coefficient's own; half of it is common to a frame's windows, as another microphone
-            would be. Keeps a network that hears few recordings from knowing them by heart.
+            would be. Keeps a network that is trained on few recordings from overfitting to them.
         lambda_lips: weight of an auxiliary loss: the target's lip shape, read off its speech
             embedding by a linear layer. The embeddings then say what lips do long before the
             network's own gradient would have taught them; 0 in the paper.
@@ -71,22 +81,22 @@ class TrainConfig:
         frames_per_clip: training frames drawn each time a clip is read.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    accumulate: int = 1
-    warmup: int = 0
-    decays: int = 0
-    decay: float = 0.8
-    cooldown: float = 0.0
-    clip_norm: float = 0.0
-    ema_half_life: float = 0.0
-    drop_motion: float = 0.0
+    steps: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: NonNegativeFloat
+    accumulate: PositiveInt = 1
+    warmup: NonNegativeInt = 0
+    decays: NonNegativeInt = 0
+    decay: Share = 0.8
+    cooldown: Share = 0.0
+    clip_norm: NonNegativeFloat = 0.0
+    ema_half_life: NonNegativeFloat = 0.0
+    drop_motion: Share = 0.0
     motion: MotionCorruption = field(default_factory=MotionCorruption)
-    speech_noise: float = 0.0
-    lambda_lips: float = 0.0
+    speech_noise: NonNegativeFloat = 0.0
+    lambda_lips: NonNegativeFloat = 0.0
     mouth_box: Literal["target", "identity"] = "target"
-    frames_per_clip: int = 8
+    frames_per_clip: PositiveInt = 8
 
 
 def learning_rate(step: int, recipe: TrainConfig) -> float:

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import webdataset
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from model.data.training_frame import Batch, Choice, collate, training_frame
-from pipeline.dataset.sample import from_members
-from pipeline.dataset.shards import read_dataset, read_tar, shard_paths
+from pipeline.dataset.shards import decode_sample, read_dataset, shard_paths, shard_pipeline
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,10 +79,13 @@ class Clips:
             last = first + self.counts[shard]
             if first < end and begin < last:
                 wanted = slice(max(begin, first) - first, min(end, last) - first)
-                members = itertools.islice(read_tar(self.paths[shard]), wanted.start, wanted.stop)
+                samples = shard_pipeline(self.paths[shard]).compose(
+                    webdataset.slice(wanted.start, wanted.stop),  # what is skipped stays undecoded
+                    webdataset.map(decode_sample),
+                )
                 found = 0
-                for found, (key, parts) in enumerate(members, start=1):  # noqa: B007
-                    yield from_members(key, parts)
+                for found, sample in enumerate(samples, start=1):  # noqa: B007
+                    yield sample
                 if found < wanted.stop - wanted.start:
                     raise UserError(
                         f"{self.paths[shard]} holds fewer clips than dataset.json says; "

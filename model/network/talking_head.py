@@ -92,8 +92,8 @@ class TalkingHead(nn.Module):
         self.speech_encoder = _speech_encoder(preset, speech)
         # Reads the lip shape off a speech embedding; used in training only.
         self.lip_reader = nn.Linear(preset.unet.base_channels, 40)
-        self.level_embed = _level_embedding(preset) if preset.train.motion.told else None
-        self._sampled_level = preset.train.motion.sampled
+        self.level_embed = _level_embedding(preset) if preset.train.motion.level_as_input else None
+        self._sampled_level = preset.train.motion.sampling_level
 
     def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""

@@ -12,7 +12,7 @@ from model.sampling.inputs import features_of, make_ready
 from model.sampling.talking_video import talk
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
-from pipeline.parallel.session import ray_session
+from pipeline.parallel.tasks import run_on_ray
 from pipeline.progress import progress
 from pipeline.weights import locate
 
@@ -149,21 +149,26 @@ def _make(
     )
 
 
-class VideoMaker:
-    """What a Ray process is: a run loaded once, and batches of videos made with it."""
+def video_maker(
+    run: SampleRun, threads: int
+) -> Callable[[Sequence[tuple[int, Job]]], Iterator[tuple[Path, UserError | None]]]:
+    """What a Ray process does: it loads the run once and makes batches of videos with it.
 
-    def __init__(self, run: SampleRun, threads: int) -> None:
-        import torch
+    Its results are the path of each video, and what kept it from being made.
+    """
+    import torch
 
-        torch.set_num_threads(threads)
-        self._loaded = load(run)
+    torch.set_num_threads(threads)
+    loaded = load(run)
 
-    def make(self, jobs: Sequence[tuple[int, Job]]) -> list[tuple[Path, UserError | None]]:
-        """Makes a batch; the path of each video, and what kept it from being made."""
-        ready, seeds, outcomes = _read(self._loaded, jobs)
+    def make(jobs: Sequence[tuple[int, Job]]) -> Iterator[tuple[Path, UserError | None]]:
+        ready, seeds, failed = _read(loaded, jobs)
+        yield from failed
         if ready:
-            _make(self._loaded, ready, seeds, lambda _: None)
-        return [*outcomes, *((one.job.out, None) for one in ready)]
+            _make(loaded, ready, seeds, lambda _: None)
+        yield from ((one.job.out, None) for one in ready)
+
+    return make
 
 
 def run_on_workers(
@@ -171,52 +176,36 @@ def run_on_workers(
 ) -> Iterator[tuple[Path, UserError | None]]:
     """Makes videos in several processes of a Ray session, each with a model of its own.
 
-    Paths are made absolute, since processes start elsewhere. Batches are made smaller where there
-    are few videos, so that no process is without.
+    Batches are made smaller where there are few videos, so that no process is without.
 
     Yields:
         The path of each video, and what kept it from being made.
 
     Raises:
-        UserError: the checkpoint or the device cannot be used, or a process ends before its time.
+        UserError: the checkpoint or the device cannot be used, or a process dies.
     """
-    # What is wrong with the command is told here, in a sentence, and not by each process.
+    # What is wrong with the command is reported before Ray starts.
     if not is_released(run.checkpoint):
         read_info(run.checkpoint)
     choose_device(run.device)
     locate("face_landmarker.task", run.weights_dir)
-    workers = min(workers, len(jobs))
-    size = min(run.batch, -(-len(jobs) // workers))
+    # Processes of Ray have another working directory.
+    run = replace(
+        run,
+        checkpoint=run.checkpoint.absolute(),
+        weights_dir=run.weights_dir.absolute() if run.weights_dir else None,
+    )
     absolute = [
         (number, replace(job, face=job.face.absolute(), speech=job.speech.absolute(),
                          out=job.out.absolute()))
         for number, job in jobs
     ]  # fmt: skip
+    workers = min(workers, len(jobs))
+    size = min(run.batch, -(-len(jobs) // workers))
     batches = [absolute[begin : begin + size] for begin in range(0, len(jobs), size)]
-    with ray_session(None) as ray, progress("videos", len(jobs)) as step:
-        found = ray.cluster_resources()
-        threads = max(1, int(found.get("CPU", 1) // workers))
-        environment = {"OMP_NUM_THREADS": str(threads), "GOMP_SPINCOUNT": "10000"}
-        actor = ray.remote(VideoMaker).options(
-            num_cpus=min(0.5, found.get("CPU", 1) / (2 * workers)),
-            num_gpus=0 if run.device == "cpu" else min(1.0, found.get("GPU", 0) / workers),
-            runtime_env={"env_vars": environment},
-        )
-        there = replace(
-            run,
-            checkpoint=run.checkpoint.absolute(),
-            weights_dir=run.weights_dir.absolute() if run.weights_dir else None,
-        )
-        pool = ray.util.ActorPool([actor.remote(there, threads) for _ in range(workers)])
-        try:
-            for outcomes in pool.map_unordered(lambda one, batch: one.make.remote(batch), batches):
-                for outcome in outcomes:
-                    step()
-                    yield outcome
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from error
-        except ray.exceptions.RayActorError as error:
-            raise UserError(
-                f"a process ended before its time ({error}), often for want of memory; the same "
-                "command makes what is missing, with fewer --workers or a smaller --batch"
-            ) from error
+    with progress("videos", len(jobs)) as step:
+        for _, outcome in run_on_ray(
+            video_maker, (run,), batches, workers=workers, gpu=run.device != "cpu"
+        ):
+            step()
+            yield outcome

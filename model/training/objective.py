@@ -121,7 +121,7 @@ class Objective(nn.Module):
             common = noise.normal(1, 1, len(std))
             every = noise.normal(*split.shape[1:]) + 0.5 * common
             speech = (split + recipe.speech_noise * std * every).flatten(-2)
-        told = batch.level if recipe.motion.told else None
+        told = batch.level if recipe.motion.level_as_input else None
         return Conditions(to_unit(batch.identity), motion, speech, told)
 
     def _lip_reading(self, conditions: Conditions, lips: Tensor) -> Tensor:

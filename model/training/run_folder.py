@@ -142,11 +142,16 @@ def _same_model(found: Path, options: RunOptions, speech: SpeechFormat) -> None:
     """A run can be resumed with another recipe, not with another network."""
     info = read_info(found)
     theirs, ours = info.preset, options.preset
-    if (theirs.unet, theirs.diffusion, theirs.speech_hidden, theirs.train.motion.told) != (
+    if (
+        theirs.unet,
+        theirs.diffusion,
+        theirs.speech_hidden,
+        theirs.train.motion.level_as_input,
+    ) != (
         ours.unet,
         ours.diffusion,
         ours.speech_hidden,
-        ours.train.motion.told,
+        ours.train.motion.level_as_input,
     ):
         if theirs.name == ours.name:
             raise UserError(

@@ -14,7 +14,7 @@ from pipeline.dataset.finalize import SpeechStatistics
 from pipeline.dataset.plan import PLAN_FILE
 from pipeline.dataset.rows import COLUMNS, parse_rows
 from pipeline.dataset.sample import SCHEMA_VERSION, Sample, from_members, problems
-from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_tar
+from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard
 from pipeline.files import sha256_file
 from pipeline.progress import progress
 from pipeline.sources.splits import in_several
@@ -171,7 +171,7 @@ class _ShardCheck:
         rows = self.rows[self.rows["status"] == "ok"].set_index("clip_id")["frames"]
         keys: list[str] = []
         try:
-            for key, members in read_tar(tar):
+            for key, members in read_shard(tar):
                 keys.append(key)
                 yield from (f"{key}: {text}" for text in self._examine(key, members, rows))
         except Exception as error:  # noqa: BLE001 - whatever a damaged tar raises is the finding

@@ -13,7 +13,7 @@ from pipeline.dataset.html_page import html_page
 from pipeline.dataset.prep_options import flat_options
 from pipeline.dataset.rows import drop_reasons, read_rows
 from pipeline.dataset.sample import Sample, from_members
-from pipeline.dataset.shards import read_dataset, read_tar
+from pipeline.dataset.shards import read_dataset, read_shard
 from pipeline.dataset.svg import histogram, number
 from pipeline.errors import UserError
 from pipeline.files import write_text
@@ -115,7 +115,7 @@ def find_samples(
         if not wanted:
             return
         try:
-            for key, members in read_tar(folder / shard["name"]):
+            for key, members in read_shard(folder / shard["name"]):
                 if key in wanted:
                     wanted.remove(key)
                     yield from_members(key, members)

@@ -106,7 +106,7 @@ def conclude(
     out: Folder, names: Sequence[str], options: dict[str, Any], about: About
 ) -> dict[str, Any]:
     """Writes `dataset.json` from the marks of the shards of these names, and returns it."""
-    sweep(out)  # nothing may have been left to do, and yet halves lie there
+    remove_leftovers(out)  # a run may have had nothing to do
     marks = [json.loads(data) for data in out.read_many([f"{n}.json" for n in names]).values()]
     shape = SHAPES[options["speech"]]
     total = SpeechStatistics(shape.coefficients)
@@ -150,8 +150,7 @@ def conclude(
     return dataset
 
 
-def sweep(out: Folder) -> None:
-    """Removes what killed processes left half written; object stores keep no halves."""
-    if out.local is not None:
-        for name in out.names(".shard-*.tmp.*"):
-            out.remove(name)
+def remove_leftovers(out: Folder) -> None:
+    """Removes the half-written files and journals that killed processes left."""
+    for name in out.names(".shard-*.tmp.*"):
+        out.remove(name)

@@ -1,8 +1,10 @@
-"""Shards: tars that are byte-reproducible, whole or absent, and readable by stock webdataset."""
+"""Shards: byte-reproducible tars, written and read by webdataset, which is imported when needed.
+
+Its import brings torch, which takes more than a second.
+"""
 
 from __future__ import annotations
 
-import io
 import tarfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -12,8 +14,10 @@ from pipeline.errors import UserError
 from pipeline.storage import Folder, open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
+
+    from webdataset import DataPipeline
 
 DATASET_FILE = "dataset.json"
 
@@ -30,33 +34,66 @@ def open_shard(path: Path) -> Iterator[Callable[[str, dict[str, bytes]], None]]:
     Time stamps, owners and modes are fixed and the order is that of the calls, so that the same
     samples are the same bytes on any machine.
     """
-    with tarfile.open(path, mode="w:", format=tarfile.USTAR_FORMAT) as tar:
+    from webdataset import TarWriter
+
+    with (
+        path.open("wb") as file,
+        TarWriter(file, encoder=False, user="", group="", mode=0o644, mtime=0) as tar,
+    ):
 
         def add(key: str, members: dict[str, bytes]) -> None:
-            for name, data in members.items():
-                info = tarfile.TarInfo(f"{key}.{name}")
-                info.size = len(data)
-                info.mode = 0o644
-                tar.addfile(info, io.BytesIO(data))
+            for name, data in members.items():  # one by one: `write` sorts what it is given
+                tar.write({"__key__": key, name: data})
 
         yield add
 
 
-def read_tar(path: Path | str) -> Generator[tuple[str, dict[str, bytes]], None, None]:
+def shard_pipeline(*paths: Path | str) -> DataPipeline:
+    """The samples of shards, in order, as a pipeline of webdataset.
+
+    It yields dictionaries of `__key__`, `__url__` and the members' bytes; stages are added with
+    `compose`. Paths may be URLs.
+
+    Raises (when iterated):
+        tarfile.TarError: a tar is damaged.
+        ValueError: a sample holds a member twice.
+    """
+    from webdataset import DataPipeline
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    sources = [{"url": str(path)} for path in paths]
+    return DataPipeline(lambda: sources, _open_shards, tar_file_expander, group_by_keys, _checked)
+
+
+def _open_shards(sources: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A stage of webdataset that opens whatever fsspec opens; its own runs command-line tools."""
+    for source in sources:
+        with open_file(source["url"]) as stream:
+            yield source | {"stream": stream}
+
+
+def _checked(samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The samples; errors get their plain messages back, to which webdataset adds its objects."""
+    try:
+        yield from samples
+    except (tarfile.TarError, ValueError) as error:
+        raise type(error)(str(error.args[0]).partition(" @ <")[0]) from error
+
+
+def decode_sample(sample: dict[str, Any]) -> Sample:
+    """The sample in a dictionary of webdataset.
+
+    Raises:
+        ValueError: a member is absent or does not parse; the message names it.
+    """
+    return from_members(sample["__key__"], sample)
+
+
+def read_shard(path: Path | str) -> Generator[tuple[str, dict[str, bytes]], None, None]:
     """Yields (key, members) of a shard, by path or URL, in order, a sample at a time."""
-    key, members = "", cast("dict[str, bytes]", {})
-    with open_file(path) as whole, tarfile.open(fileobj=whole, mode="r|") as tar:
-        for info in tar:
-            own_key, _, name = info.name.partition(".")
-            if own_key != key and members:
-                yield key, members
-                members = {}
-            key = own_key
-            file = tar.extractfile(info)
-            if file is not None:
-                members[name] = file.read()
-    if members:
-        yield key, members
+    for sample in shard_pipeline(path):
+        members = {name: data for name, data in sample.items() if not name.startswith("__")}
+        yield sample["__key__"], members
 
 
 def read_dataset(folder: Folder | Path | str) -> dict[str, Any]:
@@ -101,6 +138,4 @@ def shard_paths(folder: Folder | Path | str, split: str | None = None) -> list[s
 
 def read_samples(folder: Folder | Path | str, split: str | None = None) -> Iterator[Sample]:
     """Yields every sample of a data set, or of one split of it, in order."""
-    for path in shard_paths(folder, split):
-        for key, members in read_tar(path):
-            yield from_members(key, members)
+    yield from map(decode_sample, shard_pipeline(*shard_paths(folder, split)))

@@ -1,4 +1,4 @@
-"""A Ray session on this machine or a cluster, and each worker's share of its machines."""
+"""A Ray session on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -6,51 +6,38 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-# Frames are large: by its defaults glibc asks the system for each anew, a page fault every 4 kB.
-# What is kept so is given back after each shard, see `pipeline.run.shard_writer`.
-MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
+    from collections.abc import Iterator
 
 _TRIES = 3  # of starting Ray
 _LATE = "timed out during startup"  # in what it says of a machine that is too busy
+# Characters of a folder below which Ray can make the sockets of a session, whose paths the system
+# cuts at 107.
+_LONGEST_FOLDER = 40
 
 
-@dataclass(frozen=True)
-class Share:
-    """What each worker asks of the cluster.
+def socket_folder() -> Path:
+    """A folder for Ray's sessions whose path is short: in TMPDIR if that will do, else elsewhere.
 
-    Attributes:
-        cpus: less than a whole one, so that two cores hold two workers and whatever else runs.
-        gpus: a fraction, where the landmark backend uses one.
-        threads: that it may use inside OpenCV and torch.
+    Raises:
+        UserError: no folder for temporary files is short enough and can be written to.
     """
-
-    cpus: float
-    gpus: float
-    threads: int
-
-    @classmethod
-    def of(cls, resources: Mapping[str, float], workers: int, *, gpu: bool) -> Share:
-        """The share of each of `workers` in a cluster's resources.
-
-        Half of the processors at most are asked for: when machines go away, those that stay must
-        hold the workers all the same, since one that finds no place waits for ever.
-        """
-        cpus, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
-        return cls(
-            cpus=min(0.5, cpus / (2 * workers)),
-            gpus=min(1.0, gpus / workers) if gpu else 0.0,
-            threads=max(1, int(cpus // workers)),
-        )
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+        folder = Path(place) / "ray"
+        if len(str(folder)) <= _LONGEST_FOLDER and os.access(place, os.W_OK):
+            return folder
+    raise UserError(
+        f"the folder for temporary files, {tempfile.gettempdir()}, has a path too long for Ray's "
+        f"sockets; set TMPDIR to one of at most {_LONGEST_FOLDER - 4} characters"
+    )
 
 
 @contextmanager
@@ -63,15 +50,21 @@ def ray_session(address: str | None) -> Iterator[Any]:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = address or os.environ.get("RAY_ADDRESS")
     terminated = signal.getsignal(signal.SIGTERM)
-    try:
-        if address:
-            _knock(address)
+    if address:
+        try:
+            _connect(address)
             ray.init(address=address, **common)
-        else:
-            # Frames never pass through the object store: paths and rows fit into little of it.
-            _start(ray, include_dashboard=False, object_store_memory=100 << 20, **common)
-    except OSError as error:
-        raise UserError(f"no Ray cluster answers at {address}: {error}") from error
+        except OSError as error:
+            raise UserError(f"no Ray cluster answers at {address}: {error}") from error
+    else:
+        # Frames never pass through the object store: paths and rows fit into little of it.
+        _start(
+            ray,
+            include_dashboard=False,
+            object_store_memory=100 << 20,
+            _temp_dir=str(socket_folder()),
+            **common,
+        )
     # Ray's own handler aborts the process three seconds later, in the midst of tidying up.
     if threading.current_thread() is threading.main_thread() and terminated is not None:
         signal.signal(signal.SIGTERM, terminated)
@@ -101,7 +94,7 @@ def _start(ray: Any, **how: Any) -> None:
     )
 
 
-def _knock(address: str) -> None:
+def _connect(address: str) -> None:
     """Raises an `OSError` at once if nothing listens; Ray by itself tries for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if port.isdigit():  # and not "auto"

@@ -1,4 +1,4 @@
-"""Runs a plan: what is still to do, by which workers, and what crowns the finished data set."""
+"""Runs a plan: which shards are still to be written, and writes them, by Ray or in this process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 import os
 from typing import TYPE_CHECKING, Any
 
-from pipeline.dataset.finalize import sweep
+from pipeline.dataset.finalize import remove_leftovers
 from pipeline.lock import alone
-from pipeline.run.shard_writer import ShardWriter, Task
-from pipeline.run.workers import run_on_ray
+from pipeline.parallel.tasks import run_on_ray
+from pipeline.run.journal import Journal
+from pipeline.run.shard_writer import ShardTask, ShardWriter
 from pipeline.storage import Folder
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
     from pipeline.dataset.prep_options import PrepOptions
 
 
-def pending(out: Folder | Path, shards: Sequence[Shard], *, retry_failed: bool) -> list[Task]:
+# In a Ray process, memory grows by some 5 % over a thousand clips (it does not without Ray); a new
+# process costs a second or two.
+_CLIPS_PER_PROCESS = 1000
+
+
+def pending(out: Folder | Path, shards: Sequence[Shard], *, retry_failed: bool) -> list[ShardTask]:
     """What is still to do: shards that lack a file, and if asked the failed clips of the others."""
     out = Folder.at(out)
     there = set(out.names("shard-*"))
@@ -28,15 +34,15 @@ def pending(out: Folder | Path, shards: Sequence[Shard], *, retry_failed: bool) 
     for shard in shards:
         files = (f"{shard.name}{suffix}" for suffix in (".tar", ".parquet", ".json"))
         if not there.issuperset(files):
-            tasks.append(Task(shard))
+            tasks.append(ShardTask(shard))
         elif retry_failed and out.read_json(f"{shard.name}.json")["failed"]:
-            tasks.append(Task(shard, keep=True))
+            tasks.append(ShardTask(shard, keep=True))
     return tasks
 
 
 def run_tasks(
     out: Folder | Path,
-    tasks: Sequence[Task],
+    tasks: Sequence[ShardTask],
     options: PrepOptions,
     *,
     workers: int | None,
@@ -59,27 +65,26 @@ def run_tasks(
     Raises:
         UserError: another run is at work in the folder.
     """
-    out = Folder.at(out)
-    # Workers of a cluster start elsewhere.
+    out = Folder.at(out).absolute()
     weights_dir = weights_dir.absolute() if weights_dir else None
     with alone(out.local, "dh-prep"):
-        sweep(out)
+        remove_leftovers(out)
         if workers == 0:
-            writer = ShardWriter(out, options, weights_dir, os.cpu_count() or 1)
+            write_shard = ShardWriter(out, options, weights_dir, None, os.cpu_count() or 1)
             for task in tasks:
-                for said in writer.write(task):
-                    if said.rows is not None:
-                        yield said.rows
+                yield from write_shard(task)
             return
         try:
-            yield from run_on_ray(
-                out,
+            for _, rows in run_on_ray(
+                ShardWriter,
+                (out, options, weights_dir, clip_minutes),
                 tasks,
-                options,
                 workers=workers,
                 address=address,
-                weights_dir=weights_dir,
-                clip_minutes=clip_minutes,
-            )
+                gpu=options.landmarks == "fan",
+                retries=Journal.retries(options.clips_per_shard),
+                jobs_per_process=-(-_CLIPS_PER_PROCESS // options.clips_per_shard),
+            ):
+                yield rows
         finally:  # an interrupted worker has no time to tidy up
-            sweep(out)
+            remove_leftovers(out)

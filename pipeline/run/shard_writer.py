@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import ctypes
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset.finalize import SpeechStatistics, shard_mark
 from pipeline.dataset.rows import parse_rows, rows_bytes
 from pipeline.dataset.sample import from_members, to_members
-from pipeline.dataset.shards import open_shard, read_tar
+from pipeline.dataset.shards import open_shard, read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.run.prepare_clip import Outcome, failed, prepare
+from pipeline.run.journal import Journal
+from pipeline.run.prepare_clip import Outcome, failed, prepare_clip
 from pipeline.run.stages import default_stages, needed_weights
 from pipeline.speech.features import SHAPES
 from pipeline.weights import locate
@@ -31,28 +32,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Task:
+class ShardTask:
     """A shard to be written.
 
     Attributes:
         shard: its clips.
         keep: it was written before; only its failed clips are prepared again.
-        given_up: reasons by clip_id of clips that are not to be opened, since they end processes.
-        announce: whether to say which clip is about to be opened.
     """
 
     shard: Shard
     keep: bool = False
-    given_up: dict[str, str] = field(default_factory=dict)
-    announce: bool = False
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a writer says: the clip it is about to open, or the rows of one that has ended."""
-
-    clip_id: str
-    rows: list[dict[str, Any]] | None = None
 
 
 class ShardWriter:
@@ -62,45 +51,59 @@ class ShardWriter:
         out: the data set's folder.
         options: of the run.
         weights_dir: the user's folder of pretrained files, on the machine that writes.
+        clip_minutes: that one clip may take until the process is ended, see
+            `pipeline.run.journal`; None does without a journal.
         threads: threads this process may use inside OpenCV and torch.
     """
 
     def __init__(
-        self, out: Folder, options: PrepOptions, weights_dir: Path | None, threads: int
+        self,
+        out: Folder,
+        options: PrepOptions,
+        weights_dir: Path | None,
+        clip_minutes: float | None,
+        threads: int,
     ) -> None:
         self._out = out
         self._options = options
         self._weights_dir = weights_dir
+        self._clip_minutes = clip_minutes
         self._threads = threads
         self._stages: list[Stage] = []
 
-    def ready(self) -> bool:
-        """Says that the process has started."""
-        return True
+    def __call__(self, task: ShardTask) -> Iterator[list[dict[str, Any]]]:
+        """Writes a shard and yields the rows of each of its clips as it ends.
 
-    def write(self, task: Task) -> Iterator[Said]:
-        """Writes a shard and says what becomes of each clip as it ends."""
-        self._load()
+        Raises:
+            UserError: pretrained files are not to be had, or processes that write this shard end
+                again and again.
+        """
+        if self._clip_minutes is None:
+            yield from self._write(task, None)
+            return
+        with Journal(self._out, task.shard.name, self._clip_minutes) as journal:
+            yield from self._write(task, journal)
+
+    def _write(self, task: ShardTask, journal: Journal | None) -> Iterator[list[dict[str, Any]]]:
+        self._load_models()
         shard, out = task.shard, self._out
         rows: list[dict[str, Any]] = []
         speech = SpeechStatistics(SHAPES[self._options.speech].coefficients)
         with ExitStack() as unfinished:
             # Without its mark, old and new files may lie there side by side: all is done anew.
             keep = task.keep and out.exists(f"{shard.name}.json")
-            kept = _Kept(out, shard, unfinished) if keep else None
+            kept = _KeptShard(out, shard, unfinished) if keep else None
             tar = unfinished.enter_context(out.write(f"{shard.name}.tar"))
             with open_shard(tar) as add:
                 for row in shard.rows:
                     outcome = kept.outcome(row) if kept else None
                     if outcome is None:
-                        if task.announce:
-                            yield Said(row.clip_id)
-                        outcome = self._prepare(row, task)
+                        outcome = self._prepare(row, journal)
                     for sample in outcome.samples:
                         add(sample.key, to_members(sample))
                         speech.add(sample.speech)
                     rows += outcome.rows
-                    yield Said(row.clip_id, outcome.rows)
+                    yield outcome.rows
             mark = shard_mark(shard.name, shard.split, len(shard.rows), rows, tar, speech)
             # From here on the old files go and the new ones come; a mark never stands beside
             # files that it does not describe.
@@ -108,10 +111,10 @@ class ShardWriter:
             with out.write(f"{shard.name}.parquet") as table:
                 table.write_bytes(rows_bytes(rows))
         out.write_json(f"{shard.name}.json", mark)
-        _give_back()
+        _return_free_memory()
 
-    def _load(self) -> None:
-        """Loads the models, at the first shard: what goes wrong is told by the task."""
+    def _load_models(self) -> None:
+        """Loads the models, once, at the first shard: only a task can report what goes wrong."""
         if self._stages:
             return
         import cv2
@@ -120,35 +123,40 @@ class ShardWriter:
         weights = fetch_weights(self._options, self._weights_dir)
         self._stages = default_stages(self._options, weights)
 
-    def _prepare(self, row: ManifestRow, task: Task) -> Outcome:
-        if row.clip_id in task.given_up:
-            return failed(row, "decode", task.given_up[row.clip_id])
-        return prepare(row, self._options, self._stages)
+    def _prepare(self, row: ManifestRow, journal: Journal | None) -> Outcome:
+        if journal is None:
+            return prepare_clip(row, self._options, self._stages)
+        if row.clip_id in journal.given_up:
+            return failed(row, "decode", journal.given_up[row.clip_id])
+        journal.enter(row.clip_id)
+        outcome = prepare_clip(row, self._options, self._stages)
+        journal.enter("")
+        return outcome
 
 
-def _give_back() -> None:
+def _return_free_memory() -> None:
     """Gives memory that was freed back to the system; glibc by itself keeps it for good."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:  # it is glibc's alone
         trim(0)
 
 
-class _Kept:
+class _KeptShard:
     """What a shard that is done already holds; read along with its clips, in their order."""
 
     def __init__(self, out: Folder, shard: Shard, stack: ExitStack) -> None:
         rows = parse_rows(out.read_bytes(f"{shard.name}.parquet"))
         self._rows = {str(key): part for key, part in rows.groupby("manifest_id", sort=False)}
-        self._tar = stack.enter_context(closing(read_tar(out / f"{shard.name}.tar")))
+        self._tar = stack.enter_context(closing(read_shard(out / f"{shard.name}.tar")))
 
     def outcome(self, row: ManifestRow) -> Outcome | None:
         """Rows and samples of a clip as they are; None of one that failed."""
         rows = self._rows[row.clip_id]
         if (rows["status"] == "failed").any():
             return None
-        told = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
-        good = [line["clip_id"] for line in told if line["status"] == "ok"]
-        return Outcome(told, [self._sample(key) for key in good])
+        records = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+        good = [line["clip_id"] for line in records if line["status"] == "ok"]
+        return Outcome(records, [self._sample(key) for key in good])
 
     def _sample(self, key: str) -> Sample:
         return next(from_members(k, members) for k, members in self._tar if k == key)

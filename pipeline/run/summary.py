@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pipeline.dataset.plan import Shard
     from pipeline.dataset.prep_options import PrepOptions
-    from pipeline.run.shard_writer import Task
+    from pipeline.run.shard_writer import ShardTask
     from pipeline.sources.manifest import ManifestRow
 
 REPORT_FILE = "report.csv"
@@ -84,7 +84,7 @@ def note_speakers(rows: Iterable[ManifestRow]) -> None:
 
 def describe_plan(
     shards: Sequence[Shard],
-    tasks: Sequence[Task],
+    tasks: Sequence[ShardTask],
     options: PrepOptions,
     out: Folder,
     *,

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,11 +17,21 @@ from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.run import workers as ray_workers
+from pipeline.run import runner
 from pipeline.run.runner import pending, run_tasks
+from pipeline.run.shard_writer import ShardWriter
 from pipeline.sources.manifest import read_input
 from tests.datasets import content, run_prep, workers_of
-from tests.faults.runs import LONG, WORDS, born, interrupt, said, start, wait_for, wait_until_gone
+from tests.faults.runs import (
+    LONG,
+    WORDS,
+    interrupt,
+    log_of,
+    start,
+    start_time,
+    wait_for,
+    wait_until_gone,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,12 +73,12 @@ def test_a_run_killed_at_random_moments_makes_the_same_bytes_in_the_end(
                         os.kill(random.choice(workers), signal.SIGKILL)
                         kills += 1
             if _wait(run, random.uniform(0, 3)):
-                orphans |= {pid: born(pid) for pid in workers_of(run.pid)}
+                orphans |= {pid: start_time(pid) for pid in workers_of(run.pid)}
                 kill = random.choice((os.kill, os.killpg))  # the driver, or its process group
                 kill(run.pid, signal.SIGKILL)
                 kills += 1
         if run.wait(LONG) == 1:
-            assert "Traceback" not in said(out), said(out)
+            assert "Traceback" not in log_of(out), log_of(out)
             wait_until_gone(orphans)  # they end at once, yet not before their driver
             assert content(out) == whole
             finished += 1
@@ -83,9 +93,9 @@ def test_no_worker_stays_when_the_driver_is_killed(
 ):
     out, traces = tmp_path / "out", tmp_path / "traces"
     traces.mkdir()
-    run = start(videos, out, 2, sabotage=("wait", "clip0", 1, traces))
+    run = start(videos, out, 2, fault=("wait", "clip0", 1, traces))
     wait_for(run, out, traces / "0")
-    workers = {pid: born(pid) for pid in workers_of(run.pid)}
+    workers = {pid: start_time(pid) for pid in workers_of(run.pid)}
     assert int((traces / "0").read_text()) in workers
     assert interrupt(run, signal.SIGKILL, group=False) == -signal.SIGKILL
     wait_until_gone(workers)
@@ -104,7 +114,7 @@ def small_disk(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_lost(
+def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
     videos: Path, whole: dict[str, str], small_disk: Path, workers: int
 ):
     out = small_disk / "out"
@@ -134,13 +144,13 @@ def test_a_run_that_is_ended_leaves_no_halves_and_the_same_command_carries_on(
     out, traces = tmp_path / "out", tmp_path / "traces"
     traces.mkdir()
     # In mid-shard a worker stays till the end, so that there is something to interrupt.
-    run = start(videos, out, 2, sabotage=("wait", "clip3", 1, traces))
+    run = start(videos, out, 2, fault=("wait", "clip3", 1, traces))
     wait_for(run, out, traces / "0")
     assert list(out.glob(".shard-*.tar"))
     # Ctrl-C reaches the whole process group, SIGTERM the command alone.
     assert interrupt(run, number, group=number == signal.SIGINT) == code
-    assert said(out).endswith("interrupted; the same command carries on where it stopped\n")
-    assert "***" not in said(out)
+    assert log_of(out).endswith("interrupted; the same command carries on where it stopped\n")
+    assert "***" not in log_of(out)
     assert not list(out.glob(".*"))
     assert run_prep(videos, "--out", out, *WORDS, 2).returncode == 1
     assert content(out) == whole
@@ -168,19 +178,28 @@ def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
 
 
 @pytest.mark.slow
-def test_workers_that_make_room_for_new_ones_make_the_same_bytes(
+def test_processes_that_make_room_for_new_ones_make_the_same_bytes(
     videos: Path, whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A worker's life is two clips here, a shard: six shards take six workers, two at a time."""
-    started: list[int] = []
-    start = ray_workers._Pool.start
-    monkeypatch.setattr(ray_workers, "_LIFE", 2)
-    monkeypatch.setattr(ray_workers._Pool, "start", lambda pool: started.append(1) or start(pool))
+    """A process lives for two clips here, which are a shard: six shards take six processes."""
+    monkeypatch.setattr(runner, "_CLIPS_PER_PROCESS", 2)
+    monkeypatch.setattr(runner, "ShardWriter", _leaving_traces(tmp_path))
     options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
     shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
     claim(out, shards, options)
     list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=2))
-    assert len(started) >= len(shards) == 6
+    assert len(list(tmp_path.glob("process-*"))) == len(shards) == 6
     made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
     assert len(made) == 6
     assert made.items() <= whole.items()
+
+
+def _leaving_traces(folder: Path) -> type[ShardWriter]:
+    """A class of workers that note their process; made in a function, so that Ray sends it."""
+
+    class Traced(ShardWriter):
+        def __init__(self, *arguments: Any) -> None:
+            (folder / f"process-{os.getpid()}").touch()
+            super().__init__(*arguments)
+
+    return Traced

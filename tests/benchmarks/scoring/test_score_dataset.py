@@ -13,7 +13,7 @@ from benchmarks.clips.pairs import shard_clips
 from benchmarks.metrics.wer import transcript
 from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.dataset.sample import MEMBERS, pack_frames, wav_bytes
-from pipeline.dataset.shards import read_tar
+from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import write_video
 from tests.benchmarks.score_inputs import moving, row, score
@@ -98,7 +98,7 @@ def test_a_data_set_is_scored_on_its_test_split(dataset):
 )
 def test_a_damaged_sample_does_not_end_the_run(dataset, member, damaged, reason):
     path = dataset[0] / "shard-00000.tar"
-    samples = dict(read_tar(path))
+    samples = dict(read_shard(path))
     del samples["spk_a"][member]
     if damaged is not None:
         samples["spk_a"][member] = damaged

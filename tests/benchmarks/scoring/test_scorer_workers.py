@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from benchmarks.scoring.results import read_scores
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
-from benchmarks.scoring.scorer import _in_order
 from pipeline.media import read_frames, write_video
 from tests.benchmarks.score_inputs import OUTPUTS as CLIPS
 from tests.benchmarks.score_inputs import WITHOUT_NETWORKS, write_outputs
@@ -90,7 +85,7 @@ def test_what_is_left_is_measured_in_its_turn(folders, options, monkeypatch):
     write_video(
         base / "fake" / f"{CLIPS[1]}.mp4", list(read_frames(folders[0] / f"{CLIPS[1]}.mp4"))[:22]
     )
-    monkeypatch.setattr("benchmarks.scoring.scorer.ray_session", None)
+    monkeypatch.setattr("benchmarks.scoring.scorer.run_on_ray", None)
     found = score(base / "real", base / "fake", options)
     assert [row["clip_id"] for row in found["clips"]] == list(CLIPS)
     same = [a == b for a, b in zip(found["clips"], whole["clips"], strict=True)]
@@ -106,41 +101,8 @@ def test_two_processes_give_what_one_gives(folders, options):
     assert json.dumps(one) == json.dumps(two)
 
 
-class Elsewhere:
-    """Ray whose one worker is this process in another folder, as a cluster's workers are."""
-
-    def __init__(self, folder):
-        self.folder, self.done = folder, []
-
-    def cluster_resources(self):
-        return {"CPU": 2.0}
-
-    def remote(self, cls):
-        def start(*arguments):
-            with contextlib.chdir(self.folder):
-                scorer = cls(*arguments)
-            return SimpleNamespace(score=SimpleNamespace(remote=partial(self.run, scorer)))
-
-        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start))
-
-    def run(self, scorer, job):
-        with contextlib.chdir(self.folder):
-            self.done.append(scorer.score(job))
-        return len(self.done) - 1
-
-    def wait(self, running, num_returns):
-        return running[:num_returns], running[num_returns:]
-
-    def get(self, ready):
-        return self.done[ready]
-
-
-def test_workers_in_another_folder_find_what_is_named_from_here(folders, options, monkeypatch):
-    ray = Elsewhere(options.cache / "elsewhere")
-    ray.folder.mkdir()
-    monkeypatch.setattr(
-        "benchmarks.scoring.scorer.ray_session", lambda _: contextlib.nullcontext(ray)
-    )
+@pytest.mark.slow
+def test_processes_in_another_folder_find_what_is_named_from_here(folders, options, monkeypatch):
     monkeypatch.chdir(options.cache)
     for name, folder in zip(("real", "fake"), folders, strict=True):
         (options.cache / name).symlink_to(folder)
@@ -149,57 +111,5 @@ def test_workers_in_another_folder_find_what_is_named_from_here(folders, options
     near = replace(near, cache=Path("cache"), weights_dir=Path("weights"))
     scores = score(Path("real"), Path("fake"), near)
     assert [row["status"] for row in scores["clips"]] == ["ok"] * 3
-    assert len(ray.done) == scores["metrics"]["lmd"]["n"] == 3
-    assert not any(ray.folder.iterdir())
+    assert scores["metrics"]["lmd"]["n"] == 3
     assert scores["sources"][CLIPS[0]]["real"] == f"real/{CLIPS[0]}.mp4"  # as it was named
-
-
-class Actor:
-    """What it is asked for is (itself, the job)."""
-
-    def __init__(self):
-        self.score = self
-
-    def remote(self, job):
-        return self, job
-
-
-class MadeUpRay:
-    """Ray with one processor: ends what runs in any order, and notes how much waits."""
-
-    def __init__(self, seed):
-        self.rng = np.random.default_rng(seed)
-        self.most = 0
-
-    def wait(self, running, num_returns):
-        assert num_returns == 1
-        self.most = max(self.most, len(running))
-        assert all(len([r for r in running if r[0] is actor]) <= 2 for actor, _ in running)
-        return [running[self.rng.integers(len(running))]], []
-
-    def get(self, ready):
-        return [f"{ready[1]}a", f"{ready[1]}b"]
-
-
-@pytest.mark.parametrize("count", [0, 1, 5, 300])
-def test_results_come_in_order_whichever_ends_first(count):
-    ray = MadeUpRay(count)
-    jobs = _in_order(ray, [Actor() for _ in range(3)], range(count))
-    found = [one for job in jobs for one in job]
-    assert found == [f"{job}{part}" for job in range(count) for part in "ab"]
-    assert ray.most == min(6, count)
-
-
-def test_no_job_begins_far_ahead_of_one_that_does_not_end():
-    class Stuck(MadeUpRay):
-        def wait(self, running, num_returns):
-            assert num_returns == 1
-            later = [ref for ref in running if ref[1] != 0]
-            self.last = max(self.last, *(ref[1] for ref in running))
-            return [later[0] if later else running[0]], []
-
-    ray = Stuck(0)
-    ray.last = 0
-    first = next(_in_order(ray, [Actor(), Actor()], range(1000)))
-    assert first == ["0a", "0b"]
-    assert ray.last == 31  # 16 jobs for each actor

@@ -7,10 +7,12 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from model.app.server import Limits, PageServer
+from model.app.upload_jobs import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from model.app.server import PageServer
 
 
 LIMITS = Limits(upload=200_000, seconds=2, waiting=2, kept=4)

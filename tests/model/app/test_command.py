@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.app import server as serve
-from model.app.server import Limits
+from model.app.upload_jobs import Limits
 from model.cli import sample as sample_cli
 from model.sampling.autoregressive import SampleConfig
 from tests.models import write_untrained

@@ -114,7 +114,7 @@ def test_from_the_authors(authors: Path, speech_format: SpeechFormat):
     assert all(torch.equal(model.unet.state_dict()[n], v) for n, v in weights(TINY).items())
     for part in ("speech_encoder", "lip_reader"):
         assert differences(getattr(model, part), getattr(before, part)) == []
-    why = "begins fresh, since the checkpoint hears released and the data set holds mfcc"
+    why = "begins fresh, since the checkpoint sound released and the data set holds mfcc"
     assert told == [
         f"network: from {authors}, 247500 steps old, which predicts epsilon",
         f"speech encoder: {why}",

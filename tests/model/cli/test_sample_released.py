@@ -87,7 +87,7 @@ def test_from_their_checkpoint_to_a_video(folder: Path, tmp_path: Path, call):
     assert f"wrote {tmp_path / 'my.safetensors'} and my.json: preset released, 32 x 32" in said
     assert "2 RGB motion frames, released speech" in said
     assert np.array_equal(talk(tmp_path / "my.safetensors", "converted.mp4"), direct)
-    # It hears the speech, with the encoder of the user's folder.
+    # It sound the speech, with the encoder of the user's folder.
     assert np.abs(talk(folder / "crema.ckpt", "two.mp4", "two") - direct).mean() > 0.5
     (tmp_path / "weights").mkdir()
     for source in ("others/audio_encoder.pt", "weights/face_landmarker.task"):

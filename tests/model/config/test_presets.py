@@ -15,6 +15,28 @@ def test_json_brings_it_back(name: str):
     assert from_json(json.loads(json.dumps(PRESETS[name].as_json()))) == PRESETS[name]
 
 
+def test_json_of_an_older_version_is_read():
+    """Fields that were not there yet have their default; two have been renamed."""
+    data = PRESETS["tiny"].as_json()
+    del data["train"]["mouth_box"]
+    motion = data["train"]["motion"]
+    del motion["level_as_input"], motion["sampling_level"]
+    found = from_json({**data, "train": {**data["train"], "motion": {**motion, "told": True}}})
+    assert found.train.motion.level_as_input
+    assert found.train.mouth_box == "target"
+    data["train"]["motion"] = {**motion, "sampled": 0.7}
+    assert from_json(data).train.motion.sampling_level == 0.7
+
+
+@pytest.mark.parametrize("part", ["unet", "diffusion", "train"])
+def test_json_with_a_field_that_is_not_known_is_refused(part: str):
+    data = PRESETS["tiny"].as_json()
+    data[part]["flavour"] = 3
+    with pytest.raises(ValueError, match=rf"{part}\.flavour=3") as refused:
+        from_json(data)
+    assert "\n" not in str(refused.value)
+
+
 def test_an_unknown_name_is_told_the_known_ones():
     with pytest.raises(UserError, match="unknown preset 'cremma'; choose one of") as told:
         preset("cremma")
@@ -38,7 +60,11 @@ def test_the_papers_presets_are_the_papers(name: str, motion_channels: int):
     assert (recipe.decays, recipe.decay) == (18, 0.8)
     # No averaging, no clipping, motion frames as they are.
     assert (recipe.ema_half_life, recipe.clip_norm) == (0, 0)
-    assert (recipe.drop_motion, recipe.motion.any, recipe.motion.told) == (0, False, False)
+    assert (recipe.drop_motion, recipe.motion.any, recipe.motion.level_as_input) == (
+        0,
+        False,
+        False,
+    )
     # Theirs is the identity frame's by mistake.
     assert recipe.mouth_box == "target"
 

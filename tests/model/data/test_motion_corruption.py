@@ -71,7 +71,7 @@ def test_nothing_is_done_at_level_zero_or_without_strength(face: np.ndarray):
     np.testing.assert_array_equal(spoilt(face, 0, **everything), face)
     np.testing.assert_array_equal(spoilt(face, 1), face)
     assert MotionCorruption(blur=1).any
-    assert not MotionCorruption(told=True).any
+    assert not MotionCorruption(level_as_input=True).any
 
 
 def test_neighbours_are_given_the_same_damage(face: np.ndarray):

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from model.config.recipe import TrainConfig
+from model.data import stream as stream_module
 from model.data.stream import Clips, Lanes, batches, lane_frames
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.errors import UserError
@@ -110,11 +111,11 @@ def test_a_stream_that_begins_later_is_the_rest_of_one_that_does_not(
 
 def test_skipping_reads_only_what_is_still_wanted(many: Path, config: UNetConfig, monkeypatch):
     opened: list[str] = []
-    from model.data import stream as module
-
-    parse = module.from_members
+    decode = stream_module.decode_sample
     monkeypatch.setattr(
-        module, "from_members", lambda key, parts: opened.append(key) or parse(key, parts)
+        stream_module,
+        "decode_sample",
+        lambda sample: opened.append(sample["__key__"]) or decode(sample),
     )
     drawn(many, config, 1, skip=10_000)
     assert len(opened) <= 11
@@ -222,11 +223,12 @@ def test_a_shard_with_fewer_clips_than_promised_is_told(many: Path, config: UNet
 
 def test_readers_outlive_ctrl_c(many: Path, config: UNetConfig, monkeypatch):
     """A Ctrl-C at the terminal reaches them too."""
-    from model.data import stream as module
 
     begun = []
-    start = module._started
-    monkeypatch.setattr(module, "_started", lambda loader: begun.append(start(loader)) or begun[-1])
+    start = stream_module._started
+    monkeypatch.setattr(
+        stream_module, "_started", lambda loader: begun.append(start(loader)) or begun[-1]
+    )
     own = Lanes(Clips.of(many), range(4), 4, config, RECIPE, seed=0)
     stream = batches(own, readers=2, device=CPU)
     first = [next(stream) for _ in range(2)]

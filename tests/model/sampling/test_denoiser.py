@@ -94,7 +94,10 @@ def test_a_call_of_the_papers_network_is_a_teraflop():
 
 def test_a_network_that_is_told_a_level_is_told_that_of_sampling(small, speech_format):
     told = replace(
-        small, train=replace(small.train, motion=MotionCorruption(told=True, sampled=0.7))
+        small,
+        train=replace(
+            small.train, motion=MotionCorruption(level_as_input=True, sampling_level=0.7)
+        ),
     )
     torch.manual_seed(0)
     model = TalkingHead(told, speech_format).eval().requires_grad_(requires_grad=False)

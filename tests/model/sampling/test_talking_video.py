@@ -155,7 +155,7 @@ def test_the_sound_keeps_its_rate_and_channels(tmp_path: Path):
     features, heard = read_speech(path)
     assert (len(features), heard.rate, heard.samples.shape) == (13, 44_100, (22_050, 2))
     assert np.array_equal(heard.samples[:, 0], left)
-    # What the network hears is the mix, at 16 kHz.
+    # What the network sound is the mix, at 16 kHz.
     np.testing.assert_allclose(features, mfcc_windows(read_audio(path).samples, 13))
 
 

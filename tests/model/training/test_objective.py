@@ -137,7 +137,7 @@ def test_noise_on_the_conditions(
 
 
 def test_a_network_that_is_told_the_level_hears_it(batch, recipe, speech_format):
-    told = recipe(motion=MotionCorruption(noise=0.3, told=True))
+    told = recipe(motion=MotionCorruption(noise=0.3, level_as_input=True))
     loss = objective(told, speech_format)
     assert loss.model.level_embed is not None
     given = batch(4, told)

@@ -16,7 +16,7 @@ from pipeline.dataset.check import check_dataset
 from pipeline.dataset.finalize import finish
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
-from pipeline.dataset.shards import open_shard, read_tar
+from pipeline.dataset.shards import open_shard, read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.run.runner import pending, run_tasks
@@ -58,7 +58,7 @@ def edit_json(path: Path, change) -> None:
 
 def rewrite(tar: Path, change, *, trust: bool = True) -> None:
     """Changes the members of every sample; `trust` brings digests and sizes up to date."""
-    samples = [change(key, dict(members)) for key, members in read_tar(tar)]
+    samples = [change(key, dict(members)) for key, members in read_shard(tar)]
     with open_shard(tar) as add:
         for key, members in samples:
             add(key, members)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import webdataset
 
-from pipeline.dataset.shards import open_shard, read_dataset, read_tar, shard_name, shard_paths
+from pipeline.dataset.shards import open_shard, read_dataset, read_shard, shard_name, shard_paths
 from pipeline.errors import UserError
 from pipeline.files import write_json
 
@@ -54,13 +54,13 @@ def test_headers_hold_nothing_of_the_machine(tmp_path: Path):
 
 
 def test_read_tar_gives_back_what_was_written(tmp_path: Path):
-    assert list(read_tar(_write(tmp_path / "a.tar"))) == _SAMPLES
+    assert list(read_shard(_write(tmp_path / "a.tar"))) == _SAMPLES
 
 
 def test_an_empty_shard_is_a_tar_without_samples(tmp_path: Path):
     with open_shard(tmp_path / "a.tar"):
         pass
-    assert list(read_tar(tmp_path / "a.tar")) == []
+    assert list(read_shard(tmp_path / "a.tar")) == []
     with tarfile.open(tmp_path / "a.tar") as tar:
         assert tar.getmembers() == []
 

@@ -23,7 +23,7 @@ from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file
 from pipeline.media import Audio, write_video
 from pipeline.run.runner import pending, run_tasks
-from pipeline.run.shard_writer import Task
+from pipeline.run.shard_writer import ShardTask
 from pipeline.sources.manifest import scan
 from tests.datasets import workers_of
 
@@ -210,7 +210,7 @@ def test_a_shard_that_lost_a_file_is_made_again_and_no_other(
         path: path.stat().st_mtime_ns for path in copy.glob("shard-*") if "00000" not in path.name
     }
     (copy / f"shard-00000{suffix}").unlink()
-    assert pending(copy, shards, retry_failed=False) == [Task(shards[0])]
+    assert pending(copy, shards, retry_failed=False) == [ShardTask(shards[0])]
     rows = _run(videos, copy)
     assert sorted(row["clip_id"] for row in rows) == [row.clip_id for row in shards[0].rows]
     assert _tars(copy) == _tars(finished)
@@ -233,7 +233,7 @@ def test_an_interrupted_shard_leaves_nothing_and_is_made_whole_later(
         "shard-00000.parquet",
         "shard-00000.tar",
     ]
-    assert pending(out, shards, retry_failed=False) == [Task(shard) for shard in shards[1:]]
+    assert pending(out, shards, retry_failed=False) == [ShardTask(shard) for shard in shards[1:]]
     with pytest.raises(UserError, match="not a finished data set"):
         read_dataset(out)
     _run(videos, out)
@@ -245,7 +245,9 @@ def test_failed_clips_are_tried_again_when_asked(finished: Path, videos: Path, t
     out = Path(shutil.copytree(finished, tmp_path / "out"))
     shards = _begin(mended, out)
     failed = [s for s in shards if read_json(out / f"{s.name}.json")["failed"]]
-    assert pending(out, shards, retry_failed=True) == [Task(shard, keep=True) for shard in failed]
+    assert pending(out, shards, retry_failed=True) == [
+        ShardTask(shard, keep=True) for shard in failed
+    ]
     shutil.copy(mended / "ann/c.mkv", mended / "bea/cut.mkv")
     _run(mended, out, retry_failed=True)
     dataset = read_dataset(out)

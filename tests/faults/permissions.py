@@ -13,24 +13,24 @@ from tests.datasets import DH_PREP
 
 
 @cache
-def _humbly() -> tuple[str, ...]:
-    """What makes root heed the rights of files; empty where that is not to be had."""
+def _respecting_permissions() -> tuple[str, ...]:
+    """What makes root respect file permissions; empty where that is not to be had."""
     words = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
     if os.geteuid() or shutil.which("setpriv") is None:
         return ()
     return words if subprocess.run([*words, "true"], check=False).returncode == 0 else ()
 
 
-def needs_rights() -> None:
-    """Skips where root cannot be made to heed the rights of files."""
-    if not os.geteuid() and not _humbly():
+def needs_permissions() -> None:
+    """Skips where root cannot be made to respect file permissions."""
+    if not os.geteuid() and not _respecting_permissions():
         pytest.skip("root may read everything here")
 
 
-def run_humbly(*words: object) -> subprocess.CompletedProcess[str]:
+def run_with_permissions(*words: object) -> subprocess.CompletedProcess[str]:
     """dh-prep as a user runs it, who may not read everything."""
     return subprocess.run(
-        [*_humbly(), DH_PREP, *map(str, words)],
+        [*_respecting_permissions(), DH_PREP, *map(str, words)],
         capture_output=True,
         text=True,
         encoding="utf-8",
