@@ -22,10 +22,11 @@ import typer
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.speed.harness import header, markdown
-from model.checkpoints.checkpoint import load_model, read_info, resolve
+from model.checkpoints.checkpoint import load_talking_head, read_info, resolve
 from model.data.training_frame import resized
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.dataset.shards import read_samples
 from pipeline.faces.mouth_box import MOUTH
 from pipeline.faces.tracking import MediaPipeTracker
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.checkpoints.checkpoint import Info
+    from model.checkpoints.checkpoint import CheckpointInfo
     from model.network.talking_head import TalkingHead
     from pipeline.dataset.sample import Sample
 
@@ -81,7 +82,11 @@ def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def draw(
-    model: TalkingHead, info: Info, samples: Sequence[Sample], config: SampleConfig, batch: int
+    model: TalkingHead,
+    info: CheckpointInfo,
+    samples: Sequence[Sample],
+    config: SampleConfig,
+    batch: int,
 ) -> list[Generated]:
     """Draws every clip with its own speech and with that of the next clip in the list."""
     size = info.preset.unet.image_size
@@ -91,10 +96,11 @@ def draw(
         (s.frames[0], other.speech[: len(s.speech)])
         for s, other in zip(samples, following, strict=True)
     ]
+    denoiser = make_denoiser(model, info.preset, config)
     videos: list[list[NDArray[np.uint8]]] = [[] for _ in jobs]
     for begin in range(0, len(jobs), batch):
         faces, speech = zip(*jobs[begin : begin + batch], strict=True)
-        for frames in generate(model, info.preset, list(faces), list(speech), config):
+        for frames in generate_frames(denoiser, info.preset, list(faces), list(speech), config):
             for place, frame in enumerate(frames, start=begin):
                 if frame is not None:
                     videos[place].append(frame)
@@ -203,7 +209,7 @@ def main(
     """Prints how well the lips of the test clips follow their speech."""
     path = resolve(checkpoint)
     device = choose_device("auto")
-    model, info = load_model(path, device)
+    model, info = load_talking_head(path, device)
     given = SampleConfig(
         sampler=sampler,  # type: ignore[arg-type]
         steps=steps,

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.speed.sample import build, ours, released_way
 from model.config.presets import preset
-from model.sampling.autoregressive import SampleConfig
 from model.sampling.denoiser import Denoiser
+from model.sampling.sample_config import SampleConfig
 
 
 def test_the_released_way_computes_everything_at_every_step():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.studies.samplers import Result, cheapest, correlation, measure, parse, row, worse
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.errors import UserError
 from pipeline.faces.tracking import Track
 
