@@ -104,7 +104,7 @@ def usual_script() -> Callable[[Sequence[Face]], None]:
 
     Its weights are random where the published ones are missing; box and points are MediaPipe's.
     """
-    networks, _ = face_alignment()
+    networks, _, _ = face_alignment()
 
     def run(faces: Sequence[Face]) -> None:
         with tempfile.TemporaryDirectory() as folder:
