@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from benchmarks.clips.frame_size import resize
 from pipeline.files import sha256_file
 from pipeline.media import probe, read_audio, read_frames
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -1,10 +1,8 @@
-"""At which size two videos are compared, and frames brought to it."""
+"""At which size two videos are compared."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
-import cv2
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,12 +32,3 @@ def compared_size(
         )
     scale = image_size / min(width, height) if image_size else 1.0
     return round(width * scale), round(height * scale)
-
-
-def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A frame at (width, height): pixel-area means when smaller, bicubic when larger."""
-    height, width = frame.shape[:2]
-    if (width, height) == size:
-        return frame
-    method = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
-    return cast("NDArray[np.uint8]", cv2.resize(frame, size, interpolation=method))

@@ -23,7 +23,6 @@ from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.speed.harness import header, markdown
 from model.checkpoints.checkpoint import load_model, read_info, resolve
-from model.data.training_frame import resized
 from model.device import choose_device, choose_precision
 from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
 from pipeline.dataset.shards import read_samples
@@ -31,6 +30,8 @@ from pipeline.faces.mouth_box import MOUTH
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import write_json
 from pipeline.media import write_image
+from pipeline.media.image import resize
+from pipeline.speech.lip_sync import pearson
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -74,10 +75,7 @@ def opening(points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Pearson's r over the frames that both have; 0 if one of them does not move."""
     length = min(len(one), len(other))
-    a, b = one[:length], other[:length]
-    known = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[known], b[known]
-    return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and a.std() and b.std() else 0.0
+    return float(np.nan_to_num(pearson(one[:length], other[:length])))
 
 
 def draw(
@@ -102,7 +100,7 @@ def draw(
     return [
         Generated(
             sample.key,
-            np.stack([resized(frame, size) for frame in sample.frames]),
+            np.stack([resize(frame, (size, size)) for frame in sample.frames]),
             np.stack(videos[k]),
             np.stack(videos[k + len(samples)]),
             sample.landmarks.astype(np.float64) * SIDE / sample.meta["image_size"],

@@ -29,7 +29,6 @@ from benchmarks.metrics.ssim import ssim
 from benchmarks.networks.inception import load_inception
 from benchmarks.speed.harness import header, markdown
 from model.checkpoints.checkpoint import load_model, resolve
-from model.data.training_frame import resized
 from model.device import choose_device, choose_precision
 from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
 from pipeline.dataset.shards import read_samples
@@ -38,7 +37,9 @@ from pipeline.faces.mouth_box import mouth_opening
 from pipeline.faces.sharpness import sharpness
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import write_json
+from pipeline.media.image import resize
 from pipeline.progress import progress
+from pipeline.speech.lip_sync import pearson
 from pipeline.weights import find, locate
 
 if TYPE_CHECKING:
@@ -139,10 +140,7 @@ def lip_opening(video: Video, tracker: Tracker) -> Values:
 
 def correlation(fake: Values, real: Values) -> float:
     """Pearson correlation where both are known; 0 where the fake's lips do not move."""
-    known = ~(np.isnan(fake) | np.isnan(real))
-    if known.sum() < 5 or not fake[known].std() or not real[known].std():
-        return 0.0
-    return float(np.corrcoef(fake[known], real[known])[0, 1])
+    return float(np.nan_to_num(pearson(fake, real)))
 
 
 def measure(videos: list[Video], clips: list[Video], tracker: Tracker) -> dict[str, Values]:
@@ -214,7 +212,7 @@ def main(
     samples = list(itertools.islice(read_samples(data, split), clips))
     if len(samples) < 2:
         raise UserError(f"{data} has fewer than two clips of the split {split}")
-    real = [[resized(f, size) for f in itertools.islice(s.frames, frames)] for s in samples]
+    real = [[resize(f, (size, size)) for f in itertools.islice(s.frames, frames)] for s in samples]
     speech = [sample.speech[: len(clip)] for sample, clip in zip(samples, real, strict=True)]
 
     def moments(videos: list[Video]) -> Moments | None:

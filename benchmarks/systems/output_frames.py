@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from pipeline.media import FPS, read_frames
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,4 @@ def _cropped(
     x0, x1 = (round(share * width) for share in (box[0], box[2]))
     y0, y1 = (round(share * height) for share in (box[1], box[3]))
     crop = picture[y0:y1, x0:x1]
-    if crop.shape[:2] == size[::-1]:
-        return np.ascontiguousarray(crop)
-    method = cv2.INTER_AREA if crop.shape[0] > size[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(crop, size, interpolation=method), np.uint8)
+    return np.ascontiguousarray(resize(crop, size))

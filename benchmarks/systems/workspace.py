@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fnmatch
 import shutil
-import wave
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,9 @@ import cv2
 import numpy as np
 
 from benchmarks.systems.methods import fill
-from pipeline.media import SAMPLE_RATE, write_image, write_video
+from pipeline.media import write_image, write_video
+from pipeline.media.image import resize
+from pipeline.media.wav import wav_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -88,11 +89,7 @@ def lay_inputs(
         write_image(folder / path, picture)
     for path in given.speech:
         _parent(folder / path)
-        with wave.open(str(folder / path), "wb") as sound:
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(SAMPLE_RATE)
-            sound.writeframes(samples.astype("<i2").tobytes())
+        (folder / path).write_bytes(wav_bytes(samples))
     if given.still:
         _write_frames(folder / given.still, [picture] * (frames + _STILLS))
     if given.driving_video:
@@ -117,8 +114,7 @@ def placed(frame: NDArray[np.uint8], given: Input) -> NDArray[np.uint8]:
         (size, size, 3) uint8.
     """
     x0, y0, x1, y1 = (round(share * given.size) for share in given.frame)
-    method = cv2.INTER_AREA if frame.shape[0] > y1 - y0 else cv2.INTER_CUBIC
-    shown = cv2.resize(frame, (x1 - x0, y1 - y0), interpolation=method)
+    shown = resize(frame, (x1 - x0, y1 - y0))
     around = (y0, given.size - y1, x0, given.size - x1)
     return np.asarray(cv2.copyMakeBorder(shown, *around, cv2.BORDER_REPLICATE), np.uint8)
 
