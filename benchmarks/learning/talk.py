@@ -1,6 +1,6 @@
 """Whether the lips that a model generates follow the speech of held-out sentences.
 
-Generates every test clip of a data set from its first frame and speech alone, and once more with
+Generates every test clip of a data set from its first frame and speech, and once more with
 the speech of another clip; prints Markdown, and writes numbers, curves of lip opening and frames
 into a folder. The frames, in a folder of their own, show a person.
 """
@@ -201,7 +201,7 @@ def main(
     clips: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
     sampler: str = "auto",
     steps: Annotated[int, typer.Option(min=0, help="Calls a frame; 0: the sampler's own.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Videos drawn side by side.")] = 19,
+    batch: Annotated[int, typer.Option(min=1, help="Videos generated side by side.")] = 19,
     seed: int = 0,
 ) -> None:
     """Prints how well the lips of the test clips follow their speech."""

@@ -1,4 +1,4 @@
-"""The speed of sampling: that both ways draw what they say they draw, and the table."""
+"""The speed of sampling: what both ways compute, and the table."""
 
 from __future__ import annotations
 
