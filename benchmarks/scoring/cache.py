@@ -53,7 +53,7 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class UnknownError(Exception):
+class NotCachedError(Exception):
     """A measurement that is not in the cache was asked of one that is only read."""
 
 
@@ -62,7 +62,7 @@ class MeasurementCache:
 
     Args:
         folder: made when the first entry is written.
-        only_read: nothing is computed; what is not there raises an `UnknownError`.
+        only_read: nothing is computed; what is not there raises an `NotCachedError`.
     """
 
     def __init__(self, folder: Path, *, only_read: bool = False) -> None:
@@ -94,7 +94,7 @@ class MeasurementCache:
 
     def _computed(self, compute: Callable[[], Any]) -> Any:
         if self._only_read:
-            raise UnknownError
+            raise NotCachedError
         return compute()
 
     def _path(self, key: str, suffix: str) -> Path:
