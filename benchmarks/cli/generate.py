@@ -117,23 +117,20 @@ def generate_command(
     before = len(list(out.glob("*.mp4")))
     if method == OURS:
         from benchmarks.systems.our_model import ProtocolOptions, generate_clips
+        from model.sampling.sample_config import SampleConfig
 
         if checkpoint is None:
             raise UserError("--method ours draws with a model of ours; name it with --checkpoint")
-        options = ProtocolOptions(
-            split,
-            max_frames,
-            clips,
+        sampling = SampleConfig(
             sampler,
             steps or 0,
-            seed,
-            batch,
-            device,
-            precision,
-            start,
-            noise_correlation,
-            reanchor,
+            seed=seed,
+            precision=precision,
+            reanchor=reanchor,
+            start=start,
+            noise_correlation=noise_correlation,
         )
+        options = ProtocolOptions(split, max_frames, clips, batch, device, sampling)
         written, failed = len(list(generate_clips(data, checkpoint, out, options))), 0
     else:
         from benchmarks.systems.other_system import MethodOptions, generate_with

@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, cast
-
-import cv2
+from typing import TYPE_CHECKING
 
 from pipeline.files import sha256_file
 from pipeline.media import probe, read_audio, read_frames
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -76,12 +75,3 @@ def read_sound(path: Path | str) -> NDArray[np.int16] | None:
     """
     info = probe(path)
     return read_audio(path, origin=info.start).samples if info.audio_rate else None
-
-
-def resize(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A frame at (width, height): pixel-area means when smaller, bicubic when larger."""
-    height, width = frame.shape[:2]
-    if (width, height) == size:
-        return frame
-    method = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
-    return cast("NDArray[np.uint8]", cv2.resize(frame, size, interpolation=method))

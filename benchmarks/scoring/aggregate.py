@@ -65,7 +65,7 @@ class SetStatistics:
         self._cache = cache
         self._values = {name: array("d") for name in metrics}
         self._real_values = {name: array("d") for name in metrics}
-        self._pooled: dict[str, list[dict[str, PerClip]]] = {"blinks": [], "lips": [], "wer": []}
+        self._pooled: dict[str, list[dict[str, Any]]] = {"blinks": [], "lips": [], "wer": []}
         self._frechet = {name: FrechetOverClips() for name in _FRECHET if name in metrics}
         self._reasons: dict[str, str] = {}
 
@@ -80,8 +80,8 @@ class SetStatistics:
             if name in row.get("missing", {}):
                 self._reasons.setdefault(name, row["missing"][name])
         for name, clips in self._pooled.items():
-            if name in pooled:  # as arrays, a quarter of a list's size
-                clips.append({side: np.asarray(value) for side, value in pooled[name].items()})
+            if name in pooled:
+                clips.append({side: _compact(value) for side, value in pooled[name].items()})
         for name, over_clips in self._frechet.items():
             if name in pooled:
                 real, fake = (self._cache.load(pooled[name][side]) for side in ("real", "fake"))
@@ -136,6 +136,11 @@ class SetStatistics:
                 unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
         return _set_row(name, n, mean=mean, std=None, ci95=interval, real=None, reason=reason)
+
+
+def _compact(value: Any) -> Any:
+    """Curves and counts as arrays, a quarter of a list's size."""
+    return np.asarray(value) if isinstance(value, list) else value
 
 
 def bootstrap_interval(

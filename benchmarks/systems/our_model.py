@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from benchmarks.systems.protocol import claim, data_recipe, missing_clips
-from model.checkpoints.checkpoint import load_model, resolve
+from model.checkpoints.checkpoint import load_talking_head, resolve
 from model.device import choose_device, choose_precision
 from model.network.talking_head import SpeechFormat
-from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from model.sampling.talking_video import tags
 from pipeline.dataset.shards import read_dataset, shard_paths
 from pipeline.errors import UserError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from model.checkpoints.checkpoint import Info
+    from model.checkpoints.checkpoint import CheckpointInfo
     from model.device import Precision
 
 
@@ -77,11 +78,13 @@ def generate_clips(
 
     # The model, and how it draws.
     path, device = resolve(checkpoint), choose_device(options.device)
-    model, info = load_model(path, device)
+    model, info = load_talking_head(path, device)
     precision = choose_precision(cast("Precision", options.sampling.precision), device)
     config = choose_sampler(
         replace(options.sampling, precision=precision), info.preset.diffusion.prediction
     )
+
+    denoiser = make_denoiser(model, info.preset, config)
 
     # Whatever is wrong with the data is reported before anything is written.
     shard_paths(data, split)
@@ -99,7 +102,7 @@ def generate_clips(
             faces = [sample.frames[0] for _, sample in batch]  # (S, S, 3) each
             speech = [sample.speech[:most] for _, sample in batch]  # (T, F) each
             videos: list[list[NDArray[np.uint8]]] = [[] for _ in batch]
-            for drawn in generate(model, info.preset, faces, speech, config, seeds=seeds):
+            for drawn in generate_frames(denoiser, info.preset, faces, speech, config, seeds):
                 for video, frame in zip(videos, drawn, strict=True):
                     if frame is not None:
                         video.append(frame)
@@ -111,7 +114,7 @@ def generate_clips(
                 yield target
 
 
-def _model_recipe(checkpoint: Path, info: Info, config: SampleConfig) -> dict[str, Any]:
+def _model_recipe(checkpoint: Path, info: CheckpointInfo, config: SampleConfig) -> dict[str, Any]:
     """What of the model and its sampler shapes a video."""
     return {
         "checkpoint": str(checkpoint.resolve()),
@@ -130,7 +133,7 @@ def _model_recipe(checkpoint: Path, info: Info, config: SampleConfig) -> dict[st
     }
 
 
-def _check_speech(data: Path, info: Info) -> None:
+def _check_speech(data: Path, info: CheckpointInfo) -> None:
     """Makes sure that a data set has the speech features that a checkpoint takes.
 
     Raises:

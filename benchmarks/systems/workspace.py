@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from benchmarks.clips.decoded_video import resize
 from benchmarks.systems.method_file import fill
-from pipeline.dataset.sample import wav_bytes
 from pipeline.media import FPS, read_frames, write_image, write_video
+from pipeline.media.image import resize
+from pipeline.media.wav import wav_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -38,7 +38,7 @@ def correlations(
         fewer than five frames overlap.
     """
     lips, sound = np.asarray(opening, np.float64), np.asarray(energy, np.float64)
-    return np.array([_pearson(*_overlap(lips, sound, d)) for d in range(-max_lag, max_lag + 1)])
+    return np.array([pearson(*_overlap(lips, sound, d)) for d in range(-max_lag, max_lag + 1)])
 
 
 def _overlap(
@@ -49,7 +49,13 @@ def _overlap(
     return opening[max(0, -lag) :][:length], energy[max(0, lag) :][:length]
 
 
-def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+def pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Pearson correlation of two curves (T,), where neither is NaN.
+
+    NaN where one of them does not vary, or fewer than five values are known.
+    """
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
     if len(a) < _LEAST:
         return float("nan")
     a, b = a - a.mean(), b - b.mean()

@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import pearsonr
 
 from benchmarks.learning.talk import Generated, correlation, draw_curves, measure, opening, summary
-from model.data.training_frame import resized
 from pipeline.dataset.shards import read_samples
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +66,7 @@ def test_the_real_clip_itself_talks_best(real: Generated, measured: dict[str, An
 
 def test_frames_without_a_face_are_counted(real: Generated, tracker: MediaPipeTracker):
     noise = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
-    frames = np.stack([resized(frame, 64) for frame in real.real[:9]])
+    frames = np.stack([resize(frame, (64, 64)) for frame in real.real[:9]])
     row = measure(Generated("noise", frames, noise, noise, real.landmarks[:9]), tracker)
     assert (row["faces_missed"], row["r_own"]) == (9, 0)
     assert row["mouth_distance"] is None

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.clips.frame_size import compared_size, resize
+from benchmarks.clips.frame_size import compared_size
 from benchmarks.clips.pairs import find_videos, match_clips
 from benchmarks.scoring.aggregate import bootstrap_interval
 from benchmarks.scoring.results import read_scores
@@ -132,16 +132,6 @@ def test_a_fake_of_another_size_is_brought_to_the_real_one(folders):
     assert (one["size_real"], one["size_fake"], one["size_compared"]) == ("64x48", "32x24", "64x48")
     assert "compared at 64x48; fake frames resized from 32x24" in scores["protocol"]
     assert "resized" not in score(folders[0], folders[0])["protocol"]
-
-
-def test_resizing_averages_down_and_interpolates_up():
-    frame = np.zeros((4, 4, 3), np.uint8)
-    frame[::2, ::2] = 200
-    assert (resize(frame, (2, 2)) == 50).all()  # the mean of each 2x2 area
-    smooth = np.broadcast_to((np.arange(16, dtype=np.uint8) * 8)[None, :, None], (16, 16, 3))
-    expected = cv2.resize(smooth, (32, 32), interpolation=cv2.INTER_CUBIC)
-    assert np.array_equal(resize(smooth, (32, 32)), expected)
-    assert resize(frame, (4, 4)) is frame
 
 
 def test_size_keeps_the_shape_of_the_real_clip():
