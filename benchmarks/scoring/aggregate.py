@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from array import array
 from typing import TYPE_CHECKING, Any
 
@@ -155,17 +156,19 @@ def bootstrap_interval(
         statistic: from such an array to a number, or NaN.
         resamples: how many are drawn.
     """
-    from scipy.stats import bootstrap
+    from scipy.stats import DegenerateDataWarning, bootstrap
 
-    drawn = bootstrap(
-        (np.arange(len(clips)),),
-        lambda chosen: statistic(clips[chosen]),
-        n_resamples=resamples,
-        batch=_BATCH,
-        vectorized=False,
-        method="percentile",
-        random_state=np.random.default_rng(0),
-    ).bootstrap_distribution
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # undefined statistics, see below
+        drawn = bootstrap(
+            (np.arange(len(clips)),),
+            lambda chosen: statistic(clips[chosen]),
+            n_resamples=resamples,
+            batch=_BATCH,
+            vectorized=False,
+            method="percentile",
+            random_state=np.random.default_rng(0),
+        ).bootstrap_distribution
     defined = drawn[~np.isnan(drawn)]
     if len(defined) < 0.9 * resamples:
         return None

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+ROOT = Path(__file__).parents[2]
 # Rooms whose code shapes a measurement.
-_ROOMS = (
+ROOMS = (
     "benchmarks/clips",
     "benchmarks/metrics",
     "benchmarks/networks",
@@ -39,9 +40,8 @@ _ROOMS = (
 @cache
 def code_digest() -> str:
     """SHA-256 of the sources that measurements depend on."""
-    root = Path(__file__).parents[2]
-    files = [sorted((root / room).rglob("*.py")) for room in _ROOMS]
-    assert all(files), "a room of _ROOMS has moved: its code would not count"
+    files = [sorted((ROOT / room).rglob("*.py")) for room in ROOMS]
+    assert all(files), "a room of ROOMS has moved: its code would not count"
     return hashlib.sha256(
         b"".join(path.read_bytes() for room in files for path in room)
     ).hexdigest()
