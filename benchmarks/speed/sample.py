@@ -22,7 +22,7 @@ from model.diffusion.samplers import SamplerChoice, ancestral
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
 from model.sampling.denoiser import call_flops
-from pipeline.speech.features import COEFFICIENTS, MFCC_DIM, STEPS
+from pipeline.speech.mfcc import COEFFICIENTS, MFCC_DIM, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,7 +14,8 @@ from pipeline.dataset.check import check_dataset
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.speech.features import SHAPES, mfcc_windows, speech_features
+from pipeline.speech.features import SHAPES, speech_features
+from pipeline.speech.mfcc import mfcc_windows
 from pipeline.speech.released_encoder import ReleasedSpeech
 from tests.datasets import content, run_prep, write_talker
 from tests.scripts import OneArgument, PositionalEncoder, RecurrentEncoder, write_script
