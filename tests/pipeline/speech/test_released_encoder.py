@@ -121,7 +121,7 @@ def test_no_torchscript(tmp_path: Path, weights: Path):
 
 @pytest.mark.parametrize(
     ("module", "said"),
-    [(OneArgument(), "does not take"), (RecurrentEncoder(1, width=128), "does not answer with")],
+    [(OneArgument(), "does not take"), (RecurrentEncoder(1, width=128), "its output is not")],
     ids=["one argument", "narrow"],
 )
 def test_torchscript_of_another_kind(tmp_path: Path, module: torch.nn.Module, said: str):
