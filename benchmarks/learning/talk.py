@@ -1,6 +1,6 @@
 """Whether the lips that a model generates follow the speech of held-out sentences.
 
-Generates every test clip of a data set from its first frame and speech alone, and once more with
+Generates every test clip of a data set from its first frame and speech, and once more with
 the speech of another clip; prints Markdown, and writes numbers, curves of lip opening and frames
 into a folder. The frames, in a folder of their own, show a person.
 """
@@ -22,9 +22,10 @@ import typer
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.speed.harness import header, markdown
-from model.checkpoints.checkpoint import load_model, read_info, resolve
+from model.checkpoints.checkpoint import load_talking_head, read_info, resolve
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.dataset.shards import read_samples
 from pipeline.faces.mouth_box import MOUTH
 from pipeline.faces.tracking import MediaPipeTracker
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.checkpoints.checkpoint import Info
+    from model.checkpoints.checkpoint import CheckpointInfo
     from model.network.talking_head import TalkingHead
     from pipeline.dataset.sample import Sample
 
@@ -79,7 +80,11 @@ def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def draw(
-    model: TalkingHead, info: Info, samples: Sequence[Sample], config: SampleConfig, batch: int
+    model: TalkingHead,
+    info: CheckpointInfo,
+    samples: Sequence[Sample],
+    config: SampleConfig,
+    batch: int,
 ) -> list[Generated]:
     """Draws every clip with its own speech and with that of the next clip in the list."""
     size = info.preset.unet.image_size
@@ -89,10 +94,11 @@ def draw(
         (s.frames[0], other.speech[: len(s.speech)])
         for s, other in zip(samples, following, strict=True)
     ]
+    denoiser = make_denoiser(model, info.preset, config)
     videos: list[list[NDArray[np.uint8]]] = [[] for _ in jobs]
     for begin in range(0, len(jobs), batch):
         faces, speech = zip(*jobs[begin : begin + batch], strict=True)
-        for frames in generate(model, info.preset, list(faces), list(speech), config):
+        for frames in generate_frames(denoiser, info.preset, list(faces), list(speech), config):
             for place, frame in enumerate(frames, start=begin):
                 if frame is not None:
                     videos[place].append(frame)
@@ -195,13 +201,13 @@ def main(
     clips: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
     sampler: str = "auto",
     steps: Annotated[int, typer.Option(min=0, help="Calls a frame; 0: the sampler's own.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Videos drawn side by side.")] = 19,
+    batch: Annotated[int, typer.Option(min=1, help="Videos generated side by side.")] = 19,
     seed: int = 0,
 ) -> None:
     """Prints how well the lips of the test clips follow their speech."""
     path = resolve(checkpoint)
     device = choose_device("auto")
-    model, info = load_model(path, device)
+    model, info = load_talking_head(path, device)
     given = SampleConfig(
         sampler=sampler,  # type: ignore[arg-type]
         steps=steps,

@@ -28,9 +28,10 @@ from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.networks.inception import load_inception
 from benchmarks.speed.harness import header, markdown
-from model.checkpoints.checkpoint import load_model, resolve
+from model.checkpoints.checkpoint import load_talking_head, resolve
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.faces.mouth_box import mouth_opening
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.checkpoints.checkpoint import Info
-    from model.sampling.denoiser import Stepper
+    from model.checkpoints.checkpoint import CheckpointInfo
+    from model.sampling.denoiser import FrameDenoiser
     from pipeline.faces.tracking import Tracker
 
     Video = list[NDArray[np.uint8]]  # (S, S, 3) RGB frames
@@ -118,12 +119,18 @@ def _parsed(value: str) -> Any:
 
 
 def generated(
-    denoiser: Stepper, info: Info, clips: list[Video], speech: list[Any], config: SampleConfig
+    denoiser: FrameDenoiser,
+    info: CheckpointInfo,
+    clips: list[Video],
+    speech: list[Any],
+    config: SampleConfig,
 ) -> tuple[list[Video], float]:
     """The video of each clip, and the seconds a frame after the first one."""
     videos: list[Video] = [[] for _ in clips]
     begin, first = time.perf_counter(), 0
-    for frames in draw(denoiser, info.preset, [clip[0] for clip in clips], speech, config):
+    for frames in generate_frames(
+        denoiser, info.preset, [clip[0] for clip in clips], speech, config
+    ):
         for video, frame in zip(videos, frames, strict=True):
             if frame is not None:
                 video.append(frame)
@@ -205,7 +212,7 @@ def main(
     """Prints the table sampler x steps, and the cheapest setting within noise of the first."""
     chosen = choose_device(device)  # type: ignore[arg-type]
     configs = parse(settings, choose_precision("auto", chosen))
-    model, info = load_model(resolve(checkpoint), chosen)
+    model, info = load_talking_head(resolve(checkpoint), chosen)
     size, preset = info.preset.unet.image_size, info.preset
     tracker = MediaPipeTracker(locate("face_landmarker.task"))
     inception = load_inception(locate("inception-2015.pt")) if find("inception-2015.pt") else None

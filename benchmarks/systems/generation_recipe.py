@@ -12,8 +12,8 @@ from pipeline.files import read_json, sha256_file, write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.checkpoints.checkpoint import Info
-    from model.sampling.autoregressive import SampleConfig
+    from model.checkpoints.checkpoint import CheckpointInfo
+    from model.sampling.sample_config import SampleConfig
 
 RECIPE_FILE = "generate.json"
 # What older recipes leave out could not be chosen when they were written.
@@ -23,7 +23,13 @@ _PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 
 
 def recipe(
-    data: Path, checkpoint: Path, info: Info, config: SampleConfig, *, split: str, frames: int
+    data: Path,
+    checkpoint: Path,
+    info: CheckpointInfo,
+    config: SampleConfig,
+    *,
+    split: str,
+    frames: int,
 ) -> dict[str, Any]:
     """All that shapes a video; folders of equal recipes may be one."""
     return {
@@ -73,7 +79,7 @@ def claim(out: Path, wanted: dict[str, Any]) -> None:
         )
 
 
-def check_speech(data: Path, info: Info) -> None:
+def check_speech(data: Path, info: CheckpointInfo) -> None:
     """Makes sure that a data set has the speech features that a checkpoint takes.
 
     Raises:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.systems.generation_recipe import check_speech, claim, recipe
-from model.checkpoints.checkpoint import load_model, resolve
+from model.checkpoints.checkpoint import load_talking_head, resolve
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from model.sampling.talking_video import tags
 from pipeline.dataset.shards import read_samples, shard_paths
 from pipeline.errors import UserError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from model.checkpoints.checkpoint import Info
+    from model.checkpoints.checkpoint import CheckpointInfo
     from model.device import Precision
     from model.diffusion.samplers import SamplerChoice
     from model.network.talking_head import TalkingHead
@@ -44,7 +45,7 @@ class ProtocolOptions:
         max_frames: the most frames drawn of a clip; 0 draws all. The paper's is 100.
         clips: only the first so many clips; None takes all.
         sampler: see `model.diffusion.samplers`; `auto` see
-            `model.sampling.autoregressive.choose_sampler`.
+            `model.sampling.sample_config.choose_sampler`.
         steps: network calls a frame; 0 is the sampler's own number. The paper's is 200, with the
             sampler `ancestral`.
         seed: of the noise; clip i of the split uses seed + i.
@@ -52,7 +53,7 @@ class ProtocolOptions:
         device: `auto` takes CUDA, else MPS, else the CPU.
         precision: `auto` takes bf16 where the processor computes in it.
         start: where a frame begins; this and the next two see
-            `model.sampling.autoregressive.SampleConfig`.
+            `model.sampling.sample_config.SampleConfig`.
         noise_correlation: of a frame's noise with that of the frame before.
         reanchor: frames until the identity frame is shown again; 0 is never.
     """
@@ -130,7 +131,7 @@ def generate_clips(
     """
     options = options or ProtocolOptions()
     path, device = resolve(checkpoint), choose_device(options.device)
-    model, info = load_model(path, device)
+    model, info = load_talking_head(path, device)
     precision = choose_precision(options.precision, device)
     config = choose_sampler(
         SampleConfig(
@@ -150,7 +151,7 @@ def generate_clips(
     frames = sum(len(clip.speech) for clip in missing_clips(data, out, options))
     with progress("frames", frames) as step:
         for batch in _neighbours(missing_clips(data, out, options), options.batch):
-            # generate() adds the place in the batch.
+            # generate_frames() adds the place in the batch.
             seeded = replace(config, seed=config.seed + batch[0].place)
             yield from _draw(model, info, batch, out, seeded, step)
 
@@ -169,7 +170,7 @@ def _neighbours(clips: Iterable[Clip], most: int) -> Iterator[list[Clip]]:
 
 def _draw(
     model: TalkingHead,
-    info: Info,
+    info: CheckpointInfo,
     batch: list[Clip],
     out: Path,
     config: SampleConfig,
@@ -178,7 +179,8 @@ def _draw(
     """Draws clips side by side and writes them."""
     faces, speech = [clip.face for clip in batch], [clip.speech for clip in batch]
     drawn: list[list[NDArray[np.uint8]]] = [[] for _ in batch]
-    for frames in generate(model, info.preset, faces, speech, config):
+    denoiser = make_denoiser(model, info.preset, config)
+    for frames in generate_frames(denoiser, info.preset, faces, speech, config):
         for video, frame in zip(drawn, frames, strict=True):
             if frame is not None:
                 video.append(frame)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 
-from model.sampling.inputs import make_ready
+from model.sampling.inputs import read_inputs
 from model.sampling.jobs import Job
-from model.sampling.output import Look
-from model.sampling.talking_video import talk
+from model.sampling.talking_video import make_videos
+from model.sampling.video_writer import OutputOptions
 from pipeline.errors import UserError
 from pipeline.media import read_audio
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from io import BufferedIOBase
     from pathlib import Path
 
-    from model.sampling.batch import Loaded
+    from model.sampling.batch import LoadedModel
 
 _CHUNK = 1 << 16
 # Media that hold everything themselves, by their first bytes, and the suffix they are read by.
@@ -88,7 +88,7 @@ class _Work:
         speech: the upload.
         out: the video.
         seed: of the noise.
-        look: what is written around the frames.
+        output: what is written around the frames.
         number: of the jobs taken before it.
         frames: made so far.
         total: to make; 0 while that is not known.
@@ -101,7 +101,7 @@ class _Work:
     speech: Path
     out: Path
     seed: int
-    look: Look
+    output: OutputOptions
     number: int
     frames: int = 0
     total: int = 0
@@ -129,7 +129,7 @@ class Desk:
         limits: what may be asked.
     """
 
-    def __init__(self, loaded: Loaded, folder: Path, limits: Limits) -> None:
+    def __init__(self, loaded: LoadedModel, folder: Path, limits: Limits) -> None:
         self._loaded, self._folder, self._limits = loaded, folder, limits
         self._lock = threading.Lock()
         self._uploads: OrderedDict[str, Path] = OrderedDict()
@@ -176,7 +176,7 @@ class Desk:
         """
         try:
             face, speech = (self._uploads[str(wanted[kind])] for kind in ("face", "speech"))
-            seed, look = int(wanted.get("seed", 0)), Look(bool(wanted.get("paste_back")))
+            seed, output = int(wanted.get("seed", 0)), OutputOptions(bool(wanted.get("paste_back")))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise Refusal(400, "send a face and a recording first") from error
         if not 0 <= seed < 2**31:
@@ -185,7 +185,7 @@ class Desk:
             if self._taken - self._ended > self._limits.waiting:
                 raise Refusal(503, "too many videos are waiting; try again in a while")
             number = secrets.token_hex(16)
-            work = _Work(face, speech, self._folder / f"{number}.mp4", seed, look, self._taken)
+            work = _Work(face, speech, self._folder / f"{number}.mp4", seed, output, self._taken)
             self._taken += 1
             self._jobs[number] = work
             ended = [key for key, old in self._jobs.items() if old.done or old.error]
@@ -249,18 +249,18 @@ class Desk:
         if read_audio(work.speech, end=most + 1).seconds > most:
             raise UserError(f"the recording is longer than {most} seconds, the most taken here")
         job = Job(work.face, work.speech, work.out)
-        ready = make_ready(job, loaded.tracker, preset, loaded.featurise)
+        ready = read_inputs(job, loaded.tracker, preset, loaded.featurise)
         work.total, work.since = len(ready.speech), time.monotonic()
 
         def count(frames: int) -> None:
             work.frames += frames
 
-        talk(
+        make_videos(
             loaded.denoiser,
             preset,
             [ready],
             loaded.run.config,
             seeds=[work.seed],
-            look=work.look,
+            output=work.output,
             progress=count,
         )

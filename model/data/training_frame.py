@@ -101,7 +101,7 @@ def speech_windows(features: NDArray[np.float32], context: int) -> NDArray[np.fl
 
 
 @dataclass(frozen=True)
-class Choice:
+class FrameChoice:
     """Which training frame of a clip, as shares that do not depend on its length.
 
     Attributes:
@@ -120,7 +120,7 @@ class Choice:
 
 
 def training_frame(
-    sample: Sample, choice: Choice, config: UNetConfig, recipe: TrainConfig
+    sample: Sample, choice: FrameChoice, config: UNetConfig, recipe: TrainConfig
 ) -> Batch:
     """One training frame of a clip, as a batch of one without its first axis.
 

@@ -138,7 +138,7 @@ def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featur
 
 
 @dataclass(frozen=True)
-class Ready:
+class VideoInputs:
     """A job with what it needs read.
 
     Attributes:
@@ -154,9 +154,9 @@ class Ready:
     audio: Audio
 
 
-def make_ready(
+def read_inputs(
     job: Job, tracker: Tracker, preset: Preset, featurise: Featurise = mfcc_windows
-) -> Ready:
+) -> VideoInputs:
     """Reads a job's face and recording.
 
     Raises:
@@ -164,4 +164,4 @@ def make_ready(
     """
     # Crops of training are 128 or more; a smaller model's frames are averages of those.
     face = read_face(job.face, tracker, max(128, preset.unet.image_size))
-    return Ready(job, face, *read_speech(job.speech, featurise))
+    return VideoInputs(job, face, *read_speech(job.speech, featurise))

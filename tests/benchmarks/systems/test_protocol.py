@@ -16,7 +16,7 @@ from benchmarks.cli.main import main
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.systems.protocol import ProtocolOptions, generate_clips, missing_clips
-from model.checkpoints.checkpoint import Info, TrainingState, save
+from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, save
 from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.presets import Preset, TrainConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
@@ -81,7 +81,7 @@ def checkpoint(data, tmp_path_factory):
         torch.nn.init.normal_(parameter, std=0.2)
     path = tmp_path_factory.mktemp("run") / "checkpoint-0000003.safetensors"
     state = TrainingState(model, deepcopy(model), torch.optim.Adam(model.parameters()), step=3)
-    save(path, state, Info(preset, speech, step=3, seed=0))
+    save(path, state, CheckpointInfo(preset, speech, step=3, seed=0))
     return path
 
 

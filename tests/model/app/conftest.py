@@ -11,9 +11,9 @@ from skimage import data
 
 from model.app.server import PageServer
 from model.app.upload_jobs import Desk
-from model.sampling.autoregressive import SampleConfig
 from model.sampling.batch import SampleRun, load
-from model.sampling.output import Look
+from model.sampling.sample_config import SampleConfig
+from model.sampling.video_writer import OutputOptions
 from pipeline.media import write_image
 from tests.model.app.asking import LIMITS
 from tests.models import write_noise, write_untrained
@@ -43,7 +43,9 @@ def server(
 ) -> Iterator[PageServer]:
     folder = tmp_path_factory.mktemp("served")
     write_untrained(folder / "run.safetensors", small, speech_format)
-    run = SampleRun(folder / "run.safetensors", SampleConfig("ddim", 2), Look(), device="cpu")
+    run = SampleRun(
+        folder / "run.safetensors", SampleConfig("ddim", 2), OutputOptions(), device="cpu"
+    )
     (folder / "kept").mkdir()
     desk = Desk(load(run), folder / "kept", LIMITS)
     with PageServer(("127.0.0.1", 0), desk, LIMITS) as serving:

@@ -10,9 +10,9 @@ import pytest
 from skimage import data
 from skimage.transform import AffineTransform, warp
 
-from model.sampling.inputs import Face, Ready, find_face
+from model.sampling.inputs import Face, VideoInputs, find_face
 from model.sampling.jobs import Job
-from model.sampling.output import Look, open_talk, paster
+from model.sampling.video_writer import OutputOptions, open_video_writer, paster
 from pipeline.errors import UserError
 from pipeline.media import Audio, read_audio, read_frames, read_image, write_video
 
@@ -32,18 +32,18 @@ def face(picture: np.ndarray | None = None) -> Face:
     )
 
 
-def ready(out: Path, length: int, given: Path | None = None) -> Ready:
+def ready(out: Path, length: int, given: Path | None = None) -> VideoInputs:
     sound = (8000 * np.sin(np.arange(length * 1764) / 20)).astype(np.int16)
     job = Job(given or out, out, out)
-    return Ready(job, face(), np.zeros((length, 234), np.float32), Audio(sound, 44_100))
+    return VideoInputs(job, face(), np.zeros((length, 234), np.float32), Audio(sound, 44_100))
 
 
 def frame(k: int) -> np.ndarray:
     return np.full((SIZE, SIZE, 3), 40 + 8 * k, np.uint8)
 
 
-def write(made: Ready, look: Look, tracker=None) -> None:
-    with open_talk(made, look, SIZE, {"comment": "SYNTHETIC"}, tracker) as add:
+def write(made: VideoInputs, output: OutputOptions, tracker=None) -> None:
+    with open_video_writer(made, output, SIZE, {"comment": "SYNTHETIC"}, tracker) as add:
         for k in range(len(made.speech)):
             add(frame(k))
 
@@ -51,7 +51,7 @@ def write(made: Ready, look: Look, tracker=None) -> None:
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".gif"])
 def test_files_of_every_format(tmp_path: Path, suffix: str):
     made = ready(tmp_path / f"a{suffix}", 14)
-    write(made, Look())
+    write(made, OutputOptions())
     found = list(read_frames(made.job.out))
     assert len(found) == 14
     for k, image in enumerate(found):
@@ -66,7 +66,7 @@ def test_files_of_every_format(tmp_path: Path, suffix: str):
 
 def test_a_folder_of_pictures(tmp_path: Path):
     made = ready(tmp_path / "a", 3)
-    write(made, Look())
+    write(made, OutputOptions())
     assert sorted(path.name for path in tmp_path.rglob("*.png")) == [
         f"{k:06d}.png" for k in range(3)
     ]
@@ -78,7 +78,7 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path, name: str):
     made = ready(tmp_path / name, 3)
 
     def fail() -> None:
-        with open_talk(made, Look(preview=True), SIZE, {}, None) as add:
+        with open_video_writer(made, OutputOptions(preview=True), SIZE, {}, None) as add:
             add(frame(0))
             raise KeyError
 
@@ -89,7 +89,7 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path, name: str):
 
 def test_a_preview_shows_twelve_frames_from_first_to_last(tmp_path: Path):
     made = ready(tmp_path / "a.mp4", 23)
-    write(made, Look(preview=True))
+    write(made, OutputOptions(preview=True))
     strip = read_image(tmp_path / "a.preview.png")
     assert strip.shape == (SIZE, 12 * SIZE, 3)
     assert strip[0, ::SIZE, 0].tolist() == [40 + 8 * k for k in range(0, 23, 2)]
@@ -120,7 +120,7 @@ def test_the_real_clip_stands_beside_aligned(tmp_path: Path, tracker: MediaPipeT
     picture = np.ascontiguousarray(data.astronaut()[:260, 80:360])
     write_video(tmp_path / "real.mp4", [picture] * 5)
     made = ready(tmp_path / "a.mp4", 7, tmp_path / "real.mp4")
-    write(made, Look(compare=True), tracker)
+    write(made, OutputOptions(compare=True), tracker)
     found = list(read_frames(made.job.out))
     assert len(found) == 7
     expected = find_face([picture], tracker, SIZE).crop.astype(float)
@@ -137,4 +137,4 @@ def test_the_real_clip_stands_beside_aligned(tmp_path: Path, tracker: MediaPipeT
 def test_a_picture_is_no_clip_to_compare_with(tmp_path: Path, tracker: MediaPipeTracker):
     made = ready(tmp_path / "a.mp4", 3, tmp_path / "face.png")
     with pytest.raises(UserError, match="--compare needs a video of the face"):
-        write(made, Look(compare=True), tracker)
+        write(made, OutputOptions(compare=True), tracker)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from model.sampling.jobs import preview_path
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.geometry import invert
@@ -26,19 +27,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.sampling.inputs import Face, Ready
+    from model.sampling.inputs import Face, VideoInputs
     from pipeline.faces.tracking import Tracker
 
     Frame = NDArray[np.uint8]
 
-FormatName = Literal["mp4", "webm", "gif", "png"]
-SUFFIXES: dict[FormatName, str] = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "png": ""}
 _STRIP = 12  # frames of a preview
 _FEATHER = 0.1  # share of the crop's side over which it fades into the picture
 
 
 @dataclass(frozen=True)
-class Look:
+class OutputOptions:
     """What is written besides or around the frames.
 
     Attributes:
@@ -53,8 +52,12 @@ class Look:
 
 
 @contextmanager
-def open_talk(
-    ready: Ready, look: Look, size: int, metadata: dict[str, str], tracker: Tracker | None
+def open_video_writer(
+    ready: VideoInputs,
+    output: OutputOptions,
+    size: int,
+    metadata: dict[str, str],
+    tracker: Tracker | None,
 ) -> Iterator[Callable[[Frame], None]]:
     """Gives a function that writes the next drawn frame.
 
@@ -62,7 +65,7 @@ def open_talk(
 
     Args:
         ready: what is made.
-        look: what is written besides or around the frames.
+        output: what is written besides or around the frames.
         size: side of the drawn frames.
         metadata: tags of the video.
         tracker: finds the faces of the real clip.
@@ -71,8 +74,8 @@ def open_talk(
         UserError: there is no real clip to compare with.
     """
     out = ready.job.out
-    real = _real_frames(ready.job.face, size, tracker) if look.compare else None
-    paste = paster(ready.face) if look.paste_back else None
+    real = _real_frames(ready.job.face, size, tracker) if output.compare else None
+    paste = paster(ready.face) if output.paste_back else None
     wanted = set(np.linspace(0, len(ready.speech) - 1, _STRIP).round().astype(int).tolist())
     strip: list[Frame] = []
     count = 0
@@ -86,19 +89,14 @@ def open_talk(
         def next_frame(frame: Frame) -> None:
             nonlocal count
             shown = frame if real is None else np.hstack([frame, next(real)])
-            if look.preview and count in wanted:
+            if output.preview and count in wanted:
                 strip.append(shown)
             count += 1
             write(shown if paste is None else paste(frame))
 
         yield next_frame
-    if look.preview and strip:
+    if output.preview and strip:
         write_image(preview_path(out), np.hstack(strip))
-
-
-def preview_path(out: Path) -> Path:
-    """Where the preview strip of a video goes."""
-    return out.with_name(f"{out.stem}.preview.png")
 
 
 def _real_frames(video: Path, size: int, tracker: Tracker | None) -> Iterator[Frame]:

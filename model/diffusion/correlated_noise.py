@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class FrameNoise:
+class CorrelatedNoise:
     """Standard normal tensors for clips that are drawn side by side.
 
     Args:

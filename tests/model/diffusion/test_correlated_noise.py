@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.diffusion.noise import FrameNoise
+from model.diffusion.correlated_noise import CorrelatedNoise
 
 LIKE = torch.zeros(2, 3, 24, 24)
 
 
 def drawn(seeds: list[int], rho: float, frames: int, draws: int = 2) -> np.ndarray:
     """(frames, draws, clips, 3, 24, 24)."""
-    noise = FrameNoise(seeds, LIKE[: len(seeds)], rho)
+    noise = CorrelatedNoise(seeds, LIKE[: len(seeds)], rho)
     taken = []
     for _ in range(frames):
         draw = noise.next_frame()
