@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.checkpoints.checkpoint import Info, TrainingState, save
+from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, save
 from model.network.talking_head import SpeechFormat, TalkingHead
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def write_untrained(path: Path, preset: Preset, speech: SpeechFormat) -> None:
         for parameter in model.parameters():
             parameter.normal_(0, 0.05)
     state = TrainingState(model, copy.deepcopy(model), torch.optim.Adam(model.parameters()), 1)
-    save(path, state, Info(preset, speech, 1, 0))
+    save(path, state, CheckpointInfo(preset, speech, 1, 0))
 
 
 def write_noise(path: Path, samples: int, rng: np.random.Generator) -> None:

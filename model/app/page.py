@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from model.sampling.output import Look
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -87,9 +86,9 @@ def build_page(maker: UploadedVideoMaker, waiting: int) -> gr.Blocks:
                 left = f"{rate:.1f} frames/s, {(total - made) / rate:.0f} s left" if rate else ""
                 progress((made, total), desc=left, unit="frames")
 
-            face, recording, look = picture or face_video, sound or speech_video, Look(paste_back)
+            face, recording = picture or face_video, sound or speech_video
             try:
-                return str(maker.make(face, recording, seed, look, report))
+                return str(maker.make(face, recording, seed, paste_back, report))
             except UserError as error:
                 message = str(error)
             except Exception:  # noqa: BLE001 - a fault of ours: the terminal has its traceback

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from model.app.limits import PageLimits
-    from model.sampling.batch import Loaded, SampleRun
+    from model.sampling.batch import LoadedModel, SampleRun
 
 
 def serve(run: SampleRun, host: str, port: int, limits: PageLimits) -> None:
@@ -43,7 +43,7 @@ def serve(run: SampleRun, host: str, port: int, limits: PageLimits) -> None:
         _run(loaded, folder, listener, limits)
 
 
-def _run(loaded: Loaded, folder: Path, listener: socket.socket, limits: PageLimits) -> None:
+def _run(loaded: LoadedModel, folder: Path, listener: socket.socket, limits: PageLimits) -> None:
     """Runs the web server in this thread until a signal ends it."""
     import gradio
     import uvicorn

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import av
 import av.error
 
-from model.sampling.inputs import make_ready
+from model.sampling.inputs import read_inputs
 from model.sampling.jobs import Job
-from model.sampling.talking_video import talk
+from model.sampling.talking_video import make_videos
+from model.sampling.video_writer import OutputOptions
 from pipeline.errors import UserError
 from pipeline.media import read_audio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model.sampling.batch import Loaded
-    from model.sampling.output import Look
+    from model.sampling.batch import LoadedModel
 
 # The formats that are opened, by FFmpeg's names, and the suffix under which each is read. They hold
 # all their data themselves; FFmpeg would also read play lists, and the files named in them.
@@ -80,7 +80,7 @@ class UploadedVideoMaker:
         seconds: of the longest recording that is accepted.
     """
 
-    def __init__(self, loaded: Loaded, folder: Path, seconds: int) -> None:
+    def __init__(self, loaded: LoadedModel, folder: Path, seconds: int) -> None:
         self._loaded, self._folder, self._seconds = loaded, folder, seconds
         self.stopping = threading.Event()  # set, it ends the video being made at its next frame
         self.busy = threading.Lock()  # held while one is made
@@ -90,7 +90,7 @@ class UploadedVideoMaker:
         face: dict[str, Any] | None,
         recording: dict[str, Any] | None,
         seed: Any,
-        look: Look,
+        paste_back: Any,
         report: Callable[[int, int, float], object],
     ) -> Path:
         """Makes a video.
@@ -99,7 +99,7 @@ class UploadedVideoMaker:
             face: a picture or video, as Gradio describes uploads.
             recording: sound, or a video with sound.
             seed: of the noise, 0 to 2^31 - 1.
-            look: what is written around the frames.
+            paste_back: whether to show the whole picture instead of the crop of the face.
             report: called with frames made, frames in all, and frames per second.
 
         Returns:
@@ -115,7 +115,7 @@ class UploadedVideoMaker:
             recording_file = copy_upload(recording, "a recording", Path(work, "recording"))
             job = Job(face_file, recording_file, Path(work, "talking.mp4"))
             try:
-                self._draw(job, int(seed), look, report)
+                self._draw(job, int(seed), OutputOptions(bool(paste_back)), report)
             except UserError as error:
                 # Users do not know the paths of this machine, and should not.
                 message = str(error).replace(str(face_file), "the face's file")
@@ -125,7 +125,11 @@ class UploadedVideoMaker:
             return job.out.rename(finished / job.out.name)
 
     def _draw(
-        self, job: Job, seed: int, look: Look, report: Callable[[int, int, float], object]
+        self,
+        job: Job,
+        seed: int,
+        output: OutputOptions,
+        report: Callable[[int, int, float], object],
     ) -> None:
         """Reads both files and draws the frames."""
         loaded = self._loaded
@@ -135,7 +139,7 @@ class UploadedVideoMaker:
                 f"the recording is longer than {self._seconds} seconds, the most accepted here"
             )
         preset = loaded.info.preset
-        ready = make_ready(job, loaded.tracker, preset, loaded.featurise)
+        ready = read_inputs(job, loaded.tracker, preset, loaded.featurise)
         made, start = 0, time.monotonic()
 
         def count(frames: int) -> None:
@@ -146,12 +150,12 @@ class UploadedVideoMaker:
             report(made, len(ready.speech), made / (time.monotonic() - start))
 
         count(0)
-        talk(
+        make_videos(
             loaded.denoiser,
             preset,
             [ready],
             loaded.run.config,
             seeds=[seed],
-            look=look,
+            output=output,
             progress=count,
         )

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.checkpoints.checkpoint import Info, is_released, load_model, resolve, save_average
+from model.checkpoints.checkpoint import (
+    CheckpointInfo,
+    is_released,
+    load_talking_head,
+    resolve,
+    save_average,
+)
 from model.checkpoints.released import load_released, misfit
 from model.config.architecture import UNetConfig
 from pipeline.errors import UserError
@@ -24,7 +30,7 @@ _CPU = torch.device("cpu")
 _FREE = ("image_size", "dropout", "attention_resolutions")
 
 
-def convert(checkpoint: Path, out: Path) -> Info:
+def convert(checkpoint: Path, out: Path) -> CheckpointInfo:
     """Writes the model of any checkpoint as safetensors with JSON beside it.
 
     Args:
@@ -85,7 +91,7 @@ def _take(
     called = name.replace("_", " ")
     if not source.speech.fits(model.speech):
         return (
-            f"{called}: begins fresh, since the checkpoint hears {source.speech.name} and the "
+            f"{called}: begins fresh, since the checkpoint takes {source.speech.name} and the "
             f"data set holds {model.speech.name}"
             + (" of another encoder" if source.speech.name == model.speech.name else "")
         )
@@ -97,12 +103,12 @@ def _take(
     return f"{called}: from the checkpoint"
 
 
-def _load(path: Path) -> tuple[TalkingHead, Info]:
+def _load(path: Path) -> tuple[TalkingHead, CheckpointInfo]:
     """A checkpoint whose network has tensors: the demo model is opened, not called."""
     if not is_released(path):
-        return load_model(path, _CPU)
+        return load_talking_head(path, _CPU)
     model, preset, step = load_released(path, _CPU, opaque=False)
-    return model, Info(preset, model.speech, step, seed=0)
+    return model, CheckpointInfo(preset, model.speech, step, seed=0)
 
 
 def _same_network(path: Path, theirs: UNetConfig, ours: UNetConfig) -> None:

@@ -98,17 +98,17 @@ def sample_command(
     instead: the authors' files become ours, and ours lose what only their training needs.
     """
     from model.checkpoints.checkpoint import resolve
-    from model.sampling.autoregressive import SampleConfig
     from model.sampling.batch import SampleRun, run_here, run_on_workers
-    from model.sampling.output import Look
-    from model.sampling.requests import Wanted, jobs_for
+    from model.sampling.jobs import plan_jobs
+    from model.sampling.sample_config import SampleConfig
+    from model.sampling.video_writer import OutputOptions
 
     if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
         _convert(checkpoint, out)
         return
     if paste_back and compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
-    jobs = jobs_for(Wanted(face, speech, pairs, out, format_name, preview), seed)
+    jobs = plan_jobs(face, speech, pairs, out, format_name=format_name, preview=preview, seed=seed)
     if not jobs:
         return
     config = SampleConfig(
@@ -122,7 +122,7 @@ def sample_command(
     run = SampleRun(
         resolve(checkpoint),
         config,
-        Look(paste_back, compare, preview),
+        OutputOptions(paste_back, compare, preview),
         device=device,
         precision=precision,
         weights_dir=weights_dir,
@@ -181,9 +181,9 @@ def serve_command(
     from model.app.limits import PageLimits
     from model.app.server import serve
     from model.checkpoints.checkpoint import resolve
-    from model.sampling.autoregressive import SampleConfig
     from model.sampling.batch import SampleRun
-    from model.sampling.output import Look
+    from model.sampling.sample_config import SampleConfig
+    from model.sampling.video_writer import OutputOptions
 
     run = SampleRun(
         resolve(checkpoint),
@@ -195,7 +195,7 @@ def serve_command(
             start=start,
             noise_correlation=noise_correlation,
         ),
-        Look(),
+        OutputOptions(),
         device=device,
         precision=precision,
         weights_dir=weights_dir,

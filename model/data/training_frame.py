@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 
 from model.data.motion_corruption import corrupt
 from pipeline.faces.mouth_box import MOUTH
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +101,7 @@ def speech_windows(features: NDArray[np.float32], context: int) -> NDArray[np.fl
 
 
 @dataclass(frozen=True)
-class Choice:
+class FrameChoice:
     """Which training frame of a clip, as shares that do not depend on its length.
 
     Attributes:
@@ -120,7 +120,7 @@ class Choice:
 
 
 def training_frame(
-    sample: Sample, choice: Choice, config: UNetConfig, recipe: TrainConfig
+    sample: Sample, choice: FrameChoice, config: UNetConfig, recipe: TrainConfig
 ) -> Batch:
     """One training frame of a clip, as a batch of one without its first axis.
 
@@ -133,11 +133,11 @@ def training_frame(
     size, length = config.image_size, len(sample.frames)
     target = int(choice.target * length)
     identity = (target + 1 + int(choice.identity * (length - 1))) % length
-    identity_frame = resized(sample.frames[identity], size)
+    identity_frame = resize(sample.frames[identity], (size, size))
     drop = choice.drop < recipe.drop_motion
     # Before the first frame there is none: the identity frame stands in, as in sampling.
     before = [
-        identity_frame if drop or index < 0 else resized(sample.frames[index], size)
+        identity_frame if drop or index < 0 else resize(sample.frames[index], (size, size))
         for index in range(target - config.motion_frames, target)
     ]
     level = choice.level if recipe.motion.any else 0.0
@@ -148,7 +148,7 @@ def training_frame(
     near = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
     box = sample.mouth[target if recipe.mouth_box == "target" else identity]
     return Batch(
-        target=_tensor(resized(sample.frames[target], size)),
+        target=_tensor(resize(sample.frames[target], (size, size))),
         identity=_tensor(identity_frame),
         motion=(motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
         speech=torch.from_numpy(sample.speech[near]),
@@ -189,17 +189,9 @@ def scaled_box(box: NDArray[np.int16], scale: float, size: int) -> NDArray[np.in
     return np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
 
 
-def resized(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """(H, H, 3) uint8 to (size, size, 3), averaged when it shrinks."""
-    if len(frame) == size:
-        return frame
-    method = cv2.INTER_AREA if len(frame) > size else cv2.INTER_CUBIC
-    return cast("NDArray[np.uint8]", cv2.resize(frame, (size, size), interpolation=method))
-
-
 def as_tensor(frame: NDArray[np.uint8], size: int) -> Tensor:
     """(H, H, 3) uint8 to (3, size, size) uint8, averaged when it shrinks."""
-    return _tensor(resized(frame, size))
+    return _tensor(resize(frame, (size, size)))
 
 
 def _tensor(frame: NDArray[np.uint8]) -> Tensor:

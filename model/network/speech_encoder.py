@@ -67,7 +67,7 @@ class SpeechEncoder(nn.Module):
         return embeddings.reshape(*features.shape[:-1], -1)
 
 
-class GivenEmbeddings(nn.Module):
+class PrecomputedEmbeddings(nn.Module):
     """Embeddings of another encoder, as they are, for a network of their width.
 
     A network of another width is given a linear map of them, standardised.

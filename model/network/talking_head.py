@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
-from model.network.speech_encoder import GivenEmbeddings, SpeechEncoder
+from model.network.speech_encoder import PrecomputedEmbeddings, SpeechEncoder
 from model.network.unet import UNet
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ class TalkingHead(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""
-        speech = self.hear(conditions.speech, conditions.level)
+        speech = self.embed_speech(conditions.speech, conditions.level)
         output: Tensor = self.unet(x, t, conditions.identity, conditions.motion, speech)
         return output
 
-    def hear(self, features: Tensor, level: Tensor | None = None) -> Tensor:
+    def embed_speech(self, features: Tensor, level: Tensor | None = None) -> Tensor:
         """(B, …, F) features and, see `Conditions`, (B,) levels to (B, …, base) embeddings.
 
         The level is told with the speech, which reaches every block of the network.
@@ -115,10 +115,10 @@ class TalkingHead(nn.Module):
         return speech + told.reshape(len(told), *[1] * (speech.ndim - 2), -1)
 
 
-def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | GivenEmbeddings:
+def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | PrecomputedEmbeddings:
     width = preset.unet.base_channels
     if speech.name == "released":
-        return GivenEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
+        return PrecomputedEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
     return SpeechEncoder(
         speech.steps,
         speech.coefficients,

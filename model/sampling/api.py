@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from model.checkpoints.checkpoint import resolve
-from model.sampling.autoregressive import SampleConfig, draw
-from model.sampling.batch import Loaded, SampleRun, load
+from model.sampling.autoregressive import generate_frames
+from model.sampling.batch import LoadedModel, SampleRun, load
 from model.sampling.inputs import find_face, read_face, read_speech
-from model.sampling.output import Look
+from model.sampling.sample_config import SampleConfig
+from model.sampling.video_writer import OutputOptions
 from pipeline.errors import UserError
 from pipeline.media import SAMPLES_PER_FRAME
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def generate(
     face: Path | str | NDArray[np.uint8],
     speech: Path | str | NDArray[np.int16],
-    checkpoint: Path | str | Loaded,
+    checkpoint: Path | str | LoadedModel,
     config: SampleConfig | None = None,
     *,
     seed: int = 0,
@@ -56,22 +57,24 @@ def generate(
     Raises:
         UserError: one of them cannot be used.
     """
-    loaded = checkpoint if isinstance(checkpoint, Loaded) else load_model(checkpoint, config)
+    loaded = checkpoint if isinstance(checkpoint, LoadedModel) else load_model(checkpoint, config)
     preset, settings = loaded.info.preset, loaded.run.config
     crop = _crop(face, loaded.tracker, preset)
     features = _features(speech, loaded.featurise)
-    for (frame,) in draw(loaded.denoiser, preset, [crop], [features], settings, [seed]):
+    for (frame,) in generate_frames(loaded.denoiser, preset, [crop], [features], settings, [seed]):
         assert frame is not None  # one clip alone ends the walk when it ends
         yield frame
 
 
-def load_model(checkpoint: Path | str, config: SampleConfig | None = None) -> Loaded:
+def load_model(checkpoint: Path | str, config: SampleConfig | None = None) -> LoadedModel:
     """A checkpoint in memory, on the best device there is, ready for any number of videos.
 
     Raises:
         UserError: it cannot be used.
     """
-    return load(SampleRun(resolve(Path(checkpoint).expanduser()), config or SampleConfig(), Look()))
+    return load(
+        SampleRun(resolve(Path(checkpoint).expanduser()), config or SampleConfig(), OutputOptions())
+    )
 
 
 def _crop(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from model.checkpoints.checkpoint import is_released, load_model, read_info
+from model.checkpoints.checkpoint import is_released, load_talking_head, read_info
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import choose_sampler, make_denoiser
-from model.sampling.inputs import features_of, make_ready
-from model.sampling.talking_video import talk
+from model.sampling.autoregressive import make_denoiser
+from model.sampling.inputs import features_of, read_inputs
+from model.sampling.sample_config import choose_sampler
+from model.sampling.talking_video import make_videos
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.parallel.tasks import run_on_ray
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from model.checkpoints.checkpoint import Info
+    from model.checkpoints.checkpoint import CheckpointInfo
     from model.device import Precision
-    from model.sampling.autoregressive import SampleConfig
-    from model.sampling.denoiser import Stepper
-    from model.sampling.inputs import Ready
+    from model.sampling.denoiser import FrameDenoiser
+    from model.sampling.inputs import VideoInputs
     from model.sampling.jobs import Job
-    from model.sampling.output import Look
+    from model.sampling.sample_config import SampleConfig
+    from model.sampling.video_writer import OutputOptions
     from pipeline.speech.features import Featurise
 
 
@@ -38,7 +39,7 @@ class SampleRun:
         checkpoint: the .safetensors file, or one of the authors'.
         config: how frames are drawn; its precision is replaced by what `precision` chooses, its
             sampler by what `auto` is.
-        look: what is written besides or around the frames.
+        output: what is written besides or around the frames.
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto`, `bf16` or `float32`.
         weights_dir: the user's folder of pretrained files.
@@ -48,7 +49,7 @@ class SampleRun:
 
     checkpoint: Path
     config: SampleConfig
-    look: Look
+    output: OutputOptions
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Precision = "auto"
     weights_dir: Path | None = None
@@ -57,7 +58,7 @@ class SampleRun:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A run with its networks in memory.
 
     Attributes:
@@ -69,26 +70,26 @@ class Loaded:
     """
 
     run: SampleRun
-    info: Info
-    denoiser: Stepper
+    info: CheckpointInfo
+    denoiser: FrameDenoiser
     tracker: MediaPipeTracker
     featurise: Featurise
 
 
-def load(run: SampleRun) -> Loaded:
+def load(run: SampleRun) -> LoadedModel:
     """Loads what makes videos.
 
     Raises:
         UserError: the checkpoint, the device or the authors' speech encoder cannot be used.
     """
     device = choose_device(run.device)
-    model, info = load_model(run.checkpoint, device)
+    model, info = load_talking_head(run.checkpoint, device)
     config = replace(run.config, precision=choose_precision(run.precision, device))
     config = choose_sampler(config, info.preset.diffusion.prediction)
     featurise = features_of(info.speech, run.weights_dir)
     tracker = MediaPipeTracker(locate("face_landmarker.task", run.weights_dir))
     denoiser = make_denoiser(model, info.preset, config)
-    return Loaded(replace(run, config=config), info, denoiser, tracker, featurise)
+    return LoadedModel(replace(run, config=config), info, denoiser, tracker, featurise)
 
 
 def run_here(
@@ -115,15 +116,15 @@ def run_here(
 
 
 def _read(
-    loaded: Loaded, jobs: Sequence[tuple[int, Job]]
-) -> tuple[list[Ready], list[int], list[tuple[Path, UserError | None]]]:
+    loaded: LoadedModel, jobs: Sequence[tuple[int, Job]]
+) -> tuple[list[VideoInputs], list[int], list[tuple[Path, UserError | None]]]:
     """Reads what a batch needs; a pair that cannot be used is set apart."""
-    ready: list[Ready] = []
+    ready: list[VideoInputs] = []
     seeds: list[int] = []
     failed: list[tuple[Path, UserError | None]] = []
     for number, job in jobs:
         try:
-            ready.append(make_ready(job, loaded.tracker, loaded.info.preset, loaded.featurise))
+            ready.append(read_inputs(job, loaded.tracker, loaded.info.preset, loaded.featurise))
             seeds.append(number)
         except UserError as error:
             if loaded.run.alone:
@@ -133,17 +134,17 @@ def _read(
 
 
 def _make(
-    loaded: Loaded, ready: list[Ready], seeds: list[int], count: Callable[[int], None]
+    loaded: LoadedModel, ready: list[VideoInputs], seeds: list[int], count: Callable[[int], None]
 ) -> None:
     """Makes one batch of videos."""
     run = loaded.run
-    talk(
+    make_videos(
         loaded.denoiser,
         loaded.info.preset,
         ready,
         run.config,
         seeds=seeds,
-        look=run.look,
+        output=run.output,
         tracker=loaded.tracker,
         progress=count,
     )

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.config.architecture import UNetConfig
-    from model.diffusion.process import Schedule
+    from model.diffusion.schedule import Schedule
     from model.network.talking_head import TalkingHead
 
 
 @dataclass(frozen=True)
-class Prepared:
+class FrameConditions:
     """What all steps of a frame share.
 
     Attributes:
@@ -43,25 +43,25 @@ class Prepared:
     shift: Tensor
 
 
-class Stepper(Protocol):
+class FrameDenoiser(Protocol):
     """What frames are drawn with; see `Denoiser`."""
 
     schedule: Schedule
     device: torch.device
 
-    def encode(self, features: Tensor) -> Tensor:
+    def encode_speech(self, features: Tensor) -> Tensor:
         """(B, F) speech features to (B, base) embeddings."""
         ...
 
-    def identify(self, identity: Tensor) -> Tensor:
-        """What `prepare` is to be given for (B, 3, S, S) identity frames."""
+    def encode_identity(self, identity: Tensor) -> Tensor:
+        """What `prepare_frame` is to be given for (B, 3, S, S) identity frames."""
         ...
 
-    def prepare(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Any:
+    def prepare_frame(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Any:
         """What `step` is to be given for a frame."""
         ...
 
-    def step(self, x: Tensor, index: int, prepared: Any) -> Tensor:
+    def step(self, x: Tensor, index: int, conditions: Any) -> Tensor:
         """One call of the network: (B, 6, S, S) float32."""
         ...
 
@@ -92,7 +92,7 @@ class Denoiser:
         self.schedule = schedule
         self.config = model.unet.config
         self.device = next(model.parameters()).device
-        self._hear = model.hear
+        self._embed_speech = model.embed_speech
         with torch.no_grad():
             self._bind_time(model.unet)
             self._bind_speech(model.unet)
@@ -147,39 +147,39 @@ class Denoiser:
         folded = folded.contiguous(memory_format=torch.channels_last)
         return F.conv2d(folded, weight, bias, padding=1)
 
-    def encode(self, features: Tensor) -> Tensor:
+    def encode_speech(self, features: Tensor) -> Tensor:
         """(B, F) speech features to (B, base) embeddings, float32."""
-        return self._hear(features)
+        return self._embed_speech(features)
 
-    def identify(self, identity: Tensor) -> Tensor:
+    def encode_identity(self, identity: Tensor) -> Tensor:
         """(B, 3, S, S) identity frames to the stem's answer to them; once a clip."""
         return self._convolved(identity, self._stem[2], self._stem_bias)
 
-    def prepare(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Prepared:
+    def prepare_frame(self, identity: Tensor, motion: Tensor, speech: Tensor) -> FrameConditions:
         """What the steps of a frame share.
 
         Args:
-            identity: what `identify` gave.
+            identity: what `encode_identity` gave.
             motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
             speech: (B, speech_window, base) embeddings, oldest first.
         """
         sound = F.silu(self._audio_embed(speech.flatten(1)))
         scale, shift = F.linear(sound, self._y_weight, self._y_bias).chunk(2, dim=1)
-        return Prepared(identity + self._convolved(motion, self._stem[1]), 1 + scale, shift)
+        return FrameConditions(identity + self._convolved(motion, self._stem[1]), 1 + scale, shift)
 
-    def step(self, x: Tensor, index: int, prepared: Prepared) -> Tensor:
+    def step(self, x: Tensor, index: int, conditions: FrameConditions) -> Tensor:
         """One call of the network: the same as `UNet.forward`, but for rounding.
 
         Args:
             x: (B, 3, S, S) noisy frames.
             index: of the step in the schedule.
-            prepared: what `prepare` gave.
+            conditions: what `prepare_frame` gave.
 
         Returns:
             (B, 6, S, S) float32.
         """
         time = (self._t_scale[index], self._t_shift[index])
-        return self._call(x, prepared.stem, prepared.scale, prepared.shift, *time).float()
+        return self._call(x, conditions.stem, conditions.scale, conditions.shift, *time).float()
 
     def _network(
         self,
@@ -198,7 +198,7 @@ class Denoiser:
         return self._unet.trunk(h, list(zip(scales, shifts, strict=True)))
 
 
-class WholeDenoiser:
+class ScriptedDenoiser:
     """A network that can only be called, such as a scripted one: everything anew at every step.
 
     Args:
@@ -211,24 +211,24 @@ class WholeDenoiser:
         self.device = next(model.parameters()).device
         self._model = model
 
-    def encode(self, features: Tensor) -> Tensor:
+    def encode_speech(self, features: Tensor) -> Tensor:
         """(B, F) speech features to (B, base) embeddings."""
-        return self._model.hear(features)
+        return self._model.embed_speech(features)
 
-    def identify(self, identity: Tensor) -> Tensor:
+    def encode_identity(self, identity: Tensor) -> Tensor:
         """The identity frames themselves."""
         return identity
 
-    def prepare(
+    def prepare_frame(
         self, identity: Tensor, motion: Tensor, speech: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The conditions themselves."""
         return identity, motion, speech
 
-    def step(self, x: Tensor, index: int, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def step(self, x: Tensor, index: int, conditions: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """One call of the network: (B, 6, S, S) float32."""
         t = torch.full((len(x),), int(self.schedule.steps[index]), device=self.device)
-        return cast("Tensor", self._model.unet(x, t, *prepared)).float()
+        return cast("Tensor", self._model.unet(x, t, *conditions)).float()
 
 
 @lru_cache

@@ -13,7 +13,8 @@ from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.files import sha256_file
 from pipeline.media import FPS, IMAGE_SUFFIXES, MediaError, read_audio, read_frames, read_image
-from pipeline.speech.features import SHAPES, mfcc_windows, speech_features
+from pipeline.speech.features import SHAPES, speech_features
+from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featur
 
 
 @dataclass(frozen=True)
-class Ready:
+class VideoInputs:
     """A job with what it needs read.
 
     Attributes:
@@ -153,9 +154,9 @@ class Ready:
     audio: Audio
 
 
-def make_ready(
+def read_inputs(
     job: Job, tracker: Tracker, preset: Preset, featurise: Featurise = mfcc_windows
-) -> Ready:
+) -> VideoInputs:
     """Reads a job's face and recording.
 
     Raises:
@@ -163,4 +164,4 @@ def make_ready(
     """
     # Crops of training are 128 or more; a smaller model's frames are averages of those.
     face = read_face(job.face, tracker, max(128, preset.unet.image_size))
-    return Ready(job, face, *read_speech(job.speech, featurise))
+    return VideoInputs(job, face, *read_speech(job.speech, featurise))

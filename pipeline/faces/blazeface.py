@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.faces.geometry import warp
+from pipeline.faces.geometry import area, overlap, warp
 from pipeline.runtimes.litert import open_network
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Detection:
     @property
     def area(self) -> float:
         """Of the box, in square pixels."""
-        return float(np.prod(self.box[2:] - self.box[:2]))
+        return float(area(self.box))
 
 
 def _anchors() -> NDArray[np.float32]:
@@ -114,15 +114,9 @@ def suppress(faces: list[Detection]) -> list[Detection]:
     """Non-maximum suppression: of boxes that overlap, the one with the best score stays."""
     kept: list[Detection] = []
     for face in sorted(faces, key=lambda face: face.score, reverse=True):
-        if all(_iou(face.box, other.box) < _OVERLAP for other in kept):
+        if not kept or (overlap(np.stack([one.box for one in kept]), face.box) < _OVERLAP).all():
             kept.append(face)
     return kept
-
-
-def _iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner
-    return float(inner / max(union, 1e-9))
 
 
 def _tile_levels(

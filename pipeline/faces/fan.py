@@ -25,6 +25,7 @@ from face_alignment.utils import (
     flip,
 )
 
+from pipeline.faces.geometry import area, overlap
 from pipeline.faces.s3fd import FaceFinder, Precision, arithmetic, with_weights
 from pipeline.faces.tracking import NOWHERE, Located, gather
 
@@ -230,7 +231,7 @@ def _between(
     start, end = first.box, last.box
     if start is None and end is None:
         return [first, *(Sighting(frame, None) for frame in inner)]
-    if start is not None and end is not None and _overlap(start[None], end)[0] >= _STEADY:
+    if start is not None and end is not None and overlap(start[None], end)[0] >= _STEADY:
         way = np.linspace(start, end, len(inner) + 2)[1:-1]
         return [first, *map(Sighting, inner, way)]
     middle = len(inner) // 2
@@ -249,21 +250,10 @@ def _search(
     if not len(boxes):
         return Sighting(frame, None)
     if near is not None:
-        overlaps = _overlap(boxes, near)
+        overlaps = overlap(boxes, near)
         if overlaps.max() > _SAME:
             return Sighting(frame, boxes[overlaps.argmax()], len(boxes))
-    return Sighting(frame, boxes[_areas(boxes).argmax()], len(boxes))
-
-
-def _overlap(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of (N, 4) boxes with one."""
-    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    shared = np.clip(high - low, 0, None).prod(1)
-    return cast("NDArray[np.float64]", shared / (_areas(boxes) + _areas(box) - shared))
-
-
-def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return cast("NDArray[np.float64]", (boxes[..., 2:] - boxes[..., :2]).prod(-1))
+    return Sighting(frame, boxes[area(boxes).argmax()], len(boxes))
 
 
 def _distinct(

@@ -44,6 +44,19 @@ def invert(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
     return cast("NDArray[np.float64]", cv2.invertAffineTransform(matrix.astype(np.float64)))
 
 
+def overlap(boxes: NDArray[np.floating], box: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Intersection over union of (N, 4) boxes x0 y0 x1 y1 with one (4,): (N,) in 0..1."""
+    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    shared = np.clip(high - low, 0, None).prod(1)
+    union = area(boxes) + area(box) - shared
+    return cast("NDArray[np.floating]", shared / np.maximum(union, 1e-9))
+
+
+def area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Area of (..., 4) boxes x0 y0 x1 y1: (...)."""
+    return cast("NDArray[np.floating]", (boxes[..., 2:] - boxes[..., :2]).prod(-1))
+
+
 def warp(
     image: NDArray[np.uint8] | Part,
     matrix: NDArray[np.floating],

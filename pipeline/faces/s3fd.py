@@ -11,13 +11,13 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import cv2
 import numpy as np
 import torch
 from face_alignment.detection.sfd.bbox import nms
 from face_alignment.detection.sfd.net_s3fd import s3fd
 
 from pipeline.errors import UserError
+from pipeline.media.image import resize
 from pipeline.runtimes.onednn import quicken
 
 if TYPE_CHECKING:
@@ -148,4 +148,4 @@ def _shrunk(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if factor >= 1:
         return frame
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cast("NDArray[np.uint8]", cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+    return resize(frame, size)

@@ -37,6 +37,15 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
+def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture at (width, height): pixel-area means when smaller, bicubic when larger."""
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    method = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
+    return cast("NDArray[np.uint8]", cv2.resize(image, size, interpolation=method))
+
+
 def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
     """Writes (H, W, 3) uint8 RGB as a picture, the format by the suffix, atomically.
 

@@ -52,7 +52,7 @@ def _forbidden(path: Path) -> None:
 
 def _named(name: str | bytes, speaker: str = "") -> Case:
     """A good film with a name."""
-    return Case(os.fsdecode(name), _SHORT, frames=10, looks=20, speaker=speaker)
+    return Case(os.fsdecode(name), _SHORT, frames=10, psnr=20, speaker=speaker)
 
 
 FILES = [
@@ -72,12 +72,12 @@ FILES = [
     Case("cut, index at the front.mp4", cut(film(**_LONG, **_FRONT), 0.6), frames=range(20, 40)),
     Case("cut.mkv", cut(film(**_LONG), 0.6), frames=range(20, 40)),
     Case("cut.webm", cut(film(**_WEBM), 0.6), frames=range(20, 40)),
-    Case("cut.mpg", cut(film(**_MPEG), 0.6), frames=range(20, 45), hears=None),
+    Case("cut.mpg", cut(film(**_MPEG), 0.6), frames=range(20, 45), sound=None),
     Case("cut.flv", cut(film(**_LONG), 0.6), frames=range(20, 40)),
-    Case("hole.mp4", zeroed(film(**_LONG), 0.4, 0.5), frames=50, looks=20, hears=None),
-    Case("hole.mkv", zeroed(film(**_LONG), 0.4, 0.5), frames=50, looks=20, hears=None),
-    Case("rotten.mp4", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, looks=15, hears=None),
-    Case("rotten.flv", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, looks=15, hears=None),
+    Case("hole.mp4", zeroed(film(**_LONG), 0.4, 0.5), frames=50, psnr=20, sound=None),
+    Case("hole.mkv", zeroed(film(**_LONG), 0.4, 0.5), frames=50, psnr=20, sound=None),
+    Case("rotten.mp4", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, psnr=15, sound=None),
+    Case("rotten.flv", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, psnr=15, sound=None),
     failed("beginning lost.mp4", zeroed(film(**_LONG), 0, 0.05), _NO_MEDIA),
     Case("beginning lost.mpg", zeroed(film(**_MPEG), 0, 0.05), frames=38, first=0.48),
     Case("something behind its end.mp4", followed(film(), b"junk" * 500)),

@@ -10,7 +10,7 @@ import pytest
 from model.app import server as serve
 from model.app.limits import PageLimits
 from model.cli import sample as sample_cli
-from model.sampling.autoregressive import SampleConfig
+from model.sampling.sample_config import SampleConfig
 from tests.models import write_untrained
 
 if TYPE_CHECKING:

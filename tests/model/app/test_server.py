@@ -12,9 +12,9 @@ import pytest
 
 from model.app.limits import PageLimits
 from model.app.server import serve
-from model.sampling.autoregressive import SampleConfig
 from model.sampling.batch import SampleRun
-from model.sampling.output import Look
+from model.sampling.sample_config import SampleConfig
+from model.sampling.video_writer import OutputOptions
 from pipeline.errors import UserError
 from tests.model.app.client import join, upload
 from tests.model.app.conftest import running
@@ -40,7 +40,7 @@ def test_a_signal_ends_it_while_a_video_is_made(
 
 
 def run_of(checkpoint: Path) -> SampleRun:
-    return SampleRun(checkpoint, SampleConfig("ddim", 2), Look(), device="cpu")
+    return SampleRun(checkpoint, SampleConfig("ddim", 2), OutputOptions(), device="cpu")
 
 
 def test_a_port_in_use_is_named(checkpoint: Path):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from model.app.uploads import UploadedVideoMaker, copy_upload
-from model.sampling.autoregressive import SampleConfig
 from model.sampling.batch import SampleRun, load
-from model.sampling.output import Look
+from model.sampling.sample_config import SampleConfig
+from model.sampling.video_writer import OutputOptions
 from pipeline.errors import UserError
 from pipeline.media import read_audio, read_frames, read_image, write_image
 
@@ -86,12 +86,12 @@ def test_pictures_are_accepted(tmp_path: Path, suffix: str):
 def maker(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> UploadedVideoMaker:
     folder = tmp_path_factory.mktemp("served") / "files"
     folder.mkdir()
-    loaded = load(SampleRun(checkpoint, SampleConfig("ddim", 2), Look(), device="cpu"))
+    loaded = load(SampleRun(checkpoint, SampleConfig("ddim", 2), OutputOptions(), device="cpu"))
     return UploadedVideoMaker(loaded, folder, 2)
 
 
 def make(maker: UploadedVideoMaker, face: Path, recording: Path, **changed: Any) -> Path:
-    words = {"seed": 0, "look": Look(), "report": lambda *_: None, **changed}
+    words = {"seed": 0, "paste_back": False, "report": lambda *_: None, **changed}
     uploads = ({"path": str(path), "orig_name": path.name} for path in (face, recording))
     return maker.make(*uploads, **words)
 
@@ -104,7 +104,7 @@ def test_a_video_is_made_of_two_uploads(maker: UploadedVideoMaker, given: Path):
     assert b"SYNTHETIC MEDIA" in video.read_bytes()
     assert [total for _, total, _ in reports] == [10] * len(reports)
     assert (reports[0][0], reports[-1][0]) == (0, 10)
-    whole = make(maker, given / "film.mp4", given / "film.mp4", look=Look(paste_back=True))
+    whole = make(maker, given / "film.mp4", given / "film.mp4", paste_back=True)
     assert next(read_frames(whole)).shape == (260, 280, 3)
     # Nothing but the finished videos stays.
     assert len(list(maker._folder.parent.iterdir())) == 1
@@ -150,7 +150,7 @@ def test_one_video_is_made_at_a_time(maker: UploadedVideoMaker, given: Path):
 
 def test_stopping_ends_the_video_at_its_next_frame(checkpoint: Path, given: Path, tmp_path: Path):
     (tmp_path / "files").mkdir()
-    loaded = load(SampleRun(checkpoint, SampleConfig("ddim", 2), Look(), device="cpu"))
+    loaded = load(SampleRun(checkpoint, SampleConfig("ddim", 2), OutputOptions(), device="cpu"))
     stopped = UploadedVideoMaker(loaded, tmp_path / "files", 120)
     frames: list[int] = []
 

@@ -13,7 +13,8 @@ from model.checkpoints.released import load_released
 from model.checkpoints.scripted import ScriptedUNet
 from model.config.presets import PRESETS
 from model.network.talking_head import Conditions
-from model.sampling.autoregressive import SampleConfig, generate
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig
 from pipeline.errors import UserError
 from tests.released_network import Shape, inputs, weights
 from tests.scripts import Demo, OneArgument, write_script
@@ -60,9 +61,12 @@ def test_it_talks(demo: Path):
     face = np.ascontiguousarray(data.astronaut()[:128, 150:278])
     speech = np.random.default_rng(0).normal(0, 1, (3, 32)).astype(np.float32)
     config = SampleConfig("ancestral", 4)
-    drawn = [frames[0] for frames in generate(model, preset, [face], [speech], config)]
+    denoiser = make_denoiser(model, preset, config)
+    drawn = [frames[0] for frames in generate_frames(denoiser, preset, [face], [speech], config)]
     assert [frame.shape for frame in drawn] == [(128, 128, 3)] * 3
-    again = [frames[0] for frames in generate(model, preset, [face], [-9 * speech], config)]
+    again = [
+        frames[0] for frames in generate_frames(denoiser, preset, [face], [-9 * speech], config)
+    ]
     assert not np.array_equal(drawn[0], again[0])
 
 

@@ -11,7 +11,7 @@ import pytest
 from model.cli import shared_options as options
 from model.device import Precision, choose_device
 from model.diffusion.samplers import SamplerChoice, SamplerName
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, choose_sampler
 
 
 def test_words_are_those_that_the_code_knows():

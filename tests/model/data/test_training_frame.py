@@ -11,7 +11,7 @@ import torch
 
 from model.config.recipe import MotionCorruption, TrainConfig
 from model.data.training_frame import (
-    Choice,
+    FrameChoice,
     as_tensor,
     grey,
     lip_shape,
@@ -49,7 +49,7 @@ def frame_of(
     """The training frame with that target and that identity."""
     length = len(sample.frames)
     others = ((identity - target - 1) % length + 0.5) / (length - 1)
-    choice = Choice((target + 0.5) / length, others, drop=0.5, level=1.0, seed=7)
+    choice = FrameChoice((target + 0.5) / length, others, drop=0.5, level=1.0, seed=7)
     return training_frame(sample, choice, config, TrainConfig(1, 1, 1e-3, **recipe))
 
 

@@ -12,15 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from model.diffusion.process import (
-    Denoised,
-    Schedule,
-    cosine_schedule,
-    denoised,
-    discretised_gaussian_log_likelihood,
-    respace,
-    variational_bound,
-)
+from model.diffusion.prediction import Denoised, denoise_output
+from model.diffusion.schedule import Schedule, cosine_schedule, respace
+from model.diffusion.vlb import discretised_gaussian_log_likelihood, variational_bound
 
 FULL = cosine_schedule()
 SPARSE = respace(FULL, 200)  # the paper's sampling
@@ -114,7 +108,7 @@ def test_learned_variance_of_every_step(schedule: Schedule, v: float):
     wanted, count = exactly(schedule), len(schedule)
     x = pixels(np.zeros(1), count)
     output = torch.cat([x, torch.full_like(x, v)], 1)
-    guess = denoised(output, x, torch.arange(count), schedule, "epsilon")
+    guess = denoise_output(output, x, torch.arange(count), schedule, "epsilon")
     nu = (mp.mpf(v) + 1) / 2
     expected = [
         nu * mp.log(beta) + (1 - nu) * low

@@ -10,17 +10,11 @@ import torch
 from scipy import stats
 
 from model.config.architecture import DiffusionConfig
-from model.diffusion.process import (
-    Denoised,
-    Losses,
-    at,
-    box_mask,
-    discretised_gaussian_log_likelihood,
-    gaussian_kl,
-    losses,
-    target_of,
-    variational_bound,
-)
+from model.diffusion.lip_loss import box_mask
+from model.diffusion.losses import Losses, diffusion_losses
+from model.diffusion.prediction import Denoised, prediction_target
+from model.diffusion.schedule import at
+from model.diffusion.vlb import discretised_gaussian_log_likelihood, gaussian_kl, variational_bound
 from tests.model.noisy_frames import FULL, RNG, frames, noise_like
 
 
@@ -98,7 +92,7 @@ def _losses(
     x0 = torch.rand(4, 3, 6, 6, generator=generator) * 2 - 1
     noise = torch.randn(4, 3, 6, 6, generator=generator)
     config = config or DiffusionConfig()
-    parts = losses(lambda _x, _t: output, x0, BOXES, torch.tensor(t), noise, FULL, config)
+    parts = diffusion_losses(lambda _x, _t: output, x0, BOXES, torch.tensor(t), noise, FULL, config)
     return parts, noise, x0
 
 
@@ -121,7 +115,7 @@ def test_v_has_its_own_target():
     output = torch.zeros(4, 6, 6, 6)
     t = [5, 300, 600, 999]
     parts, noise, x0 = _losses(output, t, DiffusionConfig(prediction="v"))
-    v = target_of(x0, noise, torch.tensor(t), FULL, "v")
+    v = prediction_target(x0, noise, torch.tensor(t), FULL, "v")
     torch.testing.assert_close(parts.simple, (v**2).mean((1, 2, 3)))
 
 
@@ -167,7 +161,7 @@ def test_the_network_is_told_the_step_and_shown_the_noisy_frame():
 
     x0, t = frames().float(), torch.tensor([0, 7, 80, 999])
     noise = noise_like(x0).float()
-    losses(network, x0, BOXES, t, noise, FULL, DiffusionConfig())
+    diffusion_losses(network, x0, BOXES, t, noise, FULL, DiffusionConfig())
     ((x, steps),) = asked
     assert torch.equal(steps, t)
     torch.testing.assert_close(x, FULL.add_noise(x0, noise, t))

@@ -9,7 +9,8 @@ import pytest
 import torch
 from scipy import stats
 
-from model.diffusion.process import at, denoised, respace, target_of
+from model.diffusion.prediction import denoise_output, prediction_target
+from model.diffusion.schedule import at, respace
 from tests.model.noisy_frames import FULL, frames, noise_like
 
 # --- the schedule ---------------------------------------------------------------------------------
@@ -127,8 +128,8 @@ def test_the_true_noise_leads_back_to_the_frame(prediction: str):
     x0 = frames()
     noise, t = noise_like(x0), torch.tensor([1, 250, 600, 950])
     x = FULL.add_noise(x0, noise, t)
-    output = torch.cat([target_of(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
-    guess = denoised(output.double(), x, t, FULL, prediction)
+    output = torch.cat([prediction_target(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
+    guess = denoise_output(output.double(), x, t, FULL, prediction)
     # The output is read as float32; ε at t = 950 is divided by √ᾱ = 0.08.
     torch.testing.assert_close(guess.x0, x0, atol=1e-5, rtol=0)
     torch.testing.assert_close(guess.epsilon, noise, atol=2e-4, rtol=0)
@@ -140,8 +141,8 @@ def test_v_is_made_of_noise_and_frame():
     for row, step in enumerate(t.tolist()):
         alpha_bar = float(FULL.alpha_bar[step])
         expected = math.sqrt(alpha_bar) * noise[row] - math.sqrt(1 - alpha_bar) * x0[row]
-        torch.testing.assert_close(target_of(x0, noise, t, FULL, "v")[row], expected)
-    assert target_of(x0, noise, t, FULL, "epsilon") is noise
+        torch.testing.assert_close(prediction_target(x0, noise, t, FULL, "v")[row], expected)
+    assert prediction_target(x0, noise, t, FULL, "epsilon") is noise
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v"])
@@ -149,8 +150,8 @@ def test_a_guess_outside_the_range_is_clamped_and_its_noise_goes_with_it(predict
     x0 = frames(scale=3)
     noise, t = noise_like(x0), torch.tensor([100, 300, 500, 700])
     x = FULL.add_noise(x0, noise, t)
-    output = torch.cat([target_of(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
-    guess = denoised(output, x, t, FULL, prediction)
+    output = torch.cat([prediction_target(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
+    guess = denoise_output(output, x, t, FULL, prediction)
     torch.testing.assert_close(guess.x0, x0.clamp(-1, 1), atol=1e-5, rtol=0)
     torch.testing.assert_close(FULL.add_noise(guess.x0, guess.epsilon, t), x)
 
@@ -166,7 +167,7 @@ def test_the_variance_is_interpolated_between_its_bounds():
             (0.5, low / 4 + high * 3 / 4),
         ):
             output = torch.cat([torch.zeros_like(x), torch.full_like(x, v)], 1)
-            guess = denoised(output, x, torch.full((3,), t), FULL, "epsilon")
+            guess = denoise_output(output, x, torch.full((3,), t), FULL, "epsilon")
             torch.testing.assert_close(guess.log_variance, torch.full_like(x, expected))
 
 

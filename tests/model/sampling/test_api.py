@@ -12,10 +12,10 @@ import pytest
 import torch
 from skimage import data
 
-from model.checkpoints.checkpoint import Info, TrainingState, save
+from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, save
 from model.network.talking_head import TalkingHead
 from model.sampling.api import generate, load_model
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.errors import UserError
 from pipeline.media import write_image
 
@@ -38,7 +38,9 @@ def run(small: Preset, speech_format, tmp_path: Path, landmark_task: Path, monke
             parameter.normal_(0, 0.05)
     state = TrainingState(model, copy.deepcopy(model), torch.optim.Adam(model.parameters()), 1)
     save(
-        tmp_path / "run" / "checkpoint-0000001.safetensors", state, Info(small, speech_format, 1, 0)
+        tmp_path / "run" / "checkpoint-0000001.safetensors",
+        state,
+        CheckpointInfo(small, speech_format, 1, 0),
     )
     return tmp_path / "run"
 

@@ -10,7 +10,7 @@ import torch
 
 from model.config.presets import PRESETS
 from model.config.recipe import MotionCorruption
-from model.diffusion.process import cosine_schedule, respace
+from model.diffusion.schedule import cosine_schedule, respace
 from model.network.talking_head import Conditions, TalkingHead
 from model.sampling.denoiser import Denoiser, call_flops
 
@@ -45,9 +45,9 @@ def inputs(preset: Preset, batch: int = 3) -> tuple[Tensor, Conditions]:
 
 
 def answer(denoiser: Denoiser, x: Tensor, index: int, conditions: Conditions) -> Tensor:
-    speech = torch.stack([denoiser.encode(one) for one in conditions.speech.unbind(1)], 1)
-    known = denoiser.identify(conditions.identity)
-    return denoiser.step(x, index, denoiser.prepare(known, conditions.motion, speech))
+    speech = torch.stack([denoiser.encode_speech(one) for one in conditions.speech.unbind(1)], 1)
+    known = denoiser.encode_identity(conditions.identity)
+    return denoiser.step(x, index, denoiser.prepare_frame(known, conditions.motion, speech))
 
 
 @pytest.mark.parametrize("changes", [{}, {"patch": 2}, {"motion_channels": 1}])
@@ -102,8 +102,8 @@ def test_a_network_that_is_told_a_level_is_told_that_of_sampling(small, speech_f
     torch.manual_seed(0)
     model = TalkingHead(told, speech_format).eval().requires_grad_(requires_grad=False)
     features = torch.randn(3, 234)
-    heard = Denoiser(model, cosine_schedule()).encode(features)
-    expected = model.hear(features, torch.full((3,), 0.7))
+    heard = Denoiser(model, cosine_schedule()).encode_speech(features)
+    expected = model.embed_speech(features, torch.full((3,), 0.7))
     torch.testing.assert_close(heard, expected)
-    assert not torch.allclose(heard, model.hear(features, torch.zeros(3)))
+    assert not torch.allclose(heard, model.embed_speech(features, torch.zeros(3)))
     assert not torch.allclose(heard, model.speech_encoder(features))

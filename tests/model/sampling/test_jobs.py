@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model.sampling.jobs import Job, read_jobs, without_pair
+from model.sampling.jobs import Job, read_jobs, unpaired_files
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def test_a_folder_pairs_files_of_one_name(tmp_path: Path):
         ("c.jpg", "c.mp4", "c.webm"),
         ("d.mp4", "d.mp3", "d.webm"),
     ]
-    assert [path.name for path in without_pair(folder)] == ["e.jpg", "f.wav"]
+    assert [path.name for path in unpaired_files(folder)] == ["e.jpg", "f.wav"]
     with pytest.raises(UserError, match=r"holds no pair: .* as ann.jpg and ann.wav"):
         read_jobs(empty, out)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from model.sampling.autoregressive import SampleConfig, choose_sampler, walked
+from model.sampling.sample_config import SampleConfig, choose_sampler, sampling_schedule
 from tests.model.recorder import draw
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
-    assert walked(1000, config).steps.tolist() == steps[::-1]
+    assert sampling_schedule(1000, config).steps.tolist() == steps[::-1]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_what_auto_is(prediction, wanted: SampleConfig, chosen: tuple[str, int, 
     assert tuple(getattr(found, name) for name in names) == chosen
     assert choose_sampler(found, prediction) == found
     assert replace(found, **{name: getattr(wanted, name) for name in names}) == wanted
-    walked(1000, found)
+    sampling_schedule(1000, found)
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,16 @@ import torch
 from skimage import data
 
 from model.network.talking_head import TalkingHead
-from model.sampling.autoregressive import SampleConfig, make_denoiser, walked
+from model.sampling.autoregressive import make_denoiser
 from model.sampling.denoiser import Denoiser
-from model.sampling.inputs import make_ready, read_face, read_speech
+from model.sampling.inputs import read_face, read_inputs, read_speech
 from model.sampling.jobs import Job
-from model.sampling.talking_video import SYNTHETIC, talk
+from model.sampling.sample_config import SampleConfig, sampling_schedule
+from model.sampling.talking_video import SYNTHETIC, make_videos
 from pipeline.errors import UserError
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.media import probe, read_audio, read_frames, write_image, write_video
-from pipeline.speech.features import mfcc_windows
+from pipeline.speech.mfcc import mfcc_windows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,7 +156,7 @@ def test_the_sound_keeps_its_rate_and_channels(tmp_path: Path):
     features, heard = read_speech(path)
     assert (len(features), heard.rate, heard.samples.shape) == (13, 44_100, (22_050, 2))
     assert np.array_equal(heard.samples[:, 0], left)
-    # What the network hears is the mix, at 16 kHz.
+    # What the network sound is the mix, at 16 kHz.
     np.testing.assert_allclose(features, mfcc_windows(read_audio(path).samples, 13))
 
 
@@ -198,9 +199,9 @@ def test_videos_with_their_own_sound_marked_as_synthetic(
         Job(shared_data / "clips" / CREMA, tmp_path / "high.wav", tmp_path / "out" / "high.mp4"),
     ]
     told: list[int] = []
-    ready = [make_ready(job, tracker, small) for job in jobs]
+    ready = [read_inputs(job, tracker, small) for job in jobs]
     config = SampleConfig("ddim", 1)
-    talk(make_denoiser(model, small, config), small, ready, config, progress=told.append)
+    make_videos(make_denoiser(model, small, config), small, ready, config, progress=told.append)
     assert told == [2] * 12 + [1] * 8
     for job, frames in zip(jobs, (12, 20), strict=True):
         written = list(read_frames(job.out))
@@ -225,19 +226,19 @@ def test_the_face_reaches_the_network_as_training_frames_did(
     seen = []
 
     class Noting(Denoiser):
-        def identify(self, identity: torch.Tensor) -> torch.Tensor:
+        def encode_identity(self, identity: torch.Tensor) -> torch.Tensor:
             seen.append(identity)
-            return super().identify(identity)
+            return super().encode_identity(identity)
 
-        def encode(self, features: torch.Tensor) -> torch.Tensor:
+        def encode_speech(self, features: torch.Tensor) -> torch.Tensor:
             seen.append(features)
-            return super().encode(features)
+            return super().encode_speech(features)
 
     write_wav(tmp_path / "a.wav", chirp(0.08, 16000), 16000)
     job = Job(picture, tmp_path / "a.wav", tmp_path / "a.mp4")
     config = SampleConfig("ddim", 1)
-    denoiser = Noting(model, walked(1000, config))
-    talk(denoiser, small, [make_ready(job, tracker, small)], config)
+    denoiser = Noting(model, sampling_schedule(1000, config))
+    make_videos(denoiser, small, [read_inputs(job, tracker, small)], config)
     identity = ((seen[0][0] + 1) * 127.5).permute(1, 2, 0).numpy()
     crop = read_face(picture, tracker, 128).crop.reshape(32, 4, 32, 4, 3).astype(float).mean((1, 3))
     np.testing.assert_allclose(identity, crop, atol=0.6)

@@ -72,7 +72,7 @@ def test_sound_that_goes_on_is_no_missing_picture(suffix: str, tmp_path: Path):
     sound = {"sound": "libopus", "rate": 48_000} if suffix == "webm" else {}
     codec = {"codec": "libvpx-vp9"} if suffix == "webm" else {}
     path = tmp_path / f"a.{suffix}"
-    film(heard=(0, 3), **sound, **codec)(path)
+    film(sound_seconds=(0, 3), **sound, **codec)(path)
     assert _missing(path) == 0
 
 

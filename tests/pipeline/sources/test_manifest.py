@@ -150,7 +150,7 @@ def test_one_video_is_an_input_too_whatever_its_name(tmp_path: Path):
     assert row.source == "odd[1]*.mp4"
 
 
-def test_nothing_to_read_is_said_in_a_sentence(tmp_path: Path):
+def test_nothing_to_read_is_one_sentence(tmp_path: Path):
     write_tree(tmp_path, "empty/notes.txt")
     with pytest.raises(UserError, match=r"no videos in .*empty.*\.mp4"):
         read_input(str(tmp_path / "empty"))
