@@ -24,7 +24,7 @@ from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.denoiser import call_flops
 from model.sampling.sample_config import SampleConfig, choose_sampler
-from pipeline.speech.features import COEFFICIENTS, MFCC_DIM, STEPS
+from pipeline.speech.mfcc import COEFFICIENTS, MFCC_DIM, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

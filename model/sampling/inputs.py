@@ -11,7 +11,8 @@ from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.files import sha256_file
 from pipeline.media import FPS, IMAGE_SUFFIXES, MediaError, read_audio, read_frames, read_image
-from pipeline.speech.features import SHAPES, mfcc_windows, speech_features
+from pipeline.speech.features import SHAPES, speech_features
+from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
 
 if TYPE_CHECKING:

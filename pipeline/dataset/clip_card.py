@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.dataset.svg import curve_over_area, number
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.media.image import resize
-from pipeline.speech.features import log_energy
+from pipeline.speech.lip_sync import log_energy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

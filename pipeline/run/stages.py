@@ -39,8 +39,8 @@ from pipeline.media import (
 )
 from pipeline.media.scene_cuts import CutDetector
 from pipeline.speech.activity import speech_share
-from pipeline.speech.features import log_energy, speech_features
-from pipeline.speech.lip_sync import lag_and_correlation
+from pipeline.speech.features import speech_features
+from pipeline.speech.lip_sync import lag_and_correlation, log_energy
 
 if TYPE_CHECKING:
     from pathlib import Path

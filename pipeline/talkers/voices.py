@@ -1,4 +1,4 @@
-"""Two voices with phone timing, from the LibriVox recordings in pocketsphinx' source package."""
+"""Two voices with phone timing: the LibriVox recordings in pocketsphinx' source package."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Utterance:
     Attributes:
         sentence: number of the LibriVox recording.
         voice: a key of `VOICES`.
-        text: what is said.
+        text: words of the sentence.
         samples: (N,) int16 at 16 kHz.
         phones: in order, without gaps.
     """

@@ -22,7 +22,7 @@ from model.sampling.talking_video import SYNTHETIC, make_videos
 from pipeline.errors import UserError
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.media import probe, read_audio, read_frames, write_image, write_video
-from pipeline.speech.features import mfcc_windows
+from pipeline.speech.mfcc import mfcc_windows
 
 if TYPE_CHECKING:
     from pathlib import Path
