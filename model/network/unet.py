@@ -1,4 +1,4 @@
-"""The paper's network: Dhariwal and Nichol's U-Net, conditioned on time and speech (sections 3 and 5.1).
+"""The paper's network: Dhariwal and Nichol's U-Net with time and speech (sections 3 and 5.1).
 
 Modules carry the names of the released state dict (`input_blocks.0.0`, `middle_block.1.qkv`, …),
 so that the authors' tensors load into this network as they are.
