@@ -50,6 +50,11 @@ class Face:
     matrix: NDArray[np.float64]
 
 
+def crop_size(preset: Preset) -> int:
+    """Side of the crop of a face; the frames of a smaller model are averages of it."""
+    return max(128, preset.unet.image_size)
+
+
 def read_face(path: Path, tracker: Tracker, size: int) -> Face:
     """Finds a face and aligns it as the training crops were.
 
@@ -161,6 +166,5 @@ def read_inputs(
     Raises:
         UserError: one of them cannot be used.
     """
-    # Crops of training are 128 or more; a smaller model's frames are averages of those.
-    face = read_face(job.face, tracker, max(128, preset.unet.image_size))
+    face = read_face(job.face, tracker, crop_size(preset))
     return VideoInputs(job, face, *read_speech(job.speech, featurise))
