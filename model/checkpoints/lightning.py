@@ -54,7 +54,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         path: of the file; not of TorchScript.
 
     Returns:
-        Its dictionary. Objects in it that are neither tensors nor plain values are `StandIn`.
+        Its dictionary. Objects in it that are neither tensors nor plain values are `InertObject`.
 
     Raises:
         UserError: it is damaged, or holds no dictionary.
@@ -81,7 +81,7 @@ def _read_inert(path: Path, *, mapped: bool) -> Any:
         raise UserError(f"{path} is not a whole checkpoint of PyTorch ({reason})") from error
 
 
-class StandIn(dict[Any, Any]):
+class InertObject(dict[Any, Any]):
     """What is left of an object whose class is not ours to run: its items and its state."""
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
@@ -110,15 +110,15 @@ class StandIn(dict[Any, Any]):
             self.append(item)
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """A value without stand-ins: Namespace and OmegaConf become the dictionaries they hold."""
-    if isinstance(value, StandIn):
+    if isinstance(value, InertObject):
         for inside in ("_content", "_val"):  # OmegaConf's containers and their leaves
             if inside in value:
-                return plain(value[inside])
+                return to_plain(value[inside])
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: to_plain(item) for key, item in value.items()}
+    return [to_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_rest: Any) -> torch.Tensor:
@@ -153,7 +153,7 @@ class _InertUnpickler(pickle.Unpickler):
         known = _KNOWN.get((module, name))
         if known is None and module == "torch" and isinstance(getattr(torch, name, 0), torch.dtype):
             known = getattr(torch, name)
-        return known or type(name, (StandIn,), {"__module__": module})
+        return known or type(name, (InertObject,), {"__module__": module})
 
 
 def _load(file: Any, **kwargs: Any) -> Any:

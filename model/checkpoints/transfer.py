@@ -107,7 +107,7 @@ def _load(path: Path) -> tuple[TalkingHead, CheckpointInfo]:
     """A checkpoint whose network has tensors: the demo model is opened, not called."""
     if not is_released(path):
         return load_talking_head(path, _CPU)
-    model, preset, step = load_released(path, _CPU, opaque=False)
+    model, preset, step = load_released(path, _CPU, call_script=False)
     return model, CheckpointInfo(preset, model.speech, step, seed=0)
 
 
