@@ -120,7 +120,7 @@ def decode(clip: Clip) -> Clip | Skip:
     """Opens the video, and reads its sound as mono 16 kHz."""
     row = clip.row
     info = probe(row.path)
-    if info.stated.still:
+    if info.is_still:
         return Skip("a still picture, not a video")
     if not info.audio_rate:
         return Skip("no sound stream")
@@ -223,7 +223,7 @@ def extract_speech(featurise: Featurise) -> Stage:
         energy = log_energy(audio, len(clip.stretch))
         opening = mouth_opening(clip.stretch.points)
         lag, correlation = lag_and_correlation(opening, energy, max_lag=_MAX_LAG)
-        missing = clip.info.stated.missing(
+        missing = clip.info.declared.missing(
             clip.length / FPS, len(clip.audio) / SAMPLE_RATE, start=row.start, end=row.end
         )
         measures = {
