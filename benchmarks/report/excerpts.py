@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from benchmarks.scoring.results import Source
-from benchmarks.systems.synthetic_tag import synthetic
+from benchmarks.systems.protocol import synthetic_tags
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
@@ -170,7 +170,7 @@ def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
         labels = ["real", *(f"synthetic: {name}" for name in names[1:])]
         frames = list(itertools.islice(side_by_side(panels, labels), min(*limits, _LONGEST)))
         heard = _sound(fakes[0]) or sound
-        label = synthetic(" and ".join(names[1:]))
+        label = synthetic_tags(" and ".join(names[1:]))
         return Excerpt(clip, kind, names, *_encoded(frames, heard, label))
     except (UserError, OSError, ValueError, tarfile.TarError) as error:
         return Excerpt(clip, kind, names, b"", b"", f"No video: {error}.")

@@ -127,7 +127,7 @@ def sample_command(
         precision=precision,
         weights_dir=weights_dir,
         batch=batch,
-        alone=pairs is None,
+        single=pairs is None,
     )
     if workers > 1 and len(jobs) > 1:
         outcomes = run_on_workers(run, jobs, workers)
@@ -178,8 +178,8 @@ def serve_command(
     weights_dir: WeightsOption = None,
 ) -> None:
     """A page on this machine: drop a face and a recording, see progress, play the video."""
+    from model.app.limits import PageLimits
     from model.app.server import serve
-    from model.app.upload_jobs import Limits
     from model.checkpoints.checkpoint import resolve
     from model.sampling.batch import SampleRun
     from model.sampling.sample_config import SampleConfig
@@ -200,7 +200,7 @@ def serve_command(
         precision=precision,
         weights_dir=weights_dir,
     )
-    serve(run, host, port, Limits(max_megabytes << 20, max_seconds))
+    serve(run, host, port, PageLimits(max_megabytes << 20, max_seconds))
 
 
 def sample_main() -> None:

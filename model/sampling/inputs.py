@@ -1,4 +1,4 @@
-"""What a video is made of: the face in a picture or video, and a recording with its features."""
+"""What a video is made from: the face in a picture or video, and a recording's speech features."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
@@ -20,6 +18,7 @@ from pipeline.weights import locate
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from model.config.presets import Preset
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.speech.features import Featurise
 
 
+# Sample rates in Hz that an AAC stream can have.
 _AAC_RATES = frozenset(
     [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
 )
@@ -48,6 +48,11 @@ class Face:
     crop: NDArray[np.uint8]
     picture: NDArray[np.uint8]
     matrix: NDArray[np.float64]
+
+
+def crop_size(preset: Preset) -> int:
+    """Side of the crop of a face; the frames of a smaller model are averages of it."""
+    return max(128, preset.unet.image_size)
 
 
 def read_face(path: Path, tracker: Tracker, size: int) -> Face:
@@ -78,13 +83,12 @@ def find_face(frames: list[NDArray[np.uint8]], tracker: Tracker, size: int) -> F
     """The face in the first of (H, W, 3) uint8 RGB frames that shows one.
 
     Raises:
-        LookupError: none does.
+        LookupError: no frame shows a face.
     """
     track = tracker.track(frames)
-    seen = np.flatnonzero(track.found)
-    if not len(seen):
+    if not track.found.any():
         raise LookupError("no frame shows a face")
-    first = int(seen[0])
+    first = int(track.found.argmax())
     matrices = transforms(track.points[first : first + 1], size, "none")
     return Face(next(crop([frames[first]], matrices, size)), frames[first], matrices[0])
 
@@ -101,18 +105,18 @@ def read_speech(
     Raises:
         UserError: unreadable, or no sound in it.
     """
-    heard = read_audio(path)
-    frames = math.ceil(heard.seconds * FPS - 1e-6)
+    speech = read_audio(path)  # mono, 16 kHz
+    frames = math.ceil(speech.seconds * FPS - 1e-6)
     if not frames:
         raise MediaError(f"the sound of {path} is empty")
     sound = read_audio(path, rate=None, mono=False)
     if sound.rate not in _AAC_RATES:
         sound = read_audio(path, rate=48_000, mono=False)
-    return featurise(heard.samples, frames), sound
+    return featurise(speech.samples, frames), sound
 
 
 def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featurise:
-    """What computes the speech features that a model takes.
+    """The function that computes the speech features that a model takes.
 
     Args:
         speech: the model's format.
@@ -139,10 +143,10 @@ def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featur
 
 @dataclass(frozen=True)
 class VideoInputs:
-    """A job with what it needs read.
+    """A job with its face and speech read.
 
     Attributes:
-        job: the job.
+        job: the paths.
         face: the face in its picture.
         speech: (T, F) features.
         audio: the recording's own sound.
@@ -162,6 +166,5 @@ def read_inputs(
     Raises:
         UserError: one of them cannot be used.
     """
-    # Crops of training are 128 or more; a smaller model's frames are averages of those.
-    face = read_face(job.face, tracker, max(128, preset.unet.image_size))
+    face = read_face(job.face, tracker, crop_size(preset))
     return VideoInputs(job, face, *read_speech(job.speech, featurise))

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.clips.frame_size import compared_size
+from benchmarks.clips.paired_frames import compared_size
 from benchmarks.clips.pairs import find_videos, match_clips
-from benchmarks.scoring.aggregate import bootstrap_interval
 from benchmarks.scoring.results import read_scores
 from benchmarks.scoring.score import score_to
 from benchmarks.scoring.score_options import ScoreOptions
@@ -189,11 +188,3 @@ def test_matching_takes_the_key_first_and_never_guesses():
     fakes = {name: name for name in ("s1_bbaf", "lone", "bbaf")}
     stems = {"s1_bbaf": "bbaf", "s2_bbaf": "bbaf", "lone-1a2b": "lone"}
     assert match_clips(stems, fakes) == {"s1_bbaf": "s1_bbaf", "lone-1a2b": "lone"}
-
-
-def test_bootstrap_has_the_width_of_the_normal_interval():
-    values = np.random.default_rng(5).normal(3.0, 2.0, 400)
-    low, high = bootstrap_interval(values)
-    half = 1.96 * values.std(ddof=1) / np.sqrt(400)
-    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)

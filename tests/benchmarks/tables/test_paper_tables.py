@@ -194,5 +194,5 @@ def test_scores_that_lack_a_part_are_told_by_its_name(tmp_path):
         write_json(path, {key: value for key, value in whole.items() if key != name})
         assert name not in read_scores(path)
     write_json(path, {key: whole[key] for key in ("schema_version", "clips", "metrics")})
-    with pytest.raises(UserError, match=r"lacks dataset, fake, method, .*; score the videos again"):
+    with pytest.raises(UserError, match=r"lacks method, dataset, .*; score the videos again"):
         read_scores(path)

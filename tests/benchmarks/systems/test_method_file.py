@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.systems.method_file import read_method
-from benchmarks.systems.methods import (
+from benchmarks.systems.method_file import (
     check_needs,
     fill,
     find_method,
     known_methods,
-    missing,
+    missing_files,
+    read_method,
 )
-from benchmarks.systems.other_systems import MethodOptions, generate_with
+from benchmarks.systems.other_system import MethodOptions, generate_with
 from benchmarks.systems.workspace import placed
 from pipeline.errors import UserError
 from pipeline.media import read_frames, write_video
@@ -150,7 +150,7 @@ def test_a_short_file_will_do(tmp_path):
     method = read(tmp_path, GOOD)
     assert (method.name, method.timeout, method.input.size) == ("Mine", 600.0, 256)
     assert method.output.frame == (0, 0, 1, 1)
-    assert missing(method, None, None) == []
+    assert missing_files(method, None, None) == []
 
 
 def test_the_example_in_the_readme_is_a_method_file(tmp_path):
@@ -162,23 +162,24 @@ def test_the_example_in_the_readme_is_a_method_file(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('name = "Mine"', "", "lacks the field 'name'"),
-        ('name = "Mine"', "name = 7", "name: 7 is not a text"),
-        ('name = "Mine"', 'nmae = "Mine"', "has an unknown field 'nmae'; known: name, sources"),
-        ("[output]", "[output]\ncrop = [0, 0, 1, 1]", "output has an unknown field 'crop'"),
-        ("[output]", "[output]\nframe = [0, 0, 1]", "not a list of four shares"),
-        ("[output]", "[output]\nframe = [0.5, 0, 0.5, 1]", "is not x0 < x1 and y0 < y1"),
-        ("[output]", "[output]\nskip = 1.5", "1.5 is not a whole number"),
-        ("[output]", "[output]\nskip = true", "True is not a whole number"),
-        ("[output]", "[output]\nlead = -1", "lead -1 is less than 0"),
-        ("[input]", "[input]\nsize = 127", "size 127 is not even and 2 or more"),
-        ("[[steps]]", '[private]\ntmp = "x"\n[[steps]]', "private"),
+        ('name = "Mine"', "", "lacks name"),
+        ('name = "Mine"', "name = 7", "name is 7: should be a valid string"),
+        ('name = "Mine"', 'nmae = "Mine"', "has an unknown field 'nmae'"),
+        ("[output]", "[output]\ncrop = [0, 0, 1, 1]", "unknown field 'output.crop'"),
+        ("[output]", "[output]\nframe = [0, 0, 1]", "output.frame: [0.0, 0.0, 1.0] is not [x0"),
+        ("[output]", "[output]\nframe = [0.5, 0, 0.5, 1]", "is not [x0, y0, x1, y1], x0 < x1"),
+        ("[output]", "[output]\nskip = 1.5", "output.skip is 1.5: should be a valid integer"),
+        ("[output]", "[output]\nskip = true", "output.skip is True"),
+        ("[output]", "[output]\nlead = -1", "output.lead is -1"),
+        ("[input]", "[input]\nsize = 127", "input.size is 127: should be even"),
+        ("[input]", "[input]\nsize = 0", "input.size is 0"),
+        ("[[steps]]", '[private]\ntmp = "x"\n[[steps]]', "private.tmp is 'x'"),
         ('"{python}"', '"{pyhton}"', "there is no placeholder {pyhton}; known: python, clone"),
         ('face = ["', 'face = ["/etc/', "must lie inside the working folder"),
-        ("[[steps]]", "[steps]", "steps"),
+        ("[[steps]]", "[steps]", "steps: should be a valid"),
         ("out.mp4", "../out.mp4", "must lie inside the working folder"),
         ("[[steps]]", 'driving = "another"\n[[steps]]', "driving and driving_video must be given"),
-        ("[[steps]]", 'driving = "other"\n[[steps]]', "is not one of none, itself, another"),
+        ("[[steps]]", 'driving = "other"\n[[steps]]', "'none', 'itself' or 'another'"),
         ("[output]", "[output", "does not read as TOML"),
     ],
 )
@@ -204,7 +205,7 @@ def test_what_is_missing_is_listed_with_weights_where_the_user_keeps_them(tmp_pa
     check_needs(method, clone, None)
     weights = tmp_path / "weights"
     weights.mkdir()
-    (told,) = missing(method, clone, weights)
+    (told,) = missing_files(method, clone, weights)
     assert told.startswith(f"{weights / 'wav2lip_gan.pth'}: the model Wav2Lip + GAN (https://")
     (clone / "wav2lip_gan.pth").rename(weights / "wav2lip_gan.pth")
     check_needs(method, clone, weights)

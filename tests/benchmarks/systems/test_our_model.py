@@ -15,11 +15,13 @@ import torch
 from benchmarks.cli.main import main
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
-from benchmarks.systems.protocol import ProtocolOptions, generate_clips, missing_clips
+from benchmarks.systems.our_model import ProtocolOptions, generate_clips
+from benchmarks.systems.protocol import missing_clips
 from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, save
 from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.presets import Preset, TrainConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
+from model.sampling.sample_config import SampleConfig
 from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import claim, plan_shards
@@ -33,9 +35,12 @@ from pipeline.sources.manifest import ManifestRow
 
 CLIPS = ("lrs3_ooAIIeo4AJQ_00003", "lrs3_O0JDDyqtSVY_00002")
 FRAMES = 6
-OPTIONS = ProtocolOptions(
-    max_frames=FRAMES, sampler="ddim", steps=2, device="cpu", precision="float32"
-)
+SAMPLING = SampleConfig("ddim", 2)
+OPTIONS = ProtocolOptions(max_frames=FRAMES, device="cpu", sampling=SAMPLING)
+
+
+def drawn_with(**changes):
+    return replace(OPTIONS, sampling=replace(SAMPLING, **changes))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -142,7 +147,8 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
 
 
 def test_the_recipe_and_the_videos_say_what_auto_was(data, checkpoint, tmp_path):
-    options = ProtocolOptions(max_frames=1, clips=1, seed=5, device="cpu", precision="float32")
+    sampling = SampleConfig(seed=5)
+    options = ProtocolOptions(max_frames=1, clips=1, device="cpu", sampling=sampling)
     (path,) = generate_clips(data, checkpoint, tmp_path / "out", options)
     recipe = read_json(tmp_path / "out" / "generate.json")
     drawn = [recipe[name] for name in ("sampler", "steps", "start", "start_step")]
@@ -150,7 +156,9 @@ def test_the_recipe_and_the_videos_say_what_auto_was(data, checkpoint, tmp_path)
     with av.open(str(path)) as container:
         told = [container.metadata[name] for name in ("sampler", "sampler_steps", "seed")]
         assert told == ["sde", "10", "5"]
-    named = replace(options, sampler="sde", steps=10)  # the same recipe by its name
+    named = replace(
+        options, sampling=replace(sampling, sampler="sde", steps=10)
+    )  # the same recipe by its name
     assert list(generate_clips(data, checkpoint, tmp_path / "out", named)) == []
 
 
@@ -174,7 +182,7 @@ def test_a_folder_begun_before_reanchoring_could_be_said_is_carried_on(data, che
     write_json(videos / "generate.json", recipe)
     assert list(generate_clips(data, checkpoint, videos, OPTIONS)) == []
     with pytest.raises(UserError, match=r"another recipe \(reanchor 0 is now 15\)"):
-        list(generate_clips(data, checkpoint, videos, replace(OPTIONS, reanchor=15)))
+        list(generate_clips(data, checkpoint, videos, drawn_with(reanchor=15)))
 
 
 def difference(one, other, key):
@@ -188,7 +196,7 @@ def difference(one, other, key):
 
 
 def test_another_seed_draws_another_video(data, checkpoint, made, tmp_path):
-    for path in generate_clips(data, checkpoint, tmp_path, replace(OPTIONS, seed=1)):
+    for path in generate_clips(data, checkpoint, tmp_path, drawn_with(seed=1)):
         assert difference(made, tmp_path, path.stem) > 10
 
 
@@ -198,7 +206,7 @@ def test_what_is_there_is_kept_and_what_was_lost_comes_back(data, checkpoint, ma
     assert state(videos) == before
     for lost in CLIPS:
         (videos / f"{lost}.mp4").unlink()
-        assert [clip.key for clip in missing_clips(data, videos, OPTIONS)] == [lost]
+        assert [clip.key for _, clip in missing_clips(data, videos, "test", None)] == [lost]
         assert list(generate_clips(data, checkpoint, videos, OPTIONS)) == [videos / f"{lost}.mp4"]
         assert difference(made, videos, lost) < 1
         after = state(videos)
@@ -209,24 +217,14 @@ def test_what_is_there_is_kept_and_what_was_lost_comes_back(data, checkpoint, ma
 def test_a_video_is_the_same_whatever_is_drawn_beside_it(data, checkpoint, made, tmp_path):
     for batch, clips in ((1, None), (8, 1)):
         out = tmp_path / f"{batch}-{clips}"
-        options = ProtocolOptions(
-            max_frames=FRAMES,
-            sampler="ddim",
-            steps=2,
-            device="cpu",
-            precision="float32",
-            batch=batch,
-            clips=clips,
-        )
+        options = replace(OPTIONS, batch=batch, clips=clips)
         paths = list(generate_clips(data, checkpoint, out, options))
         assert len(paths) == (clips or 2)
         assert all(difference(made, out, path.stem) < 1 for path in paths)
 
 
 def test_an_interrupted_run_leaves_whole_videos_and_carries_on(data, checkpoint, tmp_path):
-    options = ProtocolOptions(
-        max_frames=FRAMES, steps=1, device="cpu", precision="float32", batch=1
-    )
+    options = replace(OPTIONS, batch=1, sampling=SampleConfig(steps=1))
     run = generate_clips(data, checkpoint, tmp_path, options)
     first = next(run)
     run.close()
@@ -238,7 +236,7 @@ def test_an_interrupted_run_leaves_whole_videos_and_carries_on(data, checkpoint,
 
 def test_another_recipe_and_other_files_are_refused(data, checkpoint, videos, tmp_path):
     before = state(videos)
-    other = replace(OPTIONS, steps=3)
+    other = drawn_with(steps=3)
     with pytest.raises(UserError, match=r"another recipe \(steps 2 is now 3\); use another --out"):
         list(generate_clips(data, checkpoint, videos, other))
     moved = shutil.copytree(checkpoint.parent, tmp_path / "moved") / checkpoint.name
@@ -269,7 +267,7 @@ def test_what_cannot_be_used_is_one_sentence_and_writes_nothing(data, checkpoint
     shard = next(data.glob("*.tar"))
     (tmp_path / "copy" / shard.name).write_bytes(shard.read_bytes()[:3000])
     with pytest.raises(UserError, match="dh-prep check"):
-        list(missing_clips(copy, out, OPTIONS))
+        list(missing_clips(copy, out, "test", None))
 
 
 def test_the_command_then_score(data, checkpoint, tmp_path, monkeypatch, capsys):

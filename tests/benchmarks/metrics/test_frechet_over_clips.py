@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.metrics.frechet import Moments, distance
-from benchmarks.scoring.frechet_statistics import RESAMPLES, FrechetSet
+from benchmarks.metrics.frechet import RESAMPLES, FrechetOverClips, Moments, distance
 
 
 def clips(count, size, seed=0):
@@ -21,7 +20,7 @@ def clips(count, size, seed=0):
 
 @pytest.mark.parametrize("size", [12, 300])  # taken up clip by clip, and two to seven together
 def test_portions_lose_and_repeat_nothing(size):
-    found, made = FrechetSet(), clips(50, size)
+    found, made = FrechetOverClips(), clips(50, size)
     for clip in made:
         found.add(*clip)
     sides = [Moments.of(np.concatenate([clip[side] for clip in made])) for side in (1, 2)]
@@ -33,7 +32,7 @@ def test_portions_lose_and_repeat_nothing(size):
 
 
 def test_a_clip_weighs_the_same_in_both_sides_of_a_resample():
-    found = FrechetSet()
+    found = FrechetOverClips()
     for name, real, _ in clips(50, 12):
         found.add(name, real, real)
     mean, interval = found.distance()
@@ -42,7 +41,7 @@ def test_a_clip_weighs_the_same_in_both_sides_of_a_resample():
 
 
 def test_resamples_are_for_features_that_are_few():
-    few, many = FrechetSet(), FrechetSet()
+    few, many = FrechetOverClips(), FrechetOverClips()
     for found, size in ((few, 512), (many, 513)):
         for clip in clips(2, size):
             found.add(*clip)
@@ -52,7 +51,9 @@ def test_resamples_are_for_features_that_are_few():
 
 
 def test_one_vector_is_too_little():
-    found = FrechetSet()
-    assert found.distance() == (None, None)
+    found = FrechetOverClips()
+    with pytest.raises(ValueError, match="no feature vector"):
+        found.distance()
     found.add("a", np.ones((1, 4)), np.ones((1, 4)))
-    assert found.distance() == (None, None)
+    with pytest.raises(ValueError, match="two feature vectors, not 1 and 1"):
+        found.distance()

@@ -1,15 +1,13 @@
 """The test protocol with another system, run from the user's clone or taken from finished videos.
 
 Each clip is made in a working folder of its own, see `benchmarks.systems.workspace`, and
-brought to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
+converted to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
 """
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
-import tarfile
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.commands import CommandError, run_commands
-from benchmarks.systems.driving_video import DrivingClips
-from benchmarks.systems.generation_recipe import claim
-from benchmarks.systems.method_file import read_method
-from benchmarks.systems.methods import check_needs, fill, find_method
-from benchmarks.systems.output_frames import aligned
-from benchmarks.systems.synthetic_tag import synthetic
-from benchmarks.systems.workspace import lay_inputs, make_workspace, write_texts
-from pipeline.dataset.shards import DATASET_FILE, read_samples, shard_paths
+from benchmarks.systems.driving_clips import DrivingClips
+from benchmarks.systems.method_file import check_needs, fill, find_method, read_method
+from benchmarks.systems.protocol import claim, data_recipe, missing_clips, synthetic_tags
+from benchmarks.systems.workspace import (
+    make_workspace,
+    read_output,
+    write_inputs,
+    write_texts,
+)
+from pipeline.dataset.shards import shard_paths
 from pipeline.errors import UserError
 from pipeline.files import sha256_file, write_json
 from pipeline.media import SAMPLES_PER_FRAME, Audio, write_video
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.systems.methods import Driving, Method
+    from benchmarks.systems.method_file import Driving, Method
     from pipeline.dataset.sample import Sample
 
 FAILURES_FILE = "failures.json"
@@ -73,8 +73,8 @@ class MethodOptions:
 
 
 @dataclass(frozen=True)
-class Made:
-    """One clip: its video, or why there is none."""
+class GeneratedClip:
+    """One clip: its video, or the reason why it has none."""
 
     key: str
     path: Path
@@ -83,7 +83,7 @@ class Made:
 
 def generate_with(
     name: str, data: Path, out: Path, options: MethodOptions | None = None
-) -> Iterator[Made]:
+) -> Iterator[GeneratedClip]:
     """Makes the missing videos of a split with another system and yields each clip once done.
 
     Args:
@@ -104,17 +104,20 @@ def generate_with(
         raise UserError(f"{method.name} takes no driving video; leave --driving out")
     if options.driving:
         method = replace(method, input=replace(method.input, driving=options.driving))
-    shard_paths(data, options.split)  # an absent split is told before anything is written
+
+    # Whatever is missing is reported before anything is written.
+    shard_paths(data, options.split)
     finished = find_videos(options.finished) if options.finished else None
     if finished is None:
         check_needs(method, options.clone, options.weights)
     claim(out, _recipe(method, file, data, options))
+
     failures: dict[str, str] = {}
     done = 0
-    keys = list(_samples(data, out, options, count=True))
-    with progress("clips", len(keys)) as step:
-        for place, sample in _samples(data, out, options):
-            made = _one(method, data, place, sample, out, options, finished)
+    count = sum(1 for _ in missing_clips(data, out, options.split, options.clips))
+    with progress("clips", count) as step:
+        for place, sample in missing_clips(data, out, options.split, options.clips):
+            made = _generate(method, data, place, sample, out, options, finished)
             step(f"{made.key} failed" if made.reason else "")
             done += not made.reason
             if made.reason:
@@ -130,21 +133,6 @@ def generate_with(
         write_json(out / FAILURES_FILE, failures)
 
 
-def _samples(
-    data: Path, out: Path, options: MethodOptions, *, count: bool = False
-) -> Iterator[Any]:
-    """(place, sample) of the clips without a video; with `count` their keys alone."""
-    samples = itertools.islice(read_samples(data, options.split), options.clips)
-    try:
-        for place, sample in enumerate(samples):
-            if not (out / f"{sample.key}.mp4").exists():
-                yield sample.key if count else (place, sample)
-    except (ValueError, tarfile.TarError) as error:
-        raise UserError(
-            f"{data} does not read ({error}); dh-prep check {data} tells more"
-        ) from error
-
-
 def _recipe(method: Method, file: Path, data: Path, options: MethodOptions) -> dict[str, Any]:
     """All that shapes a video, as far as it can be known from outside the system."""
     return {
@@ -156,28 +144,20 @@ def _recipe(method: Method, file: Path, data: Path, options: MethodOptions) -> d
         "finished": str(options.finished.resolve()) if options.finished else None,
         "driving": method.input.driving,
         "seed": options.seed,
-        "data": str(data.resolve()),
-        "data_sha256": sha256_file(data / DATASET_FILE),
-        "split": options.split,
-        "max_frames": options.max_frames,
-    }
+    } | data_recipe(data, options.split, options.max_frames)
 
 
 def _commit(clone: Path) -> str | None:
     """The commit that a clone is at; None where it is no clone or git is not installed."""
+    command = ["git", "-C", str(clone), "rev-parse", "HEAD"]
     try:
-        done = subprocess.run(
-            ["git", "-C", str(clone), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def _one(
+def _generate(
     method: Method,
     data: Path,
     place: int,
@@ -185,44 +165,52 @@ def _one(
     out: Path,
     options: MethodOptions,
     finished: dict[str, Path] | None,
-) -> Made:
+) -> GeneratedClip:
     """Makes, or takes, the video of one clip."""
     path = out / f"{sample.key}.mp4"
     frames = min(len(sample.frames), options.max_frames or len(sample.frames))
     sound = sample.audio[: frames * SAMPLES_PER_FRAME]
+    log = out / "logs" / f"{sample.key}.log"
     try:
         if finished is None:
-            pictures = _run(method, data, place, sample, out, options)
+            pictures = _run(method, data, place, sample, frames, sound, log, options)
         else:
-            source = _finished(finished, sample)
-            pictures = list(aligned(source, method.output, sample.frames[0].shape, frames))
-        write_video(path, pictures, audio=Audio(sound), metadata=synthetic(method.name))
+            source, shape = _finished(finished, sample), sample.frames[0].shape
+            pictures = list(read_output(source, method.output, shape, frames))
+        write_video(path, pictures, audio=Audio(sound), metadata=synthetic_tags(method.name))
     except (CommandError, UserError) as error:
-        return Made(sample.key, path, str(error))
-    return Made(sample.key, path)
+        return GeneratedClip(sample.key, path, str(error))
+    return GeneratedClip(sample.key, path)
 
 
 def _finished(finished: dict[str, Path], sample: Sample) -> Path:
     """The finished video of a clip: called like it, or like the video it was cut from."""
-    names = (sample.key, Path(sample.meta["source"]).stem)
+    names = dict.fromkeys((sample.key, Path(sample.meta["source"]).stem))
     found = next((finished[name] for name in names if name in finished), None)
     if found is None:
-        raise CommandError(f"no finished video is called {' or '.join(dict.fromkeys(names))}")
+        raise CommandError(f"no finished video is called {' or '.join(names)}")
     return found
 
 
 def _run(
-    method: Method, data: Path, place: int, sample: Sample, out: Path, options: MethodOptions
+    method: Method,
+    data: Path,
+    place: int,
+    sample: Sample,
+    frames: int,
+    sound: NDArray[np.int16],
+    log: Path,
+    options: MethodOptions,
 ) -> list[NDArray[np.uint8]]:
     """Runs the system on one clip in a working folder of its own."""
-    frames = min(len(sample.frames), options.max_frames or len(sample.frames))
     # No dot and no blank in the name: research code splits paths at both.
     with tempfile.TemporaryDirectory(prefix="dh-bench-") as name:
+        # A folder like the clone, the clip's inputs in it.
         folder = Path(name)
         make_workspace(folder, options.clone, method.private)
-        driving = _driving(method, data, place, sample, options)[: options.max_frames or None]
-        sound = sample.audio[: frames * SAMPLES_PER_FRAME]
-        lay_inputs(folder, method.input, sample.frames[0], sound, frames, driving)
+        driving = _driving_frames(method, data, place, sample, options)
+        driving = driving[: options.max_frames or None]
+        write_inputs(folder, method.input, sample.frames[0], sound, frames, driving)
         values = {
             "python": _python(options),
             "clone": str((options.clone or folder).resolve()),
@@ -236,10 +224,11 @@ def _run(
             "driving_frames": str(len(driving)),
         }
         write_texts(folder, method, values)
+
+        # Its commands, and the one video that they make.
         commands = [
             ([fill(text, values) for text in step.args], folder / step.cwd) for step in method.steps
         ]
-        log = out / "logs" / f"{sample.key}.log"
         run_commands(commands, log, options.timeout or method.timeout)
         found = sorted(folder.glob(method.output.video))
         if len(found) != 1:
@@ -247,7 +236,7 @@ def _run(
                 f"{len(found)} files are called {method.output.video} after its run, not one; "
                 f"see {log}"
             )
-        return list(aligned(found[0], method.output, sample.frames[0].shape, frames))
+        return list(read_output(found[0], method.output, sample.frames[0].shape, frames))
 
 
 def _python(options: MethodOptions) -> str:
@@ -257,7 +246,7 @@ def _python(options: MethodOptions) -> str:
     return str(own.absolute()) if own and own.exists() else sys.executable
 
 
-def _driving(
+def _driving_frames(
     method: Method, data: Path, place: int, sample: Sample, options: MethodOptions
 ) -> list[NDArray[np.uint8]]:
     """Frames of the clip that gives the pose, by the method's rule."""

@@ -13,10 +13,10 @@ import pytest
 from benchmarks.cli.main import main
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
-from benchmarks.systems.driving_video import DrivingClips
-from benchmarks.systems.methods import Output
-from benchmarks.systems.other_systems import MethodOptions, generate_with
-from benchmarks.systems.output_frames import aligned
+from benchmarks.systems.driving_clips import DrivingClips
+from benchmarks.systems.method_file import Output
+from benchmarks.systems.other_system import MethodOptions, generate_with
+from benchmarks.systems.workspace import read_output
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file
@@ -231,10 +231,10 @@ def test_skip_and_box_of_an_output(tmp_path):
     for k in range(6):
         frames[k, :, 48:] = 30 * k
     write_video(path, frames)
-    shown = list(aligned(path, Output("v.mp4", (0.5, 0.0, 1.0, 1.0), skip=2), (32, 32, 3), 3))
+    shown = list(read_output(path, Output("v.mp4", (0.5, 0.0, 1.0, 1.0), skip=2), (32, 32, 3), 3))
     assert [frame.shape for frame in shown] == [(32, 32, 3)] * 3
     assert [round(float(frame.mean()) / 30) for frame in shown] == [2, 3, 4]
-    assert list(aligned(path, Output("v.mp4", skip=6), (32, 32, 3), 3)) == []
+    assert list(read_output(path, Output("v.mp4", skip=6), (32, 32, 3), 3)) == []
 
 
 def test_the_driving_clip_is_another_speaker_s_and_the_seed_decides(data):
