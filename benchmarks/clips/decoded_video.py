@@ -1,4 +1,4 @@
-"""A video that is decoded once, when first looked into, and kept while its clip is measured."""
+"""A video that is decoded once, when first used, and kept while its clip is measured."""
 
 from __future__ import annotations
 

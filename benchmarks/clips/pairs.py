@@ -147,7 +147,7 @@ def shard_clips(shard: str) -> Iterator[RealClip]:
             yield _packed_clip(key, members, shard)
     except (tarfile.TarError, OSError) as error:
         raise UserError(
-            f"{shard} does not read ({error}); dh-prep check {Path(shard).parent} tells more"
+            f"{shard} does not read ({error}); see dh-prep check {Path(shard).parent}"
         ) from error
 
 

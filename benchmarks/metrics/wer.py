@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
+import tempfile
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.commands import end_group
+from benchmarks.commands import run_group
 from benchmarks.metrics.metric import Metric
 from pipeline.errors import UserError
 
@@ -67,7 +68,7 @@ def transcript(path: Path) -> list[str] | None:
     """The words said in a clip: of the file beside it, `NAME.txt` or `NAME.align`, or of its name.
 
     The name counts where no file holds words: LRW's clips begin with theirs (ABOUT_00001), and LRW
-    puts a file of metadata beside them. None where nothing says.
+    puts a file of metadata beside them. None where the words are not known.
 
     Raises:
         UserError: the file is not UTF-8, or not words.
@@ -123,35 +124,23 @@ def command_reader(command: str, timeout: float) -> Callable[[Path], str]:
     parts = shlex.split(command)
 
     def read(video: Path) -> str:
-        try:
-            return _output([*parts, str(video)], timeout)
-        except subprocess.TimeoutExpired:
-            reason = f"it took longer than {timeout:g} s; --lip-reader-timeout gives it more"
-        except (OSError, subprocess.CalledProcessError) as error:
-            printed = (getattr(error, "stderr", "") or "").strip()
-            reason = (printed or str(error)).splitlines()[-1]
-        raise UserError(f"the lip reader {command!r} fails on {video}: {reason}")
+        with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
+            try:
+                code = run_group([*parts, str(video)], timeout, printed, errors)
+                reason = _text(errors).strip() or f"it ended with code {code}"
+            except subprocess.TimeoutExpired:
+                code = 1
+                reason = f"it took longer than {timeout:g} s; --lip-reader-timeout gives it more"
+            except OSError as error:
+                code, reason = 1, str(error)
+            if code:
+                last = reason.splitlines()[-1]
+                raise UserError(f"the lip reader {command!r} fails on {video}: {last}")
+            return _text(printed)
 
     return read
 
 
-def _output(arguments: Sequence[str], timeout: float) -> str:
-    """What a command prints; raises `subprocess`' errors."""
-    process = subprocess.Popen(
-        arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,  # a group of its own, which can be ended as a whole
-    )
-    with process:
-        try:
-            printed, errors = process.communicate(timeout=timeout)
-        except BaseException:  # Ctrl-C too, which does not reach another session
-            end_group(process)
-            raise
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, arguments, printed, errors)
-    return printed
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")

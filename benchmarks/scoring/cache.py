@@ -1,4 +1,4 @@
-"""Measurements kept by what they were made of, so that a run resumes and no video is seen twice.
+"""Measurements kept by what they were made of: a run resumes and measures no video twice.
 
 An entry's name is the SHA-256 of the video's bytes, of the options that shape the measurement and
 of the code that makes it: another video, option or version of the metrics finds nothing here. The

@@ -19,6 +19,7 @@ from benchmarks.metrics.wer import transcript, word_errors, words
 from benchmarks.scoring.cache import key_of
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import UnavailableError
+from benchmarks.scoring.results import ClipRow
 from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from benchmarks.clips.decoded_video import DecodedVideo
     from benchmarks.clips.paired_frames import FrameComparison
     from benchmarks.clips.pairs import RealClip
-    from benchmarks.scoring.results import ClipRow
 
 _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve
 
@@ -96,7 +96,7 @@ def measure_clip(
     for name, curve in comparison["curves"].items():
         numbers.curves |= _drift_curve(name, curve)
 
-    # Then family by family; one that fails costs its own numbers alone.
+    # Then family by family; one that fails leaves the others as they are.
     videos = ClipVideos(setup, real, fake, size, clip.origin, fake_file)
     missing: dict[str, str] = {}
     for family, measure in FAMILIES.items():
@@ -107,23 +107,17 @@ def measure_clip(
         except (UnavailableError, ValueError, UserError) as error:
             missing |= dict.fromkeys(chosen, str(error))
 
-    row: ClipRow = {
+    row = {
         "clip_id": clip.clip_id,
         "status": "ok",
         "warnings": length_warnings(comparison),
-        "frames": comparison["frames"],
-        "frames_real": comparison["frames_real"],
-        "frames_fake": comparison["frames_fake"],
-        "identical_frames": comparison["identical_frames"],
-        "size_real": comparison["size_real"],
-        "size_fake": comparison["size_fake"],
-        "size_compared": comparison["size_compared"],
+        **{name: value for name, value in comparison.items() if name in ClipRow.__annotations__},
         "values": {name: v for name, v in numbers.fake.items() if name in setup.metrics},
         "real_values": {name: v for name, v in numbers.real.items() if name in setup.metrics},
         "curves": numbers.curves,
         "missing": missing,
     }
-    return MeasuredClip(row, numbers.pooled)
+    return MeasuredClip(cast("ClipRow", row), numbers.pooled)
 
 
 def motion(clip: ClipVideos) -> Numbers:
@@ -257,14 +251,14 @@ def window_features(clip: ClipVideos) -> Numbers:
 
 def lip_reading(clip: ClipVideos) -> Numbers:
     """WER of the lip reader on the fake."""
-    if clip.setup.lip_reader is None:
+    if clip.setup.read_lips is None:
         raise UnavailableError("no lip reader given; name yours with --lip-reader")
     spoken = transcript(clip.real_file)
     if not spoken:
         raise UnavailableError(
-            "what is said is not known: put the words as NAME.txt beside the real clip"
+            "the words of the clip are not known: put them as NAME.txt beside the real clip"
         )
-    errors = word_errors(spoken, words(clip.setup.lip_reader(clip.fake_file)))
+    errors = word_errors(spoken, words(clip.setup.read_lips(clip.fake_file)))
     pooled = {"wer": {"fake": [errors, len(spoken)]}}
     return Numbers({"wer": errors / len(spoken)}, pooled=pooled)
 

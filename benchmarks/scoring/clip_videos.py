@@ -33,14 +33,14 @@ class MeasureSetup:
         networks: the pretrained ones.
         cache: where measurements are kept.
         image_size: pixels of the shorter side at which frames are compared; None: the real's.
-        lip_reader: from the path of a video to the words read off its lips; None without one.
+        read_lips: from the path of a video to the words read off its lips; None without one.
     """
 
     metrics: tuple[str, ...]
     networks: Networks
     cache: MeasurementCache
     image_size: int | None = None
-    lip_reader: Callable[[Path], str] | None = None
+    read_lips: Callable[[Path], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ USED_BY = {
 
 
 class UnavailableError(Exception):
-    """A metric that cannot be measured on a clip, or at all; the text says why, and the remedy."""
+    """A metric cannot be measured on a clip, or at all; the text gives reason and remedy."""
 
 
 @dataclass
@@ -85,21 +85,16 @@ class Networks:
             return csim.FaceEmbedder(path)
         import torch
 
+        from benchmarks.networks.i3d import load_i3d
+        from benchmarks.networks.inception import load_inception
+        from benchmarks.networks.syncnet import load_syncnet
         from model.device import choose_device
 
         device = choose_device(self.device)
         if name == av_sync.WEIGHTS:
-            from benchmarks.networks.syncnet import load_syncnet
-
             return load_syncnet(path).to(device)
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        if name == fid.WEIGHTS:
-            from benchmarks.networks.inception import load_inception
-
-            return load_inception(path).to(device, dtype)
-        from benchmarks.networks.i3d import load_i3d
-
-        return load_i3d(path).to(device, dtype)
+        load = load_inception if name == fid.WEIGHTS else load_i3d
+        return load(path).to(device, torch.bfloat16 if self.precision == "bf16" else torch.float32)
 
     def digests(self, measured: Collection[str]) -> dict[str, str]:
         """SHA-256, by name, of the files that some metrics were measured with."""

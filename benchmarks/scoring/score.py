@@ -10,7 +10,7 @@ import platform
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from benchmarks.clips.pairs import chosen_split, match_folders
 from benchmarks.metrics.catalogue import choose
@@ -34,8 +34,8 @@ _IN_BFLOAT16 = "; network in bfloat16, which moves it by up to 1 %"
 
 
 def score(
-    real: Path,
-    fake: Path,
+    real: Path | str,
+    fake: Path | str,
     options: ScoreOptions | None = None,
     read_lips: Callable[[Path], str] | None = None,
 ) -> Scores:
@@ -52,14 +52,14 @@ def score(
         UserError: nothing to compare. A clip that cannot be compared is a row with a reason.
     """
     rows: list[ClipRow] = []
-    scores = _score(real, fake, options or ScoreOptions(), read_lips, rows.append)
+    scores = _score(Path(real), Path(fake), options or ScoreOptions(), read_lips, rows.append)
     return {**scores, "clips": rows}
 
 
 def score_to(
     out: Path,
-    real: Path,
-    fake: Path,
+    real: Path | str,
+    fake: Path | str,
     options: ScoreOptions | None = None,
     read_lips: Callable[[Path], str] | None = None,
 ) -> Scores:
@@ -89,7 +89,7 @@ def score_to(
                     brief = {name: value for name, value in row.items() if name in _BRIEF}
                     troubled.append(cast("ClipRow", brief))
 
-            scores = _score(real, fake, options or ScoreOptions(), read_lips, keep)
+            scores = _score(Path(real), Path(fake), options or ScoreOptions(), read_lips, keep)
         write_scores(out, scores, rows)
     return {**scores, "clips": troubled}
 
@@ -165,20 +165,17 @@ def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
     ]
     if done:
         parts.append(f"compared at {_listed(row['size_compared'] for row in done)}")
-    resized = {
-        "real": _resized(done, "size_real"),
-        "fake": _resized(done, "size_fake"),
-    }
-    parts += [
-        f"{side} frames resized from {_listed(sizes)}" for side, sizes in resized.items() if sizes
-    ]
-    if any(resized.values()):
+    resized = False
+    for side, sizes in (
+        ("real", [row["size_real"] for row in done if row["size_real"] != row["size_compared"]]),
+        ("fake", [row["size_fake"] for row in done if row["size_fake"] != row["size_compared"]]),
+    ):
+        if sizes:
+            parts.append(f"{side} frames resized from {_listed(sizes)}")
+            resized = True
+    if resized:
         parts.append("cv2.INTER_AREA down, cv2.INTER_CUBIC up")
     return "; ".join(parts)
-
-
-def _resized(rows: Sequence[ClipRow], side: Literal["size_real", "size_fake"]) -> list[str]:
-    return [row[side] for row in rows if row[side] != row["size_compared"]]
 
 
 def _listed(sizes: Iterable[str]) -> str:

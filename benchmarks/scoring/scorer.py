@@ -30,54 +30,46 @@ if TYPE_CHECKING:
     from benchmarks.scoring.score_options import ScoreOptions
 
     LipReader = Callable[[Path], str]
+    Scorer = Callable[[ClipBatch], list[MeasuredClip]]
 
 _FEWEST = 4  # clips a worker, below which another one is not worth its start
 _MOST_LOOKED_UP = 1000  # clips; of very many, workers look up the rest side by side
 
 
-class Scorer:
-    """Measures clips; its networks are loaded once, when first needed.
+def make_scorer(
+    metrics: Sequence[str],
+    options: ScoreOptions,
+    cache: MeasurementCache,
+    networks: Networks,
+    read_lips: LipReader | None,
+) -> Scorer:
+    """A function that measures the clips of a batch; it loads networks when first needed.
 
     Args:
         metrics: names of the chosen metrics.
         options: of the run.
         cache: of the measurements.
-        networks: that the metrics need; None finds them.
-        lip_reader: None takes the options' command, if there is one.
+        networks: that the metrics need.
+        read_lips: a lip reader; None takes the options' command, if there is one.
     """
+    if read_lips is None and options.lip_reader:
+        read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
+    setup = MeasureSetup(tuple(metrics), networks, cache, options.image_size, read_lips)
 
-    def __init__(
-        self,
-        metrics: Sequence[str],
-        options: ScoreOptions,
-        cache: MeasurementCache,
-        networks: Networks | None = None,
-        lip_reader: LipReader | None = None,
-    ) -> None:
-        if lip_reader is None and options.lip_reader:
-            lip_reader = command_reader(options.lip_reader, options.lip_reader_timeout)
-        self._max_frames = options.max_frames
-        self._setup = MeasureSetup(
-            tuple(metrics),
-            networks or find_networks(metrics, options),
-            cache,
-            options.image_size,
-            lip_reader,
-        )
-
-    def score(self, batch: ClipBatch) -> list[MeasuredClip]:
-        """What is measured of each clip of a batch."""
-        return [self._clip(clip, fake) for clip, fake in batch.pairs()]
-
-    def _clip(self, clip: RealClip, fake: Path) -> MeasuredClip:
-        """Measures one clip; what cannot be read or compared becomes a row with the reason."""
+    def score(clip: RealClip, fake: Path) -> MeasuredClip:
         try:
-            real_video, fake_video = clip.open(self._max_frames), open_video(fake, self._max_frames)
-            return measure_clip(self._setup, clip, real_video, fake_video, fake)
+            real_video, fake_video = (
+                clip.open(options.max_frames),
+                open_video(fake, options.max_frames),
+            )
+            return measure_clip(setup, clip, real_video, fake_video, fake)
         except (UserError, ValueError, OSError) as error:
+            # What cannot be read or compared is a row with the reason.
             return MeasuredClip(
                 {"clip_id": clip.clip_id, "status": "failed", "reason": str(error)}, {}
             )
+
+    return lambda batch: [score(clip, fake) for clip, fake in batch.pairs()]
 
 
 def measure_batches(
@@ -86,7 +78,7 @@ def measure_batches(
     options: ScoreOptions,
     cache: Path,
     networks: Networks,
-    lip_reader: LipReader | None,
+    read_lips: LipReader | None,
 ) -> Iterator[MeasuredClip]:
     """What is measured of each clip, in the order of the batches.
 
@@ -96,12 +88,12 @@ def measure_batches(
         options: of the run.
         cache: folder of the measurements.
         networks: that the metrics need, for what is done in this process.
-        lip_reader: None takes the options' command, if there is one.
+        read_lips: a lip reader, see `make_scorer`.
     """
     # What is in the cache already.
-    reader = lip_reader or (_not_cached if options.lip_reader else None)
+    reader = read_lips or (_not_cached if options.lip_reader else None)
     read_only = MeasurementCache(cache, only_read=True)
-    known = _look_up(batches, Scorer(metrics, options, read_only, networks, reader))
+    known = _look_up(batches, make_scorer(metrics, options, read_only, networks, reader))
 
     # The rest: here, or by several processes.
     left = [batch for batch, found in zip(batches, known, strict=False) if found is None]
@@ -109,10 +101,10 @@ def measure_batches(
     workers = _workers(options.workers, left)
     measured: Iterator[list[MeasuredClip]]
     if workers == 1:
-        scorer = Scorer(metrics, options, MeasurementCache(cache), networks, lip_reader)
-        measured = map(scorer.score, left)
+        full = MeasurementCache(cache)
+        measured = map(make_scorer(metrics, options, full, networks, read_lips), left)
     else:
-        measured = _measure_by_ray(left, metrics, options, cache, workers, lip_reader)
+        measured = _measure_by_ray(left, metrics, options, cache, workers, read_lips)
 
     # Both, in order.
     for found in [*known, *[None] * (len(batches) - len(known))]:
@@ -132,13 +124,13 @@ def _look_up(batches: Sequence[ClipBatch], scorer: Scorer) -> list[list[Measured
 
     Args:
         batches: what is to measure.
-        scorer: whose cache is only read.
+        scorer: with a cache that is only read.
     """
     known: list[list[MeasuredClip] | None] = []
     looked_up = unknown = 0
     for batch in batches:
         try:
-            known.append(scorer.score(batch))
+            known.append(scorer(batch))
         except NotCachedError:
             known.append(None)
             unknown += len(batch.fakes)
@@ -159,7 +151,7 @@ def _measure_by_ray(
     options: ScoreOptions,
     cache: Path,
     workers: int,
-    lip_reader: LipReader | None,
+    read_lips: LipReader | None,
 ) -> Iterator[list[MeasuredClip]]:
     # The processes of a cluster have another current folder.
     weights_dir = options.weights_dir.absolute() if options.weights_dir else None
@@ -168,7 +160,7 @@ def _measure_by_ray(
     return in_order(
         run_on_ray(
             scorer_worker,
-            (metrics, options, kept, lip_reader),
+            (metrics, options, kept, read_lips),
             [batch.absolute() for batch in batches],
             workers=workers,
             gpu=True,
@@ -180,7 +172,7 @@ def scorer_worker(
     metrics: Sequence[str],
     options: ScoreOptions,
     cache: MeasurementCache,
-    lip_reader: LipReader | None,
+    read_lips: LipReader | None,
     threads: int,
 ) -> Callable[[ClipBatch], list[list[MeasuredClip]]]:
     """What a Ray process does: one result a batch, what is measured of each of its clips.
@@ -188,5 +180,6 @@ def scorer_worker(
     OpenCV is given the threads here, torch by OMP_NUM_THREADS.
     """
     cv2.setNumThreads(threads)
-    scorer = Scorer(metrics, options, cache, lip_reader=lip_reader)
-    return lambda batch: [scorer.score(batch)]
+    networks = find_networks(metrics, options)
+    scorer = make_scorer(metrics, options, cache, networks, read_lips)
+    return lambda batch: [scorer(batch)]

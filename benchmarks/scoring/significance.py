@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.scoring.results import Scores, SetRow
+    from benchmarks.scoring.results import ClipRow, Scores, SetRow
 
 RESAMPLES, FEWEST_RESAMPLES = 10_000, 2000
 ALPHA = 0.05
@@ -51,8 +51,8 @@ class Difference:
         ci95: of the gain; None where clips have no values.
         p: two-sided, before the bound for many metrics; None where clips have no values.
         clips: common clips with a value in both.
-        verdict: of A; `unknown` where nothing can be said.
-        note: why nothing can be said, or what limits it.
+        verdict: of A; `unknown` where it cannot be tested.
+        note: why it cannot be tested, or what limits the test.
     """
 
     metric: str
@@ -71,7 +71,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two systems, all metrics; `notes` say how to read it and what is unlike between the two."""
+    """Two systems, all metrics; `notes`: how to read it, and how the two differ."""
 
     a: str
     b: str
@@ -91,13 +91,13 @@ def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Compa
     Raises:
         UserError: not one clip is scored in both.
     """
-    common = [clip for clip in _values(a) if clip in _values(b)]
+    common = {row["clip_id"] for row in _scored(a)} & {row["clip_id"] for row in _scored(b)}
     if not common:
         raise UserError(
             f"{a['method']} and {b['method']} have no scored clip in common; "
             "score both on the same real clips"
         )
-    # With thousands of clips fewer draws say as much, and half a minute less.
+    # With thousands of clips fewer draws give the same, in less time.
     resamples = min(resamples, max(FEWEST_RESAMPLES, _MOST_DRAWS // len(common)))
     names = [name for name in a["metrics"] if name in b["metrics"]]
     found = [_difference(name, a, b, resamples) for name in names]
@@ -137,19 +137,21 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
     p = max(min(1.0, 2 * (tail + 1) / (resamples + 1)), 2.0 ** (1 - clips))
     few = f"only {clips} clips: the interval is too narrow" if clips < FEW_CLIPS else ""
     unlike = "" if _unnumbered(row_a) == _unnumbered(row_b) else "measured by different protocols"
+    notes = [unlike, _own_number(a, b, name), few]
+    real = float(mean[2]) if row_a["direction"] == "closer" else None
     return Difference(
-        metric=name,
-        label=row_a["label"],
-        direction=row_a["direction"],
-        a=float(mean[0]),
-        b=float(mean[1]),
-        real=float(mean[2]) if row_a["direction"] == "closer" else None,
-        gain=float(gain),
-        ci95=(float(low), float(high)),
-        p=p,
-        clips=clips,
-        verdict="unknown",
-        note="; ".join(note for note in (unlike, _own_number(a, b, name), few) if note),
+        name,
+        row_a["label"],
+        row_a["direction"],
+        float(mean[0]),
+        float(mean[1]),
+        real,
+        float(gain),
+        (float(low), float(high)),
+        p,
+        clips,
+        "unknown",
+        "; ".join(filter(None, notes)),
     )
 
 
@@ -210,7 +212,7 @@ def _without_clips(name: str, row_a: SetRow, row_b: SetRow, clips: int) -> Diffe
             note = "a number of the whole set; judged by whether the 95% intervals are apart"
             verdict = ("better" if gain > 0 else "worse") if apart else "within noise"
         else:
-            note = "a number of the whole set without an interval: chance cannot be told"
+            note = "a number of the whole set without an interval: it cannot be tested"
     return Difference(
         name, row_a["label"], row_a["direction"], a, b, real, gain, None, None, clips, verdict,
         note or "no clip has a value in both",
@@ -253,15 +255,16 @@ def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) ->
     return notes
 
 
-def _values(scores: Scores, name: str | None = None) -> dict[str, float]:
-    """A metric by clip; without a name, the scored clips."""
-    rows = [row for row in scores["clips"] if row["status"] == "ok"]
-    if name is None:
-        return dict.fromkeys((row["clip_id"] for row in rows), 0.0)
+def _scored(scores: Scores) -> list[ClipRow]:
+    return [row for row in scores["clips"] if row["status"] == "ok"]
+
+
+def _values(scores: Scores, name: str) -> dict[str, float]:
+    """A metric of the fakes, by clip."""
+    rows = _scored(scores)
     return {row["clip_id"]: row["values"][name] for row in rows if name in row["values"]}
 
 
 def _real_values(scores: Scores, name: str) -> dict[str, float]:
-    rows = [row for row in scores["clips"] if row["status"] == "ok"]
-    own = ((row["clip_id"], row.get("real_values", {})) for row in rows)
-    return {clip: values[name] for clip, values in own if name in values}
+    rows = _scored(scores)
+    return {r["clip_id"]: r["real_values"][name] for r in rows if name in r.get("real_values", {})}

@@ -51,7 +51,7 @@ class DrivingClips:
         strangers = others[others["speaker"] != speaker]
         chosen = strangers if speaker and len(strangers) else others
         if not len(chosen):
-            raise UserError(f"{key} is the only clip of its split: there is none to drive it")
+            raise UserError(f"{key} is the only clip of its split, and needs another to drive it")
         generator = np.random.default_rng([_SALT, seed, place])
         return str(chosen["clip_id"].iloc[int(generator.integers(len(chosen)))])
 

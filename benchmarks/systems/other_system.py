@@ -1,7 +1,7 @@
 """The test protocol with another system, run from the user's clone or taken from finished videos.
 
 Each clip is made in a working folder of its own, see `benchmarks.systems.workspace`, and
-brought to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
+converted to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
 """
 
 from __future__ import annotations

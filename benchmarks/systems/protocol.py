@@ -48,9 +48,7 @@ def missing_clips(
             if not (out / f"{sample.key}.mp4").exists():
                 yield place, sample
     except (ValueError, tarfile.TarError, OSError) as error:
-        raise UserError(
-            f"{data} does not read ({error}); dh-prep check {data} tells more"
-        ) from error
+        raise UserError(f"{data} does not read ({error}); see dh-prep check {data}") from error
 
 
 def data_recipe(data: Path, split: str, max_frames: int) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def sample_command(
         precision=precision,
         weights_dir=weights_dir,
         batch=batch,
-        alone=pairs is None,
+        single=pairs is None,
     )
     if workers > 1 and len(jobs) > 1:
         outcomes = run_on_workers(run, jobs, workers)

@@ -32,7 +32,7 @@ class Batch:
         speech: (B, speech_window, F) float32.
         mouth: (B, 4) int64, the mouth box that the lip loss looks at.
         lips: (B, 40) float32, the lip shape of the target, see `lip_shape`.
-        level: (B,) float32, how far the motion frames are spoilt, 0 … 1.
+        level: (B,) float32, how far the motion frames are corrupted, 0 … 1.
         seed: (B,) int64, of everything that is drawn for the frame later.
         keys: of the clips.
     """
@@ -85,21 +85,6 @@ def grey(frames: Tensor) -> Tensor:
     return luma.round().to(torch.uint8) if frames.dtype == torch.uint8 else luma.to(frames.dtype)
 
 
-def speech_windows(features: NDArray[np.float32], context: int) -> NDArray[np.float32]:
-    """Features of frames k - context … k + context of every frame k, edges repeated (m_y).
-
-    Args:
-        features: (T, F).
-        context: frames on either side.
-
-    Returns:
-        (T, 2 context + 1, F).
-    """
-    length = len(features)
-    wanted = np.arange(length)[:, None] + np.arange(-context, context + 1)
-    return features[np.clip(wanted, 0, length - 1)]
-
-
 @dataclass(frozen=True)
 class FrameChoice:
     """Which training frame of a clip, as shares that do not depend on its length.
@@ -108,7 +93,7 @@ class FrameChoice:
         target: 0 … 1 along the clip.
         identity: 0 … 1 along the clip's other frames.
         drop: motion frames are dropped where this, 0 … 1, lies below the recipe's share.
-        level: how far the motion frames are spoilt, 0 … 1.
+        level: how far the motion frames are corrupted, 0 … 1.
         seed: of everything else that is drawn for the frame.
     """
 
@@ -131,27 +116,33 @@ def training_frame(
         recipe: what is done to motion frames, and whose mouth box is given.
     """
     size, length = config.image_size, len(sample.frames)
+
+    # Which frames: the target, another one for the identity, and those before the target.
     target = int(choice.target * length)
     identity = (target + 1 + int(choice.identity * (length - 1))) % length
     identity_frame = resize(sample.frames[identity], (size, size))
     drop = choice.drop < recipe.drop_motion
-    # Before the first frame there is none: the identity frame stands in, as in sampling.
+    # Where no frame lies before the target, the identity frame stands in, as in sampling.
     before = [
         identity_frame if drop or index < 0 else resize(sample.frames[index], (size, size))
         for index in range(target - config.motion_frames, target)
     ]
+
+    # The motion frames, corrupted.
     level = choice.level if recipe.motion.any else 0.0
     if level:
         before = corrupt(before, recipe.motion, level, np.random.default_rng(choice.seed))
-    motion = torch.stack([_tensor(frame) for frame in before])
+    motion = torch.stack([_tensor(frame) for frame in before])  # (motion_frames, 3, S, S)
+
+    # The speech around the target, edges repeated (m_y), and the mouth box.
     context = config.speech_context
-    near = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
+    window = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
     box = sample.mouth[target if recipe.mouth_box == "target" else identity]
     return Batch(
         target=_tensor(resize(sample.frames[target], (size, size))),
         identity=_tensor(identity_frame),
         motion=(motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
-        speech=torch.from_numpy(sample.speech[near]),
+        speech=torch.from_numpy(sample.speech[window]),
         mouth=torch.from_numpy(scaled_box(box, size / sample.meta["image_size"], size)),
         lips=torch.from_numpy(lip_shape(sample, target)),
         level=torch.tensor(level),

@@ -9,15 +9,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from model.diffusion.prediction import Denoised
+    from model.diffusion.prediction import Denoise
     from model.diffusion.schedule import Schedule
 
 
 def ancestral(
-    denoise: Callable[[Tensor, int], Denoised],
-    x: Tensor,
-    noise: Callable[[], Tensor],
-    schedule: Schedule,
+    denoise: Denoise, x: Tensor, noise: Callable[[], Tensor], schedule: Schedule
 ) -> Tensor:
     """DDPM with learned variance on the given steps (the paper's; Nichol and Dhariwal 2021)."""
     for index in reversed(range(len(schedule))):

@@ -1,4 +1,4 @@
-"""DDIM."""
+"""DDIM: deterministic sampling in fewer steps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from model.diffusion.prediction import Denoised
+    from model.diffusion.prediction import Denoise
     from model.diffusion.schedule import Schedule
 
 
 def ddim(
-    denoise: Callable[[Tensor, int], Denoised],
+    denoise: Denoise,
     x: Tensor,
     noise: Callable[[], Tensor],  # noqa: ARG001 - none is drawn
     schedule: Schedule,

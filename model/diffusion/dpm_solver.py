@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from model.diffusion.prediction import Denoised
+    from model.diffusion.prediction import Denoise
     from model.diffusion.schedule import Schedule
 
 
 def dpm(
-    denoise: Callable[[Tensor, int], Denoised],
+    denoise: Denoise,
     x: Tensor,
     noise: Callable[[], Tensor],  # noqa: ARG001 - none is drawn
     schedule: Schedule,
@@ -24,12 +24,7 @@ def dpm(
     return _solve(denoise, x, None, schedule)
 
 
-def sde(
-    denoise: Callable[[Tensor, int], Denoised],
-    x: Tensor,
-    noise: Callable[[], Tensor],
-    schedule: Schedule,
-) -> Tensor:
+def sde(denoise: Denoise, x: Tensor, noise: Callable[[], Tensor], schedule: Schedule) -> Tensor:
     """SDE-DPM-Solver++(2M): the second-order solver with noise between steps (Lu et al. 2022, §5).
 
     Like the ancestral sampler it forgets at every step some of what went wrong before, and takes
@@ -39,10 +34,7 @@ def sde(
 
 
 def _solve(
-    denoise: Callable[[Tensor, int], Denoised],
-    x: Tensor,
-    noise: Callable[[], Tensor] | None,
-    schedule: Schedule,
+    denoise: Denoise, x: Tensor, noise: Callable[[], Tensor] | None, schedule: Schedule
 ) -> Tensor:
     """Both solvers; without `noise` that of the ordinary differential equation."""
     roots = schedule.alpha_bar.sqrt(), (1 - schedule.alpha_bar).sqrt()

@@ -6,14 +6,15 @@ and samplers see x0, ε and the variance alone, whatever is predicted.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from model.diffusion.schedule import at
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from model.config.architecture import Prediction
     from model.diffusion.schedule import Schedule
 
@@ -31,6 +32,10 @@ class Denoised:
     x0: Tensor
     epsilon: Tensor
     log_variance: Tensor
+
+
+# The network with its conditions bound: noisy frames and the index of the step in the schedule.
+Denoise = Callable[[Tensor, int], Denoised]
 
 
 def denoise_output(

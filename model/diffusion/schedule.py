@@ -111,9 +111,9 @@ def respace(schedule: Schedule, count: int, spacing: Spacing = "uniform") -> Sch
         chosen = torch.tensor([length - 1])
     else:
         share = torch.linspace(0, 1, count, dtype=torch.float64)
-        wanted = (share if spacing == "uniform" else share**2) * (length - 1)
+        places = (share if spacing == "uniform" else share**2) * (length - 1)
         # Quadratic steps crowd together at the low end; none is taken twice, none is lost.
-        chosen = wanted.round().long()
+        chosen = places.round().long()
         for index in range(1, count):
             chosen[index] = torch.maximum(chosen[index], chosen[index - 1] + 1)
     return Schedule(schedule.steps[chosen], schedule.alpha_bar[chosen])

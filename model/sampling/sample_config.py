@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from model.config.architecture import Prediction
     from model.diffusion.samplers import SamplerChoice, SamplerName
 
+StartChoice = Literal["auto", "noise", "previous"]
+
 # Network calls a frame: the paper's number, and for the other samplers the fewest that measured as
 # good; and the step where a frame begins if it begins at the previous frame
 # (benchmarks/speed/RESULTS.md, Samplers).
@@ -50,7 +52,7 @@ class SampleConfig:
     precision: str = "float32"
     compiled: bool = False
     reanchor: int = 0
-    start: Literal["auto", "noise", "previous"] = "auto"
+    start: StartChoice = "auto"
     start_step: int = 0
     noise_correlation: float | None = None
 

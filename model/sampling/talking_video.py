@@ -1,4 +1,4 @@
-"""A face and a recording to a talking video: what dh-sample does, as functions."""
+"""Several talking videos side by side: their frames drawn, and each written as it comes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def tags(config: SampleConfig, seed: int) -> dict[str, str]:
 def make_videos(
     denoiser: FrameDenoiser,
     preset: Preset,
-    ready: Sequence[VideoInputs],
+    inputs: Sequence[VideoInputs],
     config: SampleConfig,
     *,
     seeds: Sequence[int] | None = None,
@@ -62,29 +62,27 @@ def make_videos(
     Args:
         denoiser: see `model.sampling.autoregressive.make_denoiser`.
         preset: of the model.
-        ready: what to make; they share every call of the network.
+        inputs: face and speech of each video; all share every call of the network.
         config: how to draw.
         seeds: of each video's noise; None counts up from the config's.
         output: what is written besides or around the frames.
         tracker: finds the faces of real clips; needed to compare with them.
-        progress: told after every step how many frames it made.
+        progress: called after every step with the number of frames it made.
 
     Raises:
         UserError: a real clip to compare with cannot be used.
     """
-    faces, speech = [one.face.crop for one in ready], [one.speech for one in ready]
     config = choose_sampler(config, preset.diffusion.prediction)
-    seeds = seeds or range(config.seed, config.seed + len(ready))
+    seeds = seeds or range(config.seed, config.seed + len(inputs))
     size, output = preset.unet.image_size, output or OutputOptions()
     with ExitStack() as stack:
         writers = [
             stack.enter_context(open_video_writer(one, output, size, tags(config, seed), tracker))
-            for one, seed in zip(ready, seeds, strict=True)
+            for one, seed in zip(inputs, seeds, strict=True)
         ]
-        for frames in generate_frames(denoiser, preset, faces, speech, config, seeds):
-            made = 0
+        crops, speech = [one.face.crop for one in inputs], [one.speech for one in inputs]
+        for frames in generate_frames(denoiser, preset, crops, speech, config, seeds):
             for write, frame in zip(writers, frames, strict=True):
                 if frame is not None:
                     write(frame)
-                    made += 1
-            progress(made)
+            progress(sum(frame is not None for frame in frames))

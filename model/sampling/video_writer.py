@@ -1,9 +1,10 @@
-"""What becomes of drawn frames: a file of any format, pasted back, compared, a preview strip."""
+"""Writes drawn frames to a file of any format, pasted back, compared, with a preview strip."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import cv2
@@ -20,6 +21,7 @@ from pipeline.media import (
     open_video,
     write_image,
 )
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,7 +55,7 @@ class OutputOptions:
 
 @contextmanager
 def open_video_writer(
-    ready: VideoInputs,
+    inputs: VideoInputs,
     output: OutputOptions,
     size: int,
     metadata: dict[str, str],
@@ -64,7 +66,7 @@ def open_video_writer(
     The name decides on the format: .mp4, .webm, .gif, or none for a folder of PNG.
 
     Args:
-        ready: what is made.
+        inputs: face and speech of the video.
         output: what is written besides or around the frames.
         size: side of the drawn frames.
         metadata: tags of the video.
@@ -73,15 +75,16 @@ def open_video_writer(
     Raises:
         UserError: there is no real clip to compare with.
     """
-    out = ready.job.out
-    real = _real_frames(ready.job.face, size, tracker) if output.compare else None
-    paste = paster(ready.face) if output.paste_back else None
-    wanted = set(np.linspace(0, len(ready.speech) - 1, _STRIP).round().astype(int).tolist())
+    out = inputs.job.out
+    real = _real_frames(inputs.job.face, size, tracker) if output.compare else None
+    paste = make_paster(inputs.face) if output.paste_back else None
+    # Which frames go into the preview strip.
+    previewed = set(np.linspace(0, len(inputs.speech) - 1, _STRIP).round().astype(int).tolist())
     strip: list[Frame] = []
     count = 0
     with ExitStack() as stack:
         write = stack.enter_context(
-            open_video(out, audio=ready.audio, metadata=metadata)
+            open_video(out, audio=inputs.audio, metadata=metadata)
             if out.suffix
             else open_pictures(out)
         )
@@ -89,7 +92,7 @@ def open_video_writer(
         def next_frame(frame: Frame) -> None:
             nonlocal count
             shown = frame if real is None else np.hstack([frame, next(real)])
-            if output.preview and count in wanted:
+            if output.preview and count in previewed:
                 strip.append(shown)
             count += 1
             write(shown if paste is None else paste(frame))
@@ -108,34 +111,28 @@ def _real_frames(video: Path, size: int, tracker: Tracker | None) -> Iterator[Fr
     black = np.zeros((size, size, 3), np.uint8)
     points = track.points.copy()
     points[~track.found] = points[track.found][0]
-    pictures = crop(frames, transforms(points, size, "authors"), size)
-
-    def run() -> Iterator[Frame]:
-        for picture, found in zip(pictures, track.found, strict=True):
-            yield picture if found else black
-        while True:
-            yield black
-
-    return run()
+    crops = zip(crop(frames, transforms(points, size, "authors"), size), track.found, strict=True)
+    return chain((picture if found else black for picture, found in crops), repeat(black))
 
 
-def paster(face: Face) -> Callable[[Frame], Frame]:
-    """Gives a function that puts a (S, S, 3) frame back to where the face was found.
+def make_paster(face: Face) -> Callable[[Frame], Frame]:
+    """A function that puts a (S, S, 3) frame back to where the face was found.
 
     The crop fades into the picture over a tenth of its side. The picture is cut by a row or a
     column where its size is odd, which video encoders do not take.
     """
     height, width = (side - side % 2 for side in face.picture.shape[:2])
     picture = face.picture[:height, :width].astype(np.float32)
-    back = invert(face.matrix)
+    back = invert(face.matrix)  # (2, 3), crop to picture
     side = len(face.crop)
     distance = np.minimum(np.arange(side) + 0.5, side - 0.5 - np.arange(side))
     ramp = np.clip(distance / (_FEATHER * side), 0, 1).astype(np.float32)
     mask = cv2.warpAffine(np.minimum.outer(ramp, ramp), back, (width, height))[..., None]
 
     def paste(frame: Frame) -> Frame:
-        large = cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC)
-        warped = cv2.warpAffine(large, back, (width, height), flags=cv2.INTER_LINEAR)
+        warped = cv2.warpAffine(
+            resize(frame, (side, side)), back, (width, height), flags=cv2.INTER_LINEAR
+        )
         return (picture + mask * (warped - picture)).round().astype(np.uint8)
 
     return paste

@@ -79,7 +79,7 @@ def test_a_command_reads_lips(tmp_path):
         read(tmp_path / "clip.mp4")
     with pytest.raises(UserError, match="the lip reader 'no-such-program'"):
         command_reader("no-such-program", 600)(tmp_path / "clip.mp4")
-    with pytest.raises(UserError, match="returned non-zero exit status 3"):
+    with pytest.raises(UserError, match="it ended with code 3"):
         command_reader("sh -c 'echo >&2; exit 3'", 600)(tmp_path / "clip.mp4")
 
 

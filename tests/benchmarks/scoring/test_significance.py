@@ -134,7 +134,7 @@ def test_numbers_of_a_whole_set_are_told_apart_by_their_intervals_or_not_at_all(
     assert (found["fvd"].verdict, found["fvd"].gain) == ("better", 50.0)
     assert found["fvd"].p is None
     assert found["fid"].verdict == "unknown"
-    assert "chance cannot be told" in found["fid"].note
+    assert "cannot be tested" in found["fid"].note
     b["metrics"]["fvd"]["ci95"] = [105.0, 160.0]
     assert by_metric(compare_scores(a, b))["fvd"].verdict == "within noise"
 

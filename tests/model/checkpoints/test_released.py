@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from model.checkpoints.released import config_of, load_released, read_released
+from model.checkpoints.released import config_of, load_released
 from model.config.architecture import UNetConfig
 from model.config.presets import PRESETS
 from model.network.talking_head import Conditions
@@ -173,38 +173,39 @@ def test_any_of_its_names(tmp_path: Path, prefix: str):
     state = {prefix + name: value for name, value in tiny().items()}
     others = {"diffusion.beta": torch.zeros(1000)} if prefix else {}
     torch.save({"state_dict": state | others}, tmp_path / "a.ckpt")
-    found = read_released(tmp_path / "a.ckpt")
-    assert found.step == 0
-    assert found.preset.name == "released"
-    assert found.tensors.keys() == tiny().keys()
-    assert all(torch.equal(found.tensors[name], value) for name, value in tiny().items())
+    model, preset, step = load_released(tmp_path / "a.ckpt", CPU)
+    assert (preset.name, step) == ("released", 0)
+    found = model.unet.state_dict()
+    assert found.keys() == tiny().keys()
+    assert all(torch.equal(found[name], value) for name, value in tiny().items())
     torch.save(state, tmp_path / "bare.pt")
-    assert read_released(tmp_path / "bare.pt").preset == found.preset
+    assert load_released(tmp_path / "bare.pt", CPU)[1] == preset
 
 
 def test_a_file_that_only_the_inert_reader_reads(tmp_path: Path):
     hyper = argparse.Namespace(**SIZED, motion_transforms=argparse.Namespace())
-    found = read_released(write_lightning(tmp_path / "a.ckpt", tiny(), hyper))
-    assert found.preset.unet.image_size == 32
-    assert all(torch.equal(found.tensors[name], value) for name, value in tiny().items())
+    model, preset, _ = load_released(write_lightning(tmp_path / "a.ckpt", tiny(), hyper), CPU)
+    assert preset.unet.image_size == 32
+    found = model.unet.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in tiny().items())
 
 
 def test_half_precision_is_made_whole_and_the_file_may_go(tmp_path: Path):
     path = tmp_path / "a.ckpt"
     write_lightning(path, {name: value.half() for name, value in tiny().items()}, SIZED)
-    found = read_released(path)
+    found = load_released(path, CPU)[0].unet.state_dict()
     path.write_bytes(bytes(path.stat().st_size))
     path.unlink()
     for name, value in tiny().items():
-        assert found.tensors[name].dtype == torch.float32
-        torch.testing.assert_close(found.tensors[name], value, rtol=1e-3, atol=1e-6)
+        assert found[name].dtype == torch.float32
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-6)
 
 
 def test_presets_by_name(tmp_path: Path):
     """Of a full-size file: the tensors share one number, so that it stays small."""
     state = {name: torch.zeros(()).expand(size) for name, size in shapes(LRW).items()}
     torch.save({"state_dict": state, "hyper_parameters": HYPER}, tmp_path / "lrw.ckpt")
-    assert read_released(tmp_path / "lrw.ckpt").preset == PRESETS["lrw"]
+    assert load_released(tmp_path / "lrw.ckpt", CPU)[1] == PRESETS["lrw"]
 
 
 def test_the_same_file_gives_the_same_model(tmp_path: Path):
@@ -219,7 +220,7 @@ def test_the_same_file_gives_the_same_model(tmp_path: Path):
 
 def refusal(path: Path) -> str:
     with pytest.raises(UserError) as caught:
-        read_released(path)
+        load_released(path, CPU)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)

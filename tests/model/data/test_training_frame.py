@@ -16,7 +16,6 @@ from model.data.training_frame import (
     grey,
     lip_shape,
     scaled_box,
-    speech_windows,
     to_pixels,
     to_unit,
     training_frame,
@@ -86,17 +85,6 @@ def test_a_picture_is_averaged_when_it_shrinks():
     np.testing.assert_allclose(small.permute(1, 2, 0).numpy(), means, atol=0.51)
     assert torch.equal(as_tensor(picture, 64), torch.from_numpy(picture).permute(2, 0, 1))
     assert as_tensor(picture, 128).shape == (3, 128, 128)
-
-
-@pytest.mark.parametrize(("context", "length"), [(2, 6), (2, 2), (0, 3), (1, 1)])
-def test_speech_windows_repeat_the_edges(context: int, length: int):
-    features = np.arange(length, dtype=np.float32)[:, None] * [1, 10]
-    windows = speech_windows(features, context)
-    assert windows.shape == (length, 2 * context + 1, 2)
-    for k in range(length):
-        expected = [min(max(j, 0), length - 1) for j in range(k - context, k + context + 1)]
-        assert windows[k, :, 0].tolist() == expected
-        assert windows[k, :, 1].tolist() == [10 * value for value in expected]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ import pytest
 import torch
 from skimage import data
 
-from model.checkpoints.released import load_released
-from model.checkpoints.scripted import ScriptedUNet
+from model.checkpoints.released import ScriptedUNet, load_released
 from model.config.presets import PRESETS
 from model.network.talking_head import Conditions
 from model.sampling.autoregressive import generate_frames, make_denoiser
@@ -76,11 +75,11 @@ def test_without_named_parameters_it_is_taken_for_the_one_published(tmp_path: Pa
     assert preset == PRESETS["crema"]
     assert model.speech.coefficients == 256
     with pytest.raises(UserError, match="holds no network of the authors"):
-        load_released(path, CPU, opaque=False)
+        load_released(path, CPU, call_script=False)
 
 
 def test_its_tensors_can_be_taken_out(demo: Path):
-    model, preset, _ = load_released(demo, CPU, opaque=False)
+    model, preset, _ = load_released(demo, CPU, call_script=False)
     assert preset.unet.motion_channels == 3
     found = model.unet.state_dict()
     assert all(torch.equal(found[name], value) for name, value in weights(TINY).items())
