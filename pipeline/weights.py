@@ -211,8 +211,8 @@ def locate(name: str, weights_dir: Path | str | None = None) -> Path:
     file = FILES[name]
     if not file.sha256:
         raise UserError(
-            f"{name} ({file.what}) must be downloaded by hand from {file.url}; put it into a folder "
-            "and name that folder with --weights-dir or DH_WEIGHTS"
+            f"{name} ({file.what}) must be downloaded by hand from {file.url}; put it into a "
+            "folder and name that folder with --weights-dir or DH_WEIGHTS"
         )
     failures = []
     for source in (_from_url, _from_package):
