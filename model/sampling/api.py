@@ -16,21 +16,16 @@ import numpy as np
 from model.checkpoints.checkpoint import resolve
 from model.sampling.autoregressive import generate_frames
 from model.sampling.batch import LoadedModel, SampleRun, load
-from model.sampling.inputs import crop_size, find_face, read_face, read_speech
+from model.sampling.inputs import crop_size, read_face, read_speech
 from model.sampling.sample_config import SampleConfig
 from model.sampling.video_writer import OutputOptions
-from pipeline.errors import UserError
-from pipeline.media import SAMPLES_PER_FRAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from model.config.presets import Preset
     from model.device import Precision
-    from pipeline.faces.tracking import Tracker
-    from pipeline.speech.features import Featurise
 
 
 def load_model(
@@ -98,33 +93,11 @@ def generate(
     else:
         loaded = load_model(checkpoint, config)
     preset = loaded.info.preset
-    crop = _crop(face, loaded.tracker, preset)
-    features = _features(speech, loaded.featurise)
+    picture = face if isinstance(face, np.ndarray) else Path(face).expanduser()
+    recording = speech if isinstance(speech, np.ndarray) else Path(speech).expanduser()
+    crop = read_face(picture, loaded.tracker, crop_size(preset)).crop
+    features, _ = read_speech(recording, loaded.featurise)
     for frames in generate_frames(
         loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed]
     ):
         yield from (frame for frame in frames if frame is not None)
-
-
-def _crop(
-    face: Path | str | NDArray[np.uint8], tracker: Tracker, preset: Preset
-) -> NDArray[np.uint8]:
-    if not isinstance(face, np.ndarray):
-        return read_face(Path(face).expanduser(), tracker, crop_size(preset)).crop
-    if face.ndim != 3 or face.shape[2] != 3 or face.dtype != np.uint8:
-        raise UserError(f"a face is (H, W, 3) uint8 RGB, not {face.shape} {face.dtype}")
-    try:
-        return find_face([face], tracker, crop_size(preset)).crop
-    except LookupError as error:
-        raise UserError("no face found in the picture; it must show one from the front") from error
-
-
-def _features(speech: Path | str | NDArray[np.int16], featurise: Featurise) -> NDArray[np.float32]:
-    if not isinstance(speech, np.ndarray):
-        return read_speech(Path(speech).expanduser(), featurise)[0]
-    if speech.ndim != 1 or speech.dtype != np.int16:
-        raise UserError(f"speech is (N,) int16 at 16 kHz, not {speech.shape} {speech.dtype}")
-    frames = -(-len(speech) // SAMPLES_PER_FRAME)
-    if not frames:
-        raise UserError("the speech is empty")
-    return featurise(speech, frames)
