@@ -6,7 +6,6 @@ import socket
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 import torch
 from face_alignment.utils import get_preds_fromhm
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pytest
     from face_alignment import FaceAlignment
 
 
