@@ -114,7 +114,7 @@ def theirs(package: Any, faces: Faces) -> Way:
 def ours(paths: tuple[Path, Path], precision: Precision, faces: Faces) -> Way:
     """FanTracker in one precision."""
     tracker = FanTracker(*paths, precision=precision)
-    finder: Any = tracker._finder  # noqa: SLF001 - its detections are replaced, its work is not
+    finder: Any = tracker._detector  # noqa: SLF001 - its detections are replaced, its work is not
     finder.detect = with_faces(finder.detect, faces)
     return lambda clip: int(tracker.track(clip).found.sum())
 

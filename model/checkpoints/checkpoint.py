@@ -76,7 +76,7 @@ def save(path: Path, state: TrainingState, info: CheckpointInfo) -> None:
 
 
 def save_average(path: Path, model: TalkingHead, info: CheckpointInfo) -> None:
-    """Writes a model alone, as one would publish it: it samples, but its run cannot be resumed."""
+    """Writes a model alone, to be published: it samples, but its run cannot be resumed."""
     _write(path, {_AVERAGE + name: value for name, value in model.state_dict().items()}, info)
 
 
@@ -119,7 +119,7 @@ def resolve(path: Path) -> Path:
     """A checkpoint file from a file or a run's folder; the authors' files are taken as well.
 
     Raises:
-        UserError: there is none; the sentence says what was looked for.
+        UserError: there is no checkpoint at `path`.
     """
     if path.is_dir():
         found = latest(path)
@@ -169,14 +169,22 @@ def read_info(path: Path) -> CheckpointInfo:
         raise UserError(f"{described} does not describe a checkpoint of ours ({error})") from error
 
 
-def load_talking_head(path: Path, device: torch.device) -> tuple[TalkingHead, CheckpointInfo]:
+def load_talking_head(
+    path: Path, device: torch.device, *, call_script: bool = True
+) -> tuple[TalkingHead, CheckpointInfo]:
     """The averaged model of a checkpoint, or the authors' model, ready to sample.
+
+    Args:
+        path: the .safetensors file, or one of the authors', see `resolve`.
+        device: where it computes.
+        call_script: the authors' TorchScript demo is called as it is; otherwise its tensors are
+            loaded into our network.
 
     Raises:
         UserError: the file is no checkpoint, or its tensors do not fit its JSON.
     """
     if is_released(path):
-        model, preset, step = load_released(path, device)
+        model, preset, step = load_released(path, device, call_script=call_script)
         return model, CheckpointInfo(preset, model.speech, step, seed=0)
     info = read_info(path)
     model = TalkingHead(info.preset, info.speech)

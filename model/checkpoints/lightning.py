@@ -1,11 +1,11 @@
-"""PyTorch Lightning checkpoints: their tensors and plain values, without bringing objects to life.
+"""PyTorch Lightning checkpoints: their tensors and plain values, without running any object.
 
 A checkpoint is a pickle, and a pickle can run anything. `torch.load(weights_only=True)` builds
 tensors and plain containers alone; it refuses whole files, though, for one object it does not know,
 and Lightning writes such objects: hyper-parameters as a Namespace or of OmegaConf, and in the
 authors' case the picture transforms of torchvision. Those files are read once more with every
-unknown class or function replaced by an inert stand-in, so that still nothing of theirs is
-imported or called.
+unknown class or function replaced by an `InertObject`, so that nothing of theirs is imported or
+called.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _read_inert(path: Path, *, mapped: bool) -> Any:
 
 
 class InertObject(dict[Any, Any]):
-    """What is left of an object whose class is not ours to run: its items and its state."""
+    """Stands for an object of a class that is not imported; holds its items and its state."""
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """An empty one, whatever the class would have been given."""
@@ -111,7 +111,7 @@ class InertObject(dict[Any, Any]):
 
 
 def to_plain(value: Any) -> Any:
-    """A value without stand-ins: Namespace and OmegaConf become the dictionaries they hold."""
+    """A value without inert objects: Namespace and OmegaConf become the dictionaries they hold."""
     if isinstance(value, InertObject):
         for inside in ("_content", "_val"):  # OmegaConf's containers and their leaves
             if inside in value:
@@ -146,10 +146,10 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 class _InertUnpickler(pickle.Unpickler):
-    """Builds tensors and containers; every other class or function becomes a stand-in."""
+    """Builds tensors and containers; every other class or function becomes an `InertObject`."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Never imports anything: what a name stands for is looked up in a table of ours."""
+        """Looks a name up in our table and imports nothing."""
         known = _KNOWN.get((module, name))
         if known is None and module == "torch" and isinstance(getattr(torch, name, 0), torch.dtype):
             known = getattr(torch, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -75,56 +76,45 @@ def generate_frames(
     Raises:
         ValueError: a clip has not one row of speech.
     """
-    config = choose_sampler(config, preset.diffusion.prediction)
-    seeds = seeds or range(config.seed, config.seed + len(identities))
-    frames = _generate(denoiser, preset, identities, speech, config, seeds)
-    while True:
-        # The caller's work between two frames keeps its own number of threads.
-        with few_threads(len(identities) * call_flops(preset.unet)), torch.no_grad():
-            drawn = next(frames, None)
-        if drawn is None:
-            return
-        yield drawn
-
-
-def _generate(
-    denoiser: FrameDenoiser,
-    preset: Preset,
-    identities: list[NDArray[np.uint8]],
-    speech: Sequence[Iterable[NDArray[np.float32]]],
-    config: SampleConfig,
-    seeds: Sequence[int],
-) -> Iterator[list[NDArray[np.uint8] | None]]:
-    """What `generate_frames` yields, for a chosen sampler."""
     unet, prediction = preset.unet, preset.diffusion.prediction
+    config = choose_sampler(config, prediction)
     sampler, schedule = SAMPLERS[config.sampler], denoiser.schedule
+    flops = len(identities) * call_flops(unet)
 
     # Once a clip: the identity frames, which also stand in for the frames before the first.
     crops = torch.stack([as_tensor(face, unet.image_size) for face in identities])  # (B, 3, S, S)
     identity = to_unit(crops.to(denoiser.device))
-    encoded_identity = denoiser.encode_identity(identity)
+    with few_threads(flops), torch.no_grad():
+        encoded_identity = denoiser.encode_identity(identity)
     motion = [identity] * unet.motion_frames
+    seeds = seeds or range(config.seed, config.seed + len(identities))
     noise = CorrelatedNoise(seeds, identity, config.noise_correlation or 0.0)
+    windows = _speech_windows(denoiser, speech, unet.speech_context)
 
-    for k, (window, present) in enumerate(_speech_windows(denoiser, speech, unet.speech_context)):
-        # 1. What all steps of the frame share: identity, motion frames and speech.
-        if config.reanchor and k and k % config.reanchor == 0:
-            motion[0] = identity
-        before = [grey(frame) if unet.motion_channels == 1 else frame for frame in motion]
-        conditions = denoiser.prepare_frame(encoded_identity, torch.cat(before, dim=1), window)
-        denoise = partial(_denoise, denoiser, conditions, prediction)
+    for k in itertools.count():
+        # The caller's work between two frames keeps its own number of threads.
+        with few_threads(flops), torch.no_grad():
+            # 1. What all steps of the frame share: identity, motion frames and speech.
+            window, present = next(windows, (None, []))  # (B, 2 m_y + 1, base), B flags
+            if window is None:
+                return
+            if config.reanchor and k and k % config.reanchor == 0:
+                motion[0] = identity
+            before = [grey(frame) if unet.motion_channels == 1 else frame for frame in motion]
+            conditions = denoiser.prepare_frame(encoded_identity, torch.cat(before, dim=1), window)
+            denoise = partial(_denoise, denoiser, conditions, prediction)
 
-        # 2. The sampler begins at noise, or at the frame before with noise added.
-        draw_noise = noise.next_frame()
-        x = draw_noise()  # (B, 3, S, S)
-        if config.start == "previous":
-            x = schedule.add_noise(motion[-1], x, len(schedule) - 1)
-        frame = sampler(denoise, x, draw_noise, schedule)
+            # 2. The sampler begins at noise, or at the frame before with noise added.
+            draw_noise = noise.next_frame()
+            x = draw_noise()  # (B, 3, S, S)
+            if config.start == "previous":
+                x = schedule.add_noise(motion[-1], x, len(schedule) - 1)
+            frame = sampler(denoise, x, draw_noise, schedule)
 
-        # 3. The next frame is given what a viewer sees: eight bits, as the training frames had.
-        pixels = to_pixels(frame)
-        motion = [*motion[1:], to_unit(pixels)]
-        images = pixels.permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 3)
+            # 3. The next frame is given what a viewer sees: eight bits, as the training frames had.
+            pixels = to_pixels(frame)
+            motion = [*motion[1:], to_unit(pixels)]
+            images = pixels.permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 3)
         yield [
             np.ascontiguousarray(image) if exists else None
             for image, exists in zip(images, present, strict=True)

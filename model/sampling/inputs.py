@@ -7,10 +7,20 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.files import sha256_file
-from pipeline.media import FPS, IMAGE_SUFFIXES, MediaError, read_audio, read_frames, read_image
+from pipeline.media import (
+    FPS,
+    IMAGE_SUFFIXES,
+    Audio,
+    MediaError,
+    read_audio,
+    read_frames,
+    read_image,
+)
 from pipeline.speech.features import SHAPES, speech_features
 from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
@@ -18,14 +28,12 @@ from pipeline.weights import locate
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from model.config.presets import Preset
     from model.network.talking_head import SpeechFormat
     from model.sampling.jobs import Job
     from pipeline.faces.tracking import Tracker
-    from pipeline.media import Audio
     from pipeline.speech.features import Featurise
 
 
@@ -50,48 +58,48 @@ class Face:
     matrix: NDArray[np.float64]
 
 
-def read_face(path: Path, tracker: Tracker, size: int) -> Face:
+def crop_size(preset: Preset) -> int:
+    """Side of the crop of a face; the frames of a smaller model are averages of it."""
+    return max(128, preset.unet.image_size)
+
+
+def read_face(source: Path | NDArray[np.uint8], tracker: Tracker, size: int) -> Face:
     """Finds a face and aligns it as the training crops were.
 
     Args:
-        path: a picture, or a video of which the first second is looked through.
+        source: a picture, a video of which the first second is searched, or (H, W, 3) uint8 RGB.
         tracker: finds the landmarks.
         size: side of the crop.
 
     Raises:
         UserError: unreadable, or no face in it.
     """
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        frames = [read_image(path)]
+    if isinstance(source, np.ndarray):
+        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
+            raise UserError(f"a face is (H, W, 3) uint8 RGB, not {source.shape} {source.dtype}")
+        frames = [source]
+    elif source.suffix.lower() in IMAGE_SUFFIXES:
+        frames = [read_image(source)]
     else:
-        frames = list(itertools.islice(read_frames(path), FPS))
-    try:
-        return find_face(frames, tracker, size)
-    except LookupError as error:
-        where = "the picture" if len(frames) == 1 else "the first second of the video"
-        raise UserError(
-            f"no face found in {path}; {where} must show one face from the front"
-        ) from error
-
-
-def find_face(frames: list[NDArray[np.uint8]], tracker: Tracker, size: int) -> Face:
-    """The face in the first of (H, W, 3) uint8 RGB frames that shows one.
-
-    Raises:
-        LookupError: no frame shows a face.
-    """
+        frames = list(itertools.islice(read_frames(source), FPS))
     track = tracker.track(frames)
     if not track.found.any():
-        raise LookupError("no frame shows a face")
+        where = "the picture" if len(frames) == 1 else "the first second of the video"
+        name = "the picture" if isinstance(source, np.ndarray) else source
+        raise UserError(f"no face found in {name}; {where} must show one face from the front")
     first = int(track.found.argmax())
     matrices = transforms(track.points[first : first + 1], size, "none")
     return Face(next(crop([frames[first]], matrices, size)), frames[first], matrices[0])
 
 
 def read_speech(
-    path: Path, featurise: Featurise = mfcc_windows
+    source: Path | NDArray[np.int16], featurise: Featurise = mfcc_windows
 ) -> tuple[NDArray[np.float32], Audio]:
     """Speech features of a recording, and its sound as it is.
+
+    Args:
+        source: a recording, or (N,) int16 mono samples at 16 kHz.
+        featurise: see `features_of`.
 
     Returns:
         (T, F) features for T = the number of frames that cover the recording, and the sound at
@@ -100,13 +108,19 @@ def read_speech(
     Raises:
         UserError: unreadable, or no sound in it.
     """
-    speech = read_audio(path)  # mono, 16 kHz
+    if isinstance(source, np.ndarray):
+        if source.ndim != 1 or source.dtype != np.int16:
+            raise UserError(f"speech is (N,) int16 at 16 kHz, not {source.shape} {source.dtype}")
+        speech = sound = Audio(source)
+    else:
+        speech = read_audio(source)  # mono, 16 kHz
+        sound = read_audio(source, rate=None, mono=False)
+        if sound.rate not in _AAC_RATES:
+            sound = read_audio(source, rate=48_000, mono=False)
     frames = math.ceil(speech.seconds * FPS - 1e-6)
     if not frames:
-        raise MediaError(f"the sound of {path} is empty")
-    sound = read_audio(path, rate=None, mono=False)
-    if sound.rate not in _AAC_RATES:
-        sound = read_audio(path, rate=48_000, mono=False)
+        name = "the speech" if isinstance(source, np.ndarray) else f"the sound of {source}"
+        raise MediaError(f"{name} is empty")
     return featurise(speech.samples, frames), sound
 
 
@@ -161,6 +175,5 @@ def read_inputs(
     Raises:
         UserError: one of them cannot be used.
     """
-    # Crops of training are 128 or more; a smaller model's frames are averages of those.
-    face = read_face(job.face, tracker, max(128, preset.unet.image_size))
+    face = read_face(job.face, tracker, crop_size(preset))
     return VideoInputs(job, face, *read_speech(job.speech, featurise))

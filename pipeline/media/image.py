@@ -69,7 +69,7 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
         OSError: a picture cannot be written.
     """
     with ExitStack() as afterwards, atomic_path(folder) as temporary:
-        # By then the folder has its name, or is to go.
+        # By then the folder has its name, or is left over from an error.
         afterwards.callback(shutil.rmtree, temporary, ignore_errors=True)
         temporary.mkdir()
         count = 0
@@ -83,6 +83,6 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
 
 
 def _write(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a picture; OpenCV's own way of writing files says nothing of a full disk."""
+    """Writes a picture; `cv2.imwrite` would not report a full disk."""
     encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     path.write_bytes(encoded.tobytes())

@@ -11,25 +11,22 @@ import torch
 from model.config.presets import PRESETS
 from model.config.recipe import MotionCorruption
 from model.diffusion.schedule import cosine_schedule, respace
-from model.network.talking_head import Conditions, TalkingHead
+from model.network.talking_head import Conditions
 from model.sampling.denoiser import Denoiser, call_flops
+from tests.models import untrained
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from model.config.presets import Preset
+    from model.network.talking_head import TalkingHead
 
 SCHEDULE = respace(cosine_schedule(), 4)
 FEATURES = 234
 
 
 def make(preset: Preset, speech_format) -> TalkingHead:
-    torch.manual_seed(2)
-    model = TalkingHead(preset, speech_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.15)
-    return model.eval().requires_grad_(requires_grad=False)
+    return untrained(preset, speech_format, seed=2, scale=0.15).requires_grad_(requires_grad=False)
 
 
 def inputs(preset: Preset, batch: int = 3) -> tuple[Tensor, Conditions]:
@@ -92,18 +89,12 @@ def test_a_call_of_the_papers_network_is_a_teraflop():
     assert call_flops(PRESETS["crema"].unet) == pytest.approx(1.04e12, rel=0.01)
 
 
-def test_a_network_that_is_told_a_level_is_told_that_of_sampling(small, speech_format):
-    told = replace(
-        small,
-        train=replace(
-            small.train, motion=MotionCorruption(level_as_input=True, sampling_level=0.7)
-        ),
-    )
-    torch.manual_seed(0)
-    model = TalkingHead(told, speech_format).eval().requires_grad_(requires_grad=False)
-    features = torch.randn(3, 234)
-    heard = Denoiser(model, cosine_schedule()).encode_speech(features)
-    expected = model.embed_speech(features, torch.full((3,), 0.7))
-    torch.testing.assert_close(heard, expected)
-    assert not torch.allclose(heard, model.embed_speech(features, torch.zeros(3)))
-    assert not torch.allclose(heard, model.speech_encoder(features))
+def test_a_network_with_a_level_is_given_that_of_sampling(small: Preset, speech_format):
+    motion = MotionCorruption(level_as_input=True, sampling_level=0.7)
+    preset = replace(small, train=replace(small.train, motion=motion))
+    model = make(preset, speech_format)
+    features = torch.randn(3, FEATURES, generator=torch.Generator().manual_seed(0))
+    found = Denoiser(model, cosine_schedule()).encode_speech(features)
+    torch.testing.assert_close(found, model.embed_speech(features, torch.full((3,), 0.7)))
+    assert not torch.allclose(found, model.embed_speech(features, torch.zeros(3)))
+    assert not torch.allclose(found, model.speech_encoder(features))

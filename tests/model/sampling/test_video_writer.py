@@ -10,7 +10,7 @@ import pytest
 from skimage import data
 from skimage.transform import AffineTransform, warp
 
-from model.sampling.inputs import Face, VideoInputs, find_face
+from model.sampling.inputs import Face, VideoInputs, read_face
 from model.sampling.jobs import Job
 from model.sampling.video_writer import OutputOptions, make_paster, open_video_writer
 from pipeline.errors import UserError
@@ -111,7 +111,7 @@ def test_a_pasted_frame_lies_where_its_face_was_found():
 
 def test_a_crop_pasted_back_gives_the_picture(tracker: MediaPipeTracker):
     picture = np.ascontiguousarray(data.astronaut()[:260, 80:360])
-    found = find_face([picture], tracker, 128)
+    found = read_face(picture, tracker, 128)
     pasted = make_paster(found)(found.crop)
     assert np.abs(pasted.astype(int) - picture).mean() < 1.5
 
@@ -123,7 +123,7 @@ def test_the_real_clip_stands_beside_aligned(tmp_path: Path, tracker: MediaPipeT
     write(made, OutputOptions(compare=True), tracker)
     found = list(read_frames(made.job.out))
     assert len(found) == 7
-    expected = find_face([picture], tracker, SIZE).crop.astype(float)
+    expected = read_face(picture, tracker, SIZE).crop.astype(float)
     for k, image in enumerate(found):
         assert image.shape == (SIZE, 2 * SIZE, 3)
         np.testing.assert_allclose(image[:, :28], frame(k)[:, :28], atol=8)

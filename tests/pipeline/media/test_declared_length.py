@@ -1,4 +1,4 @@
-"""What files say of themselves, whole and cut off; by films of known length, and real ones."""
+"""The length that files declare, whole and cut off; by films of known length, and real ones."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _SILENT = {
 def _missing(path: Path, start: float = 0.0, end: float | None = None) -> float:
     shown = sum(1 for _ in read_frames(path, start=start, end=end)) / 25
     heard = read_audio(path, start=start, end=end).seconds
-    return probe(path).stated.missing(shown, heard, start=start, end=end)
+    return probe(path).declared.missing(shown, heard, start=start, end=end)
 
 
 @pytest.mark.parametrize("name", [*_PROMISING, *_SILENT])
@@ -87,12 +87,12 @@ def test_a_beginning_that_does_not_decode_is_not_counted(tmp_path: Path):
 @pytest.mark.parametrize("name", ["a.jpg", "a.mp4", "b"])
 def test_a_still_picture_is_told_by_its_content(name: str, tmp_path: Path):
     (tmp_path / name).write_bytes(jpeg())
-    assert probe(tmp_path / name).stated.still
+    assert probe(tmp_path / name).is_still
 
 
 def test_a_film_is_no_still_picture(tmp_path: Path):
     film()(tmp_path / "a.mp4")
-    assert not probe(tmp_path / "a.mp4").stated.still
+    assert not probe(tmp_path / "a.mp4").is_still
 
 
 @pytest.mark.slow
