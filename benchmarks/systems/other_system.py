@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,8 +179,11 @@ def _generate(
             source, shape = _finished(finished, sample), sample.frames[0].shape
             pictures = list(read_output(source, method.output, shape, frames))
         write_video(path, pictures, audio=Audio(sound), metadata=synthetic_tags(method.name))
-    except (CommandError, UserError) as error:
+    except (CommandError, UserError, OSError, ValueError) as error:
         return GeneratedClip(sample.key, path, str(error))
+    except Exception as error:  # noqa: BLE001 - a fault of ours, shown as one
+        traceback.print_exc()
+        return GeneratedClip(sample.key, path, f"{type(error).__name__}: {error}")
     return GeneratedClip(sample.key, path)
 
 

@@ -55,6 +55,8 @@ def guard(app: FastAPI, folder: Path, limits: PageLimits, *, local: bool) -> Non
         except HTTPException as refusal:
             response = PlainTextResponse(refusal.detail, refusal.status_code)
         response.headers.update(_HEADERS)
+        if request.url.path.startswith("/gradio_api/"):
+            response.headers["cache-control"] = "no-store"
         if request.url.path == "/gradio_api/upload":
             keep_newest(folder, limits.kept)
         return response

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from model.sampling.batch import LoadedModel
 
+    Report = Callable[[int, int, float], object]
+
 # The formats that are opened, by FFmpeg's names, and the suffix under which each is read. They hold
 # all their data themselves; FFmpeg would also read play lists, and the files named in them.
 _SUFFIXES = {
@@ -91,7 +93,7 @@ class UploadedVideoMaker:
         recording: dict[str, Any] | None,
         seed: Any,
         paste_back: Any,
-        report: Callable[[int, int, float], object],
+        report: Report,
     ) -> Path:
         """Makes a video.
 
@@ -124,13 +126,7 @@ class UploadedVideoMaker:
             finished.mkdir()
             return job.out.rename(finished / job.out.name)
 
-    def _draw(
-        self,
-        job: Job,
-        seed: int,
-        output: OutputOptions,
-        report: Callable[[int, int, float], object],
-    ) -> None:
+    def _draw(self, job: Job, seed: int, output: OutputOptions, report: Report) -> None:
         """Reads both files and draws the frames."""
         loaded = self._loaded
         # A small file may hold hours: only as much is decoded as shows that it is too long.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.app.limits import PageLimits
 from model.cli.shared_options import (
     CONTEXT,
     CheckpointOption,
@@ -165,8 +166,11 @@ def serve_command(
         str, typer.Option(help="Address to listen on; anything but loopback lets others in.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 50,
-    max_seconds: Annotated[int, typer.Option(min=1, help="Longest recording.")] = 120,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = PageLimits.upload
+    >> 20,
+    max_seconds: Annotated[
+        int, typer.Option(min=1, help="Longest recording.")
+    ] = PageLimits.seconds,
     sampler: SamplerOption = "auto",
     steps: StepsOption = None,
     start: StartOption = "auto",
@@ -178,7 +182,6 @@ def serve_command(
     weights_dir: WeightsOption = None,
 ) -> None:
     """A page on this machine: drop a face and a recording, see progress, play the video."""
-    from model.app.limits import PageLimits
     from model.app.server import serve
     from model.checkpoints.checkpoint import resolve
     from model.sampling.batch import SampleRun

@@ -17,13 +17,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 from face_alignment.models import FAN
-from face_alignment.utils import (
-    CENTER_Y_OFFSET,
-    REFERENCE_SCALE,
-    SCALE_FACTOR,
-    crop,
-    flip,
-)
+from face_alignment.utils import CENTER_Y_OFFSET, REFERENCE_SCALE, SCALE_FACTOR, crop
 
 from pipeline.faces.geometry import area, overlap
 from pipeline.faces.s3fd import Precision, S3FDDetector, autocast, load_weights
@@ -51,8 +45,6 @@ class FanTracker:
         device: of torch, `cpu` or `cuda`.
         detect_every: frames from one search for faces to the next, see `follow`.
         batch: frames that FAN runs on at once; by default 4 on a CPU and 32 elsewhere.
-        flip_input: sum the heat maps of a crop and of its mirror image, at twice the cost; the
-            package's default, which its own examples switch off.
         precision: of the networks' arithmetic.
 
     Raises:
@@ -69,7 +61,6 @@ class FanTracker:
         device: str = "cpu",
         detect_every: int = 10,
         batch: int | None = None,
-        flip_input: bool = False,
         precision: Precision = "float32",
     ) -> None:
         self._device = torch.device(device)
@@ -77,7 +68,6 @@ class FanTracker:
         self._net = load_weights(FAN(4), landmarks, device)
         self._every = detect_every
         self._batch = batch or (4 if self._device.type == "cpu" else 32)
-        self._flip = flip_input
         self._precision: Precision = precision
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
@@ -123,8 +113,6 @@ class FanTracker:
         pixels = pixels.permute(0, 3, 1, 2).float() / 255  # (N, 3, 256, 256)
         with autocast(self._device, self._precision):
             heat = self._net(pixels)[-1].float()  # (N, 68, 64, 64)
-            if self._flip:
-                heat = heat + flip(self._net(flip(pixels))[-1].float(), is_label=True)
         shares = heat_points(heat).cpu().double().numpy()
         corners = np.stack([one.corner for one in inputs])[:, None]
         sides = np.array([one.side for one in inputs])[:, None, None]

@@ -6,7 +6,6 @@ import socket
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 import torch
 from face_alignment.utils import get_preds_fromhm
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pytest
     from face_alignment import FaceAlignment
 
 
@@ -31,9 +31,8 @@ def _largest(boxes: Sequence[np.ndarray]) -> np.ndarray:
     return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
 
 
-@pytest.mark.parametrize("flip_input", [False, True])
 def test_landmarks_are_those_of_the_package_with_their_fraction(
-    files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray, flip_input: bool
+    files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray
 ):
     # Inside, over two rims, over all.
     boxes = np.array(
@@ -43,9 +42,8 @@ def test_landmarks_are_those_of_the_package_with_their_fraction(
             [-60.5, -70.7, 290.9, 270.1],
         ]
     )
-    package.flip_input = flip_input
     wanted = np.stack(package.get_landmarks_from_image(frame, detected_faces=list(boxes)))
-    tracker = FanTracker(*files, flip_input=flip_input)
+    tracker = FanTracker(*files)
     found = tracker.points([crop_input(frame, box) for box in boxes])
     assert found.shape == (3, 68, 2)
     assert np.ptp(found[0]) > 100
