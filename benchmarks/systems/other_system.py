@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.commands import CommandError, run_commands
-from benchmarks.systems.driving_clips import DrivingClips
+from benchmarks.systems.driving_clips import read_driving_clip
 from benchmarks.systems.method_file import check_needs, fill, find_method, read_method
 from benchmarks.systems.protocol import claim, data_recipe, missing_clips, synthetic_tags
 from benchmarks.systems.workspace import (
@@ -258,5 +258,4 @@ def _driving_frames(
         return []
     if method.input.driving == "itself":
         return list(sample.frames)
-    clips = DrivingClips(data, options.split)
-    return list(clips.read(clips.another(sample.key, place, options.seed)).frames)
+    return list(read_driving_clip(data, options.split, sample.key, place, options.seed).frames)

@@ -47,7 +47,7 @@ def test_every_metric_is_measured_or_says_why(folders, options, tmp_path):
     assert {name: len(curve) for name, curve in first["curves"].items()} == dict.fromkeys(
         ("lips_real", "lips_fake", "energy"), 22
     )
-    # A mute fake is measured against the real clip's sound, which it imitates, and this is told.
+    # A mute fake is measured against the real clip's sound; the protocol says so.
     mute = "a fake without sound against the real clip's"
     assert all(
         mute in scores["metrics"][f"lip_{name}"]["protocol"] for name in ("lag", "correlation")
