@@ -23,7 +23,6 @@ COLOURS = {
 }  # fmt: skip
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "diffused-heads"}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
@@ -45,10 +44,10 @@ def inline_svg(figure: Figure, label: str) -> str:
         figure: made from `Figure` itself, without pyplot; its backgrounds are left out.
         label: what it shows, for readers who cannot see it.
     """
-    for part in (figure, *figure.axes):
-        part.patch.set_visible(False)
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set_visible(False)
     buffer = io.StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "diffused-heads"}):
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
