@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from model.config.presets import preset as preset
     from model.sampling.api import generate as generate
     from model.sampling.api import load_model as load_model
-    from model.sampling.autoregressive import SampleConfig as SampleConfig
+    from model.sampling.sample_config import SampleConfig as SampleConfig
     from model.training.loop import train as train
     from model.training.run_folder import RunOptions as RunOptions
 
@@ -29,7 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "config.overrides": ["override"],
         "config.presets": ["preset"],
         "sampling.api": ["generate", "load_model"],
-        "sampling.autoregressive": ["SampleConfig"],
+        "sampling.sample_config": ["SampleConfig"],
         "training.loop": ["train"],
         "training.run_folder": ["RunOptions"],
     },

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.metrics.ssim import ssim
-from model.data.training_frame import resized
 from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS, read_frames
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -145,7 +145,7 @@ def _scaled(name: str, start: Frame, frame: Frame) -> Frame:
     height, width = frame.shape[:2]
     if height != width:
         raise UserError(f"{name} is {width} x {height}, no aligned crops; leave the face out")
-    return resized(start, height)
+    return resize(start, (height, height))
 
 
 def _unit(embedding: NDArray[np.floating] | None) -> NDArray[np.floating] | None:

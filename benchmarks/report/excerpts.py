@@ -19,11 +19,12 @@ import cv2
 import numpy as np
 
 from benchmarks.scoring.results import Source
-from benchmarks.systems.synthetic_tag import synthetic
+from benchmarks.systems.protocol import synthetic_tags
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -169,7 +170,7 @@ def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
         labels = ["real", *(f"synthetic: {name}" for name in names[1:])]
         frames = list(itertools.islice(side_by_side(panels, labels), min(*limits, _LONGEST)))
         heard = _sound(fakes[0]) or sound
-        label = synthetic(" and ".join(names[1:]))
+        label = synthetic_tags(" and ".join(names[1:]))
         return Excerpt(clip, kind, names, *_encoded(frames, heard, label))
     except (UserError, OSError, ValueError, tarfile.TarError) as error:
         return Excerpt(clip, kind, names, b"", b"", f"No video: {error}.")
@@ -232,9 +233,8 @@ def _in_a_row(panels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def _panel(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
     height, width = frame.shape[:2]
     shown = (max(2, round(width * SIDE / height / 2) * 2), SIDE)
-    method = cv2.INTER_AREA if height > SIDE else cv2.INTER_CUBIC
     panel = np.full((SIDE + _BAND, shown[0], 3), _DARK, np.uint8)
-    panel[_BAND:] = cv2.resize(frame, shown, interpolation=method)
+    panel[_BAND:] = resize(frame, shown)
     # OpenCV's letters are ASCII; a name in another script keeps its word in the page.
     text = label.encode("ascii", "replace").decode()
     cv2.putText(

@@ -13,7 +13,6 @@ import shutil
 import tempfile
 import zipfile
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,8 +25,7 @@ import typer
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import Cost, header, markdown, timed
 from pipeline.faces.blazeface import FaceDetector
-from pipeline.faces.fan import FanTracker, view
-from pipeline.faces.s3fd import FaceFinder, Precision
+from pipeline.faces.fan import FanTracker
 from pipeline.media import read_frames
 from pipeline.progress import progress
 from pipeline.weights import find, locate
@@ -37,30 +35,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.faces.s3fd import Precision
+
     Frame = NDArray[np.uint8]
     Frames = list[Frame]
+    Way = Callable[[Frames], int]  # a clip to the number of its frames with a face
     Faces = dict[int, NDArray[np.float64]]  # by id of the frame, (N, 5) x0 y0 x1 y1 score
 
 DETECTOR, LANDMARKS = "s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"
-_BOX = np.array([40.0, 40.0, 190.0, 190.0])  # in which FAN by itself is timed
-_REPEATS = 4
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way to get landmarks.
-
-    Attributes:
-        name: in the tables.
-        track: a clip to the number of its frames with a face.
-        search: finds the faces of a frame.
-        locate: finds the landmarks of `_REPEATS` copies of a frame, in `_BOX`.
-    """
-
-    name: str
-    track: Callable[[Frames], int]
-    search: Callable[[Frame], object]
-    locate: Callable[[Frame], object]
 
 
 def blind_detector() -> dict[str, torch.Tensor]:
@@ -98,20 +80,18 @@ def write_weights(folder: Path) -> tuple[tuple[Path, Path], bool]:
     return paths, False
 
 
-def face_alignment(
-    *, flip_input: bool = False, folder: Path | None = None
-) -> tuple[Any, tuple[tuple[Path, Path], bool]]:
+def face_alignment(folder: Path | None = None) -> tuple[Any, tuple[Path, Path], bool]:
     """The package as its constructor makes it, and what `write_weights` returns."""
     from face_alignment import FaceAlignment, LandmarksType
 
-    with tempfile.TemporaryDirectory(prefix="dh-fan-") as temporary:
-        written = write_weights(folder or Path(temporary))
-        torch.hub.set_dir(written[0][0].parents[1])
+    with tempfile.TemporaryDirectory() as temporary:
+        paths, published = write_weights(folder or Path(temporary))
+        torch.hub.set_dir(paths[0].parents[1])
+        detector = {"path_to_detector": str(paths[0])}
         package = FaceAlignment(
-            LandmarksType.TWO_D, device="cpu", flip_input=flip_input, compile=False,
-            face_detector_kwargs={"path_to_detector": str(written[0][0])},
-        )  # fmt: skip
-    return package, written
+            LandmarksType.TWO_D, device="cpu", compile=False, face_detector_kwargs=detector
+        )
+    return package, paths, published
 
 
 def theirs(package: Any, faces: Faces) -> Way:
@@ -128,27 +108,15 @@ def theirs(package: Any, faces: Faces) -> Way:
                 found += 1
         return found
 
-    def locate_all(frame: Frame) -> None:
-        for _ in range(_REPEATS):
-            package.get_landmarks_from_image(frame, detected_faces=[_BOX])
-
-    return Way("face-alignment", track, search, locate_all)
+    return track
 
 
-def ours(paths: tuple[Path, Path], precision: Precision, faces: Faces, *, flip_input: bool) -> Way:
+def ours(paths: tuple[Path, Path], precision: Precision, faces: Faces) -> Way:
     """FanTracker in one precision."""
-    tracker = FanTracker(*paths, flip_input=flip_input, precision=precision)
-    finder: Any = tracker._finder  # noqa: SLF001 - its detections are replaced, its work is not
+    tracker = FanTracker(*paths, precision=precision)
+    finder: Any = tracker._detector  # noqa: SLF001 - its detections are replaced, its work is not
     finder.detect = with_faces(finder.detect, faces)
-
-    def track(clip: Frames) -> int:
-        return int(tracker.track(clip).found.sum())
-
-    def locate_all(frame: Frame) -> object:
-        return tracker.points([view(frame, _BOX) for _ in range(_REPEATS)])
-
-    search = FaceFinder(paths[0], precision=precision).detect
-    return Way(f"FanTracker {precision}", track, search, locate_all)
+    return lambda clip: int(tracker.track(clip).found.sum())
 
 
 def with_faces(search: Callable[[Frame], Any], faces: Faces) -> Callable[[Frame], Any]:
@@ -172,7 +140,7 @@ def faces_of(clips: Sequence[Frames]) -> Faces:
 
 
 def clip_row(name: str, clips: Sequence[list[Cost]], frames: int) -> list[str]:
-    """A row of the first table: the cost of each way, over several clips."""
+    """A row of the table: the cost of each way, over several clips."""
     totals = [sum(column, Cost()) for column in zip(*clips, strict=True)]
     row = [name, str(frames), f"{1000 * totals[0].processor / frames:.0f}"]
     for total in totals[1:]:
@@ -182,26 +150,12 @@ def clip_row(name: str, clips: Sequence[list[Cost]], frames: int) -> list[str]:
     return row
 
 
-def part_rows(ways: Sequence[Way], clips: Sequence[Frames]) -> list[list[str]]:
-    """The second table: S3FD a search and FAN a frame, on the first frame of every clip."""
-    searches, landmarks = ["S3FD, a search"], ["FAN, a frame"]
-    for way in ways:
-        search = sum((timed(partial(way.search, clip[0]))[0] for clip in clips), Cost())
-        points = sum((timed(partial(way.locate, clip[0]))[0] for clip in clips), Cost())
-        searches.append(f"{1000 * search.processor / len(clips):.0f}")
-        landmarks.append(f"{1000 * points.processor / len(clips) / _REPEATS:.0f}")
-    return [searches, landmarks]
-
-
 def main(
     folder: Annotated[Path, typer.Argument(help="Talking-head clips.")],
     *,
     most: Annotated[int, typer.Option("--frames", min=2, help="Of each clip.")] = 21,
     clips_per_size: Annotated[int, typer.Option(min=1, help="Clips of each resolution.")] = 1,
     threads: Annotated[int, typer.Option(min=1, help="Of torch, on both sides.")] = 2,
-    flip: Annotated[
-        bool, typer.Option("--flip", help="Mirrored crops too, on both sides.")
-    ] = False,
 ) -> None:
     """Prints the cost of a frame with face-alignment and with FanTracker, by resolution."""
     cv2.setNumThreads(1)
@@ -215,33 +169,32 @@ def main(
     clips = list(itertools.chain.from_iterable(by_size.values()))
     print(header(["torch", "face-alignment"]))
     with tempfile.TemporaryDirectory(prefix="dh-fan-") as temporary:
-        package, (paths, published) = face_alignment(flip_input=flip, folder=Path(temporary))
+        package, paths, published = face_alignment(Path(temporary))
         faces = {} if published else faces_of(clips)
-        ways = [theirs(package, faces)]
-        ways += [ours(paths, kind, faces, flip_input=flip) for kind in ("float32", "bfloat16")]
-    for way in ways:
-        way.track(clips[0][:1])  # the first frame compiles and loads
+        ways = {"face-alignment": theirs(package, faces)}
+        for kind in ("float32", "bfloat16"):
+            ways[f"FanTracker {kind}"] = ours(paths, kind, faces)
+    for track in ways.values():
+        track(clips[0][:1])  # the first frame compiles and loads
     costs: dict[tuple[int, int], list[list[Cost]]] = defaultdict(list)
-    found = [0 for _ in ways]
+    found = dict.fromkeys(ways, 0)
     with progress("clips", len(clips)) as step:
-        for size in sorted(by_size):
-            for clip in by_size[size]:
-                taken = [timed(partial(way.track, clip)) for way in ways]
-                costs[size].append([cost for cost, _ in taken])
-                found = [before + count for before, (_, count) in zip(found, taken, strict=True)]
-                step()
+        for size, clip in ((one, clip) for one in sorted(by_size) for clip in by_size[one]):
+            taken = {name: timed(partial(track, clip)) for name, track in ways.items()}
+            costs[size].append([cost for cost, _ in taken.values()])
+            found = {name: before + taken[name][1] for name, before in found.items()}
+            step()
     frames = sum(map(len, clips))
     origin = "Published weights." if published else "Random weights; faces as MediaPipe finds them."
-    print(f"{origin} Frames with a face, of {frames}: {', '.join(map(str, found))}.\n")
+    print(f"{origin} Frames with a face, of {frames}: {', '.join(map(str, found.values()))}.\n")
     headings = ["resolution", "frames", "face-alignment, ms"]
-    for way in ways[1:]:
-        headings += [f"{way.name}, ms", "times as fast", "by the clock"]
+    for name in list(ways)[1:]:
+        headings += [f"{name}, ms", "times as fast", "by the clock"]
     rows = [
         clip_row(f"{w} x {h}", costs[w, h], sum(map(len, by_size[w, h]))) for w, h in sorted(costs)
     ]
     rows.append(clip_row("all", list(itertools.chain.from_iterable(costs.values())), frames))
-    print(markdown(headings, rows), end="\n\n")
-    print(markdown(["ms", *(way.name for way in ways)], part_rows(ways, clips)))
+    print(markdown(headings, rows))
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def usual_script() -> Callable[[Sequence[Face]], None]:
 
     Its weights are random where the published ones are missing; box and points are MediaPipe's.
     """
-    networks, _ = face_alignment()
+    networks, _, _ = face_alignment()
 
     def run(faces: Sequence[Face]) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +122,7 @@ def usual_script() -> Callable[[Sequence[Face]], None]:
 def time_networks(
     timings: Timings, clips: Sequence[Path], tracker: MediaPipeTracker, most: int
 ) -> tuple[int, list[Face]]:
-    """Times the landmark networks alone.
+    """Times the landmark networks by themselves.
 
     Returns:
         How many frames there were, and a face of each of `most` clips.

@@ -17,17 +17,20 @@ import typer
 from benchmarks.speed.harness import header, in_turns, load, markdown
 from model.config.presets import preset as preset_named
 from model.device import choose_device, choose_precision
-from model.diffusion.process import cosine_schedule, respace
-from model.diffusion.samplers import SamplerChoice, ancestral
+from model.diffusion.ancestral import ancestral
+from model.diffusion.prediction import Denoised, denoise_output
+from model.diffusion.schedule import cosine_schedule, respace
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
-from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
+from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.denoiser import call_flops
-from pipeline.speech.features import COEFFICIENTS, MFCC_DIM, STEPS
+from model.sampling.sample_config import SampleConfig, choose_sampler
+from pipeline.speech.mfcc import COEFFICIENTS, MFCC_DIM, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from model.config.presets import Preset
+    from model.diffusion.samplers import SamplerChoice
 
 RELEASED_STEPS = 100
 
@@ -52,15 +55,16 @@ def released_way(model: TalkingHead, preset: Preset, steps: int) -> Callable[[],
     )
     schedule = respace(cosine_schedule(preset.diffusion.steps), steps)
 
-    def denoise(x: torch.Tensor, index: int) -> torch.Tensor:
+    def denoise(x: torch.Tensor, index: int) -> Denoised:
         t = torch.full((1,), int(schedule.steps[index]), device=device)
-        return torch.as_tensor(model(x, t, conditions))
+        output = model(x, t, conditions)
+        return denoise_output(output, x, index, schedule, preset.diffusion.prediction)
 
     def noise() -> torch.Tensor:
         return torch.randn(1, 3, size, size, device=device)
 
     def frame() -> None:
-        ancestral(denoise, noise(), noise, schedule, preset.diffusion.prediction).cpu()
+        ancestral(denoise, noise(), noise, schedule).cpu()
 
     return frame
 
@@ -74,7 +78,7 @@ def ours(
 
     def videos() -> Iterator[object]:
         silence = itertools.repeat(np.zeros(MFCC_DIM, np.float32))
-        return draw(denoiser, preset, [face] * batch, [silence] * batch, config)
+        return generate_frames(denoiser, preset, [face] * batch, [silence] * batch, config)
 
     running = videos()
 

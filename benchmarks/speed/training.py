@@ -29,7 +29,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.speed.harness import header, in_turns, load, markdown
 from model.config.presets import preset as preset_named
 from model.data.stream import Clips, Lanes, batches
-from model.data.training_frame import Batch, as_tensor, speech_windows
+from model.data.training_frame import Batch, as_tensor
 from model.device import choose_device, choose_memory_format, choose_precision
 from model.network.talking_head import SpeechFormat, TalkingHead
 from model.training.objective import Objective
@@ -78,7 +78,8 @@ class VideoFiles(Dataset[dict[str, Any]]):
         video = cv2.VideoCapture(path)
         frames = [self._read(video, int(k)) for k in (target - 2, target - 1, target, identity)]
         video.release()
-        return {"frames": torch.stack(frames), "speech": speech_windows(speech, 2)[target]}
+        window = np.clip(np.arange(target - 2, target + 3), 0, len(speech) - 1)
+        return {"frames": torch.stack(frames), "speech": speech[window]}
 
     def _read(self, video: cv2.VideoCapture, index: int) -> torch.Tensor:
         video.set(cv2.CAP_PROP_POS_FRAMES, index)

@@ -118,9 +118,7 @@ def sharpness(folder: Clips, most: Most = None) -> None:
     print(markdown(["measure", *SOFTENED], rows), end="\n\n")
     values = np.array([ours(p) for p in pictures])
     low, middle, high = np.percentile(values, [5, 50, 95])
-    small = values[np.array(eyes) < 40]
     described = [["5th percentile", low], ["median", middle], ["95th percentile", high]]
-    described.append([f"median of {len(small)} sources below 40 px", np.median(small)])
     described += [[n, np.median([ours(f(p)) for p in pictures])] for n, f in SOFTENED.items()]
     for name, change in KEPT.items():
         most_changed = max(abs(ours(change(p)) - ours(p)) for p in pictures)

@@ -28,17 +28,19 @@ from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.networks.inception import load_inception
 from benchmarks.speed.harness import header, markdown
-from model.checkpoints.checkpoint import load_model, resolve
-from model.data.training_frame import resized
+from model.checkpoints.checkpoint import load_talking_head, resolve
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.faces.sharpness import sharpness
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import write_json
+from pipeline.media.image import resize
 from pipeline.progress import progress
+from pipeline.speech.lip_sync import pearson
 from pipeline.weights import find, locate
 
 if TYPE_CHECKING:
@@ -46,8 +48,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.checkpoints.checkpoint import Info
-    from model.sampling.denoiser import Stepper
+    from model.checkpoints.checkpoint import CheckpointInfo
+    from model.sampling.denoiser import FrameDenoiser
     from pipeline.faces.tracking import Tracker
 
     Video = list[NDArray[np.uint8]]  # (S, S, 3) RGB frames
@@ -117,12 +119,18 @@ def _parsed(value: str) -> Any:
 
 
 def generated(
-    denoiser: Stepper, info: Info, clips: list[Video], speech: list[Any], config: SampleConfig
+    denoiser: FrameDenoiser,
+    info: CheckpointInfo,
+    clips: list[Video],
+    speech: list[Any],
+    config: SampleConfig,
 ) -> tuple[list[Video], float]:
     """The video of each clip, and the seconds a frame after the first one."""
     videos: list[Video] = [[] for _ in clips]
     begin, first = time.perf_counter(), 0
-    for frames in draw(denoiser, info.preset, [clip[0] for clip in clips], speech, config):
+    for frames in generate_frames(
+        denoiser, info.preset, [clip[0] for clip in clips], speech, config
+    ):
         for video, frame in zip(videos, frames, strict=True):
             if frame is not None:
                 video.append(frame)
@@ -139,10 +147,7 @@ def lip_opening(video: Video, tracker: Tracker) -> Values:
 
 def correlation(fake: Values, real: Values) -> float:
     """Pearson correlation where both are known; 0 where the fake's lips do not move."""
-    known = ~(np.isnan(fake) | np.isnan(real))
-    if known.sum() < 5 or not fake[known].std() or not real[known].std():
-        return 0.0
-    return float(np.corrcoef(fake[known], real[known])[0, 1])
+    return float(np.nan_to_num(pearson(fake, real)))
 
 
 def measure(videos: list[Video], clips: list[Video], tracker: Tracker) -> dict[str, Values]:
@@ -207,14 +212,14 @@ def main(
     """Prints the table sampler x steps, and the cheapest setting within noise of the first."""
     chosen = choose_device(device)  # type: ignore[arg-type]
     configs = parse(settings, choose_precision("auto", chosen))
-    model, info = load_model(resolve(checkpoint), chosen)
+    model, info = load_talking_head(resolve(checkpoint), chosen)
     size, preset = info.preset.unet.image_size, info.preset
     tracker = MediaPipeTracker(locate("face_landmarker.task"))
     inception = load_inception(locate("inception-2015.pt")) if find("inception-2015.pt") else None
     samples = list(itertools.islice(read_samples(data, split), clips))
     if len(samples) < 2:
         raise UserError(f"{data} has fewer than two clips of the split {split}")
-    real = [[resized(f, size) for f in itertools.islice(s.frames, frames)] for s in samples]
+    real = [[resize(f, (size, size)) for f in itertools.islice(s.frames, frames)] for s in samples]
     speech = [sample.speech[: len(clip)] for sample, clip in zip(samples, real, strict=True)]
 
     def moments(videos: list[Video]) -> Moments | None:

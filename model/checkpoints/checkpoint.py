@@ -30,7 +30,7 @@ _MODEL, _AVERAGE, _ADAM = "model.", "average.", "adam."
 
 
 @dataclass(frozen=True)
-class Info:
+class CheckpointInfo:
     """The JSON beside the tensors.
 
     Attributes:
@@ -66,7 +66,7 @@ class TrainingState:
     step: int = 0
 
 
-def save(path: Path, state: TrainingState, info: Info) -> None:
+def save(path: Path, state: TrainingState, info: CheckpointInfo) -> None:
     """Writes a checkpoint; the JSON comes last and marks it whole."""
     tensors = {_MODEL + name: value for name, value in state.model.state_dict().items()}
     tensors |= {_AVERAGE + name: value for name, value in state.average.state_dict().items()}
@@ -75,12 +75,12 @@ def save(path: Path, state: TrainingState, info: Info) -> None:
     _write(path, tensors, info)
 
 
-def save_average(path: Path, model: TalkingHead, info: Info) -> None:
-    """Writes a model alone, as one would publish it: it samples, but its run cannot be resumed."""
+def save_average(path: Path, model: TalkingHead, info: CheckpointInfo) -> None:
+    """Writes a model alone, to be published: it samples, but its run cannot be resumed."""
     _write(path, {_AVERAGE + name: value for name, value in model.state_dict().items()}, info)
 
 
-def _write(path: Path, tensors: dict[str, Tensor], info: Info) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], info: CheckpointInfo) -> None:
     with atomic_path(path) as temporary:
         save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
         # safetensors writes files that only their owner can read; ours are like any other file.
@@ -119,7 +119,7 @@ def resolve(path: Path) -> Path:
     """A checkpoint file from a file or a run's folder; the authors' files are taken as well.
 
     Raises:
-        UserError: there is none; the sentence says what was looked for.
+        UserError: there is no checkpoint at `path`.
     """
     if path.is_dir():
         found = latest(path)
@@ -151,7 +151,7 @@ def is_released(path: Path) -> bool:
     return path.suffix != ".safetensors" and is_torch_file(path)
 
 
-def read_info(path: Path) -> Info:
+def read_info(path: Path) -> CheckpointInfo:
     """The JSON of a checkpoint.
 
     Raises:
@@ -162,22 +162,30 @@ def read_info(path: Path) -> Info:
         data: dict[str, Any] = read_json(described)
         if data["format_version"] != FORMAT_VERSION:
             raise UserError(f"{path} is not a checkpoint of this version (format {FORMAT_VERSION})")
-        return Info(
+        return CheckpointInfo(
             from_json(data["preset"]), SpeechFormat.of(data["speech"]), data["step"], data["seed"]
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{described} does not describe a checkpoint of ours ({error})") from error
 
 
-def load_model(path: Path, device: torch.device) -> tuple[TalkingHead, Info]:
+def load_talking_head(
+    path: Path, device: torch.device, *, call_script: bool = True
+) -> tuple[TalkingHead, CheckpointInfo]:
     """The averaged model of a checkpoint, or the authors' model, ready to sample.
+
+    Args:
+        path: the .safetensors file, or one of the authors', see `resolve`.
+        device: where it computes.
+        call_script: the authors' TorchScript demo is called as it is; otherwise its tensors are
+            loaded into our network.
 
     Raises:
         UserError: the file is no checkpoint, or its tensors do not fit its JSON.
     """
     if is_released(path):
-        model, preset, step = load_released(path, device)
-        return model, Info(preset, model.speech, step, seed=0)
+        model, preset, step = load_released(path, device, call_script=call_script)
+        return model, CheckpointInfo(preset, model.speech, step, seed=0)
     info = read_info(path)
     model = TalkingHead(info.preset, info.speech)
     _fill(model, _tensors(path, _AVERAGE), path)

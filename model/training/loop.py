@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from model.checkpoints.checkpoint import Info, latest, read_info, rotate, save
+from model.checkpoints.checkpoint import CheckpointInfo, latest, read_info, rotate, save
 from model.config.recipe import ema_decay, learning_rate
 from model.data.stream import Clips, Lanes, batches
 from model.device import choose_device, choose_precision, few_threads
@@ -204,7 +204,7 @@ def _keep_up(
 
 
 def _save(options: RunOptions, state: TrainingState, speech: SpeechFormat) -> None:
-    info = Info(options.preset, speech, state.step, options.seed)
+    info = CheckpointInfo(options.preset, speech, state.step, options.seed)
     save(checkpoint_path(options.out, state.step), state, info)
     rotate(options.out, options.keep)
 

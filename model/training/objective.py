@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.data.training_frame import to_unit
-from model.diffusion.process import cosine_schedule, losses
+from model.diffusion.losses import diffusion_losses
+from model.diffusion.schedule import cosine_schedule
 from model.network.talking_head import Conditions
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Parts:
     Attributes:
         total: () what is minimised.
         by_frame: each part before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
-            `model.diffusion.process.Losses`) and, if the recipe asks for it, `reading`.
+            `model.diffusion.losses.Losses`) and, if the recipe asks for it, `reading`.
         t: (B,) the step of the diffusion that each frame was noised to.
     """
 
@@ -99,7 +100,7 @@ class Objective(nn.Module):
                 output: Tensor = self.model(x, steps, conditions)
             return output
 
-        parts = losses(network, target, batch.mouth, t, drawn, self._schedule, diffusion)
+        parts = diffusion_losses(network, target, batch.mouth, t, drawn, self._schedule, diffusion)
         by_frame = {"simple": parts.simple, "vlb": parts.vlb, "lip": parts.lip}
         total = parts.total(diffusion)
         if recipe.lambda_lips:

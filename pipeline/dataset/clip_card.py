@@ -11,7 +11,8 @@ import numpy as np
 
 from pipeline.dataset.svg import curve_over_area, number
 from pipeline.faces.mouth_box import mouth_opening
-from pipeline.speech.features import log_energy
+from pipeline.media.image import resize
+from pipeline.speech.lip_sync import log_energy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def _fit(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """The frame at `side` pixels, or as it is when smaller."""
     if len(frame) <= side:
         return frame
-    return np.asarray(cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+    return resize(frame, (side, side))
 
 
 def _image(picture: NDArray[np.uint8], alt: str) -> str:

@@ -20,7 +20,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Brows to chin in an aligned crop: hair and background say nothing of the face.
+# Brows to chin in an aligned crop: hair and background are left out.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.26, 0.76, 0.34, 0.80
 
 

@@ -12,10 +12,10 @@ from pipeline.media.container import (
     SAMPLE_RATE,
     SAMPLES_PER_FRAME,
     MediaError,
-    decoded,
+    check_time_step,
+    decode_frames,
     first_stream,
     open_container,
-    refuse_jump,
     seek,
 )
 from pipeline.media.video import probe
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Seconds by which sound may stray from its time stamps, which jitter where calls were recorded; in
-# 346 real files it strays by 1.2 ms at most. Beyond that, silence fills what is missing, and what
-# is there twice is cut. So it is where the format changes, about which decoders stumble.
-_STRAY = 0.04
+# Seconds by which sound may differ from its time stamps, which jitter in recorded calls. Beyond
+# that, gaps are filled with silence and overlaps are cut. Where the format changes, where decoders
+# lose or repeat samples, any difference counts.
+_TIME_TOLERANCE = 0.04
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def read_audio(
         mono: mix to one channel; otherwise at most two are kept.
         start: seconds after time zero at which to begin.
         end: seconds after time zero at which to stop; None reads to the end.
-        origin: time stamp of time zero where it is known, `VideoInfo.start`; None looks for it.
+        origin: time stamp of time zero, `VideoInfo.start`; None reads it from the file.
 
     Raises:
         MediaError: the file is absent, no media file, or holds no sound.
@@ -69,14 +69,22 @@ def read_audio(
     origin = _time_zero(path) if origin is None else origin
     begin = origin + start
     stop = float("inf") if end is None else origin + end
-    found = _sound(path, rate, mono=mono, begin=begin, stop=stop) if start > 1 else None
-    if found is None or found[0] > begin:  # not to be sought in, or it landed too late
-        found = _sound(path, rate, mono=mono, begin=None, stop=stop)
+    # A start further in is sought; where that fails the file is decoded from its beginning.
+    found = _decode(path, rate, mono=mono, begin=begin, stop=stop) if start > 1 else None
+    if found is None or found[0] > begin:
+        found = _decode(path, rate, mono=mono, begin=None, stop=stop)
     if found is None:
         raise MediaError(f"{path} has a sound stream but nothing in it that decodes")
     first, sound = found
+    # Samples before `start` are cut; sound that begins later is preceded by silence.
     offset = round((first - begin) * sound.rate)
-    return Audio(_placed(sound.samples, offset, sound.rate, start, end), sound.rate)
+    samples = sound.samples[max(0, -offset) :]
+    if offset > 0:
+        silence = np.zeros((offset, *samples.shape[1:]), np.int16)
+        samples = np.concatenate([silence, samples])
+    if end is not None:
+        samples = samples[: round((end - start) * sound.rate)]
+    return Audio(samples, sound.rate)
 
 
 def _time_zero(path: Path | str) -> float:
@@ -86,15 +94,18 @@ def _time_zero(path: Path | str) -> float:
         if stream is None:
             raise MediaError(f"{path} holds no sound stream")
         if first_stream(container, "video") is None:
-            first = next(decoded(container, stream), None)
+            first = next(decode_frames(container, stream), None)
             return float(first.time or 0.0) if first is not None else 0.0
     return probe(path).start
 
 
-def _sound(
+def _decode(
     path: Path | str, rate: int | None, *, mono: bool, begin: float | None, stop: float
 ) -> tuple[float, Audio] | None:
-    """Sound from before the time stamp `begin` until after `stop`, and the stamp it starts at."""
+    """Sound from before the time stamp `begin` until after `stop`, and its first time stamp.
+
+    None where the file cannot be sought in, or no packet decodes.
+    """
     with open_container(path) as container:
         stream = first_stream(container, "audio")
         rate = rate or int(stream.rate)
@@ -104,21 +115,21 @@ def _sound(
         resampler = _Resampler(rate, layout)
         chunks: list[NDArray[np.int16]] = []
         first: float | None = None
-        before = heard = 0.0
-        for frame in decoded(container, stream):
+        before = seconds = 0.0  # the last time stamp; sound decoded so far
+        for frame in decode_frames(container, stream):
             time = frame.time
             if first is None:
                 first = before = float(time or 0.0)
             elif time is not None:
-                refuse_jump(container, before, time)
+                check_time_step(container, before, time)
                 before = time
-                stray = 0 if resampler.is_new_to(frame) else _STRAY
-                if chunks and abs(gap := time - first - heard) > stray:
-                    chunks = _moved(chunks, round(gap * rate))
-                    heard += gap
-            heard += frame.samples / frame.sample_rate
+                tolerance = 0 if resampler.is_new_format(frame) else _TIME_TOLERANCE
+                if chunks and abs(gap := time - first - seconds) > tolerance:
+                    chunks = _move_end(chunks, round(gap * rate))
+                    seconds += gap
+            seconds += frame.samples / frame.sample_rate
             chunks += resampler.samples(frame)
-            if first + heard > stop + 0.1:
+            if first + seconds > stop + 0.1:
                 break
         chunks += resampler.samples(None)
     if first is None or not chunks:
@@ -126,8 +137,8 @@ def _sound(
     return first, Audio(np.concatenate(chunks), rate)
 
 
-def _moved(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:
-    """Sound followed by `by` samples of silence, or less its last samples if that is negative."""
+def _move_end(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:
+    """Appends `by` samples of silence to the sound, or cuts its last samples if `by` < 0."""
     if by > 0:
         return [*chunks, np.zeros((by, *chunks[0].shape[1:]), np.int16)]
     while chunks and by < 0:
@@ -140,21 +151,21 @@ def _moved(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:
 
 
 class _Resampler:
-    """Frames of any format, which may change on the way, as samples of one rate and layout."""
+    """Converts frames, whose format may change, to samples of one rate and layout."""
 
     def __init__(self, rate: int, layout: str) -> None:
         self._rate, self._layout = rate, layout
         self._format: tuple[str, str, int] | None = None
         self._resampler: av.AudioResampler | None = None
 
-    def is_new_to(self, frame: Any) -> bool:
-        """Whether a frame's format is another than that of the frame before it."""
+    def is_new_format(self, frame: Any) -> bool:
+        """Whether a frame's format differs from that of the frame before it."""
         return _format(frame) != self._format
 
     def samples(self, frame: Any) -> list[NDArray[np.int16]]:
-        """What a frame gives; for None, what is still to come."""
+        """The samples of a frame, each array (N,) or (N, channels); None flushes the rest."""
         done: list[Any] = []
-        if self._resampler is not None and (frame is None or self.is_new_to(frame)):
+        if self._resampler is not None and (frame is None or self.is_new_format(frame)):
             done = self._resampler.resample(None)
             self._resampler = None
         if frame is not None:
@@ -162,33 +173,17 @@ class _Resampler:
                 self._resampler = av.AudioResampler("s16", self._layout, self._rate)
                 self._format = _format(frame)
             done += self._resampler.resample(frame)
-        return [_samples(part) for part in done]
+        channels = [part.layout.nb_channels for part in done]
+        flat = [part.to_ndarray().reshape(-1) for part in done]
+        return [x if c == 1 else x.reshape(-1, c) for x, c in zip(flat, channels, strict=True)]
 
 
 def _format(frame: Any) -> tuple[str, str, int]:
+    """Sample format, channel layout and rate."""
     return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _samples(frame: Any) -> NDArray[np.int16]:
-    """A packed s16 frame as (N,) or (N, channels)."""
-    channels = frame.layout.nb_channels
-    flat = frame.to_ndarray().reshape(-1)
-    return flat if channels == 1 else flat.reshape(-1, channels)
-
-
-def _placed(
-    samples: NDArray[np.int16], offset: int, rate: int, start: float, end: float | None
-) -> NDArray[np.int16]:
-    """Shifts samples to begin at `offset` (silence before, or cut) and ends them at `end`."""
-    if offset >= 0:
-        silence = np.zeros((offset, *samples.shape[1:]), np.int16)
-        samples = np.concatenate([silence, samples])
-    else:
-        samples = samples[-offset:]
-    return samples if end is None else samples[: round((end - start) * rate)]
 
 
 def fit_audio(samples: NDArray[np.int16], frames: int) -> NDArray[np.int16]:
     """Cuts or pads mono 16 kHz sound with silence to exactly `frames` x 640 samples."""
-    wanted = frames * SAMPLES_PER_FRAME
-    return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+    length = frames * SAMPLES_PER_FRAME
+    return np.pad(samples[:length], (0, max(0, length - len(samples))))

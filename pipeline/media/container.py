@@ -1,4 +1,4 @@
-"""Opening what FFmpeg reads, and the constants of everything read."""
+"""Containers opened with FFmpeg: files checked, streams chosen, packets decoded."""
 
 from __future__ import annotations
 
@@ -20,30 +20,17 @@ FPS = 25
 SAMPLE_RATE = 16_000
 SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 
-_OF_THE_SYSTEM = (
+# Errors of the system, whose own message is the useful one.
+_SYSTEM_ERRORS = (
     errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ESTALE, errno.ETIMEDOUT,
 )  # fmt: skip
-_FURTHEST_BACK = 0.2  # seconds between two time stamps; none of 346 real files goes back at all
-_LONGEST_PAUSE = 600.0  # seconds between two time stamps; calls are recorded with cameras off
+_MAX_STEP_BACK = 0.2  # seconds from one time stamp to the next
+_MAX_PAUSE = 600.0  # seconds from one time stamp to the next; calls pause with cameras off
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".avi",
-        ".flv",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".ogv",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".3gp",
-    ]
-)
+VIDEO_SUFFIXES = frozenset((
+    ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".vob",
+    ".webm", ".wmv",
+))  # fmt: skip
 
 
 class MediaError(UserError):
@@ -54,7 +41,7 @@ class MediaError(UserError):
 def open_container(path: Path | str) -> Iterator[Any]:
     """A container open for reading; what FFmpeg refuses becomes a `MediaError`."""
     name = Path(path)
-    _make_sure_of_a_file(name)
+    _require_file(name)
     try:
         # file: keeps FFmpeg from reading a name with a colon or a leading dash as a protocol.
         with av.open(f"file:{name}", metadata_errors="replace") as container:
@@ -64,18 +51,18 @@ def open_container(path: Path | str) -> Iterator[Any]:
 
 
 def _reason(error: av.error.FFmpegError | OSError) -> str:
-    """What the system says; of what FFmpeg says, that nobody can use, what it comes to."""
-    if error.errno == errno.EIO:  # FFmpeg's word for the end of a file, and the system's for disks
+    """The system's message where it is one; FFmpeg's errors in words that help."""
+    if error.errno == errno.EIO:  # FFmpeg at the end of a file, or a disk error
         return "it is cut off, or its disk fails"
-    if error.errno == errno.ENOMEM:  # damaged files ask for any size
+    if error.errno == errno.ENOMEM:  # damaged files request any size
         return "too little memory; it is damaged, or very large"
-    if error.errno in _OF_THE_SYSTEM:
+    if error.errno in _SYSTEM_ERRORS:
         return error.strerror or "the system refuses"
     return "no media file, or one that is damaged or cut off"
 
 
-def _make_sure_of_a_file(name: Path) -> None:
-    """Refuses what is no file with something in it: a pipe would be waited for without end."""
+def _require_file(name: Path) -> None:
+    """Refuses what is not a file with content: opening a pipe would block without end."""
     try:
         found = name.stat()
     except OSError as error:
@@ -90,16 +77,16 @@ def _make_sure_of_a_file(name: Path) -> None:
         kind = "folder" if stat.S_ISDIR(found.st_mode) else "pipe or a device"
         raise MediaError(f"{name} is a {kind}, not a media file")
     if not found.st_size:
-        raise MediaError(f"{name} is empty; was it copied or fetched to its end?")
+        raise MediaError(f"{name} is empty; was it copied or downloaded completely?")
 
 
 def first_stream(container: Any, kind: str) -> Any:
-    """The first stream of a kind, video or audio; None where there is none.
+    """The first stream of a kind, video or audio; None where the container has none.
 
-    A cover beside a recording is no video; streams that FFmpeg cannot decode are passed over.
+    A cover picture is no video; streams that FFmpeg cannot decode are skipped.
 
     Raises:
-        MediaError: none of those that are there can be decoded.
+        MediaError: there are streams of the kind, but none can be decoded.
     """
     streams = [
         stream
@@ -114,25 +101,25 @@ def first_stream(container: Any, kind: str) -> Any:
     return None
 
 
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Frames of a stream in order; a packet that does not decode is passed over."""
+def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
+    """Frames of a stream in order; packets that cannot be decoded are skipped."""
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
         except av.error.MemoryError:
             raise
-        except av.error.FFmpegError:  # damaged data: each decoder has a code of its own for it
+        except av.error.FFmpegError:  # damaged data, for which each decoder has its own code
             continue
         yield from frames
 
 
-def refuse_jump(container: Any, before: float, after: float) -> None:
-    """Makes sure that time goes on from one time stamp to the next, both in seconds.
+def check_time_step(container: Any, before: float, after: float) -> None:
+    """Checks that time goes on from one time stamp to the next, both in seconds.
 
     Raises:
-        MediaError: it does not: what follows belongs to another recording, or to none.
+        MediaError: it jumps: what follows belongs to another recording.
     """
-    if before - _FURTHEST_BACK <= after <= before + _LONGEST_PAUSE:
+    if before - _MAX_STEP_BACK <= after <= before + _MAX_PAUSE:
         return
     raise MediaError(
         f"{container.name.removeprefix('file:')}: its time stamps jump from {before:.1f} s to "
@@ -141,11 +128,17 @@ def refuse_jump(container: Any, before: float, after: float) -> None:
 
 
 def seek(container: Any, seconds: float) -> bool:
-    """Goes to or before a time stamp; False where that cannot be relied upon."""
-    if container.format.name == "mpeg":  # few frames bear a stamp, the rest are miscounted
+    """Seeks to or before a time stamp; False where that is not reliable."""
+    if container.format.name == "mpeg":  # few frames have a time stamp, the rest are miscounted
         return False
     try:
         container.seek(int(seconds * av.time_base), backward=True)
     except (av.error.FFmpegError, OSError):
         return False
     return True
+
+
+def is_still_picture(container: Any) -> bool:
+    """Whether an open file is a picture and not a recording."""
+    name = container.format.name
+    return bool(name == "image2" or name.endswith("_pipe"))

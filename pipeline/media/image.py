@@ -37,6 +37,15 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     return cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
+def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture at (width, height): pixel-area means when smaller, bicubic when larger."""
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    method = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
+    return cast("NDArray[np.uint8]", cv2.resize(image, size, interpolation=method))
+
+
 def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
     """Writes (H, W, 3) uint8 RGB as a picture, the format by the suffix, atomically.
 
@@ -60,7 +69,7 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
         OSError: a picture cannot be written.
     """
     with ExitStack() as afterwards, atomic_path(folder) as temporary:
-        # By then the folder has its name, or is to go.
+        # By then the folder has its name, or is left over from an error.
         afterwards.callback(shutil.rmtree, temporary, ignore_errors=True)
         temporary.mkdir()
         count = 0
@@ -74,6 +83,6 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
 
 
 def _write(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a picture; OpenCV's own way of writing files says nothing of a full disk."""
+    """Writes a picture; `cv2.imwrite` would not report a full disk."""
     encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     path.write_bytes(encoded.tobytes())

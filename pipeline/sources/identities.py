@@ -70,7 +70,7 @@ def clip_embedder(
                     if len(found) == _FACES:
                         break
         except (UserError, OSError):
-            return None  # what is wrong with it is for dh-prep run to say
+            return None  # dh-prep run reports what is wrong with it
         return np.mean(found, axis=0) if found else None
 
     return embed
@@ -89,7 +89,7 @@ def faces_of_clips(
     Raises:
         UserError: dlib or a network is not to be had.
     """
-    embed = clip_embedder(weights_dir)  # what is missing is told before processes are started
+    embed = clip_embedder(weights_dir)  # a missing network is reported before processes start
     count = min(os.cpu_count() or 1, len(rows)) if workers is None else workers
     if not count:
         yield from map(embed, rows)

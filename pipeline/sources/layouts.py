@@ -1,4 +1,4 @@
-"""How the field's data sets tell speaker and split by the paths of their videos."""
+"""Speaker and split of videos, read from their paths, for the layouts of the field's data sets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def speakers_and_splits(
 def _folder(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
     """Speaker: the first folder below the one scanned, if any; about a tenth of the clips is test.
 
-    Which tenth is told by a hash of the name, so that a new video moves no other one's split.
+    A hash of the name decides, so that a new video changes no other one's split.
     """
     for path in paths:
         speaker = path.parts[0] if len(path.parts) > 1 else ""
@@ -59,10 +59,10 @@ def _crema(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
 
 
 def _lrw(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
-    """WORD/{train,val,test}/WORD_00001.mp4; LRW does not tell its speakers."""
+    """WORD/{train,val,test}/WORD_00001.mp4; LRW does not name its speakers."""
     for path in paths:
         if len(path.parts) < 2 or path.parts[-2] not in ("train", "val", "test"):
-            raise UserError(f"{path} does not lie as in LRW (WORD/train/WORD_00001.mp4)")
+            raise UserError(f"{path} is not laid out as in LRW (WORD/train/WORD_00001.mp4)")
         yield "", path.parts[-2]
 
 
@@ -83,7 +83,9 @@ def _voxceleb(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
     for path in paths:
         speaker = next((part for part in path.parts if re.fullmatch(r"id\d{5}", part)), None)
         if speaker is None:
-            raise UserError(f"{path} does not lie as in VoxCeleb2 (id00012/21Uxsk56VDQ/00001.mp4)")
+            raise UserError(
+                f"{path} is not laid out as in VoxCeleb2 (id00012/21Uxsk56VDQ/00001.mp4)"
+            )
         yield speaker, "test" if "test" in path.parts else "train"
 
 

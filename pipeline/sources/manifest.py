@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COLUMNS = ("clip_id", "path", "speaker", "split", "start", "end")
 _KEY_LENGTH = 80  # with the longest member name this fits the 100 characters of a tar header
 _KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_KEY_LENGTH}}}")
-# What the shots of a clip that was split are told apart by, see `pipeline.run.stages.shot_key`.
+# The number of a shot of a clip that was split, see `pipeline.run.stages.shot_key`.
 SHOT_SUFFIX = re.compile(r"--\d+$")
 
 
@@ -40,7 +40,7 @@ class ManifestRow:
         clip_id: the sample's key: unique, of letters, digits, `_` and `-`.
         path: where the video lies: an absolute path, or an fsspec URL.
         source: the video as the manifest names it, or relative to the folder that was scanned.
-        speaker: who talks; empty when unknown.
+        speaker: name of the person who talks; empty when unknown.
         split: train, val or test.
         start: seconds after the first frame.
         end: seconds after the first frame; None for the end of the video.
@@ -59,7 +59,7 @@ def read_input(source: str) -> list[ManifestRow]:
     """Clips of a folder, a glob pattern, one video, or a manifest CSV; by path or fsspec URL.
 
     Raises:
-        UserError: nothing there, no video in it, or a manifest that does not hold together.
+        UserError: nothing there, no video in it, or a manifest with an error.
     """
     if Path(source).suffix.lower() == ".csv" and not Path(source).is_dir():
         return read_manifest(source)
@@ -82,7 +82,7 @@ def read_input(source: str) -> list[ManifestRow]:
 
 
 def scan(folder: Path | str, layout: Layout) -> list[ManifestRow]:
-    """Every video below a folder, with the speaker and split that its path tells.
+    """Every video below a folder, with the speaker and split given by its path.
 
     Links to folders are followed.
 
@@ -100,7 +100,7 @@ def scan(folder: Path | str, layout: Layout) -> list[ManifestRow]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Videos below a folder, relative to it; a link that leads back to a folder above is left."""
+    """Videos below a folder, relative to it; links that lead back to a folder above are skipped."""
     for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(here)
         folders[:] = [
@@ -114,7 +114,7 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def _refuse(error: OSError) -> None:
-    """A folder that cannot be opened may hold clips: nothing is left out in silence."""
+    """Raises for a folder that cannot be opened: it may hold clips."""
     raise UserError(
         f"cannot look into {printable(str(error.filename))}: {error.strerror}; ask for the right "
         "to read it, or name what is to be prepared in a manifest"
@@ -170,7 +170,7 @@ def _rows(names: list[str], folder: str, layout: Layout) -> list[ManifestRow]:
 
 
 def _absolute(folder: str) -> str:
-    """A folder by an address that holds where workers of a cluster run; a URL as it is."""
+    """A folder as an absolute path, which workers in another folder can use; a URL as it is."""
     return folder if is_url(folder) else os.path.abspath(folder)  # noqa: PTH100 - see `_walk`
 
 

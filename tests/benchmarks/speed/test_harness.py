@@ -18,7 +18,7 @@ def test_processor_time_includes_that_of_grandchildren(tmp_path, monkeypatch):
 
     def noting(process):
         used = original(process)
-        if used > 1.2:  # the grandchild alone takes so much
+        if used > 1.2:  # the grandchild by itself takes so much
             seen.touch()
         return used
 

@@ -1,4 +1,4 @@
-"""The speed of sampling: that both ways draw what they say they draw, and the table."""
+"""The speed of sampling: what both ways compute, and the table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.speed.sample import build, ours, released_way
 from model.config.presets import preset
-from model.sampling.autoregressive import SampleConfig
 from model.sampling.denoiser import Denoiser
+from model.sampling.sample_config import SampleConfig
 
 
 def test_the_released_way_computes_everything_at_every_step():

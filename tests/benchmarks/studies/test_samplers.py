@@ -1,4 +1,4 @@
-"""The table of samplers: what it measures, and which setting it calls as good as the reference."""
+"""The table of samplers: its measures, and which setting is as good as the reference."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.studies.samplers import Result, cheapest, correlation, measure, parse, row, worse
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.errors import UserError
 from pipeline.faces.tracking import Track
 
@@ -37,8 +37,8 @@ def test_worse_is_what_noise_does_not_explain():
 def test_the_cheapest_within_noise_of_the_first():
     def result(sampler: str, steps: int, ssim: float) -> Result:
         values = {name: np.ones(8) for name in ("PSNR", "lips", "OFM", "sharpness")}
-        wanted = SampleConfig(sampler, steps)  # type: ignore[arg-type]
-        config = choose_sampler(wanted, "v")
+        given = SampleConfig(sampler, steps)  # type: ignore[arg-type]
+        config = choose_sampler(given, "v")
         return Result(config, steps / 10, {"SSIM": np.full(8, ssim), **values}, None)
 
     results = [result("ancestral", 200, 0.7), result("dpm", 4, 0.6), result("ddim", 10, 0.7)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import wave
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from model.sampling.inputs import features_of
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.media import read_frames, write_image
-from pipeline.speech.features import mfcc_windows
+from pipeline.media.wav import wav_bytes
+from pipeline.speech.mfcc import mfcc_windows
 from pipeline.speech.released_encoder import ReleasedSpeech
 from tests.released_files import HYPER, write_lightning
 from tests.released_network import Shape, weights
@@ -45,9 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, landmark_task: Path) -> Pat
     write_image(made / "face.png", np.ascontiguousarray(data.astronaut()[:260, 80:360]))
     for name, seed in (("one", 0), ("two", 1)):
         sound = np.random.default_rng(seed).normal(0, 9000, 2600).clip(-32768, 32767)
-        with wave.open(str(made / f"{name}.wav"), "wb") as file:
-            file.setparams((1, 2, 16000, 0, "NONE", ""))
-            file.writeframes(sound.astype("<i2").tobytes())
+        (made / f"{name}.wav").write_bytes(wav_bytes(sound))
     return made
 
 

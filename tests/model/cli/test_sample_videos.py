@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.media import read_frames
 from tests.model.cli.calling import QUICK, call, frames, refused
 

@@ -11,13 +11,13 @@ import pytest
 from model.cli import shared_options as options
 from model.device import Precision, choose_device
 from model.diffusion.samplers import SamplerChoice, SamplerName
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, StartChoice, choose_sampler
 
 
 def test_words_are_those_that_the_code_knows():
     for ours, known in (
         (options.Sampler, SamplerChoice),
-        (options.Start, get_type_hints(SampleConfig)["start"]),
+        (options.Start, StartChoice),
         (options.Device, get_type_hints(choose_device)["name"]),
         (options.PrecisionName, Precision),
     ):

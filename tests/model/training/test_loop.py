@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.checkpoints.checkpoint import TrainingState
-    from model.diffusion.process import Losses
+    from model.diffusion.losses import Losses
     from model.training.run_folder import RunOptions
 
 
@@ -166,13 +166,13 @@ def test_no_float64_is_asked_of_the_device(drawn_set, tmp_path, recipe, monkeypa
 
 def test_losses_by_quartile_of_the_timestep(drawn_set, tmp_path, recipe, monkeypatch):
     """A loss that is the timestep itself: quartile q of 0 … 999 has its mean near 250 q + 125."""
-    losses = objective_module.losses
+    losses = objective_module.diffusion_losses
 
     def timestep(network, x0, mouth, t, *given: object) -> Losses:
         parts = losses(network, x0, mouth, t, *given)
         return replace(parts, simple=parts.simple * 0 + t)
 
-    monkeypatch.setattr(objective_module, "losses", timestep)
+    monkeypatch.setattr(objective_module, "diffusion_losses", timestep)
     train(
         options(drawn_set, tmp_path / "run", recipe(steps=4, batch_size=64), log_every=4),
         lambda _: None,

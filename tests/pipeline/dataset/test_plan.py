@@ -113,7 +113,7 @@ def test_what_people_should_know_is_kept_until_it_is_told_anew(tmp_path: Path):
 
 def test_a_key_that_a_shot_could_get_is_refused():
     shards = plan_shards([ManifestRow("a--2", "/a.mp4", "a.mp4")], 3)
-    with pytest.raises(UserError, match="'a--2' picture_psnr like a shot"):
+    with pytest.raises(UserError, match="'a--2' looks like a shot"):
         refuse_shot_keys(shards)
     refuse_shot_keys(plan_shards(_rows(), 3))
 

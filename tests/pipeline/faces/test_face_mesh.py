@@ -1,4 +1,4 @@
-"""The box around a face that the mesh's network picture_psnr at."""
+"""The box around a face that the mesh's network looks at."""
 
 from __future__ import annotations
 

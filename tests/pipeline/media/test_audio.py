@@ -76,7 +76,7 @@ def test_sound_that_changes_its_format_on_the_way_stays_in_place(tmp_path: Path)
     def part(path: Path, first: float, **sound: Any) -> None:
         write_film(
             path,
-            said=lambda time: voice(time + first),
+            speech=lambda time: voice(time + first),
             picture=lambda time: talker(time + first),
             start=1 + first,
             sound="mp2",

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.media import MediaError, open_pictures, read_image, write_image
 from pipeline.media import image as media_image
+from pipeline.media.image import resize
 
 
 def test_pictures_are_rgb_and_turned_by_exif(tmp_path: Path):
@@ -62,3 +63,13 @@ def test_a_folder_of_pictures_has_its_name_when_all_went_well_and_leaves_nothing
         write(image[::-1])
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
     assert (read_image(tmp_path / "whole" / "000001.png") == image[::-1]).all()
+
+
+def test_resizing_averages_down_and_interpolates_up():
+    frame = np.zeros((4, 4, 3), np.uint8)
+    frame[::2, ::2] = 200
+    assert (resize(frame, (2, 2)) == 50).all()  # the mean of each 2x2 area
+    smooth = np.broadcast_to((np.arange(16, dtype=np.uint8) * 8)[None, :, None], (16, 16, 3))
+    expected = cv2.resize(smooth, (32, 32), interpolation=cv2.INTER_CUBIC)
+    assert np.array_equal(resize(smooth, (32, 32)), expected)
+    assert resize(frame, (4, 4)) is frame
