@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.dataset.svg import number
+from pipeline.units import number_text as number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.report.charts import Series, curves
 from benchmarks.report.excerpts import values_of
 from benchmarks.report.metric_cards import colour
-from pipeline.dataset.svg import number
 from pipeline.media import FPS
+from pipeline.units import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +119,7 @@ def _table(body: str) -> str:
 
 
 def _cell(value: float | None, css: str) -> str:
-    return f'<td class="{css}">{"" if value is None else number(value)}</td>'
+    return f'<td class="{css}">{"" if value is None else number_text(value)}</td>'
 
 
 def _real(scores: Sequence[Scores], clip: str, name: str) -> float | None:

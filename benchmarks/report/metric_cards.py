@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.report.charts import Interval, Series, distribution
 from benchmarks.report.excerpts import order_clips
 from benchmarks.tables.layout import ARROWS
-from pipeline.dataset.svg import number
+from pipeline.units import number_text as number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

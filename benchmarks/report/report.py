@@ -22,10 +22,10 @@ from benchmarks.tables.html import table_and_notes
 from benchmarks.tables.layout import LAYOUTS
 from benchmarks.tables.paper_tables import build_table
 from pipeline.dataset.html_page import html_page
-from pipeline.dataset.svg import number
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.progress import progress
+from pipeline.units import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,11 +135,11 @@ def _tiles(scores: Sequence[Scores]) -> str:
 def _coloured(scores: Sequence[Scores], values: Sequence[float]) -> str:
     """One number plain, several in the colours of their systems."""
     if len(values) == 1:
-        return number(values[0])
+        return number_text(values[0])
     groups = _by_dataset(scores)
     places = {id(one): place for group in groups for place, one in enumerate(group)}
     return " ".join(
-        f'<span class="{colour(places[id(one)])}">{number(value)}</span>'
+        f'<span class="{colour(places[id(one)])}">{number_text(value)}</span>'
         for one, value in zip(scores, values, strict=True)
     )
 

@@ -109,34 +109,36 @@ class SetStatistics:
             resamples = RESAMPLES
 
         n = len(fake)
-        mean = float(statistic(fake)) if n else float("nan")
-        of_real = float(statistic(real)) if len(real) else float("nan")
-        known = not np.isnan(mean)
-        interval = bootstrap_interval(fake, statistic, resamples) if known and n > 1 else None
+        mean, of_real = _defined(statistic, fake), _defined(statistic, real)
+        interval = None
+        if mean is not None and n > 1:
+            interval = bootstrap_interval(fake, statistic, resamples)
         if name == "lip_correlation" and interval:
             # At the set's own lag: the peaks of resamples would lie higher.
             interval = bootstrap_interval(fake[:, fake.mean(0).argmax()])
-        return _set_row(
-            name,
-            n,
-            mean=mean if known else None,
-            std=std,
-            ci95=interval,
-            real=None if np.isnan(of_real) else of_real,
-            reason="" if known else self._reasons.get(name, _UNDEFINED.get(name, _NO_CLIP)),
-        )
+        reason = self._reason(name) if mean is None else ""
+        return _set_row(name, n, mean, reason, std, interval, of_real)
+
+    def _reason(self, name: str) -> str:
+        return self._reasons.get(name, _UNDEFINED.get(name, _NO_CLIP))
 
     def _frechet_row(self, name: str) -> SetRow:
         over_clips = self._frechet[name]
         n = over_clips.clips
-        mean, interval, reason = None, None, self._reasons.get(name, _NO_CLIP)
+        mean, interval, reason = None, None, self._reason(name)
         if n:
             try:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
                 unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        return _set_row(name, n, mean=mean, std=None, ci95=interval, real=None, reason=reason)
+        return _set_row(name, n, mean, reason, ci95=interval)
+
+
+def _defined(statistic: Callable[[PerClip], Any], clips: PerClip) -> float | None:
+    """A statistic of clips; None without a clip, or where it is NaN."""
+    value = float(statistic(clips)) if len(clips) else float("nan")
+    return None if np.isnan(value) else value
 
 
 def _compact(value: Any) -> Any:
@@ -178,12 +180,11 @@ def bootstrap_interval(
 def _set_row(
     name: str,
     n: int,
-    *,
     mean: float | None,
-    std: float | None,
-    ci95: list[float] | None,
-    real: float | None,
     reason: str,
+    std: float | None = None,
+    ci95: list[float] | None = None,
+    real: float | None = None,
 ) -> SetRow:
     metric = METRICS[name]
     return {

@@ -7,6 +7,7 @@ take seconds to start.
 from __future__ import annotations
 
 import os
+import traceback
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,17 +58,18 @@ def make_scorer(
     setup = MeasureSetup(tuple(metrics), networks, cache, options.image_size, read_lips)
 
     def score(clip: RealClip, fake: Path) -> MeasuredClip:
+        # What cannot be read or compared is a row with the reason, and ends no other clip.
+        most = options.max_frames
         try:
-            real_video, fake_video = (
-                clip.open(options.max_frames),
-                open_video(fake, options.max_frames),
-            )
-            return measure_clip(setup, clip, real_video, fake_video, fake)
+            return measure_clip(setup, clip, clip.open(most), open_video(fake, most), fake)
         except (UserError, ValueError, OSError) as error:
-            # What cannot be read or compared is a row with the reason.
-            return MeasuredClip(
-                {"clip_id": clip.clip_id, "status": "failed", "reason": str(error)}, {}
-            )
+            reason = str(error)
+        except NotCachedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a fault of ours, shown as one
+            reason = f"{type(error).__name__}: {error}"
+            traceback.print_exc()
+        return MeasuredClip({"clip_id": clip.clip_id, "status": "failed", "reason": reason}, {})
 
     return lambda batch: [score(clip, fake) for clip, fake in batch.pairs()]
 

@@ -21,42 +21,41 @@ if TYPE_CHECKING:
 _SALT = 77  # apart from other draws of the same seed
 
 
-class DrivingClips:
-    """The clips of a split that may drive others; which one is drawn by seed and place."""
+def choose_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> tuple[str, str]:
+    """A clip of another speaker if the split has one, else another clip, drawn at random.
 
-    def __init__(self, data: Path, split: str) -> None:
-        parts = []
-        for shard in shard_paths(data, split):
-            with open_file(f"{shard.removesuffix('.tar')}.parquet") as file:
-                rows = pd.read_parquet(
-                    io.BytesIO(file.read()), columns=["clip_id", "speaker", "status"]
-                )
-            parts.append(rows[rows["status"] == "ok"].assign(shard=shard))
-        self._rows = pd.concat(parts, ignore_index=True)
+    Args:
+        data: a data set made by dh-prep.
+        split: of the data set.
+        key: of the clip to be driven.
+        place: of it in the split.
+        seed: of the draw.
 
-    def another(self, key: str, place: int, seed: int) -> str:
-        """A clip of another speaker where there is one, else another clip.
+    Returns:
+        Its key, and the shard that holds it.
 
-        Args:
-            key: of the clip to be driven.
-            place: of it in the split.
-            seed: of the draw.
+    Raises:
+        UserError: no clip of that split, or no other clip.
+    """
+    parts = []
+    for shard in shard_paths(data, split):
+        with open_file(f"{shard.removesuffix('.tar')}.parquet") as file:
+            content = io.BytesIO(file.read())
+        part = pd.read_parquet(content, columns=["clip_id", "speaker", "status"])
+        parts.append(part[part["status"] == "ok"].assign(shard=shard))
+    rows = pd.concat(parts, ignore_index=True).set_index("clip_id")
+    speaker = rows["speaker"].get(key, "")
+    others = rows.drop(key, errors="ignore")
+    strangers = others[others["speaker"] != speaker]
+    chosen = strangers if speaker and len(strangers) else others
+    if not len(chosen):
+        raise UserError(f"{key} is the only clip of its split, and needs another to drive it")
+    drawn = int(np.random.default_rng([_SALT, seed, place]).integers(len(chosen)))
+    return str(chosen.index[drawn]), str(chosen["shard"].iloc[drawn])
 
-        Raises:
-            UserError: there is no other clip.
-        """
-        own = self._rows[self._rows["clip_id"] == key]["speaker"]
-        speaker = own.iloc[0] if len(own) else ""
-        others = self._rows[self._rows["clip_id"] != key]
-        strangers = others[others["speaker"] != speaker]
-        chosen = strangers if speaker and len(strangers) else others
-        if not len(chosen):
-            raise UserError(f"{key} is the only clip of its split, and needs another to drive it")
-        generator = np.random.default_rng([_SALT, seed, place])
-        return str(chosen["clip_id"].iloc[int(generator.integers(len(chosen)))])
 
-    def read(self, key: str) -> Sample:
-        """The sample of a clip."""
-        shard = self._rows[self._rows["clip_id"] == key]["shard"].iloc[0]
-        members = next(members for found, members in read_shard(shard) if found == key)
-        return from_members(key, members)
+def read_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> Sample:
+    """The sample of the clip that `choose_driving_clip` chooses."""
+    chosen, shard = choose_driving_clip(data, split, key, place, seed)
+    members = next(members for found, members in read_shard(shard) if found == chosen)
+    return from_members(chosen, members)

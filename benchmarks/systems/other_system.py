@@ -9,13 +9,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.commands import CommandError, run_commands
-from benchmarks.systems.driving_clips import DrivingClips
+from benchmarks.systems.driving_clips import read_driving_clip
 from benchmarks.systems.method_file import check_needs, fill, find_method, read_method
 from benchmarks.systems.protocol import claim, data_recipe, missing_clips, synthetic_tags
 from benchmarks.systems.workspace import (
@@ -178,8 +179,11 @@ def _generate(
             source, shape = _finished(finished, sample), sample.frames[0].shape
             pictures = list(read_output(source, method.output, shape, frames))
         write_video(path, pictures, audio=Audio(sound), metadata=synthetic_tags(method.name))
-    except (CommandError, UserError) as error:
+    except (CommandError, UserError, OSError, ValueError) as error:
         return GeneratedClip(sample.key, path, str(error))
+    except Exception as error:  # noqa: BLE001 - a fault of ours, shown as one
+        traceback.print_exc()
+        return GeneratedClip(sample.key, path, f"{type(error).__name__}: {error}")
     return GeneratedClip(sample.key, path)
 
 
@@ -254,5 +258,4 @@ def _driving_frames(
         return []
     if method.input.driving == "itself":
         return list(sample.frames)
-    clips = DrivingClips(data, options.split)
-    return list(clips.read(clips.another(sample.key, place, options.seed)).frames)
+    return list(read_driving_clip(data, options.split, sample.key, place, options.seed).frames)

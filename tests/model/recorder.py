@@ -84,9 +84,9 @@ def draw(
 ) -> list[list]:
     """The video of each clip."""
     videos: list[list] = [[] for _ in lengths]
-    heard = [speech(length, clip) for clip, length in enumerate(lengths)]
+    features = [speech(length, clip) for clip, length in enumerate(lengths)]
     denoiser = make_denoiser(model, preset, config)
-    for frames in generate_frames(denoiser, preset, faces(len(lengths)), heard, config):
+    for frames in generate_frames(denoiser, preset, faces(len(lengths)), features, config):
         for video, frame in zip(videos, frames, strict=True):
             if frame is not None:
                 video.append(frame)

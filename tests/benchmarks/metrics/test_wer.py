@@ -19,13 +19,13 @@ from pipeline.errors import UserError
 from tests.benchmarks.processes import ended
 
 
-def by_recursion(said, read):
+def by_recursion(spoken, read):
     @cache
     def rest(i, j):
-        if i == len(said) or j == len(read):
-            return len(said) - i + len(read) - j
+        if i == len(spoken) or j == len(read):
+            return len(spoken) - i + len(read) - j
         return min(
-            rest(i + 1, j + 1) + (said[i] != read[j]), rest(i + 1, j) + 1, rest(i, j + 1) + 1
+            rest(i + 1, j + 1) + (spoken[i] != read[j]), rest(i + 1, j) + 1, rest(i, j + 1) + 1
         )
 
     return rest(0, 0)
@@ -34,8 +34,8 @@ def by_recursion(said, read):
 def test_errors_are_the_edit_distance():
     rng = np.random.default_rng(0)
     for _ in range(60):
-        said, read = (list(rng.choice(["a", "b", "c"], rng.integers(0, 9))) for _ in range(2))
-        assert word_errors(said, read) == by_recursion(tuple(said), tuple(read))
+        spoken, read = (list(rng.choice(["a", "b", "c"], rng.integers(0, 9))) for _ in range(2))
+        assert word_errors(spoken, read) == by_recursion(tuple(spoken), tuple(read))
     assert word_errors(["bin", "blue"], ["bin", "blue"]) == 0
     assert word_errors(["bin", "blue"], []) == 2
 
@@ -84,21 +84,21 @@ def test_a_command_reads_lips(tmp_path):
 
 
 def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path):
-    script, told = tmp_path / "read.py", tmp_path / "pid"
+    script, pid_file = tmp_path / "read.py", tmp_path / "pid"
     child = "import time; time.sleep(3600)"
     script.write_text(
         "import os, subprocess, sys, time\n"
         f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
-        f"open({str(told)!r}, 'w').write(str(child.pid))\n"
+        f"open({str(pid_file)!r}, 'w').write(str(child.pid))\n"
         "time.sleep(3600)"
     )
     for limit in (2, 10, 50, 250):  # until it is long enough for the child to begin
-        wanted = f"fails on .*clip.mp4: it took longer than {limit} s; --lip-reader-timeout gives"
-        with pytest.raises(UserError, match=wanted):
+        expected = f"fails on .*clip.mp4: it took longer than {limit} s; --lip-reader-timeout gives"
+        with pytest.raises(UserError, match=expected):
             command_reader(f"{sys.executable} {script}", limit)(tmp_path / "clip.mp4")
-        if told.exists() and told.read_text():
+        if pid_file.exists() and pid_file.read_text():
             break
-    assert ended(int(told.read_text()))
+    assert ended(int(pid_file.read_text()))
 
 
 @pytest.mark.parametrize(

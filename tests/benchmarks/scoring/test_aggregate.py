@@ -118,8 +118,8 @@ def test_frechet_distances_are_of_all_features_and_their_interval_covers(cache):
     rng = np.random.default_rng(0)
     clips, real, fake = features(cache, rng, 60, 0.5)
     row = over(cache, ["fvd"], clips)["fvd"]
-    wanted = distance(Moments.of(real.astype(np.float32)), Moments.of(fake.astype(np.float32)))
-    assert row["mean"] == pytest.approx(wanted, rel=1e-9)
+    expected = distance(Moments.of(real.astype(np.float32)), Moments.of(fake.astype(np.float32)))
+    assert row["mean"] == pytest.approx(expected, rel=1e-9)
     assert row["protocol"].startswith("fvd_16f_n60: ")
     low, high = row["ci95"]
     assert low < row["mean"] < high

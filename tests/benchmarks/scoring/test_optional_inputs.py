@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
-from pipeline.media import write_video
+from pipeline.media import read_frames, write_video
 from tests.benchmarks.score_inputs import moving
 
 
@@ -37,3 +37,19 @@ def test_lrw_with_its_metadata_beside_is_read_by_its_name(shared_data):
     options = ScoreOptions(metrics=("wer",), workers=1)
     scores = score(cases / "real", cases / "fake", options, lambda _: "about")
     assert scores["metrics"]["wer"]["mean"] == 0.0
+
+
+def test_a_clip_that_fails_in_any_way_ends_no_other(folders, monkeypatch, capsys):
+    class StrangeError(Exception):
+        pass
+
+    def broken(path, **more):
+        if path.stem == "one":
+            raise StrangeError("never thought of")
+        return read_frames(path, **more)
+
+    monkeypatch.setattr("benchmarks.clips.decoded_video.read_frames", broken)
+    scores = score(*folders, ScoreOptions(metrics=("ssim",), workers=1))
+    assert [row["status"] for row in scores["clips"]] == ["failed", "ok"]
+    assert scores["clips"][0]["reason"] == "StrangeError: never thought of"
+    assert "Traceback" in capsys.readouterr().err  # a fault of ours is not hidden

@@ -71,15 +71,15 @@ def test_rows_written_one_by_one_are_those_that_are_kept(folders, tmp_path):
     write_video(folders[0] / "three.mkv", moving(2))
     (folders[1] / "three.mp4").write_bytes(b"not a video")
     options = ScoreOptions(metrics=FRAMEWISE, workers=1)
-    told = score_to(tmp_path / "scores.json", *folders, options)
+    brief = score_to(tmp_path / "scores.json", *folders, options)
     whole = score(*folders)
     assert read_scores(tmp_path / "scores.json") == whole
-    assert {**told, "clips": []} == {**whole, "clips": []}
-    assert [(row["clip_id"], row["status"]) for row in told["clips"]] == [
+    assert {**brief, "clips": []} == {**whole, "clips": []}
+    assert [(row["clip_id"], row["status"]) for row in brief["clips"]] == [
         ("three", "failed"),
         ("two", "ok"),
     ]
-    assert told["clips"][1]["warnings"] == row(whole, "two")["warnings"]
+    assert brief["clips"][1]["warnings"] == row(whole, "two")["warnings"]
     lines = (tmp_path / "scores.json").read_text().splitlines()
     assert sum(line.startswith('    {"clip_id": ') for line in lines) == 3
     assert {path.name for path in tmp_path.iterdir()} == {"real", "fake", "scores.json"}

@@ -125,7 +125,7 @@ def test_holm_asks_more_of_many_metrics():
     assert both["ssim"].verdict == "within noise"
 
 
-def test_numbers_of_a_whole_set_are_told_apart_by_their_intervals_or_not_at_all():
+def test_numbers_of_a_whole_set_are_kept_apart_by_their_intervals_or_not_at_all():
     a, b = made_up_scores(method="one"), made_up_scores(method="two")
     a["metrics"]["fvd"] |= {"mean": 100.0, "ci95": [90.0, 110.0]}
     b["metrics"]["fvd"] |= {"mean": 150.0, "ci95": [140.0, 160.0]}
@@ -150,7 +150,7 @@ def test_what_cannot_be_compared_says_why():
         compare_scores(a, b)
 
 
-def test_only_common_clips_count_and_unlike_protocols_are_told():
+def test_only_common_clips_count_and_unlike_protocols_are_shown():
     a, b = made_up_scores(clips=12), made_up_scores(method="two", clips=9)
     b["metrics"]["ssim"]["protocol"] = "another"
     b["protocol"] = "compared at 256x256"
@@ -167,7 +167,7 @@ def test_only_common_clips_count_and_unlike_protocols_are_told():
     assert "Holm" in notes
 
 
-def test_a_set_s_own_number_that_is_no_mean_over_clips_is_told():
+def test_a_set_s_own_number_that_is_no_mean_over_clips_is_shown():
     a, b = made_up_scores(clips=20), made_up_scores(method="two", clips=20)
     a["metrics"]["blinks_per_second"]["mean"] = 0.5  # a median, say
     found = by_metric(compare_scores(a, b))

@@ -185,11 +185,11 @@ def test_the_example_in_the_readme_is_a_method_file(tmp_path):
 )
 def test_wrong_files_are_one_sentence_that_names_the_field(tmp_path, old, new, message):
     assert old in GOOD
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as raised:
         read(tmp_path, GOOD.replace(old, new))
-    assert message in str(told.value)
-    assert str(tmp_path / "mine.toml") in str(told.value)
-    assert "\n" not in str(told.value).strip()
+    assert message in str(raised.value)
+    assert str(tmp_path / "mine.toml") in str(raised.value)
+    assert "\n" not in str(raised.value).strip()
 
 
 def test_unknown_names_and_absent_files(tmp_path):
@@ -205,7 +205,7 @@ def test_what_is_missing_is_listed_with_weights_where_the_user_keeps_them(tmp_pa
     check_needs(method, clone, None)
     weights = tmp_path / "weights"
     weights.mkdir()
-    (told,) = missing_files(method, clone, weights)
-    assert told.startswith(f"{weights / 'wav2lip_gan.pth'}: the model Wav2Lip + GAN (https://")
+    (missing,) = missing_files(method, clone, weights)
+    assert missing.startswith(f"{weights / 'wav2lip_gan.pth'}: the model Wav2Lip + GAN (https://")
     (clone / "wav2lip_gan.pth").rename(weights / "wav2lip_gan.pth")
     check_needs(method, clone, weights)

@@ -114,10 +114,10 @@ def test_every_clip_has_a_video_of_its_name_length_and_sound(data, made):
         path = made / f"{sample.key}.mp4"
         frames = list(read_frames(path))
         assert (len(frames), frames[0].shape) == (FRAMES, (16, 16, 3))
-        heard = read_audio(path).samples[: FRAMES * 640].astype(float)
+        sound = read_audio(path).samples[: FRAMES * 640].astype(float)
         own = sample.audio[: FRAMES * 640].astype(float)
-        assert len(heard) == len(own)
-        assert np.corrcoef(heard, own)[0, 1] > 0.95  # AAC is not lossless
+        assert len(sound) == len(own)
+        assert np.corrcoef(sound, own)[0, 1] > 0.95  # AAC is not lossless
         with av.open(str(path)) as container:
             assert container.metadata["comment"].startswith("SYNTHETIC MEDIA")
             assert container.streams.audio[0].rate == 16_000
@@ -154,8 +154,8 @@ def test_the_recipe_and_the_videos_say_what_auto_was(data, checkpoint, tmp_path)
     drawn = [recipe[name] for name in ("sampler", "steps", "start", "start_step")]
     assert drawn == ["sde", 10, "previous", 800]  # it predicts the noise
     with av.open(str(path)) as container:
-        told = [container.metadata[name] for name in ("sampler", "sampler_steps", "seed")]
-        assert told == ["sde", "10", "5"]
+        recorded = [container.metadata[name] for name in ("sampler", "sampler_steps", "seed")]
+        assert recorded == ["sde", "10", "5"]
     named = replace(
         options, sampling=replace(sampling, sampler="sde", steps=10)
     )  # the same recipe by its name

@@ -196,3 +196,12 @@ def test_scores_that_lack_a_part_are_told_by_its_name(tmp_path):
     write_json(path, {key: whole[key] for key in ("schema_version", "clips", "metrics")})
     with pytest.raises(UserError, match=r"lacks method, dataset, .*; score the videos again"):
         read_scores(path)
+
+
+def test_a_wrong_value_in_scores_is_named_by_file_and_field(tmp_path):
+    path = tmp_path / "scores.json"
+    scores = made_up_scores()
+    scores["metrics"]["ssim"]["mean"] = "high"
+    write_json(path, scores)
+    with pytest.raises(UserError, match=r"scores\.json: metrics\.ssim\.mean is 'high'"):
+        read_scores(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -167,12 +166,6 @@ def test_only_so_many_files_are_kept(served: str, given: Path, tmp_path: Path):
     data[2]["meta"] = {"_type": "gradio.FileData"}
     with pytest.raises(PageError, match=r"short\.wav"):
         result(served, join(served, data)[1])
-
-
-def test_uploads_lie_in_a_folder_of_the_server(served: str, given: Path):
-    path = Path(upload(served, given / "wall.png")["path"])
-    assert path.is_relative_to(Path(tempfile.gettempdir()).resolve())
-    assert "dh-serve-" in str(path)
 
 
 def test_a_video_is_made_over_plain_http(served: str, given: Path):

@@ -125,11 +125,11 @@ def test_sampling_takes_the_average(saved: Path, trained: TrainingState, info: C
 
 
 def test_the_json_tells_people_what_it_is(saved: Path, info: CheckpointInfo):
-    told = json.loads(saved.with_suffix(".json").read_text())
-    assert told["step"] == 3
-    assert told["preset"]["name"] == "small"
-    assert told["preset"]["unet"]["base_channels"] == 16
-    assert "synthetic" in told["synthetic_media"]
+    described = json.loads(saved.with_suffix(".json").read_text())
+    assert described["step"] == 3
+    assert described["preset"]["name"] == "small"
+    assert described["preset"]["unet"]["base_channels"] == 16
+    assert "synthetic" in described["synthetic_media"]
     assert read_info(saved) == info
 
 
@@ -253,9 +253,9 @@ def test_tensors_of_another_preset(saved: Path, small, speech_format, tmp_path: 
     other = tmp_path / "other.safetensors"
     save(other, fresh(wide, speech_format, 0), CheckpointInfo(wide, speech_format, 1, 0))
     shutil.copy(other.with_suffix(".json"), described)
-    with pytest.raises(UserError, match="does not fit its preset: size mismatch") as told:
+    with pytest.raises(UserError, match="does not fit its preset: size mismatch") as caught:
         load_talking_head(saved, CPU)
-    assert len(str(told.value).splitlines()) == 1
+    assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(UserError, match="does not fit its preset"):
         restore(other, fresh(small, speech_format, 0))
 

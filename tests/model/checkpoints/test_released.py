@@ -152,8 +152,8 @@ def test_other_shapes(shape: Shape, expected: dict[str, Any]):
 def test_what_no_shape_tells_is_in_the_hyper_parameters():
     with torch.device("meta"):
         tensors = {name: torch.empty(size) for name, size in shapes(CREMA).items()}
-    told = HYPER | {"image_size": 64, "num_head_channels": -1, "dropout": 0.3}
-    config = config_of(tensors, told)
+    hyper = HYPER | {"image_size": 64, "num_head_channels": -1, "dropout": 0.3}
+    config = config_of(tensors, hyper)
     assert config == replace(
         PRESETS["crema"].unet, image_size=64, attention_resolutions=(16,), heads=4, dropout=0.3
     )
@@ -227,7 +227,7 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"out.2.weight": torch.zeros(3, 32, 3, 3)}, r"out.2.weight is (3, 32, 3, 3), not (6,"),
         ({"middle_block.1.qkv.bias": None}, "middle_block.1.qkv.bias is missing"),
@@ -238,15 +238,15 @@ def refusal(path: Path) -> str:
         ({"input_blocks.1.0.in_layers.2.weight": torch.zeros(())}, "cannot be read off"),
     ],
 )
-def test_another_network_is_named_by_the_first_tensor(tmp_path: Path, change: dict, said: str):
+def test_another_network_is_named_by_the_first_tensor(tmp_path: Path, change: dict, message: str):
     tensors = {name: value for name, value in (tiny() | change).items() if value is not None}
-    assert said in refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
+    assert message in refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
 
 
 def test_how_many_more_do_not_fit(tmp_path: Path):
     tensors = tiny() | {"a": torch.zeros(1), "b": torch.zeros(1), "c": torch.zeros(1)}
-    said = refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
-    assert "a has no place in it (and 2 more like this)" in said
+    message = refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
+    assert "a has no place in it (and 2 more like this)" in message
 
 
 def test_no_network_of_the_authors(tmp_path: Path):

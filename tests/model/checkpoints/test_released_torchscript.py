@@ -26,9 +26,9 @@ TINY = Shape(base=32, multiples=(1, 2), attention=())
 
 
 def expected(x, t, identity, motion, speech) -> torch.Tensor:
-    heard = 0.01 * (speech[:, 2].mean(1) + 0.001 * t).reshape(-1, 1, 1, 1)
+    level = 0.01 * (speech[:, 2].mean(1) + 0.001 * t).reshape(-1, 1, 1, 1)
     noise = 0.1 * x + 0.25 * identity + 0.4 * motion[:, :3]
-    return torch.cat([noise + heard, 0.1 * x], 1)
+    return torch.cat([noise + level, 0.1 * x], 1)
 
 
 @pytest.fixture

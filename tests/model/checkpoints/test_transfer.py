@@ -120,12 +120,12 @@ def test_from_the_authors(authors: Path, speech_format: SpeechFormat):
     preset = load_talking_head(authors, CPU)[1].preset
     model = fresh(preset, speech_format)
     before = copy.deepcopy(model)
-    told = init_from(authors, model)
+    lines = init_from(authors, model)
     assert all(torch.equal(model.unet.state_dict()[n], v) for n, v in weights(TINY).items())
     for part in ("speech_encoder", "lip_reader"):
         assert differences(getattr(model, part), getattr(before, part)) == []
     why = "begins fresh, since the checkpoint takes released and the data set holds mfcc"
-    assert told == [
+    assert lines == [
         f"network: from {authors}, 247500 steps old, which predicts epsilon",
         f"speech encoder: {why}",
         f"lip reader: {why}",
@@ -136,8 +136,8 @@ def test_from_the_authors(authors: Path, speech_format: SpeechFormat):
 def test_from_the_authors_with_their_speech(authors: Path):
     preset = load_talking_head(authors, CPU)[1].preset
     model = fresh(preset, released_format(encoder="ab"))
-    told = init_from(authors, model)
-    assert told[1:] == ["lip reader: from the checkpoint"]  # the embeddings need no encoder
+    lines = init_from(authors, model)
+    assert lines[1:] == ["lip reader: from the checkpoint"]  # the embeddings need no encoder
 
 
 def test_from_the_demo_model(tmp_path: Path, authors: Path):
@@ -151,12 +151,12 @@ def test_from_the_demo_model(tmp_path: Path, authors: Path):
 def test_from_a_run_of_ours(run: Path, small: Preset, speech_format: SpeechFormat, name: str):
     speech = replace(speech_format, mean=[5.0] * 13)
     model = fresh(small, speech)
-    told = init_from(run / name, model)
+    lines = init_from(run / name, model)
     # The averaged weights, with the mean and deviation that they were trained with.
     assert (
         differences(model, load_talking_head(run / "checkpoint-0000004.safetensors", CPU)[0]) == []
     )
-    assert told[1:] == ["speech encoder: from the checkpoint", "lip reader: from the checkpoint"]
+    assert lines[1:] == ["speech encoder: from the checkpoint", "lip reader: from the checkpoint"]
 
 
 def test_a_speech_encoder_of_another_shape_begins_fresh(
@@ -164,8 +164,8 @@ def test_a_speech_encoder_of_another_shape_begins_fresh(
 ):
     model = fresh(replace(small, speech_hidden=5), speech_format)
     before = copy.deepcopy(model.speech_encoder)
-    told = init_from(run, model)
-    assert told[1] == (
+    lines = init_from(run, model)
+    assert lines[1] == (
         "speech encoder: begins fresh, since that of the checkpoint is of another shape"
     )
     assert differences(model.speech_encoder, before) == []
@@ -179,7 +179,7 @@ def test_another_size_of_picture_is_the_same_network(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"motion_channels": 1}, "motion_channels 3, not 1"),
         ({"time_exponent": "standard"}, "time_exponent released, not standard"),
@@ -189,14 +189,14 @@ def test_another_size_of_picture_is_the_same_network(
     ],
 )
 def test_another_network_is_refused(
-    run: Path, small: Preset, speech_format: SpeechFormat, change: dict, said: str
+    run: Path, small: Preset, speech_format: SpeechFormat, change: dict, message: str
 ):
     model = fresh(replace(small, unet=replace(small.unet, **change)), speech_format)
     before = copy.deepcopy(model)
     with pytest.raises(UserError, match="choose another --preset") as caught:
         init_from(run, model)
     assert "\n" not in str(caught.value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert differences(model, before) == []
 
 

@@ -174,18 +174,18 @@ def test_the_released_loaders_mistake_takes_the_identitys_box(drawn_sample, conf
     assert theirs.mouth.tolist() == sample.mouth[2].tolist() != sample.mouth[6].tolist()
 
 
-def test_only_motion_frames_are_spoilt_and_those_by_the_frames_own_seed(
+def test_only_motion_frames_are_corrupted_by_the_frames_own_seed(
     real_set: Path, config: UNetConfig
 ):
     sample = next(read_samples(real_set, "train"))
     clean = frame_of(sample, 7, 0, config)
     strength = MotionCorruption(blur=3, colour=0.2, compression=1)
-    spoilt, again = (frame_of(sample, 7, 0, config, motion=strength) for _ in range(2))
-    assert torch.equal(spoilt.motion, again.motion)
-    assert float((spoilt.motion.float() - clean.motion.float()).abs().mean()) > 5
-    assert torch.equal(spoilt.target, clean.target)
-    assert torch.equal(spoilt.identity, clean.identity)
-    assert (float(clean.level), float(spoilt.level)) == (0, 1)
+    corrupted, again = (frame_of(sample, 7, 0, config, motion=strength) for _ in range(2))
+    assert torch.equal(corrupted.motion, again.motion)
+    assert float((corrupted.motion.float() - clean.motion.float()).abs().mean()) > 5
+    assert torch.equal(corrupted.target, clean.target)
+    assert torch.equal(corrupted.identity, clean.identity)
+    assert (float(clean.level), float(corrupted.level)) == (0, 1)
 
 
 def test_lip_shape_is_what_the_lips_do_apart_from_how_they_are(drawn_sample):

@@ -65,8 +65,8 @@ def answer(
     """What a network would say that believes in x0."""
     alpha_bar = schedule.alpha_bar[index].reshape(-1, 1, 1, 1)
     epsilon = (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
-    said = prediction_target(x0, epsilon, index, schedule, prediction)
-    return torch.cat([said, v.reshape(-1, 1, 1, 1).expand_as(x)], 1)
+    predicted = prediction_target(x0, epsilon, index, schedule, prediction)
+    return torch.cat([predicted, v.reshape(-1, 1, 1, 1).expand_as(x)], 1)
 
 
 def run(

@@ -60,7 +60,7 @@ def test_names_are_those_of_the_released_state_dict_and_no_others():
     )
     names = shapes(PRESETS["crema"].unet)
     assert [name for name in names if not pattern.fullmatch(name)] == []
-    wanted = {
+    expected = {
         "time_embed.fc.0.weight": (1024, 256),
         "time_embed.fc.2.weight": (1024, 1024),
         "audio_embed.0.weight": (1024, 5 * 256),
@@ -77,7 +77,7 @@ def test_names_are_those_of_the_released_state_dict_and_no_others():
         "out.0.weight": (256,),
         "out.2.weight": (6, 256, 3, 3),
     }
-    assert {name: names.get(name) for name in wanted} == wanted
+    assert {name: names.get(name) for name in expected} == expected
 
 
 def test_the_released_layers_lie_where_they_do():
@@ -103,7 +103,7 @@ def test_the_papers_text_has_attention_in_the_middle_alone():
     assert [name for name in names if name.endswith("qkv.weight")] == ["middle_block.1.qkv.weight"]
 
 
-def test_a_fresh_network_says_nothing():
+def test_a_fresh_network_gives_zeros():
     torch.manual_seed(0)
     output = UNet(SMALL)(*inputs(SHAPE, 16))
     assert output.shape == (2, 6, 16, 16)

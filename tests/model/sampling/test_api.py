@@ -76,7 +76,7 @@ def test_inputs_that_cannot_be_used(run: Path):
         next(generate(np.full((99, 99, 3), 70, np.uint8), sound, run, QUICK))
     with pytest.raises(UserError, match="the speech is empty"):
         next(generate(face, sound[:0], run, QUICK))
-    # Samples in -1 … 1 would be heard as silence.
+    # Samples in -1 … 1 would be nearly silent.
     for wrong in (sound.astype(np.float32) / 32768, np.stack([sound, sound], axis=1)):
         with pytest.raises(UserError, match=r"speech is \(N,\) int16 at 16 kHz, not"):
             next(generate(face, wrong, run, QUICK))

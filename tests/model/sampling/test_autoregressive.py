@@ -59,7 +59,7 @@ def test_frames_are_what_was_drawn(small: Preset):
             )
 
 
-def test_speech_is_heard_from_two_frames_before_to_two_after(small: Preset):
+def test_speech_goes_from_two_frames_before_to_two_after(small: Preset):
     recorder = Recorder()
     list(generate_frames(recorder, small, faces(2), [speech(4), speech(4, 1)], ONE_STEP))
     windows = [[0, 0, 0, 1, 2], [0, 0, 1, 2, 3], [0, 1, 2, 3, 3], [1, 2, 3, 3, 3]]

@@ -49,7 +49,7 @@ def answer(denoiser: Denoiser, x: Tensor, index: int, conditions: Conditions) ->
 
 @pytest.mark.parametrize("changes", [{}, {"patch": 2}, {"motion_channels": 1}])
 @pytest.mark.parametrize("index", [0, 1, 3])
-def test_every_step_says_what_the_model_says(small: Preset, speech_format, changes, index: int):
+def test_every_step_is_a_call_of_the_model(small: Preset, speech_format, changes, index: int):
     preset = replace(small, unet=replace(small.unet, attention_resolutions=(16,), **changes))
     model, (x, conditions) = make(preset, speech_format), inputs(preset)
     expected = model(x, SCHEDULE.steps[torch.full((3,), index)], conditions)
@@ -78,7 +78,7 @@ def test_bf16_is_near_and_leaves_the_model_as_it_is(small: Preset, speech_format
 
 
 @pytest.mark.slow
-def test_compiled_says_the_same(small: Preset, speech_format):
+def test_compiled_gives_the_same(small: Preset, speech_format):
     model, (x, conditions) = make(small, speech_format), inputs(small)
     found = answer(Denoiser(model, SCHEDULE, compiled=True), x, 1, conditions)
     expected = answer(Denoiser(model, SCHEDULE), x, 1, conditions)

@@ -1,4 +1,4 @@
-"""What the sampler `auto` stands for, and the steps that are walked."""
+"""What the sampler `auto` stands for, and the steps that are taken."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
 
 
 @pytest.mark.parametrize(
-    ("prediction", "wanted", "chosen"),
+    ("prediction", "config", "chosen"),
     [
         ("v", SampleConfig(), ("dpm", 6, "noise", 0, 0.8)),
         ("v", SampleConfig(steps=9), ("dpm", 9, "noise", 0, 0.8)),
@@ -49,12 +49,12 @@ def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
         ("epsilon", SampleConfig("sde", start_step=700), ("sde", 10, "previous", 700, 0)),
     ],
 )
-def test_what_auto_is(prediction, wanted: SampleConfig, chosen: tuple[str, int, str, int, float]):
-    found = choose_sampler(wanted, prediction)
+def test_what_auto_is(prediction, config: SampleConfig, chosen: tuple[str, int, str, int, float]):
+    found = choose_sampler(config, prediction)
     names = ("sampler", "steps", "start", "start_step", "noise_correlation")
     assert tuple(getattr(found, name) for name in names) == chosen
     assert choose_sampler(found, prediction) == found
-    assert replace(found, **{name: getattr(wanted, name) for name in names}) == wanted
+    assert replace(found, **{name: getattr(config, name) for name in names}) == config
     sampling_schedule(1000, found)
 
 

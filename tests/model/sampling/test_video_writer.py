@@ -58,10 +58,10 @@ def test_files_of_every_format(tmp_path: Path, suffix: str):
         np.testing.assert_allclose(image, frame(k), atol=4)
     if suffix != ".gif":
         assert read_audio(made.job.out).seconds == pytest.approx(14 / 25, abs=0.05)
-        heard = read_audio(made.job.out, rate=44_100).samples[:20_000].astype(float)
-        spectrum = np.abs(np.fft.rfft(heard * np.hanning(len(heard))))
+        audio = read_audio(made.job.out, rate=44_100).samples[:20_000].astype(float)
+        spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio))))
         expected = 44_100 / (2 * np.pi * 20)
-        assert spectrum.argmax() * 44_100 / len(heard) == pytest.approx(expected, abs=3)
+        assert spectrum.argmax() * 44_100 / len(audio) == pytest.approx(expected, abs=3)
 
 
 def test_a_folder_of_pictures(tmp_path: Path):

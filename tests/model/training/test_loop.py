@@ -26,9 +26,8 @@ from tests.model.runs import curves, options, weights
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.diffusion.process import Losses
-
     from model.checkpoints.checkpoint import TrainingState
+    from model.diffusion.losses import Losses
     from model.training.run_folder import RunOptions
 
 

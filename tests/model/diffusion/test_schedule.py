@@ -1,4 +1,4 @@
-"""Schedule and outputs of the diffusion against closed forms, in float64."""
+"""The schedule against closed forms and Bayes' rule, in float64."""
 
 from __future__ import annotations
 
@@ -9,30 +9,39 @@ import pytest
 import torch
 from scipy import stats
 
-from model.diffusion.prediction import denoise_output, prediction_target
-from model.diffusion.schedule import at, respace
-from tests.model.noisy_frames import FULL, frames, noise_like
-
-# --- the schedule ---------------------------------------------------------------------------------
+from model.diffusion.schedule import Schedule, at, respace
+from tests.model.diffusion.exact import BOTH, close, exactly, pixels
+from tests.model.noisy_frames import FULL, noise_like
 
 
-def test_cosine_schedule_in_closed_form():
-    def curve(t: float) -> float:
-        return math.cos((t / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
+@BOTH
+def test_schedule(schedule: Schedule):
+    constants = exactly(schedule)
+    close(schedule.alpha_bar, constants.alpha_bar, 1e-12)
+    close(schedule.beta, constants.beta, 1e-11)
 
-    expected = [curve(t + 1) / curve(0) for t in range(999)]
-    np.testing.assert_allclose(FULL.alpha_bar[:999].numpy(), expected, rtol=1e-9)
-    assert FULL.alpha_bar.dtype == torch.float64
-    # The last β would be 1; it is clipped.
-    assert float(FULL.beta[999]) == pytest.approx(0.999, abs=1e-12)
-    assert float(FULL.beta[:999].max()) < 0.999
-    assert float(FULL.beta[500]) == pytest.approx(1 - curve(501) / curve(500), rel=1e-9)
-    assert FULL.steps.tolist() == list(range(1000))
+
+@BOTH
+def test_posterior_variance_and_its_clipped_logarithm(schedule: Schedule):
+    constants = exactly(schedule)
+    # Of the first β̃ nothing is left: 1 - ᾱ of no step at all.
+    close(schedule.posterior_variance[1:], constants.variance[1:], 1e-10)
+    assert float(schedule.posterior_variance[0]) == float(constants.variance[0]) == 0
+    close(schedule.log_posterior_variance, constants.log_variance, 1e-11)
+    assert constants.log_variance[0] == constants.log_variance[1]
+
+
+@BOTH
+def test_posterior_mean(schedule: Schedule):
+    constants, every = exactly(schedule), torch.arange(len(schedule))
+    one, none = pixels(np.ones(1), len(schedule)), pixels(np.zeros(1), len(schedule))
+    close(schedule.posterior_mean(one, none, every)[:, 0, 0, 0], constants.from_x0, 1e-10)
+    close(schedule.posterior_mean(none, one, every)[:, 0, 0, 0], constants.from_x, 1e-10, 1e-16)
 
 
 @pytest.mark.parametrize("schedule", [FULL, respace(FULL, 13)], ids=["full", "13 steps"])
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
-def test_posterior_is_what_bayes_says(schedule, place: float):
+def test_posterior_follows_from_bayes_rule(schedule, place: float):
     t = int(place * len(schedule))
     x0, x = 0.3, -0.4
     before, beta = float(schedule.alpha_bar_previous[t]), float(schedule.beta[t])
@@ -52,13 +61,6 @@ def test_posterior_is_what_bayes_says(schedule, place: float):
     assert float(schedule.log_posterior_variance[t]) == pytest.approx(np.log(variance), rel=1e-4)
 
 
-def test_the_first_posterior_has_no_variance_and_its_logarithm_is_that_of_the_next():
-    assert float(FULL.posterior_variance[0]) == 0
-    logarithm = FULL.log_posterior_variance
-    assert torch.isfinite(logarithm).all()
-    assert float(logarithm[0]) == float(logarithm[1]) == math.log(float(FULL.posterior_variance[1]))
-
-
 def test_forward_process_has_the_moments_of_the_schedule():
     x0 = torch.full((2, 3, 64, 64), 0.5, dtype=torch.float64)
     t = torch.tensor([100, 700])
@@ -71,7 +73,7 @@ def test_forward_process_has_the_moments_of_the_schedule():
 
 
 def test_a_step_of_the_forward_process_after_another_is_the_whole():
-    """√(1-β) x_{t-1} + √β ε has the variance that ᾱ says, from no noise to all of it."""
+    """√(1-β) x_{t-1} + √β ε has the variance of ᾱ, from no noise to all of it."""
     variance, signal = 0.0, 1.0
     for t, beta in enumerate(FULL.beta.tolist()):
         variance, signal = (1 - beta) * variance + beta, signal * math.sqrt(1 - beta)
@@ -102,9 +104,9 @@ def test_quadratic_steps_are_denser_at_low_noise(count: int):
     assert torch.equal(few.alpha_bar, FULL.alpha_bar[few.steps])
     # Where they do not crowd, step i is at 999 (i / (K - 1))².
     i = np.arange(count)
-    wanted = 999 * (i / (count - 1)) ** 2
-    free = wanted >= i
-    np.testing.assert_allclose(few.steps.numpy()[free], wanted[free], atol=1)
+    expected = 999 * (i / (count - 1)) ** 2
+    free = expected >= i
+    np.testing.assert_allclose(few.steps.numpy()[free], expected[free], atol=1)
     assert (few.steps.numpy()[~free] == i[~free]).all()
 
 
@@ -118,57 +120,6 @@ def test_a_single_step_is_the_noisiest():
 def test_respacing_to_no_step_or_more_than_there_are(count: int):
     with pytest.raises(ValueError, match="choose 1 to 1000"):
         respace(FULL, count)
-
-
-# --- what an output says --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v"])
-def test_the_true_noise_leads_back_to_the_frame(prediction: str):
-    x0 = frames()
-    noise, t = noise_like(x0), torch.tensor([1, 250, 600, 950])
-    x = FULL.add_noise(x0, noise, t)
-    output = torch.cat([prediction_target(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
-    guess = denoise_output(output.double(), x, t, FULL, prediction)
-    # The output is read as float32; ε at t = 950 is divided by √ᾱ = 0.08.
-    torch.testing.assert_close(guess.x0, x0, atol=1e-5, rtol=0)
-    torch.testing.assert_close(guess.epsilon, noise, atol=2e-4, rtol=0)
-
-
-def test_v_is_made_of_noise_and_frame():
-    x0 = frames()
-    noise, t = noise_like(x0), torch.tensor([0, 10, 500, 999])
-    for row, step in enumerate(t.tolist()):
-        alpha_bar = float(FULL.alpha_bar[step])
-        expected = math.sqrt(alpha_bar) * noise[row] - math.sqrt(1 - alpha_bar) * x0[row]
-        torch.testing.assert_close(prediction_target(x0, noise, t, FULL, "v")[row], expected)
-    assert prediction_target(x0, noise, t, FULL, "epsilon") is noise
-
-
-@pytest.mark.parametrize("prediction", ["epsilon", "v"])
-def test_a_guess_outside_the_range_is_clamped_and_its_noise_goes_with_it(prediction: str):
-    x0 = frames(scale=3)
-    noise, t = noise_like(x0), torch.tensor([100, 300, 500, 700])
-    x = FULL.add_noise(x0, noise, t)
-    output = torch.cat([prediction_target(x0, noise, t, FULL, prediction), torch.zeros_like(x0)], 1)
-    guess = denoise_output(output, x, t, FULL, prediction)
-    torch.testing.assert_close(guess.x0, x0.clamp(-1, 1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(FULL.add_noise(guess.x0, guess.epsilon, t), x)
-
-
-def test_the_variance_is_interpolated_between_its_bounds():
-    x = frames(batch=3)
-    for t in (0, 1, 400, 999):
-        low, high = float(FULL.log_posterior_variance[t]), math.log(float(FULL.beta[t]))
-        for v, expected in (
-            (-1, low),
-            (1, high),
-            (0, (low + high) / 2),
-            (0.5, low / 4 + high * 3 / 4),
-        ):
-            output = torch.cat([torch.zeros_like(x), torch.full_like(x, v)], 1)
-            guess = denoise_output(output, x, torch.full((3,), t), FULL, "epsilon")
-            torch.testing.assert_close(guess.log_variance, torch.full_like(x, expected))
 
 
 def test_constants_are_made_float32_before_they_travel():
