@@ -13,8 +13,8 @@ from pipeline.media.container import (
     SAMPLES_PER_FRAME,
     MediaError,
     check_time_step,
+    choose_stream,
     decode_frames,
-    first_stream,
     open_container,
     seek,
 )
@@ -53,7 +53,7 @@ def read_audio(
     end: float | None = None,
     origin: float | None = None,
 ) -> Audio:
-    """Decodes the first sound stream, lined up with the video's first frame if there is a video.
+    """Decodes the sound, lined up with the video's first frame if there is a video.
 
     Args:
         path: any container FFmpeg reads.
@@ -90,10 +90,10 @@ def read_audio(
 def _time_zero(path: Path | str) -> float:
     """Time stamp of the first video frame; of the first sound where there is no picture."""
     with open_container(path) as container:
-        stream = first_stream(container, "audio")
+        stream = choose_stream(container, "audio")
         if stream is None:
             raise MediaError(f"{path} holds no sound stream")
-        if first_stream(container, "video") is None:
+        if choose_stream(container, "video") is None:
             first = next(decode_frames(container, stream), None)
             return float(first.time or 0.0) if first is not None else 0.0
     return probe(path).start
@@ -107,7 +107,7 @@ def _decode(
     None where the file cannot be sought in, or no packet decodes.
     """
     with open_container(path) as container:
-        stream = first_stream(container, "audio")
+        stream = choose_stream(container, "audio")
         rate = rate or int(stream.rate)
         layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
         if begin is not None and not seek(container, begin - 0.5):
