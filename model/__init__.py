@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from model.sampling.api import load_model as load_model
     from model.sampling.sample_config import SampleConfig as SampleConfig
     from model.training.loop import train as train
-    from model.training.run_folder import RunOptions as RunOptions
+    from model.training.run_options import RunOptions as RunOptions
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
@@ -31,6 +31,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "sampling.api": ["generate", "load_model"],
         "sampling.sample_config": ["SampleConfig"],
         "training.loop": ["train"],
-        "training.run_folder": ["RunOptions"],
+        "training.run_options": ["RunOptions"],
     },
 )

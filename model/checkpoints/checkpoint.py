@@ -51,7 +51,7 @@ class TrainingState:
     """What training carries from step to step.
 
     Random numbers and the place in the data are not in it: they follow from seed and step, see
-    `model.training.objective.FrameNoise` and `model.data.stream`.
+    `model.training.objective.SeededNoise` and `model.data.stream`.
 
     Attributes:
         model: the weights being trained.
@@ -107,12 +107,16 @@ def rotate(run: Path, keep: int) -> None:
         described.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run's folder that have both their files, oldest first."""
+    found = [path.with_suffix(".safetensors") for path in sorted(run.glob("checkpoint-*.json"))]
+    return [path for path in found if path.exists()]
+
+
 def latest(run: Path) -> Path | None:
-    """The last whole checkpoint of a run's folder, or None."""
-    found = sorted(run.glob("checkpoint-*.json"))
-    whole = [path.with_suffix(".safetensors") for path in found]
-    whole = [path for path in whole if path.exists()]
-    return whole[-1] if whole else None
+    """The last checkpoint of a run's folder, or None."""
+    found = checkpoints(run)
+    return found[-1] if found else None
 
 
 def resolve(path: Path) -> Path:
@@ -209,14 +213,40 @@ def restore(path: Path, state: TrainingState) -> None:
     state.step = read_info(path).step
 
 
+def check_whole(path: Path) -> None:
+    """Refuses a checkpoint of ours whose tensors were cut off, as a full disk leaves them.
+
+    Raises:
+        UserError: it was; names the newest whole checkpoint beside it.
+    """
+    error = _damage(path)
+    if error is None:
+        return
+    whole = [other for other in checkpoints(path.parent) if _damage(other) is None]
+    remedy = (
+        f"the newest whole one is {whole[-1]}: name that one, or move {path.name} away, and "
+        "--resume goes on from it"
+        if whole
+        else "no other checkpoint beside it is whole; copy it again, or train anew"
+    )
+    raise UserError(f"{path} is not a whole safetensors file ({error}); {remedy}")
+
+
+def _damage(path: Path) -> SafetensorError | None:
+    """The error of opening a file, whose header says how long it must be; None if it is whole."""
+    try:
+        with safe_open(path, framework="pt"):
+            return None
+    except SafetensorError as error:
+        return error
+
+
 def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, which is cut off."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a whole safetensors file ({error})") from error
+    check_whole(path)
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
 def _fill(model: TalkingHead, tensors: dict[str, Tensor], path: Path) -> None:

@@ -100,7 +100,8 @@ def train_command(
     from model.config.presets import preset as named
     from model.training.loop import train
     from model.training.ray_train import train_on_ray
-    from model.training.run_folder import RunOptions, checkpoint_path
+    from model.training.run_folder import checkpoint_path
+    from model.training.run_options import RunOptions
     from pipeline.lock import alone
 
     chosen = override(named(preset), changes or [])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
+from av.sidedata import sidedata
+from av.stream import Disposition
 
 from pipeline.errors import UserError
 
@@ -27,10 +29,24 @@ _SYSTEM_ERRORS = (
 _MAX_STEP_BACK = 0.2  # seconds from one time stamp to the next
 _MAX_PAUSE = 600.0  # seconds from one time stamp to the next; calls pause with cameras off
 
+# Of the ISO file format, when it holds pictures.
+_PICTURE_BRANDS = frozenset({"heic", "heix", "heim", "heis", "mif1", "avif"})
+
 VIDEO_SUFFIXES = frozenset((
     ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".vob",
     ".webm", ".wmv",
 ))  # fmt: skip
+
+
+def _unnamed_side_data(cls: Any, value: int) -> Any:
+    """A member for side data without a name, such as EXIF (31), on which PyAV 18.1 raises."""
+    member = object.__new__(cls)
+    member._name_, member._value_ = f"UNNAMED_{value}", value
+    return member
+
+
+_SideDataType: Any = sidedata.Type
+_SideDataType._missing_ = classmethod(_unnamed_side_data)
 
 
 class MediaError(UserError):
@@ -80,25 +96,54 @@ def _require_file(name: Path) -> None:
         raise MediaError(f"{name} is empty; was it copied or downloaded completely?")
 
 
-def first_stream(container: Any, kind: str) -> Any:
-    """The first stream of a kind, video or audio; None where the container has none.
+def streams_of(container: Any, kind: str) -> list[Any]:
+    """The streams of a kind, video or audio; a cover picture is no video."""
+    covers = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [s for s in container.streams if s.type == kind and not s.disposition & covers]
 
-    A cover picture is no video; streams that FFmpeg cannot decode are skipped.
+
+def choose_stream(container: Any, kind: str) -> Any:
+    """The stream that a player would choose; None where the container has none of the kind.
+
+    Streams for the visually or hearing impaired come last, those marked as default first; among
+    equals FFmpeg chooses by what it decoded of them. Those that it cannot decode are skipped.
+
+    Args:
+        container: open for reading.
+        kind: video or audio.
 
     Raises:
-        MediaError: there are streams of the kind, but none can be decoded.
+        MediaError: there are streams of the kind, but none can be decoded; or they are the tiles
+            of one picture.
     """
-    streams = [
-        stream
-        for stream in container.streams
-        if stream.type == kind and not stream.disposition & av.stream.Disposition.attached_pic
-    ]
-    for stream in streams:
-        if stream.codec_context is not None:
-            return stream
-    if streams:
-        raise MediaError(f"{container.name.removeprefix('file:')}: no decoder for its {kind}")
-    return None
+    streams = streams_of(container, kind)
+    usable = [stream for stream in streams if stream.codec_context is not None]
+    name = container.name.removeprefix("file:")
+    if streams and not usable:
+        raise MediaError(f"{name}: no decoder for its {kind}")
+    if kind == "video" and len(usable) > 1 and _is_tiled(container, usable):
+        raise MediaError(
+            f"{name} is a HEIC or AVIF picture of {len(usable)} tiles, which cannot be put "
+            "together here; convert it to PNG or JPEG"
+        )
+    if len(usable) < 2:
+        return usable[0] if usable else None
+    first_rank = max(map(_rank, usable))
+    equals = [stream for stream in usable if _rank(stream) == first_rank]
+    best = container.streams.best(kind)
+    return best if best in equals else equals[0]
+
+
+def _rank(stream: Any) -> tuple[bool, bool]:
+    impaired = stream.disposition & (Disposition.visual_impaired | Disposition.hearing_impaired)
+    return not impaired, bool(stream.disposition & Disposition.default)
+
+
+def _is_tiled(container: Any, streams: list[Any]) -> bool:
+    """Whether the streams are items of a picture file, of which FFmpeg gives each its own."""
+    brand = container.metadata.get("major_brand", "")
+    tiles = any(stream.disposition & Disposition.dependent for stream in streams)
+    return tiles and brand in _PICTURE_BRANDS
 
 
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
@@ -141,4 +186,5 @@ def seek(container: Any, seconds: float) -> bool:
 def is_still_picture(container: Any) -> bool:
     """Whether an open file is a picture and not a recording."""
     name = container.format.name
-    return bool(name == "image2" or name.endswith("_pipe"))
+    brand = container.metadata.get("major_brand")
+    return bool(name == "image2" or name.endswith("_pipe") or brand in _PICTURE_BRANDS)

@@ -1,4 +1,4 @@
-"""Pictures as they are shown: in RGB, of one size, their pixels square, upright."""
+"""Pictures as they are shown: in RGB of BT.709, of one size, their pixels square, upright."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from pipeline.media.colour import colour_note, rgb_in_bt709
 
 if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
@@ -41,9 +43,12 @@ def rgb_as_displayed(
         size: from `stored_size`.
         converter: one for a whole video, since making one starts threads.
     """
-    width, height = size
-    shown: Any = converter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
-    rgb: NDArray[np.uint8] = shown.to_ndarray()
+    rgb: NDArray[np.uint8]
+    if colour_note(frame) is not None:
+        rgb = rgb_in_bt709(frame, size, converter)
+    else:
+        shown: Any = converter.reformat(frame, *size, format="rgb24", threads=1)
+        rgb = shown.to_ndarray()
     matrix = _matrix(frame)
     if matrix is None:
         return rgb

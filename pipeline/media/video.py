@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from av.video.reformatter import VideoReformatter
 
+from pipeline.media.colour import colour_note
 from pipeline.media.container import (
     FPS,
     MediaError,
     check_time_step,
+    choose_stream,
     decode_frames,
-    first_stream,
     is_still_picture,
     open_container,
     seek,
+    streams_of,
 )
 from pipeline.media.declared_length import DeclaredLength, declared_length
+from pipeline.media.deinterlace import deinterlace
 from pipeline.media.display import displayed_size, rgb_as_displayed, stored_size
 
 if TYPE_CHECKING:
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.media.notes import Note
+
 _EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums
 _MIN_RATE, _MAX_RATE = 0.1, 1000  # frames a second; other values are errors of the file
 _STAMP_ROUNDING = 1e-3  # seconds; Matroska and FLV write time stamps in whole milliseconds
@@ -36,7 +41,7 @@ _STAMP_ROUNDING = 1e-3  # seconds; Matroska and FLV write time stamps in whole m
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Facts about a container's first video stream.
+    """Facts about a container and the video stream chosen in it.
 
     Attributes:
         width: pixels, as displayed (rotation and pixel aspect applied).
@@ -46,9 +51,13 @@ class VideoInfo:
         rotation: degrees counter-clockwise that the container asks for: 0, 90, 180 or 270,
             without a mirror image that it may ask for too.
         codec: FFmpeg's name of the video codec.
-        audio_rate: Hz of the first sound stream; 0 when there is none.
+        audio_rate: Hz of the sound stream that is chosen; 0 when there is none.
         is_still: whether the file is a picture.
         declared: the length that the file declares.
+        video_tracks: number of video streams.
+        audio_tracks: number of sound streams.
+        notes: what is done to the first frame to make it usable, and of several tracks that one
+            was chosen; keys of `pipeline.media.notes.NOTES`.
     """
 
     width: int
@@ -60,6 +69,9 @@ class VideoInfo:
     audio_rate: int
     is_still: bool
     declared: DeclaredLength
+    video_tracks: int = 1
+    audio_tracks: int = 1
+    notes: tuple[Note, ...] = ()
 
 
 def probe(path: Path | str) -> VideoInfo:
@@ -75,7 +87,8 @@ def probe(path: Path | str) -> VideoInfo:
             raise MediaError(f"{path} has a video stream but no frame in it that decodes")
         start, frame = first
         width, height = displayed_size(stream, frame)
-        audio = first_stream(container, "audio")
+        audio = choose_stream(container, "audio")
+        tracks = [len(streams_of(container, kind)) for kind in ("video", "audio")]
         return VideoInfo(
             width=width,
             height=height,
@@ -86,6 +99,9 @@ def probe(path: Path | str) -> VideoInfo:
             audio_rate=int(audio.rate or 0) if audio else 0,
             is_still=is_still_picture(container),
             declared=declared_length(container, stream, start),
+            video_tracks=tracks[0],
+            audio_tracks=tracks[1],
+            notes=_notes(frame, *tracks),
         )
 
 
@@ -126,10 +142,11 @@ def read_frames(
                 stream = _video_stream(container, path)
                 from_there = _timed_frames(container, stream)
             frames = from_there
-        # Frames at the constant rate; each source frame is converted once.
+        # Whole frames at the constant rate; each source frame is converted once.
         stop = float("inf") if end is None else origin + end
         converter = VideoReformatter()
         before = rgb = None
+        frames = deinterlace(frames, stream)
         for frame in _nearest(frames, fps, origin + start, stop, stream):
             if rgb is None or frame is not before:
                 before, rgb = frame, rgb_as_displayed(frame, size, converter)
@@ -137,11 +154,22 @@ def read_frames(
 
 
 def _video_stream(container: Any, path: Path | str) -> Any:
-    stream = first_stream(container, "video")
+    stream = choose_stream(container, "video")
     if stream is None:
         raise MediaError(f"{path} holds no video stream")
     stream.codec_context.thread_count = 1  # one worker a core: Ray has the others
     return stream
+
+
+def _notes(frame: Any, video_tracks: int, audio_tracks: int) -> tuple[Note, ...]:
+    """What is done to make a video usable, by its first frame and its tracks."""
+    notes: list[Note | None] = [
+        colour_note(frame),
+        "deinterlaced" if frame.interlaced_frame else None,
+        "video-track-chosen" if video_tracks > 1 else None,
+        "audio-track-chosen" if audio_tracks > 1 else None,
+    ]
+    return tuple(note for note in notes if note is not None)
 
 
 def _rate(stream: Any) -> float:

@@ -9,7 +9,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.checkpoints.checkpoint import load_talking_head
-from model.training.run_folder import RunOptions
+from model.training.run_options import RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -116,7 +116,7 @@ def test_wrong_bytes_in_the_users_folder_are_refused_and_left_alone(
     _entry(monkeypatch, f"{home}/good")
     (tmp_path / "net.bin").write_bytes(_OTHER)
     for look in (find, locate):
-        with pytest.raises(UserError, match=r"net\.bin is not the file .* replace it"):
+        with pytest.raises(UserError, match=r"net\.bin is not the file .* replace or remove it"):
             look("net.bin", tmp_path)
     assert (tmp_path / "net.bin").read_bytes() == _OTHER
     assert not cache.exists()
