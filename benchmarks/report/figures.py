@@ -103,7 +103,7 @@ def _bar(
     y: float,
     *,
     colour: str,
-    linewidth: float,
+    width: float,
     alpha: float = 1,
 ) -> None:
     """A horizontal line with round ends."""
