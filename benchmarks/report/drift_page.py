@@ -34,7 +34,7 @@ def write_drift(out: Path, drifts: Sequence[Drift]) -> list[Path]:
     html = environment("benchmarks").get_template("drift.html.j2").render(
         drifts=drifts,
         names=[(one.name, system_colour(k)) for k, one in enumerate(drifts)],
-        plots=[(title, curves(lines, seconds, band=band)) for title, lines, band in panels],
+        plots=[(title, curves(lines, seconds, band=band, in_view=_in_view(band))) for title, lines, band in panels],
         judged=[name for name in JUDGED if any(name in one.ratios for one in drifts)],
         starts=[(name, _start_title(name)) for name in starts],
         missing=sorted({one.identity for one in drifts if one.identity}),
@@ -61,6 +61,11 @@ def _panels(drifts: Sequence[Drift]) -> list[Panel]:
     return panels
 
 
+def _in_view(band: float) -> tuple[float, float]:
+    """The axis of every panel reaches two tenths below 1, and as far above if there is a band."""
+    return 1 - 2 * LIMIT, 1 + 2 * band
+
+
 def _start_title(name: str) -> str:
     return name.replace("_", " ").replace("ssim", "SSIM")
 
@@ -78,7 +83,7 @@ def drift_svg(panels: Sequence[Panel], seconds: int) -> str:
         axes = figure.add_axes(
             (inside[0] / 2 / width, inside[1] / total, inside[2] / 2 / width, inside[3] / total)
         )
-        low, high = draw_curves(axes, lines, seconds, band=band)
+        low, high = draw_curves(axes, lines, seconds, band=band, in_view=_in_view(band))
         axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=COLOURS["text"])
         texts = ("0 s", f"{number_text(low)} to {number_text(high)}", f"{seconds} s")
         for text, x, side in zip(texts, (0, 0.5, 1), ("left", "center", "right"), strict=True):

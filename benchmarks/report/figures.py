@@ -117,6 +117,7 @@ def curves(
     *,
     area: NDArray[np.float64] | None = None,
     band: float = 0.0,
+    in_view: tuple[float, float] | None = None,
 ) -> str:
     """Curves over time in one range, as SVG.
 
@@ -125,11 +126,12 @@ def curves(
         seconds: length of the time axis.
         area: (T,) values that are filled behind the curves, in a range of their own; or None.
         band: share of 1 that is shaded on either side of 1; 0 shades none.
+        in_view: values that the axis reaches at least, so that small changes look small.
     """
     height = _CURVES + _FOOT
     figure = Figure(figsize=(_WIDTH / 72, height / 72))
     axes = figure.add_axes((0, _FOOT / height, 1, _CURVES / height))
-    low, high = draw_curves(axes, lines, seconds, area=area, band=band)
+    low, high = draw_curves(axes, lines, seconds, area=area, band=band, in_view=in_view)
     scale = f"{number_text(low)} to {number_text(high)}"
     _foot(figure, height, "0 s", scale, f"{number_text(seconds)} s")
     return inline_svg(figure, f"curves over time: {_names(lines)}")
@@ -142,12 +144,13 @@ def draw_curves(
     *,
     area: NDArray[np.float64] | None = None,
     band: float = 0.0,
+    in_view: tuple[float, float] | None = None,
 ) -> tuple[float, float]:
     """Draws what `curves` describes into axes; returns the least and the greatest value drawn."""
     axes.set_axis_off()
     values = np.concatenate([one.values for one in lines])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    bottom, top = (min(low, 1 - 2 * band), max(high, 1 + 2 * band)) if band else (low, high)
+    bottom, top = min((low, *(in_view or ()))), max((high, *(in_view or ())))
     top = top if top > bottom else bottom + 1
     margin = 0.04 * (top - bottom)
     axes.set(xlim=(0, seconds), ylim=(bottom - margin, top + margin))
@@ -165,7 +168,7 @@ def draw_curves(
     for one in lines:
         keep = np.linspace(0, len(one.values) - 1, min(len(one.values), _POINTS)).round()
         keep = keep.astype(int)
-        x = keep / max(1, longest - 1) * seconds
+        x = (keep + 0.5) / longest * seconds  # a value is of a frame or second, not of an instant
         style = _DASHES if one.colour == "real" else "solid"
         colour = COLOURS[one.colour]
         axes.plot(x, one.values[keep], color=colour, linewidth=1.8, linestyle=style)

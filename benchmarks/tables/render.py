@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TERMINAL = {BEST: "bold", SECOND: "underline", "good": "green", "bad": "red", "soft": "dim"}
-_HEADING = 8  # characters of a heading that stay on one line whatever the column's width
+_HEADING = 9  # characters of a heading that stay on one line whatever the column's width
 _TEX: dict[str, str | int | None] = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "<": r"$<$", ">": r"$>$",

@@ -31,7 +31,7 @@ def print_scores(scores: Scores) -> None:
         Table(
             f"{scores['method']} on {scores['dataset']}",
             ("metric",),
-            tuple(Column("", name) for name in ("mean", "95% CI", "real clips", "clips")),
+            tuple(Column("", name) for name in ("mean", "95% CI", "real", "clips")),
             tuple(rows),
             (scores["protocol"], *(f"{row['label']}: {row['protocol']}" for row in measured)),
         )
