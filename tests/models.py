@@ -9,7 +9,7 @@ import torch
 
 from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, save
 from model.network.talking_head import SpeechFormat, TalkingHead
-from pipeline.media.wav import wav_bytes
+from pipeline.media.audio import wav_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.systems.method_file import fill
 from pipeline.media import FPS, read_frames, write_image, write_video
+from pipeline.media.audio import wav_bytes
 from pipeline.media.image import resize
-from pipeline.media.wav import wav_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

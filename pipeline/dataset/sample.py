@@ -30,7 +30,7 @@ import cv2
 import numpy as np
 
 from pipeline.media import SAMPLES_PER_FRAME
-from pipeline.media.wav import wav_bytes, wav_samples
+from pipeline.media.audio import wav_bytes, wav_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 
 from pipeline.media.container import (
@@ -18,12 +19,15 @@ from pipeline.media.container import (
     open_container,
     seek,
 )
+from pipeline.media.mixer import Mixer
 from pipeline.media.video import probe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from pipeline.media.notes import Note
 
 # Seconds by which sound may differ from its time stamps, which jitter in recorded calls. Beyond
 # that, gaps are filled with silence and overlaps are cut. Where the format changes, where decoders
@@ -33,10 +37,17 @@ _TIME_TOLERANCE = 0.04
 
 @dataclass(frozen=True)
 class Audio:
-    """Sound: `samples` is int16, (N,) when mono or (N, channels); `rate` is in Hz."""
+    """Sound.
+
+    Attributes:
+        samples: int16, (N,) when mono or (N, channels).
+        rate: in Hz.
+        notes: how its channels were chosen or mixed; keys of `pipeline.media.notes.NOTES`.
+    """
 
     samples: NDArray[np.int16]
     rate: int = SAMPLE_RATE
+    notes: tuple[Note, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -55,10 +66,12 @@ def read_audio(
 ) -> Audio:
     """Decodes the sound, lined up with the video's first frame if there is a video.
 
+    Channels that cancel each other in the mix to mono are replaced by the loudest of them.
+
     Args:
         path: any container FFmpeg reads.
         rate: Hz of the result; None keeps the source's.
-        mono: mix to one channel; otherwise at most two are kept.
+        mono: mix to one channel; otherwise to two at most.
         start: seconds after time zero at which to begin.
         end: seconds after time zero at which to stop; None reads to the end.
         origin: time stamp of time zero, `VideoInfo.start`; None reads it from the file.
@@ -69,22 +82,30 @@ def read_audio(
     origin = _time_zero(path) if origin is None else origin
     begin = origin + start
     stop = float("inf") if end is None else origin + end
-    # A start further in is sought; where that fails the file is decoded from its beginning.
-    found = _decode(path, rate, mono=mono, begin=begin, stop=stop) if start > 1 else None
-    if found is None or found[0] > begin:
-        found = _decode(path, rate, mono=mono, begin=None, stop=stop)
-    if found is None:
-        raise MediaError(f"{path} has a sound stream but nothing in it that decodes")
-    first, sound = found
+
+    def read(mixer: Mixer) -> tuple[float, NDArray[np.int16], int]:
+        # A start further in is sought; where that fails the file is decoded from its beginning.
+        found = _decode(path, rate, mixer, begin=begin, stop=stop) if start > 1 else None
+        if found is None or found[0] > begin:
+            found = _decode(path, rate, mixer, begin=None, stop=stop)
+        if found is None:
+            raise MediaError(f"{path} has a sound stream but nothing in it that decodes")
+        return found
+
+    mixer = Mixer(mono=mono)
+    first, samples, rate = read(mixer)
+    if (channel := mixer.loudest_of_cancelling()) is not None:
+        mixer = Mixer(mono=mono, only=channel)
+        first, samples, rate = read(mixer)
     # Samples before `start` are cut; sound that begins later is preceded by silence.
-    offset = round((first - begin) * sound.rate)
-    samples = sound.samples[max(0, -offset) :]
+    offset = round((first - begin) * rate)
+    samples = samples[max(0, -offset) :]
     if offset > 0:
         silence = np.zeros((offset, *samples.shape[1:]), np.int16)
         samples = np.concatenate([silence, samples])
     if end is not None:
-        samples = samples[: round((end - start) * sound.rate)]
-    return Audio(samples, sound.rate)
+        samples = samples[: round((end - start) * rate)]
+    return Audio(samples, rate, mixer.notes)
 
 
 def _time_zero(path: Path | str) -> float:
@@ -100,19 +121,20 @@ def _time_zero(path: Path | str) -> float:
 
 
 def _decode(
-    path: Path | str, rate: int | None, *, mono: bool, begin: float | None, stop: float
-) -> tuple[float, Audio] | None:
-    """Sound from before the time stamp `begin` until after `stop`, and its first time stamp.
+    path: Path | str, rate: int | None, mixer: Mixer, *, begin: float | None, stop: float
+) -> tuple[float, NDArray[np.int16], int] | None:
+    """Sound from before the time stamp `begin` until after `stop`.
 
-    None where the file cannot be sought in, or no packet decodes.
+    Returns:
+        The first time stamp, the samples and their rate; None where the file cannot be sought in,
+        or no packet decodes.
     """
     with open_container(path) as container:
         stream = choose_stream(container, "audio")
         rate = rate or int(stream.rate)
-        layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
         if begin is not None and not seek(container, begin - 0.5):
             return None
-        resampler = _Resampler(rate, layout)
+        mixer.open(rate, stream.codec_context.channels)
         chunks: list[NDArray[np.int16]] = []
         first: float | None = None
         before = seconds = 0.0  # the last time stamp; sound decoded so far
@@ -123,18 +145,18 @@ def _decode(
             elif time is not None:
                 check_time_step(container, before, time)
                 before = time
-                tolerance = 0 if resampler.is_new_format(frame) else _TIME_TOLERANCE
+                tolerance = 0 if mixer.is_new_format(frame) else _TIME_TOLERANCE
                 if chunks and abs(gap := time - first - seconds) > tolerance:
                     chunks = _move_end(chunks, round(gap * rate))
                     seconds += gap
             seconds += frame.samples / frame.sample_rate
-            chunks += resampler.samples(frame)
+            chunks += mixer.mixed(frame)
             if first + seconds > stop + 0.1:
                 break
-        chunks += resampler.samples(None)
+        chunks += mixer.mixed(None)
     if first is None or not chunks:
         return None
-    return first, Audio(np.concatenate(chunks), rate)
+    return first, np.concatenate(chunks), rate
 
 
 def _move_end(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:
@@ -150,40 +172,30 @@ def _move_end(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16
     return chunks
 
 
-class _Resampler:
-    """Converts frames, whose format may change, to samples of one rate and layout."""
-
-    def __init__(self, rate: int, layout: str) -> None:
-        self._rate, self._layout = rate, layout
-        self._format: tuple[str, str, int] | None = None
-        self._resampler: av.AudioResampler | None = None
-
-    def is_new_format(self, frame: Any) -> bool:
-        """Whether a frame's format differs from that of the frame before it."""
-        return _format(frame) != self._format
-
-    def samples(self, frame: Any) -> list[NDArray[np.int16]]:
-        """The samples of a frame, each array (N,) or (N, channels); None flushes the rest."""
-        done: list[Any] = []
-        if self._resampler is not None and (frame is None or self.is_new_format(frame)):
-            done = self._resampler.resample(None)
-            self._resampler = None
-        if frame is not None:
-            if self._resampler is None:
-                self._resampler = av.AudioResampler("s16", self._layout, self._rate)
-                self._format = _format(frame)
-            done += self._resampler.resample(frame)
-        channels = [part.layout.nb_channels for part in done]
-        flat = [part.to_ndarray().reshape(-1) for part in done]
-        return [x if c == 1 else x.reshape(-1, c) for x, c in zip(flat, channels, strict=True)]
-
-
-def _format(frame: Any) -> tuple[str, str, int]:
-    """Sample format, channel layout and rate."""
-    return frame.format.name, frame.layout.name, frame.sample_rate
-
-
 def fit_audio(samples: NDArray[np.int16], frames: int) -> NDArray[np.int16]:
     """Cuts or pads mono 16 kHz sound with silence to exactly `frames` x 640 samples."""
     length = frames * SAMPLES_PER_FRAME
     return np.pad(samples[:length], (0, max(0, length - len(samples))))
+
+
+def wav_bytes(samples: NDArray[np.int16]) -> bytes:
+    """A 16 kHz mono WAV file of (N,) samples."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def wav_samples(data: bytes) -> NDArray[np.int16]:
+    """The (N,) samples of a 16 kHz mono 16-bit WAV file.
+
+    Raises:
+        ValueError: the file has another rate, width or number of channels.
+    """
+    with wave.open(io.BytesIO(data)) as file:
+        if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, SAMPLE_RATE):
+            raise ValueError("not mono 16-bit at 16 kHz")
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.signal import resample_poly
 
-from pipeline.media.wav import wav_samples
+from pipeline.media.audio import wav_samples
 from pipeline.weights import locate
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from pipeline.dataset.sample import MEMBERS, pack_frames
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import write_video
-from pipeline.media.wav import wav_bytes
+from pipeline.media.audio import wav_bytes
 from tests.benchmarks.score_inputs import moving, row, score
 
 

@@ -16,7 +16,7 @@ from model.sampling.inputs import features_of
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.media import read_frames, write_image
-from pipeline.media.wav import wav_bytes
+from pipeline.media.audio import wav_bytes
 from pipeline.speech.mfcc import mfcc_windows
 from pipeline.speech.released_encoder import ReleasedSpeech
 from tests.released_files import HYPER, write_lightning

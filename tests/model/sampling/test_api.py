@@ -13,7 +13,7 @@ from model import SampleConfig, generate, load_model
 from model.sampling.sample_config import choose_sampler
 from pipeline.errors import UserError
 from pipeline.media import write_image
-from pipeline.media.wav import wav_bytes
+from pipeline.media.audio import wav_bytes
 from tests.models import write_untrained
 
 if TYPE_CHECKING:
