@@ -41,7 +41,8 @@ def inline_svg(figure: Figure, label: str) -> str:
     and dark pages. Text stays text, in the page's font.
 
     Args:
-        figure: made from `Figure` itself, without pyplot; its backgrounds are left out.
+        figure: made from `Figure` itself, without pyplot; it is drawn without background and
+            without clipping, whose ids would be those of other figures on the page.
         label: what it shows, for readers who cannot see it.
     """
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
@@ -52,13 +53,16 @@ def inline_svg(figure: Figure, label: str) -> str:
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
     root = ET.fromstring(buffer.getvalue())  # noqa: S314 - matplotlib's own
-    root.attrib = {"viewBox": root.attrib["viewBox"], "stroke-linejoin": "round"}
-    root.attrib |= {"class": "plot", "role": "img", "aria-label": label}
+    root.attrib = {"viewBox": root.attrib["viewBox"], "font-family": "sans-serif"}
+    root.attrib |= {"stroke-linejoin": "round", "class": "plot", "role": "img", "aria-label": label}
     root.remove(root[0])  # a style sheet, which would hold for the whole page
     for element in root.iter():
+        for clip in element.findall(f"{{{_SVG}}}defs[{{{_SVG}}}clipPath]"):
+            element.remove(clip)
         if element.tag == f"{{{_SVG}}}g":
             element.attrib.pop("id", None)  # the same in every figure of a page
-        if element.tag != f"{{{_SVG}}}text" and not (element.text or "").strip():
+        element.attrib.pop("clip-path", None)
+        if not (element.text or "").strip():
             element.text = None
         element.tail = None
         if "style" in element.attrib:

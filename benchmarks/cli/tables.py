@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from pipeline.errors import UserError
-
-
-class TableName(StrEnum):
-    """A table of the paper."""
-
-    v1 = "v1"
-    v2 = "v2"
-    ablation = "ablation"
 
 
 def table_command(
@@ -33,12 +24,12 @@ def table_command(
         ),
     ] = None,
     table: Annotated[
-        TableName,
+        Literal["v1", "v2", "ablation"],
         typer.Option(
             help="v1: SSIM and PSNR, of the paper's first version. v2: FVD, FID, blinks, motion "
             "and sync, of the published version. ablation: its ablation on LRW."
         ),
-    ] = TableName.v1,
+    ] = "v1",
 ) -> None:
     """The paper's table with a row for each scored system; without --scores, as published.
 
@@ -49,15 +40,10 @@ def table_command(
     """
     from benchmarks.scoring.results import read_scores
     from benchmarks.tables.paper_tables import build_table
-    from benchmarks.tables.render import renderer, write_table
-    from benchmarks.tables.terminal import print_table
+    from benchmarks.tables.render import RENDERERS, print_table, write_each
 
-    for path in out or []:
-        renderer(path)  # a wrong name is told before anything is written
-    built = build_table(table.value, [read_scores(path) for path in scores or []])
-    for path in out or []:
-        write_table(path, built)
-        print(f"wrote {path}")
+    built = build_table(table, [read_scores(path) for path in scores or []])
+    write_each(out or [], RENDERERS, built)
     if not out:
         print_table(built)
 
@@ -79,15 +65,14 @@ def compare_command(
     """
     from benchmarks.scoring.results import read_scores
     from benchmarks.scoring.significance import compare_scores
-    from benchmarks.tables.comparison import print_comparison, write_comparison, writer
+    from benchmarks.tables.comparison import WRITERS, comparison_table
+    from benchmarks.tables.render import print_table, write_each, writer_of
 
     for path in out or []:
-        writer(path)
+        writer_of(path, WRITERS)  # before the seconds that the comparison takes
     found = compare_scores(read_scores(a), read_scores(b))
-    print_comparison(found)
-    for path in out or []:
-        write_comparison(path, found)
-        print(f"wrote {path}")
+    print_table(comparison_table(found))
+    write_each(out or [], WRITERS, found)
 
 
 def report_command(

@@ -41,4 +41,6 @@ def test_nothing_of_a_figure_holds_for_the_rest_of_the_page() -> None:
     assert not list(svg.iter(f"{SVG}style"))
     assert not [e for e in svg.iter(f"{SVG}g") if e.get("id")]
     used = {e.get("{http://www.w3.org/1999/xlink}href") for e in svg.iter(f"{SVG}use")}
-    assert used <= {f"#{e.get('id')}" for e in svg.iter()}
+    assert "clip" not in drawn()
+    ids = {e.get("id") for e in svg.iter()} - {None}
+    assert used <= {f"#{name}" for name in ids}

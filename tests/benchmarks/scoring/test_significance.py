@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from benchmarks.scoring.significance import compare_scores
-from benchmarks.tables.comparison import lines, to_html, to_markdown, write_comparison
+from benchmarks.tables.comparison import WRITERS, comparison_table
+from benchmarks.tables.render import to_html, to_markdown, write_each
 from pipeline.errors import UserError
 from tests.benchmarks.made_up import NO_WEIGHTS, made_up_scores, without
 
@@ -189,19 +190,19 @@ def test_many_clips_take_fewer_draws_and_say_so(monkeypatch):
 def test_written_as_json_and_markdown_and_nothing_else(tmp_path):
     pair = made_up_scores(method="a|<b>"), made_up_scores(method="two", shift=1.0)
     comparison = compare_scores(*pair)
-    write_comparison(tmp_path / "c.json", comparison)
+    write_each([tmp_path / "c.json"], WRITERS, comparison)
     content = json.loads((tmp_path / "c.json").read_text())
     assert content["clips"] == 12
     assert {d["metric"] for d in content["differences"]} == set(pair[0]["metrics"])
-    write_comparison(tmp_path / "c.md", comparison)
+    write_each([tmp_path / "c.md"], WRITERS, comparison)
     markdown = (tmp_path / "c.md").read_text()
-    assert markdown == to_markdown(comparison)
+    assert markdown == to_markdown(comparison_table(comparison))
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(lines(comparison))
+    assert len(rows) == 2 + len(comparison.differences)
     assert {row.count("|") for row in rows} == {10}
     assert "<b>" not in markdown
-    page = to_html(comparison)
+    page = to_html(comparison_table(comparison))
     assert "worse" in page
     assert f"<td>−{abs(content['differences'][0]['gain']):.3f}</td>" in page
     with pytest.raises(UserError, match=r"ends in \.json, \.md"):
-        write_comparison(tmp_path / "c.txt", comparison)
+        write_each([tmp_path / "c.txt"], WRITERS, comparison)

@@ -1,4 +1,4 @@
-"""How a long video drifts: what frame k is against the first seconds.
+"""How a long video drifts: its frames against those of the first seconds.
 
 An autoregressive model draws each frame from the last ones, so that errors add up. Each measure is
 averaged over seconds and set against its mean over the first two; a face's likeness is the cosine
@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder
 from benchmarks.metrics.ssim import ssim
+from model.sampling.inputs import read_face
 from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
-from pipeline.media import FPS, read_frames
+from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.media import FPS
 from pipeline.media.image import resize
+from pipeline.weights import locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 REFERENCE_SECONDS = 2
 LIMIT = 0.1  # share of the first seconds' value within which a video is held to be steady
 _EMBED_EVERY = 5  # frames
+_FACE_SIDE = 128  # of training crops, which the identity frames of smaller models average
 MEASURES = {
     "sharpness": "frequency of edges in the face, cycles per pixel",
     "brightness": "mean luma, 0 to 255",
@@ -181,13 +186,6 @@ def _identity(
     return found if start is None else found | {"identity_to_start": cosines(start)}
 
 
-def measure_videos(
-    videos: Sequence[Path], embed: Embed | str, start: Frame | None = None
-) -> list[Drift]:
-    """Measures videos one after the other, see `measure`."""
-    return [measure(path.stem, read_frames(path), embed, start) for path in videos]
-
-
 def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
     """What was measured, for a JSON file; NaN is null."""
     return {
@@ -214,3 +212,36 @@ def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
+
+
+def aligned_face(path: Path, weights_dir: Path | None) -> Frame:
+    """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows it to the model.
+
+    Raises:
+        UserError: unreadable, or no face in it.
+    """
+    tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
+    return read_face(path, tracker, _FACE_SIDE).crop
+
+
+def face_embedding(
+    weights_dir: Path | None,
+) -> Embed | str:
+    """A function from (S, S, 3) uint8 RGB frames to embeddings, or why there is none.
+
+    The network is that of the metric CSIM.
+
+    Args:
+        weights_dir: the user's folder of pretrained files.
+    """
+    try:
+        embedder = FaceEmbedder(locate(WEIGHTS, weights_dir))
+        tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
+    except UserError as error:
+        return str(error)
+
+    def embed(frame: Frame) -> NDArray[np.floating] | None:
+        track = tracker.track([frame])
+        return embedder(frame, track.points[0]) if track.found[0] else None
+
+    return embed

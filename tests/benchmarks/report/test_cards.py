@@ -1,4 +1,4 @@
-"""What changes along a clip: the curves that score writes, and their place on the page."""
+"""What the page shows of metrics and of what changes along a clip."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.report.drift_section import drift_section, mean_curve
+from benchmarks.report.cards import drift_figures, mean_curve, metric_cards
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.media import write_video
+from tests.benchmarks.made_up import made_up_scores
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +42,28 @@ def test_score_writes_a_number_a_frame_of_clips_that_are_long_enough(scores):
 
 
 def test_the_page_draws_them(scores):
-    html = drift_section([scores])
-    assert html.count("<figure>") == 3
-    for text in ("SSIM of frame k", "PSNR of frame k, dB", "over the real clip&#x27;s", "2.2 s"):
-        assert text in html
-    scores = {**scores, "clips": scores["clips"][1:]}
-    assert drift_section([scores]) == ""
+    found = drift_figures([scores])
+    assert [title for title, _ in found] == [
+        "SSIM of frame k",
+        "PSNR of frame k, dB",
+        "Sharpness of the face over the real clip's",
+    ]
+    assert all("2.2 s" in plot for _, plot in found)
+    assert drift_figures([{**scores, "clips": scores["clips"][1:]}]) == []
 
 
 def test_a_curve_is_the_mean_of_the_clips_that_still_run():
     curve = mean_curve([[1.0, 1.0, 1.0, 1.0], [3.0, 3.0], [2.0, 2.0, 5.0]])
     assert curve.tolist() == [2.0, 2.0, 3.0]
+
+
+def test_a_number_of_the_set_is_drawn_beside_a_real_one_of_zero():
+    """A lag of the real clips is most often 0: a value like any other."""
+    scores = made_up_scores()
+    row = scores["metrics"]["fid"]
+    scores["metrics"] = {"lip_lag": {**row, "label": "Lip lag", "direction": "closer"}}
+    assert metric_cards([scores])["cards"][0]["plot"] == ""  # one dot on an axis of its own
+    scores["metrics"]["lip_lag"]["real"] = 0.0
+    (card,) = metric_cards([scores])["cards"]
+    assert "var(--real," in card["plot"]
+    assert card["real"] == 0.0

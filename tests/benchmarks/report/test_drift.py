@@ -14,9 +14,8 @@ from skimage import data
 from skimage.metrics import structural_similarity
 
 from benchmarks.cli import main as cli
-from benchmarks.report.drift_curves import JUDGED, MEASURES, TO_START, measure
-from benchmarks.report.drift_page import drawing
-from benchmarks.report.identity_curve import aligned_face
+from benchmarks.report.drift import JUDGED, MEASURES, TO_START, aligned_face, measure
+from benchmarks.report.drift_page import write_drift
 from pipeline.errors import UserError
 from pipeline.media import write_image, write_video
 
@@ -170,15 +169,17 @@ def test_short_videos_are_refused():
         measure("a", video(lambda image, _: image, 3.9), "n/a")
 
 
-def test_the_drawing_has_a_curve_for_each_video_and_measure():
+def test_the_drawing_has_a_curve_for_each_video_and_measure(tmp_path: Path):
     drifts = [measure(name, video(lambda image, _: image, 4), "n/a") for name in ("a", "b<&>")]
-    root = ET.fromstring(drawing(drifts))
-    lines = root.findall("{*}polyline")
+    root = ET.parse(write_drift(tmp_path / "d", drifts)[1]).getroot()
+    lines = [e for e in root.iter() if "stroke-width: 1.8" in e.get("style", "")]
     assert len(lines) == 2 * len(JUDGED)  # without identity, with SSIM to the start
-    assert all(len(line.get("points").split()) == 4 for line in lines)
-    texts = [text.text for text in root.findall("{*}text")]
-    assert "b<&>" in texts
-    assert "SSIM to start" in texts
+    assert all(line.get("d").count("L") == 3 for line in lines)
+    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a", "b<&>", "SSIM to start", *JUDGED} - {"identity"} <= set(texts)
+    page = (tmp_path / "d.html").read_text()
+    assert page.count("<svg") == len(JUDGED)
+    assert "b&lt;&amp;&gt;" in page
 
 
 def test_the_command(tmp_path: Path, monkeypatch, capsys):
