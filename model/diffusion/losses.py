@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from model.config.architecture import DiffusionConfig
+    from model.diffusion.identity_prior import IdentityPrior
     from model.diffusion.schedule import Schedule
 
 
@@ -48,6 +49,7 @@ def diffusion_losses(
     noise: Tensor,
     schedule: Schedule,
     config: DiffusionConfig,
+    prior: IdentityPrior | None = None,
 ) -> Losses:
     """The parts of the training loss.
 
@@ -57,9 +59,12 @@ def diffusion_losses(
         mouth: (B, 4) mouth boxes of the target frames, see `model.diffusion.lip_loss`.
         t: (B,) steps.
         noise: (B, 3, S, S) standard normal.
-        schedule: the full schedule.
+        schedule: the full schedule; of residuals, see `residual_schedule`, if there is a prior.
         config: weights and prediction.
+        prior: of the target frames; None is N(0, 1).
     """
+    if prior is not None:
+        x0 = prior.residual(x0)
     # Forward process, one call of the network, and what it should have predicted.
     x = schedule.add_noise(x0, noise, t)  # (B, 3, S, S)
     output = network(x, schedule.steps.to(t.device)[t]).float()  # (B, 6, S, S)
@@ -67,6 +72,6 @@ def diffusion_losses(
     error = (output[:, :3] - target) ** 2
     # The bound trains ν alone; through the mean it would only add noise to the gradient.
     detached = torch.cat([output[:, :3].detach(), output[:, 3:]], dim=1)
-    estimate = denoise_output(detached, x, t, schedule, config.prediction)
-    bound = variational_bound(estimate, x0, x, t, schedule)
+    estimate = denoise_output(detached, x, t, schedule, config.prediction, prior)
+    bound = variational_bound(estimate, x0, x, t, schedule, prior)
     return Losses(error.mean((1, 2, 3)), bound, lip_loss(error, mouth))

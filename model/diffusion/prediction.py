@@ -16,6 +16,7 @@ from model.diffusion.schedule import at
 
 if TYPE_CHECKING:
     from model.config.architecture import Prediction
+    from model.diffusion.identity_prior import IdentityPrior
     from model.diffusion.schedule import Schedule
 
 
@@ -24,7 +25,7 @@ class Denoised:
     """What a network's output says about a noisy frame.
 
     Attributes:
-        x0: (B, 3, S, S) the clean frame, clamped to [-1, 1].
+        x0: (B, 3, S, S) the clean frame, clamped to [-1, 1], or its residual.
         epsilon: (B, 3, S, S) the noise that goes with that x0.
         log_variance: (B, 3, S, S) of the reverse step, log Σ (eq. 13).
     """
@@ -39,7 +40,12 @@ Denoise = Callable[[Tensor, int], Denoised]
 
 
 def denoise_output(
-    output: Tensor, x: Tensor, t: Tensor | int, schedule: Schedule, prediction: Prediction
+    output: Tensor,
+    x: Tensor,
+    t: Tensor | int,
+    schedule: Schedule,
+    prediction: Prediction,
+    prior: IdentityPrior | None = None,
 ) -> Denoised:
     """The clean frame, the noise and the variance that a network's output stands for.
 
@@ -49,6 +55,7 @@ def denoise_output(
         t: (B,) indices into `schedule`, or one for all.
         schedule: the steps of the sampler, or the full ones.
         prediction: what the first three channels are.
+        prior: where frames are given as residuals, see `model.diffusion.identity_prior`.
     """
     predicted, variance = output.float().chunk(2, dim=1)  # (B, 3, S, S) each
     signal = at(schedule.alpha_bar.sqrt(), t, x)
@@ -57,7 +64,7 @@ def denoise_output(
         x0 = (x - noise * predicted) / signal
     else:
         x0 = signal * x - noise * predicted
-    x0 = x0.clamp(-1, 1)
+    x0 = x0.clamp(-1, 1) if prior is None else x0.clamp(*prior.limits)
     # log Σ lies between those of β̃ and β, at the share ν.
     nu = (variance + 1) / 2
     low = at(schedule.log_posterior_variance, t, x)

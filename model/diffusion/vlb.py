@@ -12,19 +12,35 @@ from model.diffusion.schedule import at
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from model.diffusion.identity_prior import IdentityPrior
     from model.diffusion.prediction import Denoised
     from model.diffusion.schedule import Schedule
 
 
 def variational_bound(
-    guess: Denoised, x0: Tensor, x: Tensor, t: Tensor, schedule: Schedule
+    guess: Denoised,
+    x0: Tensor,
+    x: Tensor,
+    t: Tensor,
+    schedule: Schedule,
+    prior: IdentityPrior | None = None,
 ) -> Tensor:
-    """L_vlb in bits per dimension, (B,): KL for t > 0, discretised Gaussian NLL at t = 0."""
+    """L_vlb in bits per dimension, (B,): KL for t > 0, discretised Gaussian NLL at t = 0.
+
+    The KL of residuals is that of frames; the likelihood is of frames, whose values are 8-bit.
+    """
     true_mean = schedule.posterior_mean(x0, x, t)
     mean = schedule.posterior_mean(guess.x0, x, t)
     true_log_variance = at(schedule.log_posterior_variance, t, x)
     kl = gaussian_kl(true_mean, true_log_variance, mean, guess.log_variance)
-    nll = -discretised_gaussian_log_likelihood(x0, mean, 0.5 * guess.log_variance)
+    log_scale = 0.5 * guess.log_variance
+    if prior is not None:
+        x0, mean, log_scale = (
+            prior.frames(x0),
+            prior.frames(mean),
+            log_scale + math.log(prior.scale),
+        )
+    nll = -discretised_gaussian_log_likelihood(x0, mean, log_scale)
     picked = torch.where(t.reshape(-1, 1, 1, 1) == 0, nll, kl)
     return picked.mean((1, 2, 3)) / math.log(2)
 

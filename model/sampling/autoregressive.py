@@ -13,6 +13,7 @@ import torch
 from model.data.training_frame import as_tensor, grey, to_pixels, to_unit
 from model.device import few_threads
 from model.diffusion.correlated_noise import CorrelatedNoise
+from model.diffusion.identity_prior import prior_of
 from model.diffusion.prediction import denoise_output
 from model.diffusion.samplers import SAMPLERS
 from model.network.unet import UNet
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from model.config.architecture import Prediction
     from model.config.presets import Preset
+    from model.diffusion.identity_prior import IdentityPrior
     from model.diffusion.prediction import Denoised
     from model.network.talking_head import TalkingHead
     from model.sampling.denoiser import FrameDenoiser
@@ -42,7 +44,7 @@ def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> F
         config: how to draw.
     """
     config = choose_sampler(config, preset.diffusion.prediction)
-    schedule = sampling_schedule(preset.diffusion.steps, config)
+    schedule = sampling_schedule(preset.diffusion, config)
     network: nn.Module = model.unet
     if not isinstance(network, UNet):
         return ScriptedDenoiser(model, schedule)
@@ -76,8 +78,8 @@ def generate_frames(
     Raises:
         ValueError: a clip has not one row of speech.
     """
-    unet, prediction = preset.unet, preset.diffusion.prediction
-    config = choose_sampler(config, prediction)
+    unet, diffusion = preset.unet, preset.diffusion
+    config = choose_sampler(config, diffusion.prediction)
     sampler, schedule = SAMPLERS[config.sampler], denoiser.schedule
     flops = len(identities) * call_flops(unet)
 
@@ -86,6 +88,7 @@ def generate_frames(
     identity = to_unit(crops.to(denoiser.device))
     with few_threads(flops), torch.no_grad():
         encoded_identity = denoiser.encode_identity(identity)
+    prior = prior_of(identity, diffusion)
     motion = [identity] * unet.motion_frames
     seeds = seeds or range(config.seed, config.seed + len(identities))
     noise = CorrelatedNoise(seeds, identity, config.noise_correlation or 0.0)
@@ -102,14 +105,17 @@ def generate_frames(
                 motion[0] = identity
             before = [grey(frame) if unet.motion_channels == 1 else frame for frame in motion]
             conditions = denoiser.prepare_frame(encoded_identity, torch.cat(before, dim=1), window)
-            denoise = partial(_denoise, denoiser, conditions, prediction)
+            denoise = partial(_denoise, denoiser, conditions, diffusion.prediction, prior)
 
             # 2. The sampler begins at noise, or at the frame before with noise added.
             draw_noise = noise.next_frame()
             x = draw_noise()  # (B, 3, S, S)
             if config.start == "previous":
-                x = schedule.add_noise(motion[-1], x, len(schedule) - 1)
+                begin = prior.residual(motion[-1]) if prior else motion[-1]
+                x = schedule.add_noise(begin, x, len(schedule) - 1)
             frame = sampler(denoise, x, draw_noise, schedule)
+            if prior:
+                frame = prior.frames(frame)
 
             # 3. The next frame is given what a viewer sees: eight bits, as the training frames had.
             pixels = to_pixels(frame)
@@ -122,11 +128,16 @@ def generate_frames(
 
 
 def _denoise(
-    denoiser: FrameDenoiser, conditions: Any, prediction: Prediction, x: Tensor, index: int
+    denoiser: FrameDenoiser,
+    conditions: Any,
+    prediction: Prediction,
+    prior: IdentityPrior | None,
+    x: Tensor,
+    index: int,
 ) -> Denoised:
     """One call of the network, (B, 3, S, S) noisy frames to what it makes of them."""
     output = denoiser.step(x, index, conditions)  # (B, 6, S, S)
-    return denoise_output(output, x, index, denoiser.schedule, prediction)
+    return denoise_output(output, x, index, denoiser.schedule, prediction, prior)
 
 
 def _speech_windows(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from model.diffusion.schedule import Schedule, cosine_schedule, respace
+from model.diffusion.identity_prior import diffusion_schedule
+from model.diffusion.schedule import Schedule, respace
 
 if TYPE_CHECKING:
-    from model.config.architecture import Prediction
+    from model.config.architecture import DiffusionConfig, Prediction
     from model.diffusion.samplers import SamplerChoice, SamplerName
 
 StartChoice = Literal["auto", "noise", "previous"]
@@ -94,17 +95,17 @@ def choose_sampler(config: SampleConfig, prediction: Prediction) -> SampleConfig
     )
 
 
-def sampling_schedule(steps: int, config: SampleConfig) -> Schedule:
+def sampling_schedule(diffusion: DiffusionConfig, config: SampleConfig) -> Schedule:
     """The steps that a sampler takes, a subset of the full diffusion.
 
     Args:
-        steps: of the full diffusion.
+        diffusion: of the model.
         config: with a chosen sampler, see `choose_sampler`.
     """
     spacing = config.spacing
     if spacing == "auto":
         spacing = "uniform" if config.sampler == "ancestral" else "quadratic"
-    full = cosine_schedule(steps)
+    full = diffusion_schedule(diffusion)
     if config.start == "previous":
         full = Schedule(full.steps[: config.start_step], full.alpha_bar[: config.start_step])
     return respace(full, config.steps, spacing)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.data.training_frame import to_unit
+from model.diffusion.identity_prior import diffusion_schedule, prior_of
 from model.diffusion.losses import diffusion_losses
-from model.diffusion.schedule import cosine_schedule
 from model.network.talking_head import Conditions
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Objective(nn.Module):
         self.model = model
         self._preset = preset
         self._precision = precision
-        self._schedule = cosine_schedule(preset.diffusion.steps)
+        self._schedule = diffusion_schedule(preset.diffusion)
         # Data parallelism waits for the gradient of every parameter that requires one.
         model.lip_reader.requires_grad_(preset.train.lambda_lips > 0)
 
@@ -103,8 +103,9 @@ class Objective(nn.Module):
                 output: Tensor = self.model(x, steps, conditions)  # (B, 6, S, S)
             return output
 
+        prior = prior_of(conditions.identity, diffusion)
         terms = diffusion_losses(
-            network, target, batch.mouth, t, epsilon, self._schedule, diffusion
+            network, target, batch.mouth, t, epsilon, self._schedule, diffusion, prior
         )
         by_frame = {"simple": terms.simple, "vlb": terms.vlb, "lip": terms.lip}  # (B,) each
         total = terms.total(diffusion)

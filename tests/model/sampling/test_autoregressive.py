@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from model.config.architecture import DiffusionConfig
 from model.data.training_frame import grey, to_unit
 from model.diffusion.samplers import SamplerName
 from model.diffusion.schedule import cosine_schedule
@@ -241,7 +242,7 @@ def test_reanchoring_shows_the_identity_again_every_so_many_frames(small: Preset
 def test_a_frame_may_start_at_the_one_before(small: Preset):
     """What the network is shown first is the last frame, and noise as at the step it starts at."""
     config = replace(ONE_STEP, start="previous", start_step=300)
-    recorder, plain = Recorder(sampling_schedule(1000, config)), Recorder()
+    recorder, plain = Recorder(sampling_schedule(DiffusionConfig(), config)), Recorder()
     list(generate_frames(recorder, small, faces(1), [speech(2)], config))
     list(generate_frames(plain, small, faces(1), [speech(2)], ONE_STEP))
     alpha_bar = float(cosine_schedule().alpha_bar[299])

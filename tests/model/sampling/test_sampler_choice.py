@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from model.config.architecture import DiffusionConfig
 from model.sampling.sample_config import SampleConfig, choose_sampler, sampling_schedule
 from tests.model.recorder import draw
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
-    assert sampling_schedule(1000, config).steps.tolist() == steps[::-1]
+    assert sampling_schedule(DiffusionConfig(), config).steps.tolist() == steps[::-1]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_what_auto_is(prediction, config: SampleConfig, chosen: tuple[str, int, 
     assert tuple(getattr(found, name) for name in names) == chosen
     assert choose_sampler(found, prediction) == found
     assert replace(found, **{name: getattr(config, name) for name in names}) == config
-    sampling_schedule(1000, found)
+    sampling_schedule(DiffusionConfig(), found)
 
 
 @pytest.mark.parametrize(

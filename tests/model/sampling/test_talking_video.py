@@ -12,6 +12,7 @@ import pytest
 import torch
 from skimage import data
 
+from model.config.architecture import DiffusionConfig
 from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import make_denoiser
 from model.sampling.denoiser import Denoiser
@@ -237,7 +238,7 @@ def test_the_face_reaches_the_network_as_training_frames_did(
     write_wav(tmp_path / "a.wav", chirp(0.08, 16000), 16000)
     job = Job(picture, tmp_path / "a.wav", tmp_path / "a.mp4")
     config = SampleConfig("ddim", 1)
-    denoiser = Noting(model, sampling_schedule(1000, config))
+    denoiser = Noting(model, sampling_schedule(DiffusionConfig(), config))
     make_videos(denoiser, small, [read_inputs(job, tracker, small)], config)
     identity = ((seen[0][0] + 1) * 127.5).permute(1, 2, 0).numpy()
     crop = read_face(picture, tracker, 128).crop.reshape(32, 4, 32, 4, 3).astype(float).mean((1, 3))
