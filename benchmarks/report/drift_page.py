@@ -34,7 +34,10 @@ def write_drift(out: Path, drifts: Sequence[Drift]) -> list[Path]:
     html = environment("benchmarks").get_template("drift.html.j2").render(
         drifts=drifts,
         names=[(one.name, system_colour(k)) for k, one in enumerate(drifts)],
-        plots=[(title, curves(lines, seconds, band=band, in_view=_in_view(band))) for title, lines, band in panels],
+        plots=[
+            (title, curves(lines, seconds, band=band, in_view=_in_view(band)))
+            for title, lines, band in panels
+        ],
         judged=[name for name in JUDGED if any(name in one.ratios for one in drifts)],
         starts=[(name, _start_title(name)) for name in starts],
         missing=sorted({one.identity for one in drifts if one.identity}),
