@@ -15,7 +15,7 @@ from benchmarks.clips.decoded_video import DecodedVideo, open_video
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard, shard_paths
 from pipeline.errors import UserError
-from pipeline.media import VIDEO_SUFFIXES
+from pipeline.media import VIDEO_SUFFIXES, is_video
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -92,7 +92,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
         raise UserError(f"no such folder: {folder}")
     videos: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+        if path.is_file() and not path.name.startswith(".") and is_video(str(path)):
             if path.stem in videos:
                 raise UserError(
                     f"clips are matched by name, but two in {folder} are called {path.stem!r}: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,9 +34,35 @@ _MAX_PAUSE = 600.0  # seconds from one time stamp to the next; calls pause with 
 _PICTURE_BRANDS = frozenset({"heic", "heix", "heim", "heis", "mif1", "avif"})
 
 VIDEO_SUFFIXES = frozenset((
-    ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ogv", ".ts", ".vob",
-    ".webm", ".wmv",
+    ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".m2ts", ".m2v", ".m4v",
+    ".mjpeg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".qt",
+    ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv",
 ))  # fmt: skip
+# Files beside videos that hold none, and are not looked into: sound, pictures, text, data.
+_OTHER_SUFFIXES = frozenset((
+    ".aac", ".ac3", ".aif", ".aiff", ".align", ".avif", ".bin", ".bmp", ".csv", ".flac", ".gif",
+    ".heic", ".heif", ".html", ".jpeg", ".jpg", ".json", ".lab", ".m4a", ".md", ".mka", ".mp3",
+    ".npy", ".npz", ".oga", ".ogg", ".opus", ".parquet", ".pkl", ".png", ".pt", ".pth", ".py",
+    ".sh", ".srt", ".tar", ".textgrid", ".tif", ".tiff", ".toml", ".tsv", ".txt", ".vtt", ".wav",
+    ".webp", ".wma", ".xml", ".yaml", ".yml", ".zip",
+))  # fmt: skip
+# How video containers begin: bytes and their place.
+_VIDEO_BEGINNINGS = (
+    (4, b"ftyp"), (4, b"moov"), (4, b"mdat"), (0, b"\x1a\x45\xdf\xa3"), (8, b"AVI "),
+    (0, b"\x00\x00\x01\xba"), (0, b"\x00\x00\x01\xb3"), (0, b"FLV\x01"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"), (0, b"\x06\x0e\x2b\x34"), (0, b".RMF"),
+)  # fmt: skip
+# How files begin that are named as media by mistake, and what to do about them.
+_NO_MEDIA = (
+    (0, b"version https://git-lfs", "a Git LFS pointer and not the file itself; run git lfs pull"),
+    (0, b"PK\x03\x04", "a ZIP archive; unpack it"),
+    (0, b"\x1f\x8b", "a gzip archive; unpack it"),
+    (0, b"BZh", "a bzip2 archive; unpack it"),
+    (0, b"\xfd7zXZ", "an xz archive; unpack it"),
+    (0, b"7z\xbc\xaf", "a 7z archive; unpack it"),
+    (0, b"Rar!", "a RAR archive; unpack it"),
+    (257, b"ustar", "a tar archive; unpack it"),
+)
 
 
 def _unnamed_side_data(cls: Any, value: int) -> Any:
@@ -63,6 +90,9 @@ def open_container(path: Path | str) -> Iterator[Any]:
         with av.open(f"file:{name}", metadata_errors="replace") as container:
             yield container
     except (av.error.FFmpegError, OSError) as error:
+        mistaken = _mistaken_content(name)
+        if mistaken:
+            raise MediaError(f"{name} is {mistaken}") from error
         raise MediaError(f"cannot read {name}: {_reason(error)}") from error
 
 
@@ -75,6 +105,36 @@ def _reason(error: av.error.FFmpegError | OSError) -> str:
     if error.errno in _SYSTEM_ERRORS:
         return error.strerror or "the system refuses"
     return "no media file, or one that is damaged or cut off"
+
+
+def is_video(path: str) -> bool:
+    """Whether a file is a video by its suffix, or by its beginning where that says nothing."""
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a million Paths take a minute
+    if suffix in VIDEO_SUFFIXES or suffix in _OTHER_SUFFIXES:
+        return suffix in VIDEO_SUFFIXES
+    begin = _beginning(path)
+    stream = len(begin) > 192 + 4 and (begin[0], begin[188]) == (0x47, 0x47)  # MPEG-TS
+    stream |= len(begin) > 192 + 4 and (begin[4], begin[196]) == (0x47, 0x47)  # as in cameras
+    return stream or any(begin[at:].startswith(sign) for at, sign in _VIDEO_BEGINNINGS)
+
+
+def _beginning(path: Path | str) -> bytes:
+    """The first 512 bytes of a file; none of what cannot be read."""
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return b""
+        with Path(path).open("rb") as file:
+            return file.read(512)
+    except OSError:
+        return b""
+
+
+def _mistaken_content(path: Path) -> str:
+    """What a file holds in place of media, and what to do; empty where that is not known."""
+    begin = _beginning(path)
+    if begin.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page, as a download that failed leaves it; download the file again"
+    return next((what for at, sign, what in _NO_MEDIA if begin[at:].startswith(sign)), "")
 
 
 def _require_file(name: Path) -> None:

@@ -12,6 +12,8 @@ Note = Literal[
     "audio-track-chosen",
     "loudest-channel",
     "surround-mixed",
+    "profile-converted",
+    "background-added",
 ]
 NOTES: dict[Note, str] = {
     "tone-mapped": "HLG or PQ picture converted to BT.709",
@@ -21,4 +23,6 @@ NOTES: dict[Note, str] = {
     "audio-track-chosen": "one of several sound tracks",
     "loudest-channel": "channels that cancel each other: the loudest one in place of their mix",
     "surround-mixed": "more than two channels mixed with the centre at its level",
+    "profile-converted": "a picture's own colour profile converted to sRGB",
+    "background-added": "white laid behind a transparent picture",
 }

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, printable, short_digest
-from pipeline.media import VIDEO_SUFFIXES
+from pipeline.media import VIDEO_SUFFIXES, is_video
 from pipeline.sources.layouts import speakers_and_splits
 from pipeline.storage import find_files, is_url, open_file
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.sources.layouts import Layout
 
+SPLITS = ("train", "val", "test")  # those that are used, in any case; others are kept
 COLUMNS = ("clip_id", "path", "speaker", "split", "start", "end")
 _KEY_LENGTH = 80  # with the longest member name this fits the 100 characters of a tar header
 _KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_KEY_LENGTH}}}")
@@ -41,7 +42,7 @@ class ManifestRow:
         path: where the video lies: an absolute path, or an fsspec URL.
         source: the video as the manifest names it, or relative to the folder that was scanned.
         speaker: name of the person who talks; empty when unknown.
-        split: train, val or test.
+        split: train, val or test; clips of other splits are prepared, and used by no command.
         start: seconds after the first frame.
         end: seconds after the first frame; None for the end of the video.
     """
@@ -73,7 +74,7 @@ def read_input(source: str) -> list[ManifestRow]:
     if any(letter in source for letter in "*?["):
         base = Path(path.anchor) if path.is_absolute() else Path()
         pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else source
-        found = sorted(p for p in base.glob(pattern) if not p.is_dir() and _is_video(p.name))
+        found = sorted(p for p in base.glob(pattern) if not p.is_dir() and is_video(str(p)))
         if not found:
             raise UserError(f"no video matches {source}")
         folder = _common_folder([str(path.parent) for path in found])
@@ -110,7 +111,7 @@ def _walk(folder: str) -> Iterator[str]:
         ]
         inside = os.path.relpath(here, folder)
         prefix = "" if inside == "." else f"{inside}/"
-        yield from (prefix + name for name in files if _is_video(name))
+        yield from (prefix + name for name in files if is_video(f"{here}/{name}"))
 
 
 def _refuse(error: OSError) -> None:
@@ -127,7 +128,8 @@ def _leads_back(here: str, name: str, real: str) -> bool:
 
 
 def _scan_url(source: str, layout: Layout) -> list[ManifestRow]:
-    found = [url for url in find_files(source) if _is_video(url)]
+    files = find_files(source)
+    found = [url for url in files if PurePosixPath(url).suffix.lower() in VIDEO_SUFFIXES]
     if not found:
         raise _no_videos(source)
     pattern = any(sign in source for sign in "*?[")
@@ -140,11 +142,9 @@ def _scan_url(source: str, layout: Layout) -> list[ManifestRow]:
 
 def _no_videos(folder: Path | str) -> UserError:
     kinds = " ".join(sorted(VIDEO_SUFFIXES))
-    return UserError(f"no videos in {folder} (looked below it for {kinds})")
-
-
-def _is_video(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122 - see `_walk`
+    return UserError(
+        f"no videos in {folder} (looked below it for {kinds}, and into files of unknown suffix)"
+    )
 
 
 def _common_folder(folders: list[str]) -> str:
@@ -256,7 +256,7 @@ def _manifest_row(where: str, folder: str, values: list[str]) -> ManifestRow:
         source=printable(path),
         # A few names stand in a million rows.
         speaker=sys.intern(printable(speaker)),
-        split=sys.intern(split or "train"),
+        split=sys.intern(split.lower() if split.lower() in SPLITS else split or "train"),
         start=begin,
         end=stop,
     )

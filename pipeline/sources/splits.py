@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.files import short_digest
+from pipeline.sources.manifest import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -63,6 +64,11 @@ def speakers_by_split(rows: Iterable[ManifestRow]) -> dict[str, set[str]]:
     for row in rows:
         found.setdefault(row.split, set()).update({row.speaker} - {""})
     return found
+
+
+def unused_splits(rows: Iterable[ManifestRow]) -> dict[str, int]:
+    """Number of clips in every split that no command uses, by its name."""
+    return dict(Counter(row.split for row in rows if row.split not in SPLITS))
 
 
 def in_several(splits: Mapping[str, Collection[str]]) -> list[str]:

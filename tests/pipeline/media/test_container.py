@@ -15,7 +15,7 @@ import pytest
 from av.stream import Disposition
 from PIL import Image
 
-from pipeline.media import MediaError, probe, read_audio, read_frames
+from pipeline.media import MediaError, is_video, probe, read_audio, read_frames
 from tests.faults.damage import flipped, joined, recoded, repacked
 from tests.faults.films import write_film
 from tests.pipeline.media.numbered import (
@@ -221,6 +221,50 @@ def test_real_exif_is_read_upright(shared_cases: Path):
 
 def test_tiles_of_a_picture_are_not_taken_for_it(shared_cases: Path):
     assert "convert it to PNG or JPEG" in _sentence(shared_cases / "picture" / "iphone_grid.heic")
+
+
+# --- what is named wrongly ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+        (b"<!DOCTYPE html>\n<html><body>Log in</body></html>", "a web page"),
+        (b"\n<html>", "a web page"),
+        (b"PK\x03\x04" + bytes(99), "a ZIP archive"),
+        (b"\x1f\x8b\x08" + bytes(99), "a gzip archive"),
+        (b"films/a.mp4".ljust(257, b"\0") + b"ustar" + bytes(400), "a tar archive"),
+    ],
+)
+def test_what_lies_in_place_of_a_film_is_named(content: bytes, words: str, tmp_path: Path):
+    (tmp_path / "a.mp4").write_bytes(content)
+    assert words in _sentence(tmp_path / "a.mp4")
+    with pytest.raises(MediaError, match=words):
+        read_audio(tmp_path / "a.mp4")
+
+
+def test_a_real_pointer_is_named(shared_cases: Path):
+    assert "git lfs pull" in _sentence(shared_cases / "pointer" / "1001_DFA_ANG_XX.flv")
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "mpg", "ts", "flv", "asf", "mxf", "webm"])
+def test_a_video_is_known_by_its_beginning(suffix: str, tmp_path: Path):
+    options = {"webm": {"codec": "libvpx-vp9", "sound": None}, "mpg": {"codec": "mpeg1video"}}
+    sound = {"sound": "mp2"} if suffix in ("mpg", "ts") else {}
+    sound |= {"sound": "pcm_s16le", "rate": 48_000} if suffix == "mxf" else {}
+    film = tmp_path / f"a.{suffix}"
+    write_film(film, seconds=0.4, **sound | options.get(suffix, {}))
+    assert is_video(str(film))
+    for name in ("a.unknown", "without suffix"):
+        film.rename(tmp_path / name)
+        film = tmp_path / name
+        assert is_video(str(film))
+    film.rename(tmp_path / "a.bin")  # known to be no video: not looked into
+    assert not is_video(str(tmp_path / "a.bin"))
+    (tmp_path / "text").write_text("no video")
+    assert not is_video(str(tmp_path / "text"))
+    assert not is_video(str(tmp_path / "absent"))
 
 
 # --- clocks ---------------------------------------------------------------------------------------
