@@ -21,11 +21,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _commands() -> None:
-    """Keeps `score` a command of its own should it ever be the only one."""
-
-
 @app.command("score")
 def score_command(
     *,
@@ -77,7 +72,7 @@ def score_command(
         str,
         typer.Option(
             help="Command that prints what it reads off the lips in a video, whose path is put "
-            "after it: for WER. What is said is read from NAME.txt or NAME.align beside the real "
+            "after it: for WER. Spoken words are read from NAME.txt or NAME.align beside the real "
             "clip.",
             show_default="no WER",
         ),
@@ -118,7 +113,7 @@ def score_command(
 
     Frame k is compared with frame k at 25 frames/s; a fake of another size is brought to the real
     clip's. Numbers come with their protocol and a 95% bootstrap interval over clips; one that
-    cannot be measured says why, and what to do. A clip that cannot be compared or has no
+    cannot be measured has the reason and the remedy. A clip that cannot be compared or has no
     counterpart is named here and in the JSON.
 
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.

@@ -36,7 +36,7 @@ def table_command(
     A system that the paper has stands below its published row; the others below their data set's.
     Best and second best are bold and underlined, published and measured rows each among
     themselves. A number of ours has its 95% interval, its clips and its protocol with it, an empty
-    cell a footnote that says why it is empty.
+    cell a footnote with the reason.
     """
     from benchmarks.scoring.results import read_scores
     from benchmarks.tables.paper_tables import build_table
@@ -60,8 +60,8 @@ def compare_command(
     """Which differences between two systems are beyond noise.
 
     A paired bootstrap over the clips that both were scored on, metric by metric, with Holm's bound
-    for looking at many metrics at once. FID and FVD, which only a whole set has, are told apart by
-    their intervals or not at all.
+    for looking at many metrics at once. FID and FVD, which only a whole set has, are judged by
+    whether their intervals overlap.
     """
     from benchmarks.scoring.results import read_scores
     from benchmarks.scoring.significance import compare_scores
@@ -100,7 +100,10 @@ def report_command(
         int, typer.Option(min=0, help="Worst and best clips shown as video, so many of each.")
     ] = 3,
     by: Annotated[
-        str, typer.Option(help="The metric that tells worst from best.", show_default="the first")
+        str,
+        typer.Option(
+            help="The metric by which worst and best are chosen.", show_default="the first"
+        ),
     ] = "",
     megabytes: Annotated[
         float, typer.Option(min=0.1, help="The most that the videos may take on the page.")
@@ -125,8 +128,8 @@ def report_command(
         raise UserError("--real and --fake go together: give both, or files of dh-bench score")
     files = [*(scores or []), *(_scored(real, fake or [], dataset, out) if real else [])]
     options = ReportOptions(clips=clips, by=by, megabytes=megabytes)
-    told = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
-    for line in told:
+    notes = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
+    for line in notes:
         print(line)
     print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
 

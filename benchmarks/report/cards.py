@@ -54,7 +54,7 @@ def _metric_card(
     name: str, group: Sequence[Scores], rows: Sequence[SetRow | None]
 ) -> dict[str, Any]:
     """One metric: numbers of the systems, the plot, the clips at its ends."""
-    known = next(row for row in rows if row and row["mean"] is not None)
+    first = next(row for row in rows if row and row["mean"] is not None)
     real = next((row["real"] for row in rows if row and row["real"] is not None), None)
     means, series = [], []
     for k, (one, row) in enumerate(zip(group, rows, strict=True)):
@@ -73,11 +73,11 @@ def _metric_card(
     if series and real_values:
         series.append(Series("real", "real", np.array(list(real_values.values()), np.float64)))
     ordered = order_clips(group, name)
-    # One dot on an axis of its own says nothing.
+    # A single dot on an axis carries no information.
     has_plot = series or len(means) > 1 or real is not None
     return {
-        "row": known,
-        "arrow": ARROWS[known["direction"]],
+        "row": first,
+        "arrow": ARROWS[first["direction"]],
         "numbers": [(one["method"], system_colour(k), rows[k]) for k, one in enumerate(group)],
         "real": real,
         "plot": distribution(series, means, real) if has_plot else "",
@@ -91,7 +91,7 @@ def clip_card(group: Sequence[Scores], excerpt: Excerpt, by: str) -> dict[str, A
         next((row for row in one["clips"] if row["clip_id"] == excerpt.clip_id), None)
         for one in group
     ]
-    known = [row for row in rows if row]
+    own_rows = [row for row in rows if row]
 
     # Opening of the lips, real and generated, over the energy of the sound.
     lines: list[Series] = []
@@ -108,21 +108,21 @@ def clip_card(group: Sequence[Scores], excerpt: Excerpt, by: str) -> dict[str, A
     seconds = max((len(one.values) for one in lines), default=0) / FPS
 
     # Every metric with a column for each system and one for the real clip; the choosing one first.
-    names = dict.fromkeys(name for row in known for name in row.get("values", {}))
+    names = dict.fromkeys(name for row in own_rows for name in row.get("values", {}))
     values = []
     for name in sorted(names, key=lambda name: name != by):
         own = [
             (row.get("values", {}).get(name) if row else None, system_colour(k))
             for k, row in enumerate(rows)
         ]
-        real = (row.get("real_values", {}).get(name) for row in known)
+        real = (row.get("real_values", {}).get(name) for row in own_rows)
         first_real = next((value for value in real if value is not None), None)
         values.append((label_of(group, name), [*own, (first_real, "real")]))
     return {
         "excerpt": excerpt,
         "lips": curves(lines, seconds, area=energy) if lines else "",
         "values": values,
-        "warnings": [text for row in known for text in row.get("warnings", [])],
+        "warnings": [text for row in own_rows for text in row.get("warnings", [])],
     }
 
 

@@ -93,7 +93,7 @@ def measure(
     Args:
         name: of the video.
         frames: (S, S, 3) uint8 RGB aligned crops, 25 a second.
-        embed: a face's embedding, or why there is none.
+        embed: gives a face's embedding; or the reason why embeddings are not available.
         start: (H, H, 3) uint8 RGB, the aligned face that the video was made from; None takes the
             video's first frame for it.
 
@@ -106,7 +106,7 @@ def measure(
     for k, frame in enumerate(frames):
         if began is None:
             began = frame if start is None else _scaled(name, start, frame)
-        # The frame that is itself the start says nothing.
+        # The likeness of the start to itself is no measurement.
         likeness = ssim(began, frame) if began is not frame else float("nan")
         rows.append([*_row(frame, before), likeness])
         before = frame
@@ -227,7 +227,7 @@ def aligned_face(path: Path, weights_dir: Path | None) -> Frame:
 def face_embedding(
     weights_dir: Path | None,
 ) -> Embed | str:
-    """A function from (S, S, 3) uint8 RGB frames to embeddings, or why there is none.
+    """A function from (S, S, 3) uint8 RGB frames to embeddings, or why it is not available.
 
     The network is that of the metric CSIM.
 

@@ -46,9 +46,9 @@ class Excerpt:
     Attributes:
         clip_id: of the clip.
         kind: `worst` or `best`.
-        video: an mp4; empty where there is none.
+        video: an mp4; empty without a video.
         poster: a JPEG of its first frame.
-        note: why there is no video; else empty.
+        note: why it has no video; else empty.
     """
 
     clip_id: str
@@ -143,7 +143,7 @@ def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
     """One clip as a video; what does not read is described in its note."""
     having = [one for one in scores if clip in one.get("sources", {})][:_MOST_SYSTEMS]
     if not having:
-        return Excerpt(clip, kind, b"", b"", "No video: the scores do not say where it lies.")
+        return Excerpt(clip, kind, b"", b"", "No video: the scores have no path of it.")
     sources = [one["sources"][clip] for one in having]
     names = [one["method"] for one in having]
     limits = [int(one["options"].get("max_frames") or _LONGEST) for one in having]

@@ -37,7 +37,7 @@ class ReportOptions:
 
     Attributes:
         clips: worst and best clips shown as video, so many of each; 0 shows none.
-        by: the metric that tells worst from best; empty takes the first with values of clips.
+        by: the metric by which clips are sorted; empty takes the first that clips have values of.
         megabytes: the most that all videos together may take on the page.
     """
 
@@ -57,7 +57,7 @@ def write_report(
         options: what is shown.
 
     Returns:
-        What the page lacks, in sentences: a clip whose video does not read.
+        A sentence for each clip that is shown without its video.
 
     Raises:
         UserError: no scores, or `by` is a metric that no clip has.
@@ -80,10 +80,10 @@ def write_report(
     ]
 
     # A part for each data set: metrics, comparisons, clips, drift.
-    parts, lacking = [], []
+    parts, without_video = [], []
     for place, group in enumerate(groups):
         excerpts, by = _choose_excerpts(group, options, len(groups))
-        lacking += [f"{e.clip_id}: {e.note}" for e in excerpts if e.note]
+        without_video += [f"{e.clip_id}: {e.note}" for e in excerpts if e.note]
         parts.append(
             {
                 "name": f" · {group[0]['dataset']}" if len(groups) > 1 else "",
@@ -121,7 +121,7 @@ def write_report(
         ],
     )
     write_text(out, html)
-    return lacking
+    return without_video
 
 
 def _choose_excerpts(

@@ -159,8 +159,8 @@ def truth_of(measured: Sequence[Measured]) -> list[Measured]:
     found: dict[str, Measured] = {}
     for one in measured:
         for dataset, scores in one.scores.items():
-            known = any(row["real"] is not None for row in scores["metrics"].values())
-            if known and dataset not in found:
+            has_real = any(row["real"] is not None for row in scores["metrics"].values())
+            if has_real and dataset not in found:
                 mark = str(len(measured) + len(found) + 1)
                 found[dataset] = Measured(
                     GROUND_TRUTH, mark, {dataset: scores}, one.dataset_rows, is_truth=True

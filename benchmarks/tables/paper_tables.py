@@ -56,7 +56,7 @@ LAYOUTS = {
         dataset_rows=True,
         note=(
             "m_y speech embeddings before and after the frame's own enter the network; two grey "
-            "motion frames or none. CPBD tells sharpness, LMD the distance of mouth landmarks."
+            "motion frames or none. CPBD measures sharpness, LMD the distance of mouth landmarks."
         ),
     ),
 }

@@ -72,7 +72,7 @@ def _markdown(text: str) -> str:
 
 
 def to_csv(table: Table) -> str:
-    """Plain numbers, a row a system; what footnotes say elsewhere is in the last columns."""
+    """Plain numbers, a row a system; reasons and sources are in the last columns."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [f"{column.dataset} {column.metric}".lstrip() for column in table.columns]

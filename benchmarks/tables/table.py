@@ -34,10 +34,10 @@ class Cell:
     Attributes:
         text: the digits, or `-`.
         rank: 1 or 2 for the best two of the published systems, or of those measured here; else 0.
-        value: the number behind the digits; None where there is none.
+        value: the number behind the digits; None in an empty cell.
         ci95: its 95% interval as printed digits, lower and upper; None where it has none.
-        n: the clips it rests on; None where that is not known.
-        protocol: how it was measured; empty for published numbers, whose source says it.
+        n: the clips it rests on; None where unknown.
+        protocol: how it was measured; empty for published numbers.
         note: why there is no number; empty where there is one.
         tone: `good`, `bad` or `soft` for words that are coloured.
     """
@@ -56,8 +56,8 @@ class Cell:
 class Row:
     """A row: `leads` are its names, such as data set and system.
 
-    `source` says where a published row is from or how a measured one was made; `mark` is the
-    number of its footnote, which measured rows alone have; `clips` is how many the row rests on.
+    `source` is where a published row is printed, or how a measured one was made; `mark` is the
+    number of its footnote, which only measured rows have; `clips` is the number of clips.
     """
 
     leads: tuple[str, ...]

@@ -150,7 +150,7 @@ def test_what_does_not_read_is_a_note_and_no_end(scores, tmp_path):
     notes = [make_excerpt([scores], f"clip0{i}", "worst").note for i in range(3)]
     assert notes[0].startswith("No video: no such file")
     assert notes[1] == ""
-    assert notes[2] == "No video: the scores do not say where it lies."
+    assert notes[2] == "No video: the scores have no path of it."
     assert make_excerpt([scores], "clip00", "worst").video == b""
 
 
