@@ -214,7 +214,7 @@ def main(
         seed=seed,
         precision=choose_precision("auto", device),
     )
-    config = choose_sampler(given, info.preset.diffusion.prediction)
+    config = choose_sampler(given, info.preset.diffusion)
     samples = list(islice(read_samples(data, "test"), clips))
     begin = time.perf_counter()
     drawn = draw(model, info, samples, config, batch)

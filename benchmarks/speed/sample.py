@@ -19,6 +19,7 @@ from model.config.presets import preset as preset_named
 from model.device import choose_device, choose_precision
 from model.diffusion.ancestral import ancestral
 from model.diffusion.prediction import Denoised, denoise_output
+from model.diffusion.samplers import SamplerChoice  # noqa: TC001 - typer reads it
 from model.diffusion.schedule import cosine_schedule, respace
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from model.config.presets import Preset
-    from model.diffusion.samplers import SamplerChoice
 
 RELEASED_STEPS = 100
 
@@ -108,7 +108,7 @@ def measure(
 ) -> list[list[str]]:
     """The rows of one size."""
     preset = preset_named(name)
-    config = choose_sampler(config, preset.diffusion.prediction)
+    config = choose_sampler(config, preset.diffusion)
     model = build(preset, device)
     one, first = ours(model, preset, config, 1)
     many, _ = ours(model, preset, config, batch)

@@ -229,7 +229,7 @@ def main(
     seen, results = moments(real), []
     with progress("settings", len(configs)) as step:
         for given in configs:
-            config = choose_sampler(given, preset.diffusion.prediction)
+            config = choose_sampler(given, preset.diffusion)
             denoiser = make_denoiser(model, preset, config)
             videos, seconds = generated(denoiser, info, real, speech, config)
             drawn = moments(videos)

@@ -80,9 +80,7 @@ def generate_clips(
     path, device = resolve(checkpoint), choose_device(options.device)
     model, info = load_talking_head(path, device)
     precision = choose_precision(cast("Precision", options.sampling.precision), device)
-    config = choose_sampler(
-        replace(options.sampling, precision=precision), info.preset.diffusion.prediction
-    )
+    config = choose_sampler(replace(options.sampling, precision=precision), info.preset.diffusion)
 
     denoiser = make_denoiser(model, info.preset, config)
 

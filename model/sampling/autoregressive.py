@@ -43,7 +43,7 @@ def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> F
         preset: of the model.
         config: how to draw.
     """
-    config = choose_sampler(config, preset.diffusion.prediction)
+    config = choose_sampler(config, preset.diffusion)
     schedule = sampling_schedule(preset.diffusion, config)
     network: nn.Module = model.unet
     if not isinstance(network, UNet):
@@ -79,7 +79,7 @@ def generate_frames(
         ValueError: a clip has not one row of speech.
     """
     unet, diffusion = preset.unet, preset.diffusion
-    config = choose_sampler(config, diffusion.prediction)
+    config = choose_sampler(config, diffusion)
     sampler, schedule = SAMPLERS[config.sampler], denoiser.schedule
     flops = len(identities) * call_flops(unet)
 

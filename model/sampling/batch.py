@@ -87,7 +87,7 @@ def load(run: SampleRun) -> LoadedModel:
     device = choose_device(run.device)
     model, info = load_talking_head(run.checkpoint, device)
     config = replace(run.config, precision=choose_precision(run.precision, device))
-    config = choose_sampler(config, info.preset.diffusion.prediction)
+    config = choose_sampler(config, info.preset.diffusion)
     featurise = features_of(info.speech, run.weights_dir)
     tracker = MediaPipeTracker(locate("face_landmarker.task", run.weights_dir))
     denoiser = make_denoiser(model, info.preset, config)

@@ -9,7 +9,7 @@ from model.diffusion.identity_prior import diffusion_schedule
 from model.diffusion.schedule import Schedule, respace
 
 if TYPE_CHECKING:
-    from model.config.architecture import DiffusionConfig, Prediction
+    from model.config.architecture import DiffusionConfig
     from model.diffusion.samplers import SamplerChoice, SamplerName
 
 StartChoice = Literal["auto", "noise", "previous"]
@@ -18,6 +18,7 @@ StartChoice = Literal["auto", "noise", "previous"]
 # good; and the step where a frame begins if it begins at the previous frame
 # (benchmarks/speed/RESULTS.md, Samplers).
 _CALLS: dict[str, int] = {"ancestral": 200, "ddim": 10, "dpm": 6, "sde": 10}
+_PRIOR_CALLS = 2
 _START_STEP: dict[str, int] = {"ancestral": 600, "ddim": 600, "dpm": 600, "sde": 800}
 # Against flicker, for the samplers that draw no noise after the first; see the same tables.
 _CORRELATION: dict[str, float] = {"ddim": 0.8, "dpm": 0.8}
@@ -58,23 +59,28 @@ class SampleConfig:
     noise_correlation: float | None = None
 
 
-def choose_sampler(config: SampleConfig, prediction: Prediction) -> SampleConfig:
+def choose_sampler(config: SampleConfig, diffusion: DiffusionConfig) -> SampleConfig:
     """The config with every `auto` replaced by its value, as it is used and recorded.
 
-    The sampler `auto` is the cheapest setting within noise of 200 ancestral steps: for networks
-    that predict v `dpm` in 6 calls, for those that predict ε, such as the authors', `sde` in 10
+    The sampler `auto` is the cheapest setting that measured best: for networks with the identity
+    prior `ddim` in 2 calls (more leave the grain of a young network), for others that predict v
+    `dpm` in 6 calls, for those that predict ε, such as the authors', `sde` in 10
     from the frame before. With another number of steps it is the same sampler in so many. The
     tables, and on what they were measured, are in benchmarks/speed/RESULTS.md, Samplers.
 
     Args:
         config: as the user gave it.
-        prediction: of the network.
+        diffusion: of the model.
     """
+    prediction, prior = diffusion.prediction, bool(diffusion.identity_prior)
     sampler: SamplerName
-    if config.sampler == "auto":
-        sampler = "sde" if prediction == "epsilon" else "dpm"
-    else:
+    if config.sampler != "auto":
         sampler = config.sampler
+    elif prior:
+        sampler = "ddim"
+    else:
+        sampler = "sde" if prediction == "epsilon" else "dpm"
+    calls = _PRIOR_CALLS if prior and sampler == "ddim" else _CALLS[sampler]
     start = config.start
     if start == "auto":
         # Where ε is predicted, x0 at the first steps is a division by nearly zero. Many small steps
@@ -88,7 +94,7 @@ def choose_sampler(config: SampleConfig, prediction: Prediction) -> SampleConfig
     return replace(
         config,
         sampler=sampler,
-        steps=config.steps or _CALLS[sampler],
+        steps=config.steps or calls,
         start=start,
         start_step=(config.start_step or _START_STEP[sampler]) if start == "previous" else 0,
         noise_correlation=correlation,

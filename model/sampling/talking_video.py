@@ -72,7 +72,7 @@ def make_videos(
     Raises:
         UserError: a real clip to compare with cannot be used.
     """
-    config = choose_sampler(config, preset.diffusion.prediction)
+    config = choose_sampler(config, preset.diffusion)
     seeds = seeds or range(config.seed, config.seed + len(inputs))
     size, output = preset.unet.image_size, output or OutputOptions()
     with ExitStack() as stack:

@@ -9,7 +9,7 @@ import torch
 from skimage import data
 
 from benchmarks.speed.fan import blind_detector, faces_of, with_faces
-from pipeline.faces.s3fd import FaceFinder
+from pipeline.faces.s3fd import S3FDDetector
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +24,8 @@ def test_a_search_does_its_work_and_returns_the_given_faces(tmp_path: Path):
     x0, y0, x1, y1, _ = faces[id(face)][0]
     assert x0 < 145 < x1  # where the photograph has its nose
     assert y0 < 125 < y1
-    finder, searched = FaceFinder(tmp_path / "blind.pth"), []
-    search = with_faces(lambda frame: searched.append(frame) or finder.detect(frame), faces)
+    detector, searched = S3FDDetector(tmp_path / "blind.pth"), []
+    search = with_faces(lambda frame: searched.append(frame) or detector.detect(frame), faces)
     assert search(face) is faces[id(face)]
     assert search(wall) is faces[id(wall)]
     assert search(other).shape == (0, 5)

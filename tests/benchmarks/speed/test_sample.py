@@ -39,7 +39,7 @@ def test_ours_draws_a_frame_of_all_clips_a_call(monkeypatch):
     for frame in (again, again, first):
         shapes.clear()
         frame()
-        assert shapes == [(2, 3, 64, 64)] * 4
+        assert shapes == [(2, 3, 128, 128)] * 4
 
 
 @pytest.mark.slow

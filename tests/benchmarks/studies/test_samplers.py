@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.studies.samplers import Result, cheapest, correlation, measure, parse, row, worse
+from model.config.architecture import DiffusionConfig
 from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.errors import UserError
 from pipeline.faces.tracking import Track
@@ -38,7 +39,7 @@ def test_the_cheapest_within_noise_of_the_first():
     def result(sampler: str, steps: int, ssim: float) -> Result:
         values = {name: np.ones(8) for name in ("PSNR", "lips", "OFM", "sharpness")}
         given = SampleConfig(sampler, steps)  # type: ignore[arg-type]
-        config = choose_sampler(given, "v")
+        config = choose_sampler(given, DiffusionConfig(prediction="v"))
         return Result(config, steps / 10, {"SSIM": np.full(8, ssim), **values}, None)
 
     results = [result("ancestral", 200, 0.7), result("dpm", 4, 0.6), result("ddim", 10, 0.7)]

@@ -32,7 +32,7 @@ def test_it_trains_and_resumes(drawn_set: Path, tmp_path: Path, monkeypatch, cap
     said = capsys.readouterr().out
     assert said.startswith("tiny: ")
     assert "step 1/1 " in said
-    assert "crops of 32 x 32 are enlarged to the model's 64 x 64" in said
+    assert "crops of 32 x 32 are enlarged to the model's 128 x 128" in said
     saved, then = said.splitlines()[-2:]
     assert saved == f"saved {run}/checkpoint-0000001.safetensors"
     assert then.startswith(f"next: dh-sample --checkpoint {run} --face")

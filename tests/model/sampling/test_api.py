@@ -55,9 +55,7 @@ def test_without_a_config_the_sampler_is_chosen_when_the_checkpoint_is_loaded(
 ):
     found = load_model(run).run.config
     assert found.sampler != "auto"
-    assert replace(found, precision="float32") == choose_sampler(
-        SampleConfig(), small.diffusion.prediction
-    )
+    assert replace(found, precision="float32") == choose_sampler(SampleConfig(), small.diffusion)
 
 
 def test_a_loaded_model_takes_no_second_config(run: Path):

@@ -42,6 +42,9 @@ def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
         ("v", SampleConfig("sde"), ("sde", 10, "noise", 0, 0)),
         ("v", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
         ("v", SampleConfig(start="previous"), ("dpm", 6, "previous", 600, 0)),
+        ("prior", SampleConfig(), ("ddim", 2, "noise", 0, 0.8)),
+        ("prior", SampleConfig(steps=1), ("ddim", 1, "noise", 0, 0.8)),
+        ("prior", SampleConfig("dpm"), ("dpm", 6, "noise", 0, 0.8)),
         ("epsilon", SampleConfig(), ("sde", 10, "previous", 800, 0)),
         ("epsilon", SampleConfig(steps=4), ("sde", 4, "previous", 800, 0)),
         ("epsilon", SampleConfig("dpm"), ("dpm", 6, "previous", 600, 0)),
@@ -51,12 +54,14 @@ def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
     ],
 )
 def test_what_auto_is(prediction, config: SampleConfig, chosen: tuple[str, int, str, int, float]):
-    found = choose_sampler(config, prediction)
+    scale = 0.2 if prediction == "prior" else 0.0
+    diffusion = DiffusionConfig(prediction="v" if scale else prediction, identity_prior=scale)
+    found = choose_sampler(config, diffusion)
     names = ("sampler", "steps", "start", "start_step", "noise_correlation")
     assert tuple(getattr(found, name) for name in names) == chosen
-    assert choose_sampler(found, prediction) == found
+    assert choose_sampler(found, diffusion) == found
     assert replace(found, **{name: getattr(config, name) for name in names}) == config
-    sampling_schedule(DiffusionConfig(), found)
+    sampling_schedule(diffusion, found)
 
 
 @pytest.mark.parametrize(
