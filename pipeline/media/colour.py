@@ -62,12 +62,12 @@ def rgb_in_bt709(
         frame, *size, format="rgb48le", src_colorspace=matrix, threads=1
     )
     # Linear light in the primaries of BT.709, 1 being white; then its gamma, in steps of 16 bits.
-    light: Any = _light_of(frame.color_trc)[shown.to_ndarray()]
+    light: Any = _light_of(frame.color_trc).take(shown.to_ndarray())
     from_p3 = frame.color_primaries in (_P3_DCI, _P3_D65)
-    light = cv2.transform(light, _FROM_P3 if from_p3 else _FROM_BT2020)
-    steps = (np.clip(light, 0, 1) * 65535 + 0.5).astype(np.uint16)
+    light = cv2.transform(light, 65535 * (_FROM_P3 if from_p3 else _FROM_BT2020))
+    steps = np.clip(light, 0, 65535, out=light).astype(np.uint16)
     gamma = _CAMERA_GAMMA if frame.color_trc == _HLG else _DISPLAY_GAMMA
-    return np.asarray(_gamma_table(gamma)[steps], np.uint8)
+    return _gamma_table(gamma).take(steps)
 
 
 @cache

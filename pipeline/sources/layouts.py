@@ -68,14 +68,14 @@ def _lrw(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
 
 def _grid(name: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
     """s1/bbaf2n.mpg: the folder is the speaker; of each, every tenth sentence by name is test."""
-    seen: Counter[str] = Counter()
+    sentences: Counter[str] = Counter()
     for path in paths:
         if not re.fullmatch(r"[a-z]{4}[a-z0-9][a-z0-9]", path.stem):
             raise UserError(f"{path} is not named as in GRID (bbaf2n.mpg); use another layout")
         named = [part for part in path.parts[:-1] if re.fullmatch(r"s\d+", part)]
         speaker = named[-1] if named else (path.parts[-2] if len(path.parts) > 1 else name)
-        seen[speaker] += 1
-        yield speaker, "test" if seen[speaker] % 10 == 0 else "train"
+        sentences[speaker] += 1
+        yield speaker, "test" if sentences[speaker] % 10 == 0 else "train"
 
 
 def _voxceleb(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:

@@ -155,7 +155,7 @@ def _without_fringe(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDAr
 def _spread(
     colours: NDArray[np.float32], inside: NDArray[np.float32], sigma: float
 ) -> NDArray[np.float32]:
-    """Blurred colours of the inside alone."""
+    """Blurred colours of the inside, without those outside."""
     weight = cv2.GaussianBlur(inside, (0, 0), sigma)[..., None]
     blurred = cv2.GaussianBlur(colours * inside[..., None], (0, 0), sigma)
     return cast("NDArray[np.float32]", blurred / (weight + 1e-6))

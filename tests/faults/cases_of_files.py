@@ -59,8 +59,8 @@ FILES = [
     # No films.
     failed("empty.mp4", _bytes(b""), "is empty"),
     failed("text.mp4", _bytes(b"this is no film\n" * 100), _NO_MEDIA),
-    failed("error page.mp4", _bytes(_PAGE), _NO_MEDIA),
-    failed("pointer of git-lfs.mp4", _bytes(_POINTER), _NO_MEDIA),
+    failed("error page.mp4", _bytes(_PAGE), "a web page"),
+    failed("pointer of git-lfs.mp4", _bytes(_POINTER), "run git lfs pull"),
     failed("playlist.mp4", _bytes(_PLAYLIST), _NO_MEDIA),
     failed("random.mp4", _bytes(np.random.default_rng(0).bytes(50_000)), _NO_MEDIA),
     failed("zeros.mp4", _bytes(bytes(50_000)), _NO_MEDIA),
@@ -122,7 +122,7 @@ FILES = [
     _named("once.mp4"),
     _named("twice.mp4"),
     Case("notes.txt", _bytes(b"x"), status=""),
-    Case("no suffix", film(muxer="mp4"), status=""),
+    Case("no suffix", film(muxer="mp4")),
     # What a folder can hold besides.
     Case("empty folder.mp4", _folder, status=""),
     Case("link to it.mp4", _link("plain.mp4"), frames=50),

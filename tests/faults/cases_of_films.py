@@ -152,7 +152,8 @@ FILMS = [
     Case("vp9 with alpha.webm", film(codec="libvpx-vp9", pixels="yuva420p", **_OPUS)),
     Case("av1.mkv", film(codec="libsvtav1", coding={"preset": "8"}, **_OPUS)),
     Case("mpeg1.mpg", film(**_OLD)),
-    Case("mpeg2 interlaced.vob", film(**_INTERLACED)),
+    # Flagged as interlaced, though it is not: deinterlacing takes a little sharpness.
+    Case("mpeg2 interlaced.vob", film(**_INTERLACED), psnr=29),
     Case(
         "h263.3gp",
         film(codec="h263", picture=on_canvas(talker, 352, 288, 256, 48, 16), coding=_FINE),
