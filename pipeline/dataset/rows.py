@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What a row says of the clip, by column.
-TOLD = {
+DESCRIBED = {
     "clip_id": "key of the sample; of a shot that was split off: the clip's, --, its number",
     "manifest_id": "clip_id in the manifest",
     "source": "the video, as the manifest names it",
@@ -30,6 +30,7 @@ TOLD = {
     "stage": "where it was skipped or failed",
     "reason": "why",
     "traceback": "of a fault of ours",
+    "notes": "what was done to the file to make it usable: words of pipeline/media/notes.py",
 }
 # What is measured, by column, with its unit; missing where a clip did not come that far.
 MEASURED = {
@@ -56,14 +57,14 @@ MEASURED = {
 }
 _STAGES = ("decode", "landmarks", "speech", "align")
 SECONDS = {f"seconds_{stage}": f"spent in the stage {stage}, s" for stage in _STAGES}
-COLUMNS = [*TOLD, *MEASURED, *SECONDS]
+COLUMNS = [*DESCRIBED, *MEASURED, *SECONDS]
 
 
 def rows_bytes(rows: Iterable[dict[str, Any]]) -> bytes:
     """Rows as a parquet file, every column there whatever the rows hold."""
     table = pd.DataFrame(list(rows)).reindex(columns=COLUMNS)
     # A shard in which nobody came to a stage must have the columns' types all the same.
-    kinds = dict.fromkeys([*MEASURED, *SECONDS], "float64") | dict.fromkeys(TOLD, "str")
+    kinds = dict.fromkeys([*MEASURED, *SECONDS], "float64") | dict.fromkeys(DESCRIBED, "str")
     buffer = io.BytesIO()
     table.astype(kinds).to_parquet(buffer, index=False)
     return buffer.getvalue()
@@ -78,13 +79,15 @@ def _table(data: bytes, columns: Sequence[str] | None) -> pa.Table:
     """The table; what was not measured yet when it was written is null."""
     file = pq.ParquetFile(pa.BufferReader(data))
     there, wanted = file.schema_arrow.names, columns or COLUMNS
-    later = [name for name in wanted if name in MEASURED and name not in there]
+    later = [name for name in wanted if name in (*MEASURED, "notes") and name not in there]
     asked = None if columns is None else [name for name in columns if name not in later]
     if asked and not set(asked) <= set(there):
         raise ValueError(f"no column {', '.join(sorted(set(asked) - set(there)))}")
     table = file.read(asked, use_threads=False)
     for name in later:
-        table = table.append_column(name, pa.nulls(len(table), pa.float64()))
+        text = name in DESCRIBED
+        empty = pa.array([""] * len(table)) if text else pa.nulls(len(table), pa.float64())
+        table = table.append_column(name, empty)
     return table
 
 
