@@ -153,7 +153,7 @@ def run(
     """
     from pipeline.dataset import plan
     from pipeline.run.runner import pending
-    from pipeline.run.shard_writer import fetch_weights
+    from pipeline.run.shard_writer import encoder_digest, fetch_weights
     from pipeline.run.summary import describe_plan, note_speakers, say
     from pipeline.sources.manifest import read_input
     from pipeline.storage import Folder
@@ -164,7 +164,7 @@ def run(
         image_size=image_size,
         landmarks=landmarks,
         speech=speech,
-        speech_encoder=_encoder_digest(speech, weights_dir),
+        speech_encoder=encoder_digest(speech, weights_dir),
         smoothing=smoothing,
         clips_per_shard=clips_per_shard,
         cuts=cuts,
@@ -205,14 +205,6 @@ def run(
     else:
         say(f"nothing to do: all {len(shards)} shards in {out} were already done")
     _conclude(folder, shards, options, about)
-
-
-def _encoder_digest(speech: Speech, weights_dir: Path | None) -> str:
-    """SHA-256 of the speech encoder that the run reads, empty where it reads none."""
-    from pipeline.files import sha256_file
-    from pipeline.weights import locate
-
-    return sha256_file(locate("audio_encoder.pt", weights_dir)) if speech == "released" else ""
 
 
 def _show(ended: Iterator[list[dict[str, Any]]], total: int) -> None:

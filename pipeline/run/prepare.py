@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.files import printable
 from pipeline.run.runner import pending, run_tasks
-from pipeline.run.shard_writer import fetch_weights
+from pipeline.run.shard_writer import encoder_digest, fetch_weights
 from pipeline.run.summary import write_report
 from pipeline.sources.manifest import read_input
 from pipeline.storage import Folder
@@ -53,6 +54,7 @@ def prepare(
     """
     options = options or PrepOptions()
     folder, weights = Folder.at(out), Path(weights_dir) if weights_dir else None
+    options = replace(options, speech_encoder=encoder_digest(options.speech, weights))
     shards = plan.plan_shards(read_input(str(source)), options.clips_per_shard)
     if options.cuts == "split":
         plan.refuse_shot_keys(shards)
