@@ -56,8 +56,8 @@ def run_command(app: typer.Typer) -> None:
         app()
     except UserError as error:
         # Plain text: a file name may hold what rich would read as markup.
-        told = visible(f"error: {error}")
-        Console(stderr=True, highlight=False).print(told, markup=False, soft_wrap=True)
+        message = visible(f"error: {error}")
+        Console(stderr=True, highlight=False).print(message, markup=False, soft_wrap=True)
         sys.exit(2)
     except OSError as error:
         if error.errno not in _REFUSED:

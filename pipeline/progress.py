@@ -85,16 +85,16 @@ def _bar(unit: str, total: int) -> Iterator[Step]:
 
 @contextmanager
 def _log(unit: str, total: int) -> Iterator[Step]:
-    begin = said = time.monotonic()
+    begin = last_line = time.monotonic()
     done = 0
 
     def step(note: str = "") -> None:
-        nonlocal done, said
+        nonlocal done, last_line
         done += 1
         now = time.monotonic()
-        if now - said < LOG_SECONDS and not (done == total and said > begin):
+        if now - last_line < LOG_SECONDS and not (done == total and last_line > begin):
             return
-        said = now
+        last_line = now
         rate = done / max(now - begin, 1e-3)
         parts = [f"{done}/{total} {unit}", f"{rate:.1f}/s", note, _left((total - done) / rate)]
         print(", ".join(part for part in parts if part), file=sys.stderr, flush=True)

@@ -55,7 +55,7 @@ def _remote(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def told(url: str) -> Iterator[None]:
+def refusals_as_user_errors(url: str) -> Iterator[None]:
     """What an object store refuses becomes a `UserError` with the address in it."""
     try:
         yield
@@ -104,28 +104,43 @@ class Folder:
     def __truediv__(self, name: str) -> str:
         return f"{self.url}/{name}" if self.local is None else str(self.local / name)
 
+    @contextmanager
+    def _store(self) -> Iterator[Any]:
+        """The folder in its object store, as a file system of its own.
+
+        Raises:
+            FileNotFoundError: from inside the context, as it is.
+            UserError: the store refuses.
+        """
+        from fsspec.implementations.dirfs import DirFileSystem
+
+        system, root = _remote(self.url)
+        absent = None
+        with refusals_as_user_errors(self.url):
+            try:
+                yield DirFileSystem(root, system)
+            except FileNotFoundError as error:
+                absent = error
+        if absent is not None:
+            raise absent
+
     def names(self, pattern: str = "*") -> list[str]:
         """Names of the files in it that match, sorted; none when there is no such folder."""
         if self.local is not None:
             found = os.listdir(self.local) if self.local.is_dir() else []  # noqa: PTH208
         else:
-            system, root = _remote(self.url)
-            with told(self.url):
-                try:
-                    listed = system.ls(root, detail=False)
-                except FileNotFoundError:
-                    listed = []
-            # Some stores list the folder's own marker too.
-            found = [posixpath.basename(name) for name in listed if name.rstrip("/") != root]
-        return sorted(fnmatch.filter(found, pattern))
+            found = []
+            with suppress(FileNotFoundError), self._store() as store:
+                found = store.ls("", detail=False)
+        # Some stores list the folder's own marker too, whose name is empty.
+        return sorted(filter(None, fnmatch.filter(found, pattern)))
 
     def exists(self, name: str) -> bool:
         """Whether it holds a file of that name."""
         if self.local is not None:
             return (self.local / name).exists()
-        system, path = _remote(self / name)
-        with told(self.url):
-            return bool(system.exists(path))
+        with self._store() as store:
+            return bool(store.exists(name))
 
     def read_bytes(self, name: str) -> bytes:
         """The content of a file.
@@ -146,20 +161,10 @@ class Folder:
             return {name: (self.local / name).read_bytes() for name in names}
         if not names:
             return {}
-        system, root = _remote(self.url)
-        paths = [f"{root}/{name}" for name in names]
-        absent: FileNotFoundError | None = None
-        with told(self.url):
-            try:
-                contents = system.cat(paths)
-            except FileNotFoundError as error:
-                absent = error
-        if absent is not None:
-            raise absent
+        with self._store() as store:
+            contents = store.cat(list(names))
         # fsspec unpacks a list of one.
-        if isinstance(contents, bytes):
-            return {names[0]: contents}
-        return {name: contents[path] for name, path in zip(names, paths, strict=True)}
+        return {names[0]: contents} if isinstance(contents, bytes) else contents
 
     @contextmanager
     def write(self, name: str) -> Iterator[Path]:
@@ -171,12 +176,11 @@ class Folder:
             with atomic_path(self.local / name) as temporary:
                 yield temporary
             return
-        system, path = _remote(self / name)
         with tempfile.TemporaryDirectory(prefix="dh-store-") as folder:
             temporary = Path(folder) / posixpath.basename(name)
             yield temporary
-            with told(self / name):
-                system.put_file(str(temporary), path)
+            with self._store() as store:
+                store.put_file(str(temporary), name)
 
     def overwrite(self, name: str, data: bytes) -> None:
         """Puts a small file in place of another, whole, but without waiting for the disk."""
@@ -185,9 +189,8 @@ class Folder:
             temporary.write_bytes(data)
             temporary.replace(self.local / name)
             return
-        system, path = _remote(self / name)
-        with told(self / name):
-            system.pipe_file(path, data)
+        with self._store() as store:
+            store.pipe_file(name, data)
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file, whole."""
@@ -208,9 +211,8 @@ class Folder:
         if self.local is not None:
             (self.local / name).unlink(missing_ok=True)
             return
-        system, path = _remote(self / name)
-        with told(self / name), suppress(FileNotFoundError):
-            system.rm_file(path)
+        with suppress(FileNotFoundError), self._store() as store:
+            store.rm_file(name)
 
 
 @contextmanager
@@ -277,6 +279,6 @@ def find_files(where: str) -> list[str]:
         UserError: the store refuses.
     """
     system, path = _remote(where)
-    with told(where):
+    with refusals_as_user_errors(where):
         found = system.glob(path) if any(sign in path for sign in "*?[") else system.find(path)
     return sorted(str(system.unstrip_protocol(name)) for name in found)

@@ -46,7 +46,7 @@ def generate(
             Arrays of another kind are refused.
         speech: a recording, or (N,) int16 mono samples at 16 kHz.
         checkpoint: a .safetensors file, a run's folder, or a file of the authors; or what
-            `load_checkpoint` gave, which saves loading it again for the next video.
+            `load_model` gave, which saves loading it again for the next video.
         config: how to draw; for a loaded checkpoint it is the one it was loaded with.
         seed: of the noise.
 
@@ -56,7 +56,7 @@ def generate(
     Raises:
         UserError: one of them cannot be used.
     """
-    loaded = checkpoint if isinstance(checkpoint, Loaded) else load_checkpoint(checkpoint, config)
+    loaded = checkpoint if isinstance(checkpoint, Loaded) else load_model(checkpoint, config)
     preset, settings = loaded.info.preset, loaded.run.config
     crop = _crop(face, loaded.tracker, preset)
     features = _features(speech, loaded.featurise)
@@ -65,7 +65,7 @@ def generate(
         yield frame
 
 
-def load_checkpoint(checkpoint: Path | str, config: SampleConfig | None = None) -> Loaded:
+def load_model(checkpoint: Path | str, config: SampleConfig | None = None) -> Loaded:
     """A checkpoint in memory, on the best device there is, ready for any number of videos.
 
     Raises:

@@ -78,11 +78,11 @@ def claim(
         out: the data set's folder.
         shards: of the run.
         options: of the run.
-        about: what was told of the data set.
+        about: source and licence, as far as this run names them.
         dry: only look whether the folder can be used.
 
     Returns:
-        What is known about the data set: `about`, completed by what an earlier run was told.
+        Source and licence: those of `about`, and where it names none those of an earlier run.
 
     Raises:
         UserError: the folder holds other files, other options, or was begun with other clips.
@@ -105,7 +105,7 @@ def claim(
         raise UserError(f"{out / PLAN_FILE} is damaged ({error}); use another --out") from error
     if not isinstance(begun, dict) or "options" not in begun:
         raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
-    told = About(begun.pop("source", ""), begun.pop("licence", ""))
+    earlier = About(begun.pop("source", ""), begun.pop("licence", ""))
     before, now = flat_options(begun["options"]), flat_options(plan["options"])
     changed = [
         f"{name} {before.get(name)} is now {now.get(name)}"
@@ -118,8 +118,8 @@ def claim(
         )
     if begun | {"options": plan["options"]} != plan:
         raise UserError(f"{out} was begun with other clips; use another --out")
-    known = About(about.source or told.source, about.licence or told.licence)
-    if known != told and not dry:
+    known = About(about.source or earlier.source, about.licence or earlier.licence)
+    if known != earlier and not dry:
         out.write_json(PLAN_FILE, plan | _about_json(known))
     return known
 

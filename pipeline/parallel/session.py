@@ -6,8 +6,10 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError
@@ -17,6 +19,25 @@ if TYPE_CHECKING:
 
 _TRIES = 3  # of starting Ray
 _LATE = "timed out during startup"  # in what it says of a machine that is too busy
+# Characters of a folder below which Ray can make the sockets of a session, whose paths the system
+# cuts at 107.
+_LONGEST_FOLDER = 40
+
+
+def socket_folder() -> Path:
+    """A folder for Ray's sessions whose path is short: in TMPDIR if that will do, else elsewhere.
+
+    Raises:
+        UserError: no folder for temporary files is short enough and can be written to.
+    """
+    for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+        folder = Path(place) / "ray"
+        if len(str(folder)) <= _LONGEST_FOLDER and os.access(place, os.W_OK):
+            return folder
+    raise UserError(
+        f"the folder for temporary files, {tempfile.gettempdir()}, has a path too long for Ray's "
+        f"sockets; set TMPDIR to one of at most {_LONGEST_FOLDER - 4} characters"
+    )
 
 
 @contextmanager
@@ -29,15 +50,21 @@ def ray_session(address: str | None) -> Iterator[Any]:
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = address or os.environ.get("RAY_ADDRESS")
     terminated = signal.getsignal(signal.SIGTERM)
-    try:
-        if address:
-            _knock(address)
+    if address:
+        try:
+            _connect(address)
             ray.init(address=address, **common)
-        else:
-            # Frames never pass through the object store: paths and rows fit into little of it.
-            _start(ray, include_dashboard=False, object_store_memory=100 << 20, **common)
-    except OSError as error:
-        raise UserError(f"no Ray cluster answers at {address}: {error}") from error
+        except OSError as error:
+            raise UserError(f"no Ray cluster answers at {address}: {error}") from error
+    else:
+        # Frames never pass through the object store: paths and rows fit into little of it.
+        _start(
+            ray,
+            include_dashboard=False,
+            object_store_memory=100 << 20,
+            _temp_dir=str(socket_folder()),
+            **common,
+        )
     # Ray's own handler aborts the process three seconds later, in the midst of tidying up.
     if threading.current_thread() is threading.main_thread() and terminated is not None:
         signal.signal(signal.SIGTERM, terminated)
@@ -67,7 +94,7 @@ def _start(ray: Any, **how: Any) -> None:
     )
 
 
-def _knock(address: str) -> None:
+def _connect(address: str) -> None:
     """Raises an `OSError` at once if nothing listens; Ray by itself tries for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if port.isdigit():  # and not "auto"

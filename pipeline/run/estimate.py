@@ -58,7 +58,7 @@ def estimate(
         workers: that will share the work.
         weights_dir: the user's folder of pretrained files.
     """
-    from pipeline.run.prepare_clip import prepare
+    from pipeline.run.prepare_clip import prepare_clip
     from pipeline.run.stages import default_stages, needed_weights
     from pipeline.weights import find
 
@@ -71,7 +71,7 @@ def estimate(
     seconds, frames, size, reason, begun = [], 0, 0, "", time.perf_counter()
     for row in evenly(rows, _CLIPS):
         before = time.perf_counter()
-        outcome = prepare(row, options, stages)
+        outcome = prepare_clip(row, options, stages)
         seconds.append(time.perf_counter() - before)
         reason = reason or outcome.rows[0]["reason"]
         for sample in outcome.samples:

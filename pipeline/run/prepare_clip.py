@@ -41,7 +41,7 @@ class _Piece:
     ended: dict[str, str] | None = None
 
 
-def prepare(row: ManifestRow, options: PrepOptions, stages: Sequence[Stage]) -> Outcome:
+def prepare_clip(row: ManifestRow, options: PrepOptions, stages: Sequence[Stage]) -> Outcome:
     """Takes one clip through the stages; whatever goes wrong becomes a row with its reason.
 
     A row's status is `ok`, `skipped` (dropped by a rule) or `failed` (unreadable, or a fault of
@@ -74,8 +74,8 @@ def prepare(row: ManifestRow, options: PrepOptions, stages: Sequence[Stage]) -> 
 
 def failed(row: ManifestRow, stage: str, reason: str, trace: str = "") -> Outcome:
     """The outcome of a clip that failed as a whole, with the traceback of a fault of ours."""
-    told = _told(row, row.clip_id) | _ending("failed", stage, reason)
-    return Outcome([told | {"traceback": printable(trace)}], [])
+    start = _row_start(row, row.clip_id) | _ending("failed", stage, reason)
+    return Outcome([start | {"traceback": printable(trace)}], [])
 
 
 def _step(stage: Stage, piece: _Piece) -> Iterator[_Piece]:
@@ -101,11 +101,11 @@ def _step(stage: Stage, piece: _Piece) -> Iterator[_Piece]:
 
 
 def _row(row: ManifestRow, piece: _Piece) -> dict[str, Any]:
-    told = _told(row, shot_key(row.clip_id, piece.clip.shot)) | (piece.ended or {})
-    return told | piece.clip.measures | piece.seconds
+    start = _row_start(row, shot_key(row.clip_id, piece.clip.shot)) | (piece.ended or {})
+    return start | piece.clip.measures | piece.seconds
 
 
-def _told(row: ManifestRow, key: str) -> dict[str, Any]:
+def _row_start(row: ManifestRow, key: str) -> dict[str, Any]:
     return {
         "clip_id": key,
         "manifest_id": row.clip_id,

@@ -14,7 +14,7 @@ from pipeline.dataset.shards import open_shard, read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.run.journal import Journal
-from pipeline.run.prepare_clip import Outcome, failed, prepare
+from pipeline.run.prepare_clip import Outcome, failed, prepare_clip
 from pipeline.run.stages import default_stages, needed_weights
 from pipeline.speech.features import SHAPES
 from pipeline.weights import locate
@@ -125,11 +125,11 @@ class ShardWriter:
 
     def _prepare(self, row: ManifestRow, journal: Journal | None) -> Outcome:
         if journal is None:
-            return prepare(row, self._options, self._stages)
+            return prepare_clip(row, self._options, self._stages)
         if row.clip_id in journal.given_up:
             return failed(row, "decode", journal.given_up[row.clip_id])
         journal.enter(row.clip_id)
-        outcome = prepare(row, self._options, self._stages)
+        outcome = prepare_clip(row, self._options, self._stages)
         journal.enter("")
         return outcome
 
@@ -154,9 +154,9 @@ class _KeptShard:
         rows = self._rows[row.clip_id]
         if (rows["status"] == "failed").any():
             return None
-        told = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
-        good = [line["clip_id"] for line in told if line["status"] == "ok"]
-        return Outcome(told, [self._sample(key) for key in good])
+        records = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
+        good = [line["clip_id"] for line in records if line["status"] == "ok"]
+        return Outcome(records, [self._sample(key) for key in good])
 
     def _sample(self, key: str) -> Sample:
         return next(from_members(k, members) for k, members in self._tar if k == key)

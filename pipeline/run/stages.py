@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from pipeline.sources.manifest import ManifestRow
     from pipeline.speech.features import Featurise
 
-_LOOK_EVERY = 5  # frames between two of which pose and sharpness are measured
-_TURN = 24 << 20  # bytes of frames that are decoded before the networks look at them
-_FARTHEST = 5  # frames between lips and sound; farther, one clip's noise would win
+_MEASURE_EVERY = 5  # frames between two of which pose and sharpness are measured
+_BURST = 24 << 20  # bytes of frames that are decoded before the networks look at them
+_MAX_LAG = 5  # frames between lips and sound; farther, one clip's noise would win
 _LANDMARKS: dict[Landmarks, list[str]] = {
     "mediapipe": ["face_landmarker.task"],
     "fan": ["s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"],
@@ -134,15 +134,18 @@ def track_face(tracker: Tracker) -> Stage:
 
     def landmarks(clip: Clip) -> Clip | list[Clip] | Skip:
         assert clip.frames is not None
+        # One pass over the frames: cuts, landmarks, and what the crops will need.
         detector = CutDetector()
         views = FaceViews(clip.options.image_size, clip.options.bridge_frames)
-        frames = _ahead(detector.watch(_ahead(clip.frames)))
+        frames = _in_bursts(detector.watch(_in_bursts(clip.frames)))
         track = gather(_viewed(tracker.locate(frames), views))
         if not len(track.points):
-            return Skip("no frame in the wanted part of the video")
+            return Skip("no frame between start and end")
         if detector.cuts and clip.options.cuts == "drop":
             first = detector.cuts[0] / FPS
             return Skip(f"{len(detector.cuts)} scene cuts, the first at {first:.2f} s")
+
+        # Runs of frames with one face and no cut; short gaps in the landmarks are interpolated.
         found = stretches(track, bridge=clip.options.bridge_frames, cuts=detector.cuts)
         if not found:
             return Skip("no face found in any frame")
@@ -167,11 +170,11 @@ def _viewed(located: Iterable[Located], views: FaceViews) -> Iterator[Located]:
         yield one
 
 
-def _ahead(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
-    """The frames, some at a time: decoder and networks, taking turns, lose each other's caches."""
+def _in_bursts(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    """The frames in bursts: taking turns, decoder and networks evict each other's caches."""
     rest = iter(frames)
     for first in rest:
-        yield from [first, *itertools.islice(rest, _TURN // first.nbytes)]
+        yield from [first, *itertools.islice(rest, _BURST // first.nbytes)]
 
 
 def _whole_measures(track: Track, cuts: list[int]) -> dict[str, float]:
@@ -185,7 +188,7 @@ def _whole_measures(track: Track, cuts: list[int]) -> dict[str, float]:
 
 def _with_face(clip: Clip, part: Stretch, shot: int) -> Clip:
     """The clip reduced to a stretch, with what its landmarks tell."""
-    poses = np.stack([head_pose(points) for points in part.points[::_LOOK_EVERY]])
+    poses = np.stack([head_pose(points) for points in part.points[::_MEASURE_EVERY]])
     poses = poses[~np.isnan(poses).any(1)]
     pose = poses.mean(0) if len(poses) else np.full(3, np.nan)
     eyes = np.linalg.norm(part.points[:, 36] - part.points[:, 45], axis=-1)
@@ -200,29 +203,37 @@ def _with_face(clip: Clip, part: Stretch, shot: int) -> Clip:
     return replace(clip, stretch=part, shot=shot, measures=clip.measures | found)
 
 
-def hear(featurise: Featurise) -> Stage:
+def extract_speech(featurise: Featurise) -> Stage:
     """The stage that computes the speech features, with the sound around them as context."""
 
     def speech(clip: Clip) -> Clip | Skip:
         assert clip.info is not None
         assert clip.stretch is not None
-        row, kept, length = clip.row, clip.stretch.frames, len(clip.stretch)
-        shown, heard = clip.length / FPS, len(clip.audio) / SAMPLE_RATE
+        row, kept = clip.row, clip.stretch.frames
+
+        # Features of the whole clip, so that the first frames kept have their context: (T, F).
         features = featurise(clip.audio, clip.length)[kept]
+
+        # The sound of the frames kept: (T * 640,) int16.
         audio = fit_audio(clip.audio, clip.length)[
             kept.start * SAMPLES_PER_FRAME : kept.stop * SAMPLES_PER_FRAME
         ]
-        energy = log_energy(audio, length)
+
+        # Measures for curators: how loud, how much speech, lips against sound, what is missing.
+        energy = log_energy(audio, len(clip.stretch))
         opening = mouth_opening(clip.stretch.points)
-        lag, correlation = lag_and_correlation(opening, energy, max_lag=_FARTHEST)
-        found = {
-            "missing_seconds": clip.info.stated.missing(shown, heard, start=row.start, end=row.end),
+        lag, correlation = lag_and_correlation(opening, energy, max_lag=_MAX_LAG)
+        missing = clip.info.stated.missing(
+            clip.length / FPS, len(clip.audio) / SAMPLE_RATE, start=row.start, end=row.end
+        )
+        measures = {
+            "missing_seconds": missing,
             "loudness": float(energy.mean()),
             "speech_share": speech_share(audio),
             "av_lag": lag,
             "av_correlation": correlation,
         }
-        return replace(clip, speech=features, audio=audio, measures=clip.measures | found)
+        return replace(clip, speech=features, audio=audio, measures=clip.measures | measures)
 
     return speech
 
@@ -231,11 +242,16 @@ def align(clip: Clip) -> Clip | Skip:
     """Crops the face in the authors' geometry and packs the crops."""
     assert clip.stretch is not None
     size = clip.options.image_size
+
+    # A similarity for each frame, smoothed over time: (T, 2, 3).
     matrices = transforms(clip.stretch.points, size, clip.options.smoothing)
+
+    # The crops as JPEG pictures, and the landmarks in them: (T, 68, 2).
     packed, quality, psnr = pack_faithfully(_crops(clip, clip.stretch.frames, matrices))
     landmarks = crop_landmarks(clip.stretch.points, matrices)
-    looked_at = [sharpness(packed[index]) for index in range(0, len(packed), _LOOK_EVERY)]
-    found = {"sharpness": float(np.median(looked_at)), "frame_psnr": psnr}
+
+    samples = [sharpness(packed[index]) for index in range(0, len(packed), _MEASURE_EVERY)]
+    measures = {"sharpness": float(np.median(samples)), "frame_psnr": psnr}
     return replace(
         clip,
         matrices=matrices,
@@ -244,7 +260,7 @@ def align(clip: Clip) -> Clip | Skip:
         psnr=psnr,
         landmarks=landmarks,
         mouth=mouth_boxes(landmarks, size),
-        measures=clip.measures | found,
+        measures=clip.measures | measures,
     )
 
 
@@ -268,7 +284,7 @@ def default_stages(options: PrepOptions, weights: dict[str, Path]) -> list[Stage
         weights: paths of the pretrained files by name, from `needed_weights`.
     """
     featurise = speech_features(options.speech, weights.get(_ENCODER))
-    return [decode, track_face(_tracker(options, weights)), hear(featurise), align]
+    return [decode, track_face(_tracker(options, weights)), extract_speech(featurise), align]
 
 
 def _tracker(options: PrepOptions, weights: dict[str, Path]) -> Tracker:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.media import Audio, write_video
-from pipeline.run.prepare_clip import prepare
+from pipeline.run.prepare_clip import prepare_clip
 from pipeline.sources.manifest import ManifestRow
 
 if TYPE_CHECKING:
@@ -50,4 +50,4 @@ def prepared(
     **options: Any,
 ) -> One:
     row = ManifestRow("key", str(path), "s/clip.mp4", "s", "val", start, end)
-    return One(prepare(row, PrepOptions(**options), stages))
+    return One(prepare_clip(row, PrepOptions(**options), stages))

@@ -14,7 +14,7 @@ from skimage import data
 
 from model.checkpoints.checkpoint import Info, TrainingState, save
 from model.network.talking_head import TalkingHead
-from model.sampling.api import generate, load_checkpoint
+from model.sampling.api import generate, load_model
 from model.sampling.autoregressive import SampleConfig, choose_sampler
 from pipeline.errors import UserError
 from pipeline.media import write_image
@@ -52,7 +52,7 @@ def test_files_and_arrays_give_the_same_frames_one_by_one(run: Path, tmp_path: P
         file.setsampwidth(2)
         file.setframerate(16_000)
         file.writeframes(sound.tobytes())
-    loaded = load_checkpoint(run, QUICK)
+    loaded = load_model(run, QUICK)
     of_arrays = list(generate(face, sound, loaded, seed=3))
     frames = generate(str(tmp_path / "face.png"), tmp_path / "speech.wav", run, QUICK, seed=3)
     first = next(frames)
@@ -68,7 +68,7 @@ def test_files_and_arrays_give_the_same_frames_one_by_one(run: Path, tmp_path: P
 def test_without_a_config_the_sampler_is_chosen_when_the_checkpoint_is_loaded(
     run: Path, small: Preset
 ):
-    found = load_checkpoint(run).run.config
+    found = load_model(run).run.config
     assert found.sampler != "auto"
     assert replace(found, precision="float32") == choose_sampler(
         SampleConfig(), small.diffusion.prediction

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
 import pytest
 import ray
 
 from pipeline.errors import UserError
-from pipeline.parallel.session import ray_session
+from pipeline.parallel.session import ray_session, socket_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LATE = "The current node timed out during startup. This could happen because"
 
@@ -15,6 +22,29 @@ def test_a_cluster_that_does_not_answer_is_said_in_a_sentence():
     refused = pytest.raises(UserError, match=r"no Ray cluster answers at 127\.0\.0\.1:1")
     with refused, ray_session("127.0.0.1:1"):
         pass
+
+
+@pytest.mark.slow
+def test_ray_starts_where_tmpdir_is_too_long_for_its_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with ray_session(None) as session:
+        assert session.cluster_resources()["CPU"] > 0
+    assert not any(long.iterdir())
+
+
+def test_without_a_short_folder_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / ("x" * 100)))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UserError, match="TMPDIR"):
+        socket_folder()
 
 
 @pytest.mark.parametrize(("late", "starts"), [(0, True), (2, True), (3, False)])

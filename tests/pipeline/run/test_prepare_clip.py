@@ -14,7 +14,7 @@ from pipeline.dataset.sample import problems
 from pipeline.faces.geometry import resample
 from pipeline.faces.mouth_box import mouth_boxes
 from pipeline.media import fit_audio, read_audio, read_frames, write_video
-from pipeline.run.prepare_clip import prepare
+from pipeline.run.prepare_clip import prepare_clip
 from pipeline.run.stages import Clip, default_stages
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.features import mfcc_windows
@@ -130,7 +130,7 @@ def test_the_picture_size_is_an_option(face: np.ndarray, tmp_path: Path, landmar
     path = write_filmed(tmp_path / "a.mp4", [face] * 12)
     options = PrepOptions(image_size=64, smoothing="clip")
     stages = default_stages(options, {"face_landmarker.task": landmark_task})
-    sample = One(prepare(ManifestRow("key", str(path), "a.mp4"), options, stages)).sample
+    sample = One(prepare_clip(ManifestRow("key", str(path), "a.mp4"), options, stages)).sample
     assert sample is not None
     assert problems(sample) == []
     assert sample.frames[0].shape == (64, 64, 3)
@@ -167,7 +167,7 @@ def _files(folder: Path, face: np.ndarray) -> dict[str, Path]:
         ("silent", "skipped", "decode", "no sound stream"),
         ("noise", "skipped", "landmarks", "no face found"),
         ("short", "skipped", "landmarks", "a face for 0.36 s, less than 0.4 s"),
-        ("beyond", "skipped", "landmarks", "no frame in the wanted part"),
+        ("beyond", "skipped", "landmarks", "no frame between start and end"),
     ],
 )
 def test_a_clip_that_cannot_be_used_is_a_row_with_its_reason(

@@ -11,7 +11,7 @@ from pipeline.dataset.limits import Limits
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import problems
 from pipeline.media import read_audio
-from pipeline.run.prepare_clip import prepare
+from pipeline.run.prepare_clip import prepare_clip
 from pipeline.sources.manifest import ManifestRow
 from tests.pipeline.filmed import EMPTY, prepared, write_filmed
 
@@ -31,7 +31,7 @@ def test_a_clip_can_be_split_into_a_sample_for_each_stretch(
 ):
     path = _two_shots(tmp_path, face)
     row = ManifestRow("key", str(path), "a.mp4", "s")
-    outcome = prepare(row, PrepOptions(cuts="split"), stages)
+    outcome = prepare_clip(row, PrepOptions(cuts="split"), stages)
     assert [sample.key for sample in outcome.samples] == ["key--1", "key--2"]
     assert [r["clip_id"] for r in outcome.rows] == ["key--1", "key--2"]
     assert {r["manifest_id"] for r in outcome.rows} == {"key"}
@@ -53,7 +53,8 @@ def test_a_stretch_that_is_too_short_is_a_row_of_its_own(
     stages: list[Stage], face: np.ndarray, tmp_path: Path
 ):
     options = PrepOptions(cuts="split", limits=Limits(min_seconds=0.7))
-    outcome = prepare(ManifestRow("key", str(_two_shots(tmp_path, face)), "a.mp4"), options, stages)
+    row = ManifestRow("key", str(_two_shots(tmp_path, face)), "a.mp4")
+    outcome = prepare_clip(row, options, stages)
     assert [(r["clip_id"], r["status"]) for r in outcome.rows] == [
         ("key--1", "ok"),
         ("key--2", "skipped"),
@@ -81,7 +82,7 @@ def test_one_shot_that_fails_fails_the_clip(stages: list[Stage], face: np.ndarra
         return clip
 
     row = ManifestRow("key", str(_two_shots(tmp_path, face)), "a.mp4")
-    outcome = prepare(row, PrepOptions(cuts="split"), [*stages, breaks])
+    outcome = prepare_clip(row, PrepOptions(cuts="split"), [*stages, breaks])
     assert outcome.samples == []
     assert [(r["clip_id"], r["status"], r["stage"]) for r in outcome.rows] == [
         ("key", "failed", "breaks")

@@ -14,7 +14,7 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import problems
 from pipeline.faces.fan import FanTracker, heat_points, view
 from pipeline.media import Audio, write_video
-from pipeline.run.prepare_clip import prepare
+from pipeline.run.prepare_clip import prepare_clip
 from pipeline.run.stages import default_stages
 from pipeline.sources.manifest import ManifestRow
 from pipeline.weights import FILES
@@ -145,7 +145,7 @@ def test_a_sample_made_with_it_meets_the_contract(
     options = PrepOptions(landmarks="fan", image_size=64)
     stages = default_stages(options, {path.name: path for path in files})
     row = ManifestRow("a", str(tmp_path / "a.mp4"), "a.mp4")
-    (sample,) = prepare(row, options, stages).samples
+    (sample,) = prepare_clip(row, options, stages).samples
     assert problems(sample) == []
     assert sample.meta["landmark_backend"] == FanTracker.name
     assert sample.meta["frames"] == 12

@@ -1,0 +1,75 @@
+"""Preparation from Python: what `dh-prep run` does, without its terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.dataset import plan
+from pipeline.dataset.card import write_card
+from pipeline.dataset.finalize import finish
+from pipeline.dataset.prep_options import PrepOptions
+from pipeline.dataset.rows import read_rows
+from pipeline.files import printable
+from pipeline.run.runner import pending, run_tasks
+from pipeline.run.shard_writer import fetch_weights
+from pipeline.run.summary import write_report
+from pipeline.sources.manifest import read_input
+from pipeline.storage import Folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def prepare(
+    source: Path | str,
+    out: Path | str,
+    options: PrepOptions | None = None,
+    *,
+    workers: int | None = None,
+    address: str | None = None,
+    retry_failed: bool = False,
+    weights_dir: Path | str | None = None,
+    clip_minutes: float = 60,
+) -> pd.DataFrame:
+    """Turns videos into a data set of WebDataset shards; interrupted, the same call carries on.
+
+    Args:
+        source: a folder of videos, a glob pattern, one video, or a manifest CSV; a path or a URL.
+        out: folder of the data set, new or to be continued; a path or a URL.
+        options: what shapes and chooses the samples; None takes the defaults of `dh-prep run`.
+        workers: processes; 0 works in this one, without Ray; None: one for each processor.
+        address: of a running Ray cluster; None starts one on this machine.
+        retry_failed: prepare the clips that failed once more.
+        weights_dir: your folder of pretrained files.
+        clip_minutes: that one clip may take until it is given up.
+
+    Returns:
+        A row a clip, see `pipeline.dataset.rows`: `status` is ok, skipped or failed, `reason` says
+        why, the other columns hold what was measured.
+
+    Raises:
+        UserError: nothing to prepare, or `out` cannot be used.
+    """
+    options = options or PrepOptions()
+    folder, weights = Folder.at(out), Path(weights_dir) if weights_dir else None
+    shards = plan.plan_shards(read_input(str(source)), options.clips_per_shard)
+    if options.cuts == "split":
+        plan.refuse_shot_keys(shards)
+    if not folder.exists(plan.PLAN_FILE):
+        fetch_weights(options, weights)  # before the folder is begun
+    about = plan.claim(folder, shards, options, plan.About(printable(str(source))))
+    for _ in run_tasks(
+        folder,
+        pending(folder, shards, retry_failed=retry_failed),
+        options,
+        workers=workers,
+        address=address,
+        weights_dir=weights,
+        clip_minutes=clip_minutes,
+    ):
+        pass
+    dataset, rows = finish(folder, shards, options, about), read_rows(folder)
+    write_report(folder, rows)
+    write_card(folder, dataset, rows)
+    return rows
