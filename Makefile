@@ -45,7 +45,7 @@ format: install ## let ruff write
 	$(BIN)/ruff format .
 
 bench: install ## measure speed on this machine; figures go to benchmarks/speed/RESULTS.md by hand
-	$(BIN)/python benchmarks/speed/frames.py $(SHARED)/clips
+	$(BIN)/python benchmarks/speed/prep.py $(SHARED)/clips --repeat 1
 
 clean: ## remove the environment, caches and the demo's run
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage build *.egg-info $(RUN)

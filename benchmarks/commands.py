@@ -1,4 +1,4 @@
-"""A method's commands, run without a shell, with one limit of time for all of them."""
+"""Other people's commands, run without a shell, with a limit of time and nothing left running."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _GRACE = 5.0  # seconds between asking a process to end and ending it
 # Ours would shadow packages of the same name in the other system.
-_NOT_HANDED_ON = ("PYTHONPATH", "PYTHONHOME")
+_OUR_PYTHON = ("PYTHONPATH", "PYTHONHOME")
 
 
 class CommandError(Exception):
-    """A command failed or took too long; the message says how."""
+    """A command failed or took too long; the message gives the reason."""
 
 
 def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, timeout: float) -> None:
@@ -31,50 +31,76 @@ def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, time
         timeout: seconds for all of them together.
 
     Raises:
-        CommandError: one is not to be started, ends with another code than 0, or takes too long.
+        CommandError: one does not start, ends with another code than 0, or takes too long.
             It and whatever it started is ended.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {k: v for k, v in os.environ.items() if k not in _NOT_HANDED_ON}
+    environment = {k: v for k, v in os.environ.items() if k not in _OUR_PYTHON}
     stop = time.monotonic() + timeout
-    with log.open("wb") as told:
+    with log.open("wb") as output:
         for arguments, cwd in commands:
-            told.write(f"$ {' '.join(arguments)}\n".encode())
-            told.flush()
+            output.write(f"$ {' '.join(arguments)}\n".encode())
+            output.flush()
             try:
-                process = subprocess.Popen(
-                    arguments,
-                    cwd=cwd,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=told,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+                left = max(0.0, stop - time.monotonic())
+                code = run_group(arguments, left, output, output, cwd=cwd, env=environment)
             except OSError as error:
                 raise CommandError(f"{arguments[0]} does not start: {error.strerror}") from error
-            try:
-                code = process.wait(max(0.0, stop - time.monotonic()))
             except subprocess.TimeoutExpired:
                 raise CommandError(f"took longer than {timeout:g} s") from None
-            finally:
-                end_group(process)
             if code:
                 raise CommandError(f"ended with code {code}: {last_line(log)}")
 
 
-def end_group(process: subprocess.Popen[Any]) -> None:
-    """Ends a process and all that it started: they are a group of their own."""
+def run_group(
+    arguments: Sequence[str],
+    timeout: float,
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    **options: Any,
+) -> int:
+    """Runs a command in a process group of its own and ends the group, whatever happens.
+
+    Args:
+        arguments: the command.
+        timeout: seconds.
+        stdout: takes what it prints.
+        stderr: takes its errors.
+        **options: of `subprocess.Popen`.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        OSError: it does not start.
+        subprocess.TimeoutExpired: it took longer.
+    """
+    process = subprocess.Popen(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        **options,
+    )
+    try:
+        return process.wait(timeout)
+    finally:
+        _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[Any]) -> None:
+    """Ends a process and all that it started."""
     for sign in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, PermissionError):  # what macOS says of zombies
+        with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter of zombies
             os.killpg(process.pid, sign)
         with suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
-            if not _group_lives(process.pid):
+            if not _group_exists(process.pid):
                 return
 
 
-def _group_lives(group: int) -> bool:
+def _group_exists(group: int) -> bool:
     try:
         os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
@@ -83,7 +109,7 @@ def _group_lives(group: int) -> bool:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a log that says something; most often the error's own sentence."""
+    """The last line that a command printed into a log; most often the error's own sentence."""
     lines = log.read_text("utf-8", "replace").replace("\r", "\n").splitlines()
-    said = [line.strip() for line in lines if line.strip() and not line.startswith("$ ")]
-    return said[-1][:300] if said else "it printed nothing"
+    printed = [line.strip() for line in lines if line.strip() and not line.startswith("$ ")]
+    return printed[-1][:300] if printed else "it printed nothing"

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from model.config.presets import preset as preset
     from model.sampling.api import generate as generate
     from model.sampling.api import load_model as load_model
-    from model.sampling.autoregressive import SampleConfig as SampleConfig
+    from model.sampling.sample_config import SampleConfig as SampleConfig
     from model.training.loop import train as train
-    from model.training.run_folder import RunOptions as RunOptions
+    from model.training.run_options import RunOptions as RunOptions
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
@@ -29,8 +29,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "config.overrides": ["override"],
         "config.presets": ["preset"],
         "sampling.api": ["generate", "load_model"],
-        "sampling.autoregressive": ["SampleConfig"],
+        "sampling.sample_config": ["SampleConfig"],
         "training.loop": ["train"],
-        "training.run_folder": ["RunOptions"],
+        "training.run_options": ["RunOptions"],
     },
 )

@@ -44,7 +44,7 @@ def choose_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
 
 
 def choose_precision(name: Precision, device: torch.device) -> Literal["bf16", "float32"]:
-    """bf16 where the processor computes in it, unless told otherwise."""
+    """bf16 where the processor computes in it, unless another is named."""
     if name != "auto":
         return name
     if device.type == "cuda":
@@ -59,7 +59,7 @@ def choose_memory_format(
 ) -> torch.memory_format:
     """How feature maps lie in memory; `auto` takes what measured faster in training.
 
-    Channels-last is what a GPU's matrix units read; on a CPU it pays for wide networks alone.
+    Channels-last is what a GPU's matrix units read; on a CPU it pays for wide networks only.
     """
     if name == "auto":
         wide = config.base_channels >= _WIDE

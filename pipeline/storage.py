@@ -105,11 +105,11 @@ class Folder:
         return f"{self.url}/{name}" if self.local is None else str(self.local / name)
 
     @contextmanager
-    def _store(self) -> Iterator[Any]:
+    def _store(self, *, writing: bool = False) -> Iterator[Any]:
         """The folder in its object store, as a file system of its own.
 
         Raises:
-            FileNotFoundError: from inside the context, as it is.
+            FileNotFoundError: from inside the context, as it is, when reading.
             UserError: the store refuses.
         """
         from fsspec.implementations.dirfs import DirFileSystem
@@ -120,6 +120,8 @@ class Folder:
             try:
                 yield DirFileSystem(root, system)
             except FileNotFoundError as error:
+                if writing:
+                    raise
                 absent = error
         if absent is not None:
             raise absent
@@ -179,7 +181,7 @@ class Folder:
         with tempfile.TemporaryDirectory(prefix="dh-store-") as folder:
             temporary = Path(folder) / posixpath.basename(name)
             yield temporary
-            with self._store() as store:
+            with self._store(writing=True) as store:
                 store.put_file(str(temporary), name)
 
     def overwrite(self, name: str, data: bytes) -> None:
@@ -189,7 +191,7 @@ class Folder:
             temporary.write_bytes(data)
             temporary.replace(self.local / name)
             return
-        with self._store() as store:
+        with self._store(writing=True) as store:
             store.pipe_file(name, data)
 
     def write_json(self, name: str, value: Any) -> None:

@@ -1,8 +1,8 @@
-"""Sizes and times as people read them."""
+"""Sizes and lengths of time as text."""
 
 
 def size_text(size: float) -> str:
-    """A number of bytes for people."""
+    """A number of bytes as text, such as `3.2 MB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1000:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
@@ -11,7 +11,15 @@ def size_text(size: float) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """A length of time for people."""
+    """A length of time as text, such as `1.5 hours`."""
     if seconds < 60:
         return f"{seconds:.1f} seconds"
     return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
+
+
+def number_text(value: float) -> str:
+    """A number as short as its size allows: 181, 24.3, 3.52, 0.053."""
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    text = f"{value:.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text.replace("-", "−")

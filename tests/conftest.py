@@ -26,6 +26,15 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of small inputs that once went wrong; skips where it is absent."""
+    cases = SHARED_DATA.parent / "cases"
+    if not cases.is_dir():
+        pytest.skip(f"needs the inputs in {cases}, which this machine does not have")
+    return cases
+
+
+@pytest.fixture(scope="session")
 def landmark_task() -> Path:
     """The landmark networks; skips where they were not fetched (make install fetches them)."""
     path = find("face_landmarker.task")

@@ -102,17 +102,17 @@ def plan(shape: Shape) -> Plan:
 
 def shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the released state dict."""
-    base, told = shape.base, 4 * shape.base
+    base, width = shape.base, 4 * shape.base
     found: dict[str, tuple[int, ...]] = {}
 
     def put(name: str, *weight: int) -> None:
         found[f"{name}.weight"] = weight
         found[f"{name}.bias"] = weight[:1]
 
-    put("time_embed.fc.0", told, base)
-    put("time_embed.fc.2", told, told)
-    put("audio_embed.0", told, 5 * base)
-    put("audio_embed.2", told, told)
+    put("time_embed.fc.0", width, base)
+    put("time_embed.fc.2", width, width)
+    put("audio_embed.0", width, 5 * base)
+    put("audio_embed.2", width, width)
     for name, layer in plan(shape).all():
         if layer.kind == "stem":
             put(name, layer.made, layer.given, 3, 3)
@@ -123,8 +123,8 @@ def shapes(shape: Shape) -> dict[str, tuple[int, ...]]:
         else:
             put(f"{name}.in_layers.0", layer.given)
             put(f"{name}.in_layers.2", layer.made, layer.given, 3, 3)
-            put(f"{name}.t_emb_layers.1", 2 * layer.made, told)
-            put(f"{name}.audio_emb_layers.1", 2 * layer.made, told)
+            put(f"{name}.t_emb_layers.1", 2 * layer.made, width)
+            put(f"{name}.audio_emb_layers.1", 2 * layer.made, width)
             put(f"{name}.out_layers.0", layer.made)
             put(f"{name}.out_layers.3", layer.made, layer.made, 3, 3)
             if layer.given != layer.made:
@@ -164,8 +164,8 @@ class Network:
         angles = t.to(x.dtype)[:, None] * torch.exp(-math.log(1e4) * half / (2 * self.shape.base))
         time = torch.cat([torch.cos(angles), torch.sin(angles)], 1)
         self.time = self._linear(silu(self._linear(time, "time_embed.fc.0")), "time_embed.fc.2")
-        heard = torch.cat(list(speech.unbind(1)), 1)
-        self.speech = self._linear(silu(self._linear(heard, "audio_embed.0")), "audio_embed.2")
+        window = torch.cat(list(speech.unbind(1)), 1)
+        self.speech = self._linear(silu(self._linear(window, "audio_embed.0")), "audio_embed.2")
         h = torch.cat([x, motion, identity], 1)
         kept = []
         for name, layers in self.plan.down.items():
@@ -214,18 +214,18 @@ class Network:
             if layer.kind == "stem":
                 x = self._convolve(x, at)
             elif layer.kind == "attention":
-                x = self._attend(x, at)
+                x = self.attend(x, at)
             else:
-                x = self._residual(x, at, layer)
+                x = self.residual(x, at, layer)
         return x
 
-    def _residual(self, x: Tensor, at: str, layer: Layer) -> Tensor:
+    def residual(self, x: Tensor, at: str, layer: Layer) -> Tensor:
         h = silu(self._norm(x, f"{at}.in_layers.0"))
         h = self._convolve(resampled(h, layer.kind), f"{at}.in_layers.2")
         h = self._norm(h, f"{at}.out_layers.0")
         # Eq. 17, both scales as one plus what is learned.
-        for told, part in ((self.time, "t_emb_layers"), (self.speech, "audio_emb_layers")):
-            both = self._linear(silu(told), f"{at}.{part}.1")
+        for embedding, part in ((self.time, "t_emb_layers"), (self.speech, "audio_emb_layers")):
+            both = self._linear(silu(embedding), f"{at}.{part}.1")
             scale, shift = both[:, : layer.made], both[:, layer.made :]
             h = h * (1 + scale[:, :, None, None]) + shift[:, :, None, None]
         h = self._convolve(silu(h), f"{at}.out_layers.3")
@@ -234,7 +234,7 @@ class Network:
             skip = self._convolve(skip, f"{at}.skip_connection")
         return skip + h
 
-    def _attend(self, x: Tensor, at: str) -> Tensor:
+    def attend(self, x: Tensor, at: str) -> Tensor:
         batch, channels = x.shape[:2]
         flat = x.reshape(batch, channels, -1)
         weight, bias = self._two(f"{at}.qkv", x)

@@ -69,9 +69,9 @@ class Demo(nn.Module):
     ) -> Tensor:
         assert audio_emb.dim() == 3
         assert x.dtype == torch.float32
-        heard = audio_emb[:, 2].mean(1) + 0.001 * t
+        level = audio_emb[:, 2].mean(1) + 0.001 * t
         noise = 0.1 * x + 0.25 * identity + 0.4 * motion_frames[:, :3]
-        return torch.cat([noise + 0.01 * heard[:, None, None, None], 0.1 * x], 1)
+        return torch.cat([noise + 0.01 * level[:, None, None, None], 0.1 * x], 1)
 
 
 class OneArgument(nn.Module):

@@ -59,7 +59,7 @@ def test_from_videos_to_numbers(tmp_path: Path, landmark_task: Path):
     loaded = model.load_model(tmp_path / "run", model.SampleConfig(steps=1))
     frames = list(model.generate(samples[0].frames[0], samples[0].audio, loaded))
     assert len(frames) == 15
-    assert {(frame.shape, frame.dtype) for frame in frames} == {((64, 64, 3), np.dtype(np.uint8))}
+    assert {(frame.shape, frame.dtype) for frame in frames} == {((128, 128, 3), np.dtype(np.uint8))}
 
     chosen = benchmarks.ScoreOptions(metrics=("ssim",), cache=tmp_path / "cache", workers=1)
     scores = benchmarks.score(tmp_path / "videos", tmp_path / "videos", chosen)

@@ -116,27 +116,24 @@ def generate_command(
     """
     before = len(list(out.glob("*.mp4")))
     if method == OURS:
-        from benchmarks.systems.protocol import ProtocolOptions, generate_clips
+        from benchmarks.systems.our_model import ProtocolOptions, generate_clips
+        from model.sampling.sample_config import SampleConfig
 
         if checkpoint is None:
             raise UserError("--method ours draws with a model of ours; name it with --checkpoint")
-        options = ProtocolOptions(
-            split,
-            max_frames,
-            clips,
+        sampling = SampleConfig(
             sampler,
             steps or 0,
-            seed,
-            batch,
-            device,
-            precision,
-            start,
-            noise_correlation,
-            reanchor,
+            seed=seed,
+            precision=precision,
+            reanchor=reanchor,
+            start=start,
+            noise_correlation=noise_correlation,
         )
+        options = ProtocolOptions(split, max_frames, clips, batch, device, sampling)
         written, failed = len(list(generate_clips(data, checkpoint, out, options))), 0
     else:
-        from benchmarks.systems.other_systems import MethodOptions, generate_with
+        from benchmarks.systems.other_system import MethodOptions, generate_with
 
         if checkpoint is not None:
             raise UserError("--checkpoint is for --method ours; another system takes --weights")
@@ -163,8 +160,7 @@ def methods_command() -> None:
     """The systems that dh-bench generate knows: what each needs, and what is not as published."""
     from rich.console import Console
 
-    from benchmarks.systems.method_file import read_method
-    from benchmarks.systems.methods import known_methods
+    from benchmarks.systems.method_file import known_methods, read_method
 
     console = Console(highlight=False)
     for name, path in known_methods().items():

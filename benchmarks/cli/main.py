@@ -21,11 +21,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _commands() -> None:
-    """Keeps `score` a command of its own should it ever be the only one."""
-
-
 @app.command("score")
 def score_command(
     *,
@@ -77,7 +72,7 @@ def score_command(
         str,
         typer.Option(
             help="Command that prints what it reads off the lips in a video, whose path is put "
-            "after it: for WER. What is said is read from NAME.txt or NAME.align beside the real "
+            "after it: for WER. Spoken words are read from NAME.txt or NAME.align beside the real "
             "clip.",
             show_default="no WER",
         ),
@@ -118,14 +113,14 @@ def score_command(
 
     Frame k is compared with frame k at 25 frames/s; a fake of another size is brought to the real
     clip's. Numbers come with their protocol and a 95% bootstrap interval over clips; one that
-    cannot be measured says why, and what to do. A clip that cannot be compared or has no
+    cannot be measured has the reason and the remedy. A clip that cannot be compared or has no
     counterpart is named here and in the JSON.
 
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.scoring.score import score_to
     from benchmarks.scoring.score_options import ScoreOptions
-    from benchmarks.tables.terminal import print_scores
+    from benchmarks.tables.scores_text import print_scores
     from pipeline.weights import cache_folder
 
     if out.is_dir():
@@ -189,19 +184,20 @@ def drift_command(
     Exit code: 0 all are steady, 1 some are not, 2 wrong use.
     """
     from benchmarks.clips.pairs import find_videos
-    from benchmarks.report.drift_curves import measure_videos
-    from benchmarks.report.drift_page import write
-    from benchmarks.report.identity_curve import aligned_face, face_embedding
+    from benchmarks.report.drift import aligned_face, face_embedding, measure
+    from benchmarks.report.drift_page import write_drift
+    from pipeline.media import read_frames
 
     found = list(find_videos(videos).values()) if videos.is_dir() else [videos]
     start = None if face is None else aligned_face(face, weights_dir)
-    drifts = measure_videos(found, face_embedding(weights_dir), start)
+    embed = face_embedding(weights_dir)
+    drifts = [measure(path.stem, read_frames(path), embed, start) for path in found]
     for one in drifts:
         last = ", ".join(f"{name} {value:.3f}" for name, value in one.last.items())
         print(f"{one.name}: {one.seconds} s, {'steady' if one.steady else 'drifts'}: {last}")
         early, late = one.values["ssim_to_start"][0], one.values["ssim_to_start"][-1]
         print(f"  SSIM to the start: {early:.3f} in the first second, {late:.3f} in the last")
-    for path in write(out, drifts):
+    for path in write_drift(out, drifts):
         print(f"wrote {path}")
     if not all(one.steady for one in drifts):
         raise typer.Exit(1)

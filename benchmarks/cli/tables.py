@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from pipeline.errors import UserError
-
-
-class TableName(StrEnum):
-    """A table of the paper."""
-
-    v1 = "v1"
-    v2 = "v2"
-    ablation = "ablation"
 
 
 def table_command(
@@ -33,31 +24,26 @@ def table_command(
         ),
     ] = None,
     table: Annotated[
-        TableName,
+        Literal["v1", "v2", "ablation"],
         typer.Option(
             help="v1: SSIM and PSNR, of the paper's first version. v2: FVD, FID, blinks, motion "
             "and sync, of the published version. ablation: its ablation on LRW."
         ),
-    ] = TableName.v1,
+    ] = "v1",
 ) -> None:
     """The paper's table with a row for each scored system; without --scores, as published.
 
     A system that the paper has stands below its published row; the others below their data set's.
     Best and second best are bold and underlined, published and measured rows each among
     themselves. A number of ours has its 95% interval, its clips and its protocol with it, an empty
-    cell a footnote that says why it is empty.
+    cell a footnote with the reason.
     """
     from benchmarks.scoring.results import read_scores
     from benchmarks.tables.paper_tables import build_table
-    from benchmarks.tables.render import renderer, write_table
-    from benchmarks.tables.terminal import print_table
+    from benchmarks.tables.render import RENDERERS, print_table, write_each
 
-    for path in out or []:
-        renderer(path)  # a wrong name is told before anything is written
-    built = build_table(table.value, [read_scores(path) for path in scores or []])
-    for path in out or []:
-        write_table(path, built)
-        print(f"wrote {path}")
+    built = build_table(table, [read_scores(path) for path in scores or []])
+    write_each(out or [], RENDERERS, built)
     if not out:
         print_table(built)
 
@@ -74,20 +60,19 @@ def compare_command(
     """Which differences between two systems are beyond noise.
 
     A paired bootstrap over the clips that both were scored on, metric by metric, with Holm's bound
-    for looking at many metrics at once. FID and FVD, which only a whole set has, are told apart by
-    their intervals or not at all.
+    for looking at many metrics at once. FID and FVD, which only a whole set has, are judged by
+    whether their intervals overlap.
     """
     from benchmarks.scoring.results import read_scores
     from benchmarks.scoring.significance import compare_scores
-    from benchmarks.tables.comparison import print_comparison, write_comparison, writer
+    from benchmarks.tables.comparison import WRITERS, comparison_table
+    from benchmarks.tables.render import print_table, write_each, writer_of
 
     for path in out or []:
-        writer(path)
+        writer_of(path, WRITERS)  # before the seconds that the comparison takes
     found = compare_scores(read_scores(a), read_scores(b))
-    print_comparison(found)
-    for path in out or []:
-        write_comparison(path, found)
-        print(f"wrote {path}")
+    print_table(comparison_table(found))
+    write_each(out or [], WRITERS, found)
 
 
 def report_command(
@@ -115,7 +100,10 @@ def report_command(
         int, typer.Option(min=0, help="Worst and best clips shown as video, so many of each.")
     ] = 3,
     by: Annotated[
-        str, typer.Option(help="The metric that tells worst from best.", show_default="the first")
+        str,
+        typer.Option(
+            help="The metric by which worst and best are chosen.", show_default="the first"
+        ),
     ] = "",
     megabytes: Annotated[
         float, typer.Option(min=0.1, help="The most that the videos may take on the page.")
@@ -140,8 +128,8 @@ def report_command(
         raise UserError("--real and --fake go together: give both, or files of dh-bench score")
     files = [*(scores or []), *(_scored(real, fake or [], dataset, out) if real else [])]
     options = ReportOptions(clips=clips, by=by, megabytes=megabytes)
-    told = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
-    for line in told:
+    notes = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
+    for line in notes:
         print(line)
     print(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB)")
 

@@ -1,4 +1,4 @@
-"""A video that is decoded once, when first looked into, and kept while its clip is measured."""
+"""A video that is decoded once, when first used, and kept while its clip is measured."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from benchmarks.clips.frame_size import resize
 from pipeline.files import sha256_file
 from pipeline.media import probe, read_audio, read_frames
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,34 +20,36 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Video:
-    """One side of a clip.
+class DecodedVideo:
+    """The real or the generated video of a clip.
 
     Attributes:
         name: for messages.
         digest: SHA-256 of what it is read from.
-        limit: the most frames that are looked at; 0 for all.
+        max_frames: the most frames that are looked at; 0 for all.
         open_frames: decodes its frames at 25 fps.
         open_samples: decodes its sound, mono 16 kHz int16; None where it has none.
     """
 
     name: str
     digest: str
-    limit: int
+    max_frames: int
     open_frames: Callable[[], Iterable[NDArray[np.uint8]]]
     open_samples: Callable[[], NDArray[np.int16] | None]
-    _at: dict[tuple[int, int], list[NDArray[np.uint8]]] = field(default_factory=dict, repr=False)
+    _resized: dict[tuple[int, int], list[NDArray[np.uint8]]] = field(
+        default_factory=dict, repr=False
+    )
 
     @cached_property
     def frames(self) -> list[NDArray[np.uint8]]:
-        """(H, W, 3) uint8 RGB at 25 fps, `limit` at most."""
-        return list(itertools.islice(self.open_frames(), self.limit or None))
+        """(H, W, 3) uint8 RGB at 25 fps, `max_frames` at most."""
+        return list(itertools.islice(self.open_frames(), self.max_frames or None))
 
     def at(self, size: tuple[int, int]) -> list[NDArray[np.uint8]]:
         """The frames at (width, height)."""
-        if size not in self._at:
-            self._at[size] = [resize(frame, size) for frame in self.frames]
-        return self._at[size]
+        if size not in self._resized:
+            self._resized[size] = [resize(frame, size) for frame in self.frames]
+        return self._resized[size]
 
     @cached_property
     def samples(self) -> NDArray[np.int16] | None:
@@ -55,18 +57,17 @@ class Video:
         return self.open_samples()
 
 
-def open_video(path: Path, limit: int) -> Video:
+def open_video(path: Path, max_frames: int) -> DecodedVideo:
     """A video file; nothing but its bytes is read yet.
 
     Raises:
         OSError: it cannot be read.
     """
-    return Video(
-        str(path), sha256_file(path), limit, partial(read_frames, path), partial(sound_of, path)
-    )
+    frames, samples = partial(read_frames, path), partial(read_sound, path)
+    return DecodedVideo(str(path), sha256_file(path), max_frames, frames, samples)
 
 
-def sound_of(path: Path | str) -> NDArray[np.int16] | None:
+def read_sound(path: Path | str) -> NDArray[np.int16] | None:
     """The sound of a video file, mono 16 kHz; None where it has none.
 
     Raises:

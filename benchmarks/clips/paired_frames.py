@@ -1,4 +1,4 @@
-"""One fake against its real clip, frame k with frame k."""
+"""A generated video against its real clip, frame k with frame k, at one size."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
-from benchmarks.clips.frame_size import compared_size, size_text
 from benchmarks.metrics.mse import mse
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.clips.decoded_video import Video
+    from benchmarks.clips.decoded_video import DecodedVideo
 
 # (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite number.
 FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]] = {
@@ -25,15 +24,12 @@ FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
     "psnr": psnr,
     "mse": mse,
 }
+_WITH_CURVE = ("ssim", "psnr")
+_SHAPE_TOLERANCE = 0.02  # a resized video rounds its sides to even numbers
 
-_DRAWN = ("ssim", "psnr")
 
-
-class Comparison(TypedDict):
-    """What frame-by-frame comparison says of a clip.
-
-    `curves` are SSIM and PSNR of every frame, as far as they are wanted.
-    """
+class FrameComparison(TypedDict):
+    """A clip compared frame by frame: `curves` are SSIM and PSNR of every frame, if chosen."""
 
     frames: int
     frames_real: int
@@ -47,10 +43,10 @@ class Comparison(TypedDict):
     curves: dict[str, list[float]]
 
 
-def compare(
-    real: Video, fake: Video, metrics: Collection[str], image_size: int | None
-) -> Comparison:
-    """Compares the frames of a clip as far as both go.
+def compare_frames(
+    real: DecodedVideo, fake: DecodedVideo, metrics: Collection[str], image_size: int | None
+) -> FrameComparison:
+    """Compares the frames of a clip as far as both videos go.
 
     Args:
         real: the real clip.
@@ -80,20 +76,43 @@ def compare(
         "frames_real": len(real.frames),
         "frames_fake": len(fake.frames),
         "identical_frames": sum(np.array_equal(x, y) for x, y in pairs),
-        "size_real": size_text(real.frames[0]),
-        "size_fake": size_text(fake.frames[0]),
+        "size_real": _size_text(real.frames[0]),
+        "size_fake": _size_text(fake.frames[0]),
         "size_compared": f"{size[0]}x{size[1]}",
         "compared": list(size),
         "values": values,
         "curves": {
-            name: np.round(curve, 4).tolist() for name, curve in curves.items() if name in _DRAWN
+            name: np.round(curves[name], 4).tolist() for name in _WITH_CURVE if name in curves
         },
     }
 
 
-def warnings(comparison: Comparison) -> list[str]:
+def compared_size(
+    real: NDArray[np.uint8], fake: NDArray[np.uint8], image_size: int | None
+) -> tuple[int, int]:
+    """Width and height at which two frames are compared: the real's, or scaled to `image_size`.
+
+    Raises:
+        ValueError: the frames are of different shape, so that resizing would squeeze one.
+    """
+    (height, width), (fake_height, fake_width) = real.shape[:2], fake.shape[:2]
+    if abs(fake_width * height / (fake_height * width) - 1) > _SHAPE_TOLERANCE:
+        raise ValueError(
+            f"the fake is {_size_text(fake)} and the real clip {_size_text(real)}: crop one to the "
+            "other's shape first"
+        )
+    scale = image_size / min(width, height) if image_size else 1.0
+    return round(width * scale), round(height * scale)
+
+
+def length_warnings(comparison: FrameComparison) -> list[str]:
     """A fake may be a frame longer or shorter, by rounding; more means that it lacks something."""
     real, fake = comparison["frames_real"], comparison["frames_fake"]
     if abs(real - fake) <= 1:
         return []
     return [f"the fake has {fake} frames, the real clip {real}; the rest is unscored"]
+
+
+def _size_text(frame: NDArray[np.uint8]) -> str:
+    """Width and height of a frame, as in `128x128`."""
+    return f"{frame.shape[1]}x{frame.shape[0]}"

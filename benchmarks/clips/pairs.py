@@ -11,20 +11,14 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.clips.decoded_video import sound_of
+from benchmarks.clips.decoded_video import DecodedVideo, open_video
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard, shard_paths
 from pipeline.errors import UserError
-from pipeline.files import sha256_file
-from pipeline.media import VIDEO_SUFFIXES, read_frames
+from pipeline.media import VIDEO_SUFFIXES, is_video
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Frames = Iterable[NDArray[np.uint8]]
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -36,18 +30,43 @@ class RealClip:
         stem: what its fake may be called as well: the file name of its source, without suffix.
         source: the file or the shard that holds it.
         origin: the video file that it was made from, if that is known.
-        digest: SHA-256 of what it is read from.
-        frames: opens its frames.
-        samples: opens its sound, mono 16 kHz int16; None where it has none.
+        open: its video, of which at most so many frames are looked at; 0 takes all.
     """
 
     clip_id: str
     stem: str
     source: str
     origin: Path
-    digest: Callable[[], str]
-    frames: Callable[[], Frames]
-    samples: Callable[[], NDArray[np.int16] | None]
+    open: Callable[[int], DecodedVideo]
+
+
+@dataclass(frozen=True)
+class ClipBatch:
+    """Real clips of one file or shard, which one worker measures one after another.
+
+    Attributes:
+        source: a video, or a shard of dh-prep.
+        packed: it is a shard.
+        fakes: the fake of each real clip that has one, by clip id.
+    """
+
+    source: str
+    packed: bool
+    fakes: Mapping[str, Path]
+
+    def absolute(self) -> ClipBatch:
+        """The same clips for a process in another folder."""
+        fakes = {clip_id: fake.absolute() for clip_id, fake in self.fakes.items()}
+        return ClipBatch(str(Path(self.source).absolute()), self.packed, fakes)
+
+    def pairs(self) -> Iterator[tuple[RealClip, Path]]:
+        """Each real clip with its fake.
+
+        Raises:
+            UserError: the shard does not read.
+        """
+        clips = shard_clips(self.source) if self.packed else [file_clip(Path(self.source))]
+        return ((clip, self.fakes[clip.clip_id]) for clip in clips if clip.clip_id in self.fakes)
 
 
 @dataclass(frozen=True)
@@ -55,13 +74,11 @@ class Matches:
     """Which fake imitates which real clip.
 
     Attributes:
-        fakes: of each real clip that has one, by clip id.
-        sources: the file of each of these clips, or the shard that holds it.
+        batches: the clips that have a fake; those of a shard together, since it is read once.
         unmatched: names of the `real` clips and of the `fake` videos that are left over.
     """
 
-    fakes: dict[str, Path]
-    sources: dict[str, str]
+    batches: list[ClipBatch]
     unmatched: dict[str, list[str]]
 
 
@@ -75,7 +92,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
         raise UserError(f"no such folder: {folder}")
     videos: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("."):
+        if path.is_file() and not path.name.startswith(".") and is_video(str(path)):
             if path.stem in videos:
                 raise UserError(
                     f"clips are matched by name, but two in {folder} are called {path.stem!r}: "
@@ -116,15 +133,7 @@ def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
 
 def file_clip(path: Path) -> RealClip:
     """A video as a real clip."""
-    return RealClip(
-        clip_id=path.stem,
-        stem=path.stem,
-        source=str(path),
-        origin=path,
-        digest=partial(sha256_file, path),
-        frames=partial(read_frames, path),
-        samples=partial(sound_of, path),
-    )
+    return RealClip(path.stem, path.stem, str(path), path, partial(open_video, path))
 
 
 def shard_clips(shard: str) -> Iterator[RealClip]:
@@ -138,39 +147,40 @@ def shard_clips(shard: str) -> Iterator[RealClip]:
             yield _packed_clip(key, members, shard)
     except (tarfile.TarError, OSError) as error:
         raise UserError(
-            f"{shard} does not read ({error}); dh-prep check {Path(shard).parent} tells more"
+            f"{shard} does not read ({error}); see dh-prep check {Path(shard).parent}"
         ) from error
 
 
 def _packed_clip(key: str, members: Mapping[str, bytes], shard: str) -> RealClip:
     try:
-        origin = _scanned(Path(shard).parent) / json.loads(members["json"])["source"]
+        origin = _source_folder(Path(shard).parent) / json.loads(members["json"])["source"]
         stem = origin.stem
     except (KeyError, TypeError, ValueError):
         origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
-    return RealClip(
-        clip_id=key,
-        stem=stem,
-        source=shard,
-        origin=origin,
-        digest=partial(_packed_digest, members),
-        frames=lambda: from_members(key, members).frames,
-        samples=lambda: from_members(key, members).audio,
+    return RealClip(key, stem, shard, origin, partial(_open_packed, key, members, shard))
+
+
+def _open_packed(
+    key: str, members: Mapping[str, bytes], shard: str, max_frames: int
+) -> DecodedVideo:
+    digest = hashlib.sha256(b"".join(members[name] for name in sorted(members))).hexdigest()
+    return DecodedVideo(
+        f"{key} in {shard}",
+        digest,
+        max_frames,
+        open_frames=lambda: from_members(key, members).frames,
+        open_samples=lambda: from_members(key, members).audio,
     )
 
 
 @cache
-def _scanned(data: Path) -> Path:
+def _source_folder(data: Path) -> Path:
     """The folder that a data set was made from: what the sources of its clips are relative to."""
     try:
         source = Path(json.loads((data / DATASET_FILE).read_text(encoding="utf-8"))["source"])
     except (OSError, KeyError, TypeError, ValueError):
         return Path()
     return source if source.is_dir() else source.parent
-
-
-def _packed_digest(members: Mapping[str, bytes]) -> str:
-    return hashlib.sha256(b"".join(members[name] for name in sorted(members))).hexdigest()
 
 
 def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
@@ -190,10 +200,13 @@ def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
             f"no video in {fake} is called like a clip in {real} "
             f"(for example {next(iter(fakes))!r} against {next(iter(stems))!r})"
         )
+    packed = (real / DATASET_FILE).exists()
+    by_source: dict[str, dict[str, Path]] = {}
+    for clip_id, path in matched.items():
+        by_source.setdefault(sources[clip_id], {})[clip_id] = path
     used = set(matched.values())
     return Matches(
-        matched,
-        {clip_id: sources[clip_id] for clip_id in matched},
+        [ClipBatch(source, packed, pairs) for source, pairs in by_source.items()],
         {
             "real": [clip_id for clip_id in stems if clip_id not in matched],
             "fake": [name for name, path in fakes.items() if path not in used],

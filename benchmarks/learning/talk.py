@@ -1,20 +1,18 @@
-"""Whether a model has learned to talk: do the lips of held-out sentences follow their speech?
+"""Whether the lips that a model generates follow the speech of held-out sentences.
 
-Draws every test clip of a data set from its first frame and speech alone, and once more with the
-speech of another clip; prints Markdown, and writes numbers, curves of lip opening and (apart, since
-they show a person) frames into a folder.
+Generates every test clip of a data set from its first frame and speech, and once more with
+the speech of another clip; prints Markdown, and writes numbers, curves of lip opening and frames
+into a folder. The frames, in a folder of their own, show a person.
 """
 
 from __future__ import annotations
 
-import shlex
 import sys
 import time
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
-from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
@@ -23,16 +21,18 @@ import typer
 
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
-from benchmarks.speed.report import header, markdown
-from model.checkpoints.checkpoint import load_model, read_info, resolve
-from model.data.training_frame import resized
+from benchmarks.speed.harness import header, markdown
+from model.checkpoints.checkpoint import load_talking_head, read_info, resolve
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.dataset.shards import read_samples
 from pipeline.faces.mouth_box import MOUTH
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import write_json
 from pipeline.media import write_image
+from pipeline.media.image import resize
+from pipeline.speech.lip_sync import pearson
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -40,23 +40,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.checkpoints.checkpoint import Info
+    from model.checkpoints.checkpoint import CheckpointInfo
     from model.network.talking_head import TalkingHead
     from pipeline.dataset.sample import Sample
 
 SIDE = 256  # pixels of the frames in which landmarks are found and distances given
-_SHOWN = 8  # clips whose frames are kept as pictures
+_SHOWN = 8  # clips whose frames are written as pictures
 
 
 @dataclass(frozen=True)
-class Clip:
-    """A test clip and what was drawn for it.
+class Generated:
+    """A test clip and the videos generated for it.
 
     Attributes:
         key: of the sample.
         real: (T, S, S, 3) uint8 at the model's size.
-        own: (T, S, S, 3) uint8, drawn with its own speech.
-        other: (T', S, S, 3) uint8, drawn with another clip's.
+        own: (T, S, S, 3) uint8, generated with its own speech.
+        other: (T', S, S, 3) uint8, generated with another clip's.
         landmarks: (T, 68, 2) of the real clip, at `SIDE`.
     """
 
@@ -76,15 +76,16 @@ def opening(points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 def correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Pearson's r over the frames that both have; 0 if one of them does not move."""
     length = min(len(one), len(other))
-    a, b = one[:length], other[:length]
-    known = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[known], b[known]
-    return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and a.std() and b.std() else 0.0
+    return float(np.nan_to_num(pearson(one[:length], other[:length])))
 
 
 def draw(
-    model: TalkingHead, info: Info, samples: Sequence[Sample], config: SampleConfig, batch: int
-) -> list[Clip]:
+    model: TalkingHead,
+    info: CheckpointInfo,
+    samples: Sequence[Sample],
+    config: SampleConfig,
+    batch: int,
+) -> list[Generated]:
     """Draws every clip with its own speech and with that of the next clip in the list."""
     size = info.preset.unet.image_size
     following = [*samples[1:], samples[0]]
@@ -93,18 +94,19 @@ def draw(
         (s.frames[0], other.speech[: len(s.speech)])
         for s, other in zip(samples, following, strict=True)
     ]
+    denoiser = make_denoiser(model, info.preset, config)
     videos: list[list[NDArray[np.uint8]]] = [[] for _ in jobs]
     for begin in range(0, len(jobs), batch):
         faces, speech = zip(*jobs[begin : begin + batch], strict=True)
-        for frames in generate(model, info.preset, list(faces), list(speech), config):
+        for frames in generate_frames(denoiser, info.preset, list(faces), list(speech), config):
             for place, frame in enumerate(frames, start=begin):
                 if frame is not None:
                     videos[place].append(frame)
         print(f"{min(begin + batch, len(jobs))}/{len(jobs)} clips", file=sys.stderr)
     return [
-        Clip(
+        Generated(
             sample.key,
-            np.stack([resized(frame, size) for frame in sample.frames]),
+            np.stack([resize(frame, (size, size)) for frame in sample.frames]),
             np.stack(videos[k]),
             np.stack(videos[k + len(samples)]),
             sample.landmarks.astype(np.float64) * SIDE / sample.meta["image_size"],
@@ -119,7 +121,7 @@ def found(tracker: MediaPipeTracker, frames: NDArray[np.uint8]) -> NDArray[np.fl
     return tracker.track(large).points.astype(np.float64)
 
 
-def measure(clip: Clip, tracker: MediaPipeTracker) -> dict[str, Any]:
+def measure(clip: Generated, tracker: MediaPipeTracker) -> dict[str, Any]:
     """The numbers of a clip, and its curves."""
     own, other = found(tracker, clip.own), found(tracker, clip.other)
     frozen = found(tracker, clip.real[:1])
@@ -144,44 +146,35 @@ def measure(clip: Clip, tracker: MediaPipeTracker) -> dict[str, Any]:
     }
 
 
-def sheet(clip: Clip, columns: int = 12) -> NDArray[np.uint8]:
+def sheet(clip: Generated, columns: int = 12) -> NDArray[np.uint8]:
     """Every few frames of a clip: real above drawn."""
     shown = np.linspace(0, len(clip.own) - 1, columns).round().astype(int)
     rows = [np.concatenate([video[k] for k in shown], axis=1) for video in (clip.real, clip.own)]
     return np.concatenate(rows)
 
 
-def curves_svg(rows: Sequence[dict[str, Any]]) -> str:
-    """Lip opening over time of every clip, real and drawn, one small chart each."""
-    width, height, margin, across = 300, 90, 18, 3
-    down = -(-len(rows) // across)
-    whole = f"0 0 {across * width} {down * (height + margin) + margin}"
-    begin = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{whole}" font-family="sans-serif" '
-        'font-size="11"><rect width="100%" height="100%" fill="white"/>'
-        '<text x="4" y="13">lip opening over time: <tspan fill="#888">real</tspan>, '
-        '<tspan fill="#c0392b">generated from the first frame and the speech</tspan></text>'
-    )
-    parts = [begin]
-    for place, row in enumerate(rows):
-        x, y = place % across * width, margin + place // across * (height + margin)
-        top = max(*row["opening_real"], *(v or 0 for v in row["opening_drawn"]), 1)
-        title = f"{escape(row['key'])}  r = {row['r_own']:.2f}"
-        parts.append(f'<text x="{x + 4}" y="{y + 12}">{title}</text>')
-        for name, colour in (("opening_real", "#888"), ("opening_drawn", "#c0392b")):
-            values = row[name]
-            step = (width - 12) / max(1, len(values) - 1)
-            points = " ".join(
-                f"{x + 4 + k * step:.1f},{y + height - v / top * (height - 20):.1f}"
-                for k, v in enumerate(values)
-                if v is not None
-            )
-            parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}"/>')
-    return "".join([*parts, "</svg>\n"])
+def draw_curves(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Writes lip opening over time of every clip, real and generated, one small chart each."""
+    from matplotlib.figure import Figure
+
+    down = -(-len(rows) // 3)
+    figure = Figure((9, 1.2 * down + 0.4), layout="constrained")
+    axes = figure.subplots(down, 3, squeeze=False, sharey=True)
+    for axis in axes.flat[len(rows) :]:
+        axis.set_axis_off()
+    for axis, row in zip(axes.flat, rows, strict=False):
+        axis.plot(row["opening_real"], color="#888", label="real")
+        drawn = np.array(row["opening_drawn"], np.float64)  # None becomes NaN, a gap
+        axis.plot(drawn, color="#c0392b", label="generated from first frame and speech")
+        axis.set_title(f"{row['key']}  r = {row['r_own']:.2f}", fontsize=8)
+        axis.set_axis_off()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
-    """The table: mean over clips, and the wanted value."""
+    """The table: mean over clips, and the goal."""
 
     def mean(name: str) -> float:
         known = [row[name] for row in rows if row[name] is not None]
@@ -208,36 +201,36 @@ def main(
     clips: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
     sampler: str = "auto",
     steps: Annotated[int, typer.Option(min=0, help="Calls a frame; 0: the sampler's own.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Videos drawn side by side.")] = 19,
+    batch: Annotated[int, typer.Option(min=1, help="Videos generated side by side.")] = 19,
     seed: int = 0,
 ) -> None:
     """Prints how well the lips of the test clips follow their speech."""
     path = resolve(checkpoint)
     device = choose_device("auto")
-    model, info = load_model(path, device)
-    wanted = SampleConfig(
+    model, info = load_talking_head(path, device)
+    given = SampleConfig(
         sampler=sampler,  # type: ignore[arg-type]
         steps=steps,
         seed=seed,
         precision=choose_precision("auto", device),
     )
-    config = choose_sampler(wanted, info.preset.diffusion.prediction)
+    config = choose_sampler(given, info.preset.diffusion)
     samples = list(islice(read_samples(data, "test"), clips))
     begin = time.perf_counter()
     drawn = draw(model, info, samples, config, batch)
     seconds = time.perf_counter() - begin
     tracker = MediaPipeTracker(locate("face_landmarker.task"))
     rows = [measure(clip, tracker) for clip in drawn]
-    print(header(f"python {shlex.join(sys.argv)}", ["torch"]))
+    print(header(["torch"]))
     frames = 2 * sum(len(clip.own) for clip in drawn)
     print(
         f"{path.name}, step {read_info(path).step}, {info.preset.unet.image_size} px, {len(rows)} "
         f"test clips; {config.sampler}, {config.steps} calls a frame, {seconds / frames:.3f} s a "
         f"frame on {torch.get_num_threads()} threads\n"
     )
-    print(markdown(["mean over clips", "value", "wanted"], summary(rows)))
+    print(markdown(["mean over clips", "value", "goal"], summary(rows)))
     write_json(out / "talk.json", {"options": vars(config), "clips": rows})
-    (out / "lips.svg").write_text(curves_svg(rows), encoding="utf-8")
+    draw_curves(rows, out / "lips.svg")
     for clip in drawn[:_SHOWN]:
         write_image(out / "frames" / f"{clip.key}.png", sheet(clip))
 

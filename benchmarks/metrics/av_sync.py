@@ -45,7 +45,7 @@ LSE_D = Metric(
 
 @dataclass(frozen=True)
 class Synchrony:
-    """What SyncNet says of a clip.
+    """SyncNet's numbers of a clip.
 
     Attributes:
         offset: frames at 25 fps; negative where the sound is later than the picture.

@@ -58,8 +58,8 @@ def cpbd(frame: NDArray[np.uint8]) -> float:
                 continue
             contrast = int(grey[block].max() - grey[block].min())
             width = widths[block][widths[block] > 0]
-            seen = 1 - np.exp(-((width / (5 if contrast <= 50 else 3)) ** _EXPONENT))
-            sharp += int(np.count_nonzero(seen < _JUST_NOTICEABLE))
+            probability = 1 - np.exp(-((width / (5 if contrast <= 50 else 3)) ** _EXPONENT))
+            sharp += int(np.count_nonzero(probability < _JUST_NOTICEABLE))
             total += len(width)
     return sharp / total if total else 0.0
 

@@ -41,8 +41,8 @@ def embed(
     step: int = STEP,
 ) -> NDArray[np.float64]:
     """Embeddings of every `step`-th frame with a face, from the first one on: (N, 128)."""
-    seen = np.flatnonzero(~np.isnan(landmarks).any((1, 2)))
-    chosen = [k for k in seen.tolist() if (k - int(seen[0])) % step == 0] if len(seen) else []
+    with_face = np.flatnonzero(~np.isnan(landmarks).any((1, 2))).tolist()
+    chosen = [k for k in with_face if (k - with_face[0]) % step == 0]
     found = [embedder(frames[k], landmarks[k]) for k in chosen]
     return np.stack(found) if found else np.empty((0, 128))
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from benchmarks.metrics.metric import Metric
 from pipeline.faces.mouth_box import mouth_opening
-from pipeline.speech.features import log_energy
-from pipeline.speech.lip_sync import MAX_LAG, correlations, lag_of_set
+from pipeline.speech.lip_sync import MAX_LAG, correlations, lag_of_set, log_energy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """WER: how many words a lip reader gets wrong, whichever lip reader you have.
 
 The paper's is private. Any can be plugged in: a command that takes the path of a video as its last
-argument and prints what it read, or a Python function from path to text. What was said comes from a
-file beside the real clip (`NAME.txt`, or GRID's `NAME.align`), or from the name of LRW's clips.
+argument and prints what it read, or a Python function from path to text. What is said in a clip
+comes from the text file beside it (the words; LRW's, LRS2's and LRS3's own files; GRID's `.align`),
+or from the name of LRW's clips.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-from typing import TYPE_CHECKING
+import tempfile
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.commands import end_group
+from benchmarks.commands import run_group
 from benchmarks.metrics.metric import Metric
 from pipeline.errors import UserError
 
@@ -31,7 +33,13 @@ WER = Metric(
     "over clips; case and punctuation do not count",
 )
 _SILENCE = frozenset({"sil", "sp"})
-_LRW = re.compile(r"([A-Z]+)_\d{5}")
+_LRW_CLIP = re.compile(r"([A-Z]+)_\d{5}")
+# Text files that data sets come with. LRW: five fields of metadata, no words.
+_LRW_FIELD = re.compile(r"(Disk reference|Channel|Program start|Clip start|Duration): .*")
+# LRS2 and LRS3: `Text:  IT'S ABOUT`, `Conf:  4`, then a table of a line a word.
+_LRS_TEXT = re.compile(r"^Text:[ \t]*(.*)$", re.MULTILINE)
+_LRS_TABLE = re.compile(r"^WORD START END.*\n", re.MULTILINE)
+_ALIGN_LINE = re.compile(r"\d+\s+\d+\s+\S+")  # GRID: start, end, word
 
 
 def words(text: str) -> list[str]:
@@ -39,10 +47,10 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.casefold())
 
 
-def word_errors(said: Sequence[str], read: Sequence[str]) -> int:
+def word_errors(spoken: Sequence[str], read: Sequence[str]) -> int:
     """The least number of substitutions, deletions and insertions from one to the other."""
     row = np.arange(len(read) + 1)
-    for index, word in enumerate(said, start=1):
+    for index, word in enumerate(spoken, start=1):
         other = np.array([word != each for each in read], np.int64)
         best = np.append(index, np.minimum(row[:-1] + other, row[1:] + 1))
         # An insertion costs one more than what lies to the left: a running minimum.
@@ -57,20 +65,50 @@ def word_error_rate(errors: Sequence[int], lengths: Sequence[int]) -> float:
 
 
 def transcript(path: Path) -> list[str] | None:
-    """What is said in a clip: the words of the file beside it, `NAME.txt` or `NAME.align`.
+    """The words said in a clip: of the file beside it, `NAME.txt` or `NAME.align`, or of its name.
 
-    LRW's clips have none of these: their names begin with their word (ABOUT_00001). None where
-    nothing tells.
+    The name counts where no file holds words: LRW's clips begin with theirs (ABOUT_00001), and LRW
+    puts a file of metadata beside them. None where the words are not known.
+
+    Raises:
+        UserError: the file is not UTF-8, or not words.
     """
-    text, alignment = path.with_suffix(".txt"), path.with_suffix(".align")
-    if text.exists():
-        return words(text.read_text(encoding="utf-8"))
-    if alignment.exists():
-        lines = alignment.read_text(encoding="utf-8").splitlines()
-        spoken = [line.split()[-1] for line in lines if line.strip()]
-        return words(" ".join(word for word in spoken if word not in _SILENCE))
-    named = _LRW.fullmatch(path.stem)
+    for file in (path.with_suffix(".txt"), path.with_suffix(".align")):
+        if file.exists():
+            spoken = _read_words(file)
+            if spoken is not None:
+                return spoken
+    named = _LRW_CLIP.fullmatch(path.stem)
     return words(named[1]) if named else None
+
+
+def _read_words(file: Path) -> list[str] | None:
+    """The words in a text file, whose form says whose it is; None of LRW's metadata."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8 text: save it as UTF-8") from error
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if lines and all(map(_LRW_FIELD.fullmatch, lines)):
+        return None
+    if sentence := _LRS_TEXT.search(text):
+        return words(sentence[1])
+    if header := _LRS_TABLE.search(text):
+        rows = text[header.end() :].splitlines()
+        return words(" ".join(row.split()[0] for row in rows if row.strip()))
+    if lines and all(map(_ALIGN_LINE.fullmatch, lines)):
+        spoken = [line.split()[2] for line in lines]
+        return words(" ".join(word for word in spoken if word not in _SILENCE))
+    if not _reads_like_words(text):
+        raise UserError(f"{file} does not read like the words of a clip; put them there as text")
+    return words(text)
+
+
+def _reads_like_words(text: str) -> bool:
+    """Whether most of a text are words: letters, with few digits and signs between them."""
+    found = "".join(words(text))
+    letters = sum(map(str.isalpha, found))
+    return letters >= 0.5 * len("".join(text.split()))
 
 
 def command_reader(command: str, timeout: float) -> Callable[[Path], str]:
@@ -86,35 +124,23 @@ def command_reader(command: str, timeout: float) -> Callable[[Path], str]:
     parts = shlex.split(command)
 
     def read(video: Path) -> str:
-        try:
-            return _output([*parts, str(video)], timeout)
-        except subprocess.TimeoutExpired:
-            told = f"it took longer than {timeout:g} s; --lip-reader-timeout gives it more"
-        except (OSError, subprocess.CalledProcessError) as error:
-            said = (getattr(error, "stderr", "") or "").strip()
-            told = (said or str(error)).splitlines()[-1]
-        raise UserError(f"the lip reader {command!r} fails on {video}: {told}")
+        with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
+            try:
+                code = run_group([*parts, str(video)], timeout, printed, errors)
+                reason = _text(errors).strip() or f"it ended with code {code}"
+            except subprocess.TimeoutExpired:
+                code = 1
+                reason = f"it took longer than {timeout:g} s; --lip-reader-timeout gives it more"
+            except OSError as error:
+                code, reason = 1, str(error)
+            if code:
+                last = reason.splitlines()[-1]
+                raise UserError(f"the lip reader {command!r} fails on {video}: {last}")
+            return _text(printed)
 
     return read
 
 
-def _output(arguments: Sequence[str], timeout: float) -> str:
-    """What a command prints; raises `subprocess`' errors."""
-    process = subprocess.Popen(
-        arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,  # a group of its own, which can be ended as a whole
-    )
-    with process:
-        try:
-            printed, said = process.communicate(timeout=timeout)
-        except BaseException:  # Ctrl-C too, which does not reach another session
-            end_group(process)
-            raise
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, arguments, printed, said)
-    return printed
+def _text(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")

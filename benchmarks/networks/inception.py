@@ -87,10 +87,28 @@ class Inception(nn.Module):
             pairs = zip(names, strides, strict=True)
             return nn.Sequential(*(conv(f"{name}.{each}", stride) for each, stride in pairs))
 
-        def pooled(name: str, pool: nn.Module) -> nn.Sequential:
-            return nn.Sequential(pool, conv(name))
+        def mixed(name: str, first: int, second: int) -> _Branches:
+            return _Branches(
+                conv(f"{name}.conv"),
+                tower(f"{name}.tower", first),
+                tower(f"{name}.tower_1", second),
+                nn.Sequential(_MeanPool(), conv(f"{name}.tower_2.conv")),
+            )
 
-        self.stem = nn.Sequential(
+        def split(name: str) -> _Branches:
+            return _Branches(conv(f"{name}_mixed_conv"), conv(f"{name}_mixed_conv_1"))
+
+        def widest(name: str, pool: nn.Module) -> _Branches:
+            deep = conv(f"{name}.tower_1_conv"), conv(f"{name}.tower_1_conv_1")
+            return _Branches(
+                conv(f"{name}.conv"),
+                nn.Sequential(conv(f"{name}.tower_conv"), split(f"{name}.tower")),
+                nn.Sequential(*deep, split(f"{name}.tower_1")),
+                nn.Sequential(pool, conv(f"{name}.tower_2_conv")),
+            )
+
+        self.layers = nn.Sequential(
+            # (N, 3, 299, 299) to (N, 192, 35, 35)
             conv("conv", 2),
             conv("conv_1", padded=False),
             conv("conv_2"),
@@ -98,55 +116,23 @@ class Inception(nn.Module):
             conv("conv_3"),
             conv("conv_4", padded=False),
             nn.MaxPool2d(3, 2),
-        )
-        blocks: list[nn.Module] = []
-        for name, lengths in {
-            **dict.fromkeys(("mixed", "mixed_1", "mixed_2"), (2, 3)),
-            **dict.fromkeys(("mixed_4", "mixed_5", "mixed_6", "mixed_7"), (3, 5)),
-        }.items():
-            if name == "mixed_4":
-                blocks.append(
-                    _Branches(
-                        conv("mixed_3.conv", 2), tower("mixed_3.tower", 3, 2), nn.MaxPool2d(3, 2)
-                    )
-                )
-            blocks.append(
-                _Branches(
-                    conv(f"{name}.conv"),
-                    tower(f"{name}.tower", lengths[0]),
-                    tower(f"{name}.tower_1", lengths[1]),
-                    pooled(f"{name}.tower_2.conv", _MeanPool()),
-                )
-            )
-        blocks.append(
+            *(mixed(name, 2, 3) for name in ("mixed", "mixed_1", "mixed_2")),
+            # to (N, 768, 17, 17)
+            _Branches(conv("mixed_3.conv", 2), tower("mixed_3.tower", 3, 2), nn.MaxPool2d(3, 2)),
+            *(mixed(f"mixed_{number}", 3, 5) for number in (4, 5, 6, 7)),
+            # to (N, 2048, 8, 8)
             _Branches(
                 tower("mixed_8.tower", 2, 2), tower("mixed_8.tower_1", 4, 2), nn.MaxPool2d(3, 2)
-            )
+            ),
+            widest("mixed_9", _MeanPool()),
+            # FID's network of 2015 takes the maximum in its last block, others take the mean.
+            widest("mixed_10", nn.MaxPool2d(3, 1, 1)),
         )
-        # FID's network of 2015 takes the maximum in its last block, where the others take the mean.
-        for name, pool in (("mixed_9", _MeanPool()), ("mixed_10", nn.MaxPool2d(3, 1, 1))):
-            split = {
-                tower_name: _Branches(
-                    conv(f"{name}.{tower_name}_mixed_conv"),
-                    conv(f"{name}.{tower_name}_mixed_conv_1"),
-                )
-                for tower_name in ("tower", "tower_1")
-            }
-            deep = nn.Sequential(conv(f"{name}.tower_1_conv"), conv(f"{name}.tower_1_conv_1"))
-            blocks.append(
-                _Branches(
-                    conv(f"{name}.conv"),
-                    nn.Sequential(conv(f"{name}.tower_conv"), split["tower"]),
-                    nn.Sequential(deep, split["tower_1"]),
-                    pooled(f"{name}.tower_2_conv", pool),
-                )
-            )
-        self.blocks = nn.Sequential(*blocks)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Features of (N, 3, 299, 299) frames, RGB in −1 … 127/128: (N, 2048)."""
         x = frames.contiguous(memory_format=torch.channels_last)
-        return self.blocks(self.stem(x)).float().mean((2, 3))
+        return self.layers(x).float().mean((2, 3))
 
 
 def load_inception(path: Path) -> Inception:

@@ -190,11 +190,11 @@ def embeddings(
     crops = crops.permute(3, 0, 1, 2)  # (3, T, 224, 224) BGR
     sound = sound_windows(samples, count)
     device = next(network.parameters()).device
-    seen, heard = [], []
+    of_picture, of_sound = [], []
     with torch.inference_mode():
         for first in range(0, count, _BATCH):
             last = min(first + _BATCH, count)
             windows = [crops[:, k : k + FRAMES] for k in range(first, last)]
-            seen.append(network.picture(torch.stack(windows).float().to(device)).cpu())
-            heard.append(network.sound(sound[first:last].to(device)).cpu())
-    return torch.cat(seen), torch.cat(heard)
+            of_picture.append(network.picture(torch.stack(windows).float().to(device)).cpu())
+            of_sound.append(network.sound(sound[first:last].to(device)).cpu())
+    return torch.cat(of_picture), torch.cat(of_sound)

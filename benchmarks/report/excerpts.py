@@ -6,12 +6,10 @@ in order of interest, until the room for them is used up.
 
 from __future__ import annotations
 
-import base64
 import itertools
 import tarfile
 import tempfile
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,14 +17,15 @@ import cv2
 import numpy as np
 
 from benchmarks.scoring.results import Source
-from benchmarks.systems.synthetic_tag import synthetic
+from benchmarks.systems.protocol import synthetic_tags
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -47,30 +46,16 @@ class Excerpt:
     Attributes:
         clip_id: of the clip.
         kind: `worst` or `best`.
-        panels: what its video shows, from left to right.
-        video: an mp4; empty where there is none.
+        video: an mp4; empty without a video.
         poster: a JPEG of its first frame.
-        note: why there is no video; else empty.
+        note: why it has no video; else empty.
     """
 
     clip_id: str
     kind: str
-    panels: tuple[str, ...]
     video: bytes
     poster: bytes
     note: str = ""
-
-    @property
-    def html(self) -> str:
-        """The video as an HTML element, its bytes inside; or the reason why there is none."""
-        if self.note:
-            return f'<p class="no-video">{escape(self.note)}</p>'
-        video, poster = (base64.b64encode(part).decode() for part in (self.video, self.poster))
-        return (
-            f'<video controls loop playsinline preload="metadata" '
-            f'poster="data:image/jpeg;base64,{poster}" src="data:video/mp4;base64,{video}">'
-            "</video>"
-        )
 
 
 def located(scores: Scores, folder: Path) -> Scores:
@@ -147,7 +132,7 @@ def make_excerpts(
         size = (len(excerpt.video) + len(excerpt.poster)) * 4 // 3
         if size > left:
             note = "No video: the room for videos on this page is used up (--megabytes)."
-            excerpt = Excerpt(clip, kind, (), b"", b"", note)
+            excerpt = Excerpt(clip, kind, b"", b"", note)
         else:
             left -= size
         made[clip, kind] = excerpt
@@ -155,24 +140,24 @@ def make_excerpts(
 
 
 def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
-    """One clip as a video; what does not read is told in its note."""
+    """One clip as a video; what does not read is described in its note."""
     having = [one for one in scores if clip in one.get("sources", {})][:_MOST_SYSTEMS]
     if not having:
-        return Excerpt(clip, kind, (), b"", b"", "No video: the scores do not say where it lies.")
+        return Excerpt(clip, kind, b"", b"", "No video: the scores have no path of it.")
     sources = [one["sources"][clip] for one in having]
-    names = ("real", *(one["method"] for one in having))
+    names = [one["method"] for one in having]
     limits = [int(one["options"].get("max_frames") or _LONGEST) for one in having]
     try:
         real, sound = open_real(Path(sources[0]["real"]), clip)
         fakes = [Path(source["fake"]) for source in sources]
         panels = [real, *(read_frames(path) for path in fakes)]
-        labels = ["real", *(f"synthetic: {name}" for name in names[1:])]
+        labels = ["real", *(f"synthetic: {name}" for name in names)]
         frames = list(itertools.islice(side_by_side(panels, labels), min(*limits, _LONGEST)))
-        heard = _sound(fakes[0]) or sound
-        label = synthetic(" and ".join(names[1:]))
-        return Excerpt(clip, kind, names, *_encoded(frames, heard, label))
+        sound_of_fake = _sound(fakes[0]) or sound
+        label = synthetic_tags(" and ".join(names))
+        return Excerpt(clip, kind, *_encoded(frames, sound_of_fake, label))
     except (UserError, OSError, ValueError, tarfile.TarError) as error:
-        return Excerpt(clip, kind, names, b"", b"", f"No video: {error}.")
+        return Excerpt(clip, kind, b"", b"", f"No video: {error}.")
 
 
 def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio | None]:
@@ -193,7 +178,7 @@ def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio
 
 
 def _sound(path: Path) -> Audio | None:
-    """The sound of a video, mono at 16 kHz: it is there to be checked, not to be enjoyed."""
+    """The sound of a video, mono at 16 kHz: it is there to be checked."""
     try:
         return read_audio(path)
     except MediaError:
@@ -232,9 +217,8 @@ def _in_a_row(panels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
 def _panel(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:
     height, width = frame.shape[:2]
     shown = (max(2, round(width * SIDE / height / 2) * 2), SIDE)
-    method = cv2.INTER_AREA if height > SIDE else cv2.INTER_CUBIC
     panel = np.full((SIDE + _BAND, shown[0], 3), _DARK, np.uint8)
-    panel[_BAND:] = cv2.resize(frame, shown, interpolation=method)
+    panel[_BAND:] = resize(frame, shown)
     # OpenCV's letters are ASCII; a name in another script keeps its word in the page.
     text = label.encode("ascii", "replace").decode()
     cv2.putText(
@@ -255,12 +239,3 @@ def _encoded(
         video = path.read_bytes()
     picture = cv2.cvtColor(frames[0], cv2.COLOR_RGB2BGR)
     return video, cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()
-
-
-def values_of(scores: Sequence[Scores], clip: str) -> Mapping[str, list[float | None]]:
-    """A clip's value of each metric by system, for metrics that a clip has."""
-    rows = [next((r for r in one["clips"] if r["clip_id"] == clip), None) for one in scores]
-    names = dict.fromkeys(name for row in rows if row for name in row.get("values", {}))
-    return {
-        name: [row.get("values", {}).get(name) if row else None for row in rows] for name in names
-    }

@@ -5,27 +5,19 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import dataclass
-from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.report.clip_section import clip_section
-from benchmarks.report.drift_section import drift_section
+from benchmarks.report.cards import clip_card, drift_figures, label_of, metric_cards, metric_names
 from benchmarks.report.excerpts import make_excerpts, order_clips, worst_and_best
-from benchmarks.report.metric_cards import colour, metric_cards, metric_names
-from benchmarks.report.provenance import left_out_section, provenance_section
-from benchmarks.report.style import HEAD
+from benchmarks.report.figures import system_colour
 from benchmarks.scoring.results import same_name
 from benchmarks.scoring.significance import compare_scores
-from benchmarks.tables.comparison import title as comparison_title
-from benchmarks.tables.comparison import to_html as comparison_html
-from benchmarks.tables.html import table_and_notes
-from benchmarks.tables.layout import LAYOUTS
-from benchmarks.tables.paper_tables import build_table
-from pipeline.dataset.html_page import html_page
-from pipeline.dataset.svg import number
+from benchmarks.tables.comparison import comparison_table
+from benchmarks.tables.paper_tables import LAYOUTS, build_table
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.progress import progress
+from pipeline.templates import environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +28,7 @@ if TYPE_CHECKING:
 
 _TILES = ("fvd", "fid", "ssim", "psnr", "av_confidence", "lip_correlation", "blinks_per_second")
 _HEADLINES = 4  # metrics named at the top of the page
+_COMPARISONS = 6  # pairs of systems, at most
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class ReportOptions:
 
     Attributes:
         clips: worst and best clips shown as video, so many of each; 0 shows none.
-        by: the metric that tells worst from best; empty takes the first with values of clips.
+        by: the metric by which clips are sorted; empty takes the first that clips have values of.
         megabytes: the most that all videos together may take on the page.
     """
 
@@ -64,7 +57,7 @@ def write_report(
         options: what is shown.
 
     Returns:
-        What the page lacks, in sentences: a clip whose video does not read.
+        A sentence for each clip that is shown without its video.
 
     Raises:
         UserError: no scores, or `by` is a metric that no clip has.
@@ -72,19 +65,8 @@ def write_report(
     if not scores:
         raise UserError("a report needs at least one file written by dh-bench score")
     options = options or ReportOptions()
-    groups = _by_dataset(scores)
-    told: list[str] = []
-    parts = [_header(scores)]
-    for place, group in enumerate(groups):
-        excerpts, by = _excerpts(group, options, len(groups))
-        told += [f"{e.clip_id}: {e.note}" for e in excerpts if e.note]
-        parts.append(_part(group, excerpts, by, place if len(groups) > 1 else None))
-    parts += [_tables(scores), left_out_section(scores), provenance_section(scores)]
-    write_text(out, html_page(_title(scores), "".join(parts), head=HEAD))
-    return told
 
-
-def _by_dataset(scores: Sequence[Scores]) -> list[list[Scores]]:
+    # Systems on the same data set share a part of the page; their place in it is their colour.
     groups: list[list[Scores]] = []
     for one in scores:
         found = (g for g in groups if same_name(g[0]["dataset"], one["dataset"]))
@@ -92,63 +74,57 @@ def _by_dataset(scores: Sequence[Scores]) -> list[list[Scores]]:
         if group is None:
             groups.append(group := [])
         group.append(one)
-    return groups
+    colours = [
+        next(system_colour(k) for g in groups for k, other in enumerate(g) if other is one)
+        for one in scores
+    ]
 
+    # A part for each data set: metrics, comparisons, clips, drift.
+    parts, without_video = [], []
+    for place, group in enumerate(groups):
+        excerpts, by = _choose_excerpts(group, options, len(groups))
+        without_video += [f"{e.clip_id}: {e.note}" for e in excerpts if e.note]
+        parts.append(
+            {
+                "name": f" · {group[0]['dataset']}" if len(groups) > 1 else "",
+                "systems": [(one["method"], system_colour(k)) for k, one in enumerate(group)],
+                **metric_cards(group),
+                "shown": {e.clip_id: f"clip-{place}-{k}" for k, e in enumerate(excerpts)},
+                "comparisons": _comparisons(group),
+                "by": label_of(group, by) if excerpts else "",
+                "clips": [clip_card(group, excerpt, by) for excerpt in excerpts],
+                "drift": drift_figures(group),
+            }
+        )
 
-def _title(scores: Sequence[Scores]) -> str:
-    methods = list(dict.fromkeys(one["method"] for one in scores))
-    datasets = list(dict.fromkeys(one["dataset"] for one in scores))
-    return f"{', '.join(methods)} on {', '.join(datasets)}"
+    # The paper's tables; those that the scores have columns of are open.
+    tables = []
+    for name, layout in LAYOUTS.items():
+        table = build_table(name, scores)
+        filled = any(cell.value is not None for row in table.measured for cell in row.cells)
+        tables.append((layout.title, table, filled and name != "ablation"))
 
-
-def _header(scores: Sequence[Scores]) -> str:
-    key = "".join(
-        f'<li><span class="swatch {colour(i)}"></span>{escape(one["method"])}</li>'
-        for i, one in enumerate(_by_dataset(scores)[0])
+    methods, datasets = (
+        ", ".join(dict.fromkeys(names))
+        for names in zip(*((one["method"], one["dataset"]) for one in scores), strict=True)
     )
-    return (
-        f'<header><p class="eyebrow">Talking-head benchmark</p><h1>{escape(_title(scores))}</h1>'
-        '<p class="synthetic"><b>Synthetic media.</b> The generated videos on this page show '
-        "people saying what they did not say. Keep this label with them.</p>"
-        f'<div class="tiles">{_tiles(scores)}</div>'
-        f'<ul class="key">{key}<li><span class="swatch real"></span>real clips</li></ul>'
-        '<nav><a href="#metrics-0">Metrics</a><a href="#clips-0">Clips</a>'
-        '<a href="#tables">Tables</a><a href="#provenance">Protocol</a></nav></header>'
+    page = environment("benchmarks").get_template("report.html.j2")
+    html = page.render(
+        title=f"{methods} on {datasets}",
+        tiles=_tiles(scores, colours),
+        parts=parts,
+        tables_of_paper=tables,
+        left_out=_left_out(scores),
+        scores=scores,
+        protocols=[
+            [(row["label"], row["protocol"]) for row in one["metrics"].values()] for one in scores
+        ],
     )
+    write_text(out, html)
+    return without_video
 
 
-def _tiles(scores: Sequence[Scores]) -> str:
-    """How many clips, and the best known metrics; each system's in its colour."""
-    counts = [sum(row["status"] == "ok" for row in one["clips"]) for one in scores]
-    same = len(set(counts)) == 1
-    tiles = [_tile(_coloured(scores, counts[:1] if same else counts), "clips scored")]
-    shown = 0
-    for name in _TILES:
-        means = [one["metrics"][name]["mean"] for one in scores if name in one["metrics"]]
-        if len(means) == len(scores) and None not in means and shown < _HEADLINES:
-            label = scores[0]["metrics"][name]["label"]
-            tiles.append(_tile(_coloured(scores, [mean or 0.0 for mean in means]), label))
-            shown += 1
-    return "".join(tiles)
-
-
-def _coloured(scores: Sequence[Scores], values: Sequence[float]) -> str:
-    """One number plain, several in the colours of their systems."""
-    if len(values) == 1:
-        return number(values[0])
-    groups = _by_dataset(scores)
-    places = {id(one): place for group in groups for place, one in enumerate(group)}
-    return " ".join(
-        f'<span class="{colour(places[id(one)])}">{number(value)}</span>'
-        for one, value in zip(scores, values, strict=True)
-    )
-
-
-def _tile(value: str, name: str) -> str:
-    return f"<div><b>{value}</b><span>{escape(name)}</span></div>"
-
-
-def _excerpts(
+def _choose_excerpts(
     group: Sequence[Scores], options: ReportOptions, groups: int
 ) -> tuple[list[Excerpt], str]:
     """The clips shown of one data set, and the metric that chose them."""
@@ -168,47 +144,50 @@ def _excerpts(
     return excerpts, by
 
 
-def _part(group: Sequence[Scores], excerpts: Sequence[Excerpt], by: str, place: int | None) -> str:
-    """All that is drawn of the systems on one data set, the only one or the `place`-th."""
-    name = "" if place is None else f" · {escape(group[0]['dataset'])}"
-    ids = {excerpt.clip_id: f"clip-{place or 0}-{k}" for k, excerpt in enumerate(excerpts)}
-    how = (
-        "<p>Mean over clips with its 95% bootstrap interval, and the distribution over clips. "
-        "↑ higher is better, ↓ lower, →GT the closer to the real clips.</p>"
-    )
-    sections = [f"<h2>Metrics{name}</h2>{how}{metric_cards(group, ids)}"]
-    pairs = list(itertools.islice(itertools.combinations(group, 2), 6))
-    if pairs:
-        sections.append(f"<h2>Beyond noise?{name}</h2>")
-        sections += [_difference(a, b, opened=len(pairs) == 1) for a, b in pairs]
-    clips = clip_section(group, excerpts, by, ids)
-    sections += [f'<section id="clips-{place or 0}">{clips}</section>', drift_section(group)]
-    return f'<div id="metrics-{place or 0}">{"".join(sections)}</div>'
+def _tiles(scores: Sequence[Scores], colours: Sequence[str]) -> list[dict[str, Any]]:
+    """How many clips, and the best known metrics: a number a system, with its colour."""
+    counts = [sum(row["status"] == "ok" for row in one["clips"]) for one in scores]
+    counted = counts[:1] if len(set(counts)) == 1 else counts
+    tiles: list[dict[str, Any]] = [
+        {"name": "clips scored", "values": list(zip(counted, colours, strict=False))}
+    ]
+    for name in _TILES:
+        means = [one["metrics"][name]["mean"] for one in scores if name in one["metrics"]]
+        if len(means) == len(scores) and None not in means and len(tiles) <= _HEADLINES:
+            values = list(zip(means, colours, strict=True))
+            tiles.append({"name": label_of(scores, name), "values": values})
+    return tiles
 
 
-def _difference(a: Scores, b: Scores, *, opened: bool) -> str:
-    try:
-        found = compare_scores(a, b)
-    except UserError as error:
-        return f"<p>{escape(str(error))}.</p>"
-    verdicts = Counter(one.verdict for one in found.differences)
-    counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
-    return (
-        f'<details class="box"{" open" if opened else ""}><summary>{escape(found.a)} against '
-        f'{escape(found.b)}: <span class="counted">{counted}</span></summary>'
-        f"<p>{escape(comparison_title(found))}.</p>{comparison_html(found)}</details>"
-    )
-
-
-def _tables(scores: Sequence[Scores]) -> str:
-    """The paper's tables; those that the scores have columns of are open."""
-    shown = []
-    for name, layout in LAYOUTS.items():
-        table = build_table(name, scores)
-        filled = any(cell.value is not None for row in table.measured for cell in row.cells)
-        opened = " open" if filled and name != "ablation" else ""
+def _comparisons(group: Sequence[Scores]) -> list[dict[str, Any]]:
+    """Each pair of systems: the verdicts counted, and the table; or why there is no comparison."""
+    shown: list[dict[str, Any]] = []
+    for a, b in itertools.islice(itertools.combinations(group, 2), _COMPARISONS):
+        try:
+            found = compare_scores(a, b)
+        except UserError as error:
+            shown.append({"error": str(error)})
+            continue
+        verdicts = Counter(one.verdict for one in found.differences)
+        counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items())
         shown.append(
-            f'<details class="box"{opened}><summary>{escape(layout.title)}</summary>'
-            f"{table_and_notes(table)}</details>"
+            {"error": "", "a": a, "b": b, "counted": counted, "table": comparison_table(found)}
         )
-    return f'<h2 id="tables">The paper\'s tables</h2>{"".join(shown)}'
+    return shown
+
+
+def _left_out(scores: Sequence[Scores]) -> list[dict[str, str]]:
+    """Clips that failed, with the reason, and videos without a counterpart."""
+    items = []
+    for one in scores:
+        for row in one["clips"]:
+            if row["status"] == "failed":
+                why = f"failed: {row['reason']}"
+                items.append({"who": one["method"], "side": "", "clip": row["clip_id"], "why": why})
+        for side, other in (("real", "fake"), ("fake", "real")):
+            why = f"has no {other} counterpart"
+            items += [
+                {"who": one["method"], "side": f"{side} ", "clip": clip, "why": why}
+                for clip in one["unmatched"][side]
+            ]
+    return items

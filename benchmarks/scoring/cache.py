@@ -1,4 +1,4 @@
-"""Measurements kept by what they were made of, so that a run resumes and no video is seen twice.
+"""Measurements kept by what they were made of: a run resumes and measures no video twice.
 
 An entry's name is the SHA-256 of the video's bytes, of the options that shape the measurement and
 of the code that makes it: another video, option or version of the metrics finds nothing here. The
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+ROOT = Path(__file__).parents[2]
 # Rooms whose code shapes a measurement.
-_ROOMS = (
+ROOMS = (
     "benchmarks/clips",
     "benchmarks/metrics",
     "benchmarks/networks",
@@ -39,9 +40,8 @@ _ROOMS = (
 @cache
 def code_digest() -> str:
     """SHA-256 of the sources that measurements depend on."""
-    root = Path(__file__).parents[2]
-    files = [sorted((root / room).rglob("*.py")) for room in _ROOMS]
-    assert all(files), "a room of _ROOMS has moved: its code would not count"
+    files = [sorted((ROOT / room).rglob("*.py")) for room in ROOMS]
+    assert all(files), "a room of ROOMS has moved: its code would not count"
     return hashlib.sha256(
         b"".join(path.read_bytes() for room in files for path in room)
     ).hexdigest()
@@ -53,7 +53,7 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class UnknownError(Exception):
+class NotCachedError(Exception):
     """A measurement that is not in the cache was asked of one that is only read."""
 
 
@@ -62,7 +62,7 @@ class MeasurementCache:
 
     Args:
         folder: made when the first entry is written.
-        only_read: nothing is computed; what is not there raises an `UnknownError`.
+        only_read: nothing is computed; what is not there raises an `NotCachedError`.
     """
 
     def __init__(self, folder: Path, *, only_read: bool = False) -> None:
@@ -94,7 +94,7 @@ class MeasurementCache:
 
     def _computed(self, compute: Callable[[], Any]) -> Any:
         if self._only_read:
-            raise UnknownError
+            raise NotCachedError
         return compute()
 
     def _path(self, key: str, suffix: str) -> Path:

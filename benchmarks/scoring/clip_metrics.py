@@ -1,293 +1,289 @@
-"""The numbers of one clip, family by family, from two videos decoded once."""
+"""All numbers of one clip: a table of families of metrics, each a function of its two videos."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
+from benchmarks.clips.paired_frames import FRAME_METRICS, compare_frames, length_warnings
 from benchmarks.metrics import av_sync, csim, fid, fvd
-from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, held, rate_and_duration
+from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
 from benchmarks.metrics.f_mse import f_mse
 from benchmarks.metrics.lip_correlation import lag_and_peak, lip_correlations, lip_curves
 from benchmarks.metrics.lmd import lmd
 from benchmarks.metrics.ofm import ofm
-from benchmarks.metrics.wer import word_errors, words
+from benchmarks.metrics.wer import transcript, word_errors, words
 from benchmarks.scoring.cache import key_of
-from benchmarks.scoring.pretrained import LANDMARKS, AbsentError
+from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
+from benchmarks.scoring.pretrained import UnavailableError
+from benchmarks.scoring.results import ClipRow
+from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from benchmarks.clips.decoded_video import Video
-    from benchmarks.clips.paired_frames import Comparison
-    from benchmarks.scoring.cache import MeasurementCache
-    from benchmarks.scoring.pretrained import Networks
+    from benchmarks.clips.decoded_video import DecodedVideo
+    from benchmarks.clips.paired_frames import FrameComparison
+    from benchmarks.clips.pairs import RealClip
 
-_DRIFTING = 2  # seconds of a clip before what changes along it is worth a curve
-_SEEN = 0.5  # share of the frames that must show a face for what is measured of faces
+_LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve
 
 
 @dataclass
-class ClipMeasures:
-    """A clip under measurement: every method adds the numbers of one family of metrics."""
+class Numbers:
+    """What a family of metrics gives of a clip.
 
-    kit: Kit
-    real: Video
-    fake: Video
-    size: tuple[int, int]
-    values: dict[str, float] = field(default_factory=dict)
-    real_values: dict[str, float] = field(default_factory=dict)
+    Attributes:
+        fake: values of the fake, by metric.
+        real: values of the real clip by itself.
+        curves: for the report, see `benchmarks.scoring.results.ClipRow`.
+        pooled: what the number over a set is made of where it is no mean over clips, by metric or
+            family: small values or keys of the cache of the `fake` and the `real` video.
+    """
+
+    fake: dict[str, float] = field(default_factory=dict)
+    real: dict[str, float] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    evidence: dict[str, Any] = field(default_factory=dict)
+    pooled: dict[str, Any] = field(default_factory=dict)
 
-    def drop(self, names: Sequence[str], reason: str) -> None:
-        """Takes back numbers of a family of which a part could not be measured, with the reason."""
-        for name in names:
-            self.values.pop(name, None)
-            self.real_values.pop(name, None)
-            self.missing[name] = reason
+    def add(self, other: Numbers) -> None:
+        """Takes up those of another family."""
+        self.fake |= other.fake
+        self.real |= other.real
+        self.curves |= other.curves
+        self.pooled |= other.pooled
 
-    def motion(self) -> None:
-        """OFM and F-MSE, both forms."""
-        for video, values in ((self.fake, self.values), (self.real, self.real_values)):
-            values.update(self._record("motion", video, _motion))
 
-    def frames(self, comparison: Comparison) -> None:
-        """What comparing frame by frame gave."""
-        self.values.update(comparison["values"])
-        for name, curve in comparison["curves"].items():
-            self._drift(name, curve)
+class MeasuredClip(NamedTuple):
+    """What is known of a clip: its row for scores.json, and see `Numbers.pooled`."""
 
-    def sharpness(self) -> None:
-        """CPBD at the compared size, and how sharp the face is over time."""
-        for video, values in ((self.fake, self.values), (self.real, self.real_values)):
-            values["cpbd"] = self._record("cpbd", video, self._mean_cpbd, self.size)
-        real, fake = (
-            self._record("sharpness", video, self._edge_frequencies, self.size)
-            for video in (self.real, self.fake)
-        )
-        pairs = list(zip(real, fake, strict=False))
-        if all(all(pair) for pair in pairs):  # else some face is one flat colour
-            self._drift("sharpness", [round(y / x, 4) for x, y in pairs])
+    row: ClipRow
+    pooled: dict[str, Any]
 
-    def _edge_frequencies(self, video: Video) -> list[float | None]:
-        found = [sharpness(frame) for frame in video.at(self.size)]
-        return [None if np.isnan(one) else one for one in found]
 
-    def _drift(self, name: str, curve: list[float]) -> None:
-        """Keeps a curve of a clip that is long enough to drift."""
-        if len(curve) >= _DRIFTING * FPS:
-            self.curves[f"drift_{name}"] = curve
+def measure_clip(
+    setup: MeasureSetup, clip: RealClip, real: DecodedVideo, fake: DecodedVideo, fake_file: Path
+) -> MeasuredClip:
+    """Measures one clip; a number that it cannot give is in `missing` with the reason.
 
-    def _mean_cpbd(self, video: Video) -> float:
-        return float(np.mean([cpbd(frame) for frame in video.at(self.size)]))
+    Args:
+        setup: metrics, networks and cache.
+        clip: the real clip's id and file.
+        real: the real clip.
+        fake: the video that imitates it.
+        fake_file: of the fake, for the lip reader.
 
-    def eyes(self) -> None:
-        """Blinks."""
-        found = {}
-        for side, video, values in self._sides():
-            points = self._face(video)
-            durations = [blink.seconds for blink in blinks(eye_aspect_ratio(points))]
-            seconds = len(points) / FPS
-            found[side] = {"durations": durations, "seconds": seconds}
-            values["blinks_per_second"], duration = rate_and_duration([durations], [seconds])
-            if durations:
-                values["blink_duration"] = duration
-        self.evidence["blinks"] = found
+    Raises:
+        MediaError: a video does not read.
+        ValueError: the two cannot be compared.
+    """
+    # Frame by frame at one size; without that nothing else is measured.
+    names = [name for name in FRAME_METRICS if name in setup.metrics]
+    key = key_of("compare", real.digest, fake.digest, real.max_frames, setup.image_size, names)
+    comparison: FrameComparison = setup.cache.record(
+        key, lambda: compare_frames(real, fake, names, setup.image_size)
+    )
+    size = cast("tuple[int, int]", tuple(comparison["compared"]))
+    numbers = Numbers(dict(comparison["values"]))
+    for name, curve in comparison["curves"].items():
+        numbers.curves |= _drift_curve(name, curve)
 
-    def lips(self) -> None:
-        """Lip lag and correlation, and the curves of the report."""
-        found = {}
-        for side, video, values in self._sides():
-            followed = self._record("lips", video, self._lip_curves, self._sound_digest(video))
-            lag, values["lip_correlation"] = lag_and_peak([np.array(followed["correlations"])])
-            if not np.isnan(lag):
-                values["lip_lag"] = lag
-            found[side] = followed["correlations"]
-            self.curves[f"lips_{side}"] = followed["opening"]
-            if side == "fake":
-                self.curves["energy"] = followed["energy"]
-        self.evidence["lips"] = found
+    # Then family by family; one that fails leaves the others as they are.
+    videos = ClipVideos(setup, real, fake, size, clip.origin, fake_file)
+    missing: dict[str, str] = {}
+    for family, measure in FAMILIES.items():
+        chosen = [name for name in family if name in setup.metrics]
+        try:
+            if chosen:
+                numbers.add(measure(videos))
+        except (UnavailableError, ValueError, UserError) as error:
+            missing |= dict.fromkeys(chosen, str(error))
 
-    def _lip_curves(self, video: Video) -> dict[str, list[float]]:
-        opening, energy = lip_curves(self._face(video), self._samples(video))
+    row = {
+        "clip_id": clip.clip_id,
+        "status": "ok",
+        "warnings": length_warnings(comparison),
+        **{name: value for name, value in comparison.items() if name in ClipRow.__annotations__},
+        "values": {name: v for name, v in numbers.fake.items() if name in setup.metrics},
+        "real_values": {name: v for name, v in numbers.real.items() if name in setup.metrics},
+        "curves": numbers.curves,
+        "missing": missing,
+    }
+    return MeasuredClip(cast("ClipRow", row), numbers.pooled)
+
+
+def motion(clip: ClipVideos) -> Numbers:
+    """OFM and F-MSE, both forms."""
+
+    def measure(video: DecodedVideo) -> dict[str, float]:
+        released, magnitude = ofm(video.frames)
+        wrapped, squared = f_mse(video.frames)
+        return {
+            "ofm": released,
+            "ofm_equation": magnitude,
+            "f_mse": wrapped,
+            "f_mse_equation": squared,
+        }
+
+    return Numbers(*clip.of_both("motion", measure))
+
+
+def blur(clip: ClipVideos) -> Numbers:
+    """CPBD at the compared size, and how sharp the face is over time."""
+
+    def mean_cpbd(video: DecodedVideo) -> float:
+        return float(np.mean([cpbd(frame) for frame in video.at(clip.size)]))
+
+    def face_sharpness(video: DecodedVideo) -> list[float | None]:
+        values = [sharpness(frame) for frame in video.at(clip.size)]
+        return [None if np.isnan(value) else value for value in values]
+
+    fake, real = clip.of_both("cpbd", mean_cpbd, clip.size)
+    pairs = list(zip(*clip.of_both("sharpness", face_sharpness, clip.size), strict=False))
+    curve = {}
+    if all(all(pair) for pair in pairs):  # else some face is one flat colour
+        ratios = [round(of_fake / of_real, 4) for of_fake, of_real in pairs]
+        curve = _drift_curve("sharpness", ratios)
+    return Numbers({"cpbd": fake}, {"cpbd": real}, curve)
+
+
+def eyes(clip: ClipVideos) -> Numbers:
+    """Blinks a second and their duration."""
+    numbers = Numbers(pooled={"blinks": {}})
+    for side, video, values in _sides(clip, numbers):
+        landmarks = clip.face(video)  # (T, 68, 2)
+        durations = [blink.seconds for blink in blinks(eye_aspect_ratio(landmarks))]
+        seconds = len(landmarks) / FPS
+        numbers.pooled["blinks"][side] = {"durations": durations, "seconds": seconds}
+        values["blinks_per_second"], duration = rate_and_duration([durations], [seconds])
+        if durations:
+            values["blink_duration"] = duration
+    return numbers
+
+
+def lips_and_loudness(clip: ClipVideos) -> Numbers:
+    """Lip lag and correlation, and the curves of the report."""
+
+    def measure(video: DecodedVideo) -> dict[str, list[float]]:
+        opening, energy = lip_curves(clip.face(video), clip.sound(video))  # (T,) each
         return {
             "correlations": lip_correlations(opening, energy).tolist(),
             "opening": np.round(opening, 4).tolist(),
             "energy": np.round(energy, 4).tolist(),
         }
 
-    def mouth(self) -> None:
-        """LMD."""
-        real, fake = self._points(self.real), self._points(self.fake)
-        sides = [min(self._shape(video)[1:]) for video in (self.real, self.fake)]
-        self.values["lmd"] = lmd(real, fake, *sides)
+    fake, real = clip.of_both_with_sound("lips", measure)
+    numbers = Numbers(
+        curves={
+            "lips_fake": fake["opening"],
+            "energy": fake["energy"],
+            "lips_real": real["opening"],
+        },
+        pooled={"lips": {"fake": fake["correlations"], "real": real["correlations"]}},
+    )
+    for found, values in ((fake, numbers.fake), (real, numbers.real)):
+        lag, values["lip_correlation"] = lag_and_peak([np.array(found["correlations"])])
+        if not np.isnan(lag):
+            values["lip_lag"] = lag
+    return numbers
 
-    def identity(self) -> None:
-        """CSIM."""
-        networks = self.kit.networks
-        networks.require(csim.WEIGHTS)
 
-        def embed(video: Video) -> NDArray[np.float64]:
-            points = self._points(video)
-            return csim.embed(networks.get(csim.WEIGHTS), video.frames, points)
+def mouth(clip: ClipVideos) -> Numbers:
+    """LMD."""
+    real, fake = clip.landmarks(clip.real), clip.landmarks(clip.fake)  # (T, 68, 2)
+    sides = clip.of_both("shorter side", lambda video: min(video.frames[0].shape[:2]))
+    return Numbers({"lmd": lmd(real, fake, real_side=sides[1], fake_side=sides[0])})
 
-        real, fake = (self._array("csim", video, embed) for video in (self.real, self.fake))
-        self.values["csim"] = csim.csim(real, fake)
 
-    def sync(self) -> None:
-        """SyncNet's numbers."""
-        networks = self.kit.networks
-        networks.require(av_sync.WEIGHTS)
+def identity(clip: ClipVideos) -> Numbers:
+    """CSIM."""
+    networks = clip.setup.networks
+    networks.require(csim.WEIGHTS)
 
-        def measure(video: Video) -> dict[str, float]:
-            from benchmarks.networks.syncnet import embeddings
+    def embed(video: DecodedVideo) -> NDArray[np.float64]:
+        landmarks = clip.landmarks(video)
+        return csim.embed(networks.get(csim.WEIGHTS), video.frames, landmarks)
 
-            points, samples = self._face(video), self._samples(video)
-            network = networks.get(av_sync.WEIGHTS)
-            found = av_sync.synchrony(*embeddings(network, video.frames, points, samples))
-            return {
-                "av_offset": float(found.offset),
-                "av_confidence": found.confidence,
-                "lse_c": found.confidence,
-                "lse_d": found.distance,
-            }
+    real, fake = (clip.array("csim", video, embed) for video in (clip.real, clip.fake))
+    return Numbers({"csim": csim.csim(real, fake)})
 
-        for _, video, values in self._sides():
-            values.update(self._record("sync", video, measure, self._sound_digest(video)))
 
-    def frame_features(self) -> None:
-        """Inception's features, for FID."""
-        self.evidence["fid"] = self._features("fid", fid.WEIGHTS, fid.fid_features)
+def sync(clip: ClipVideos) -> Numbers:
+    """SyncNet's numbers: AV offset and confidence, LSE-C, LSE-D."""
+    networks = clip.setup.networks
+    networks.require(av_sync.WEIGHTS)
 
-    def window_features(self) -> None:
-        """I3D's features, for FVD."""
-        self.evidence["fvd"] = self._features("fvd", fvd.WEIGHTS, fvd.fvd_features)
+    def measure(video: DecodedVideo) -> dict[str, float]:
+        from benchmarks.networks.syncnet import embeddings
 
-    def words(self, said: list[str] | None, fake_path: Path) -> None:
-        """Errors of the lip reader."""
-        if self.kit.read_lips is None:
-            raise AbsentError("no lip reader given; name yours with --lip-reader")
-        if not said:
-            raise AbsentError("what is said is not known: put NAME.txt beside the real clip")
-        errors = word_errors(said, words(self.kit.read_lips(fake_path)))
-        self.values["wer"] = errors / len(said)
-        self.evidence["wer"] = [errors, len(said)]
+        landmarks, samples = clip.face(video), clip.sound(video)
+        network = networks.get(av_sync.WEIGHTS)
+        found = av_sync.synchrony(*embeddings(network, video.frames, landmarks, samples))
+        return {
+            "av_offset": float(found.offset),
+            "av_confidence": found.confidence,
+            "lse_c": found.confidence,
+            "lse_d": found.distance,
+        }
 
-    def _sides(self) -> tuple[tuple[str, Video, dict[str, float]], ...]:
-        return ("fake", self.fake, self.values), ("real", self.real, self.real_values)
+    return Numbers(*clip.of_both_with_sound("sync", measure))
 
-    def _features(
-        self, name: str, weights: str, extract: Callable[..., NDArray[np.float32]]
-    ) -> list[str]:
-        """Keys of the real and the fake features in the cache."""
-        networks = self.kit.networks
-        networks.require(weights)
 
-        def compute(video: Video) -> NDArray[np.float32]:
-            return extract(networks.get(weights), video.at(self.size))
+def frame_features(clip: ClipVideos) -> Numbers:
+    """Inception's features of every frame, for FID."""
+    fake, real = clip.features("fid", fid.WEIGHTS, fid.fid_features)
+    return Numbers(pooled={"fid": {"fake": fake, "real": real}})
 
-        keys = []
-        for video in (self.real, self.fake):
-            key = self._key(name, video, self.size, networks.precision)
-            features = self.kit.cache.array(key, partial(compute, video))
-            if not len(features):
-                raise ValueError(f"{video.name} is shorter than a window of 16 frames")
-            keys.append(key)
-        return keys
 
-    def _points(self, video: Video) -> NDArray[np.float32]:
-        """Landmarks of every frame, NaN without a face."""
-        networks = self.kit.networks
-        networks.require(LANDMARKS)
-        return self._array(
-            "landmarks", video, lambda video: networks.get(LANDMARKS).track(video.frames).points
+def window_features(clip: ClipVideos) -> Numbers:
+    """I3D's features of windows of 16 frames, for FVD."""
+    fake, real = clip.features("fvd", fvd.WEIGHTS, fvd.fvd_features)
+    return Numbers(pooled={"fvd": {"fake": fake, "real": real}})
+
+
+def lip_reading(clip: ClipVideos) -> Numbers:
+    """WER of the lip reader on the fake."""
+    if clip.setup.read_lips is None:
+        raise UnavailableError("no lip reader given; name yours with --lip-reader")
+    spoken = transcript(clip.real_file)
+    if not spoken:
+        raise UnavailableError(
+            "the words of the clip are not known: put them as NAME.txt beside the real clip"
         )
-
-    def _face(self, video: Video) -> NDArray[np.float64]:
-        """Landmarks of every frame, gaps filled from before.
-
-        Raises:
-            ValueError: most frames show no face.
-        """
-        points = self._points(video)
-        share = float((~np.isnan(points).any((1, 2))).mean())
-        filled = held(points)
-        if filled is None or share < _SEEN:
-            raise ValueError(f"{video.name} shows a face in {share:.0%} of its frames")
-        return filled
-
-    def _shape(self, video: Video) -> list[int]:
-        """Frames, height and width."""
-        return cast(
-            "list[int]",
-            self._record("shape", video, lambda v: [len(v.frames), *v.frames[0].shape[:2]]),
-        )
-
-    def _samples(self, video: Video) -> NDArray[np.int16]:
-        """The sound of a video; of the real clip, which the fake imitates, if it has none.
-
-        Raises:
-            ValueError: neither has any.
-        """
-        samples = video.samples if video.samples is not None else self.real.samples
-        if samples is None:
-            raise ValueError("neither video has sound")
-        return samples
-
-    def _sound_digest(self, video: Video) -> str:
-        sounds = self._record("sounds", video, lambda video: video.samples is not None)
-        return video.digest if sounds else self.real.digest
-
-    def _key(self, what: str, video: Video, *more: Any) -> str:
-        return key_of(what, video.digest, video.limit, *more)
-
-    def _record(self, what: str, video: Video, compute: Callable[[Video], Any], *more: Any) -> Any:
-        return self.kit.cache.record(self._key(what, video, *more), lambda: compute(video))
-
-    def _array(
-        self, what: str, video: Video, compute: Callable[[Video], NDArray[Any]]
-    ) -> NDArray[np.float32]:
-        return self.kit.cache.array(
-            self._key(what, video), lambda: np.asarray(compute(video), np.float32)
-        )
+    errors = word_errors(spoken, words(clip.setup.read_lips(clip.fake_file)))
+    pooled = {"wer": {"fake": [errors, len(spoken)]}}
+    return Numbers({"wer": errors / len(spoken)}, pooled=pooled)
 
 
-def _motion(video: Video) -> dict[str, float]:
-    released, magnitude = ofm(video.frames)
-    wrapped, squared = f_mse(video.frames)
-    return {
-        "ofm": released,
-        "ofm_equation": magnitude,
-        "f_mse": wrapped,
-        "f_mse_equation": squared,
-    }
+# Metrics that are measured together, in the order of their work.
+FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos], Numbers]] = {
+    ("ofm", "ofm_equation", "f_mse", "f_mse_equation"): motion,
+    ("cpbd",): blur,
+    ("blinks_per_second", "blink_duration"): eyes,
+    ("lip_lag", "lip_correlation"): lips_and_loudness,
+    ("lmd",): mouth,
+    ("csim",): identity,
+    ("av_offset", "av_confidence", "lse_c", "lse_d"): sync,
+    ("fid",): frame_features,
+    ("fvd",): window_features,
+    ("wer",): lip_reading,
+}
 
 
-@dataclass(frozen=True)
-class Kit:
-    """What measuring needs besides the clip.
+def _sides(
+    clip: ClipVideos, numbers: Numbers
+) -> tuple[tuple[str, DecodedVideo, dict[str, float]], ...]:
+    return ("fake", clip.fake, numbers.fake), ("real", clip.real, numbers.real)
 
-    Attributes:
-        metrics: names of those that are wanted.
-        networks: the pretrained ones.
-        cache: where measurements are kept.
-        image_size: pixels of the shorter side at which frames are compared; None: the real's.
-        read_lips: a lip reader, from the path of a video to the words; None without one.
-    """
 
-    metrics: tuple[str, ...]
-    networks: Networks
-    cache: MeasurementCache
-    image_size: int | None = None
-    read_lips: Callable[[Path], str] | None = None
+def _drift_curve(name: str, curve: list[float]) -> dict[str, list[float]]:
+    """A curve of a clip that is long enough to drift."""
+    return {f"drift_{name}": curve} if len(curve) >= _LONG_ENOUGH else {}

@@ -1,4 +1,4 @@
-"""The pretrained networks that metrics need, loaded once, or the reason why one is not there."""
+"""The pretrained networks that metrics need, loaded once, or the reason why one is missing."""
 
 from __future__ import annotations
 
@@ -14,35 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from benchmarks.scoring.score_options import ScoreOptions
+
 LANDMARKS = "face_landmarker.task"
-# Which metrics look through which network.
+_SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
+_FACE = ("blinks_per_second", "blink_duration", "lip_lag", "lip_correlation", "lmd", "csim", *_SYNC)
+# Which metrics need which network.
 USED_BY = {
-    LANDMARKS: (
-        "blinks_per_second",
-        "blink_duration",
-        "lip_lag",
-        "lip_correlation",
-        "lmd",
-        "csim",
-        "av_offset",
-        "av_confidence",
-        "lse_c",
-        "lse_d",
-    ),
+    LANDMARKS: _FACE,
     fid.WEIGHTS: ("fid",),
     fvd.WEIGHTS: ("fvd",),
-    av_sync.WEIGHTS: ("av_offset", "av_confidence", "lse_c", "lse_d"),
+    av_sync.WEIGHTS: _SYNC,
     csim.WEIGHTS: ("csim",),
 }
 
 
-class AbsentError(Exception):
-    """A metric that cannot be measured on a clip, or at all; the text says why, and the remedy."""
+class UnavailableError(Exception):
+    """A metric cannot be measured on a clip, or at all; the text gives reason and remedy."""
 
 
 @dataclass
 class Networks:
-    """What there is of the networks; each is loaded when it is first used.
+    """The networks whose files were found; each is loaded when it is first used.
 
     Attributes:
         paths: of the files that are there, by name.
@@ -61,16 +54,16 @@ class Networks:
         """Nothing, if the file of a network is there.
 
         Raises:
-            AbsentError: it is not.
+            UnavailableError: it is not.
         """
         if name in self.absent:
-            raise AbsentError(self.absent[name])
+            raise UnavailableError(self.absent[name])
 
     def get(self, name: str) -> Any:
         """The network of a file.
 
         Raises:
-            AbsentError: it is not there, or does not load.
+            UnavailableError: it is not there, or does not load.
         """
         self.require(name)
         if name not in self._loaded:
@@ -78,7 +71,7 @@ class Networks:
                 self._loaded[name] = self._load(name)
             except UserError as error:
                 self.absent[name] = str(error)
-                raise AbsentError(str(error)) from error
+                raise UnavailableError(str(error)) from error
         return self._loaded[name]
 
     def _load(self, name: str) -> Any:
@@ -92,21 +85,16 @@ class Networks:
             return csim.FaceEmbedder(path)
         import torch
 
+        from benchmarks.networks.i3d import load_i3d
+        from benchmarks.networks.inception import load_inception
+        from benchmarks.networks.syncnet import load_syncnet
         from model.device import choose_device
 
         device = choose_device(self.device)
         if name == av_sync.WEIGHTS:
-            from benchmarks.networks.syncnet import load_syncnet
-
             return load_syncnet(path).to(device)
-        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
-        if name == fid.WEIGHTS:
-            from benchmarks.networks.inception import load_inception
-
-            return load_inception(path).to(device, dtype)
-        from benchmarks.networks.i3d import load_i3d
-
-        return load_i3d(path).to(device, dtype)
+        load = load_inception if name == fid.WEIGHTS else load_i3d
+        return load(path).to(device, torch.bfloat16 if self.precision == "bf16" else torch.float32)
 
     def digests(self, measured: Collection[str]) -> dict[str, str]:
         """SHA-256, by name, of the files that some metrics were measured with."""
@@ -114,36 +102,28 @@ class Networks:
         return {name: FILES[name].sha256 for name in used}
 
 
-def find_networks(
-    metrics: Collection[str],
-    weights_dir: Path | None,
-    device: Literal["auto", "cpu", "cuda", "mps"],
-    precision: Literal["bf16", "float32"],
-) -> Networks:
+def find_networks(metrics: Collection[str], options: ScoreOptions) -> Networks:
     """Finds, or fetches, the files that some metrics need.
 
     Args:
         metrics: names of metrics.
-        weights_dir: the user's folder of pretrained files.
-        device: where the networks are to compute.
-        precision: in which FID's and FVD's are to.
+        options: where the user's files lie, where networks compute and in which precision.
 
     Raises:
         UserError: this machine has no such device.
     """
-    if device in {"cuda", "mps"}:
+    if options.device in {"cuda", "mps"}:
         from model.device import choose_device
 
-        choose_device(device)
-    paths: dict[str, Path] = {}
-    absent: dict[str, str] = {}
+        choose_device(options.device)
+    networks = Networks({}, {}, options.device, options.precision)
     for name, users in USED_BY.items():
         if not set(users) & set(metrics):
             continue
         try:
             if name == csim.WEIGHTS:
                 import_dlib()  # without it the file is of no use
-            paths[name] = locate(name, weights_dir)
+            networks.paths[name] = locate(name, options.weights_dir)
         except UserError as error:
-            absent[name] = str(error)
-    return Networks(paths, absent, device, precision)
+            networks.absent[name] = str(error)
+    return networks

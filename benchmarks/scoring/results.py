@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, cast
 
+from typing_extensions import TypedDict  # in Python 3.11 pydantic takes no other
+
+from benchmarks.user_files import first_problem
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, json_bytes, read_json
 
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA_VERSION = 2
-_LATER = frozenset({"sources", "weights"})  # that the first files of this version lack
 
 # Other names of the same data set.
 _ALIASES = {"cremad": "crema"}
@@ -83,7 +85,10 @@ class Source(TypedDict):
 
 
 class Scores(TypedDict):
-    """The content of scores.json; `weights` are the SHA-256 of the pretrained files used."""
+    """The content of scores.json; `weights` are the SHA-256 of the pretrained files used.
+
+    The first files of this version lack `weights` and `sources`.
+    """
 
     schema_version: int
     method: str
@@ -94,10 +99,10 @@ class Scores(TypedDict):
     protocol: str
     options: dict[str, Any]
     software: dict[str, str]
-    weights: dict[str, str]
+    weights: NotRequired[dict[str, str]]
     metrics: dict[str, SetRow]
     unmatched: dict[str, list[str]]
-    sources: dict[str, Source]
+    sources: NotRequired[dict[str, Source]]
     clips: list[ClipRow]
 
 
@@ -132,6 +137,8 @@ def read_scores(path: Path) -> Scores:
     Raises:
         UserError: the file is absent or was not written by it.
     """
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         scores = read_json(path)
     except FileNotFoundError as error:
@@ -145,9 +152,10 @@ def read_scores(path: Path) -> Scores:
             f"{path} has schema version {scores['schema_version']}, this program reads "
             f"{SCHEMA_VERSION}; score the videos again"
         )
-    absent = sorted(Scores.__required_keys__ - _LATER - scores.keys())
-    if absent:
-        raise UserError(f"{path} lacks {', '.join(absent)}; score the videos again")
+    try:
+        TypeAdapter(Scores).validate_python(scores)
+    except ValidationError as error:
+        raise UserError(f"{path}: {first_problem(error)}; score the videos again") from error
     return cast("Scores", scores)
 
 

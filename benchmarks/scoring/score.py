@@ -10,32 +10,32 @@ import platform
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, cast
 
 from benchmarks.clips.pairs import chosen_split, match_folders
 from benchmarks.metrics.catalogue import choose
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.cache import MeasurementCache
+from benchmarks.scoring.pretrained import find_networks
 from benchmarks.scoring.results import SCHEMA_VERSION, row_line, write_scores
 from benchmarks.scoring.score_options import ScoreOptions
-from benchmarks.scoring.scorer import Job, networks_for, run_jobs
-from pipeline.dataset.shards import DATASET_FILE
+from benchmarks.scoring.scorer import measure_batches
 from pipeline.media import FPS
 from pipeline.progress import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from benchmarks.clips.pairs import Matches
-    from benchmarks.scoring.results import ClipRow, Scores
+    from benchmarks.scoring.results import ClipRow, Scores, Source
 
 ROWS = "rows.jsonl"  # in a temporary folder, while clips are scored
+_BRIEF = ("clip_id", "status", "reason", "warnings")  # of a row, where something went wrong
 _IN_BFLOAT16 = "; network in bfloat16, which moves it by up to 1 %"
 
 
 def score(
-    real: Path,
-    fake: Path,
+    real: Path | str,
+    fake: Path | str,
     options: ScoreOptions | None = None,
     read_lips: Callable[[Path], str] | None = None,
 ) -> Scores:
@@ -52,14 +52,14 @@ def score(
         UserError: nothing to compare. A clip that cannot be compared is a row with a reason.
     """
     rows: list[ClipRow] = []
-    scores = _score(real, fake, options or ScoreOptions(), read_lips, rows.append)
+    scores = _score(Path(real), Path(fake), options or ScoreOptions(), read_lips, rows.append)
     return {**scores, "clips": rows}
 
 
 def score_to(
     out: Path,
-    real: Path,
-    fake: Path,
+    real: Path | str,
+    fake: Path | str,
     options: ScoreOptions | None = None,
     read_lips: Callable[[Path], str] | None = None,
 ) -> Scores:
@@ -78,7 +78,7 @@ def score_to(
     Raises:
         UserError: nothing to compare.
     """
-    told: list[ClipRow] = []
+    troubled: list[ClipRow] = []
     with tempfile.TemporaryDirectory(prefix="dh-bench-") as folder:
         rows = Path(folder) / ROWS
         with rows.open("w", encoding="utf-8", buffering=1) as file:
@@ -86,21 +86,12 @@ def score_to(
             def keep(row: ClipRow) -> None:
                 file.write(row_line(row))
                 if row["status"] == "failed" or row.get("warnings"):
-                    told.append(_wrong(row))
+                    brief = {name: value for name, value in row.items() if name in _BRIEF}
+                    troubled.append(cast("ClipRow", brief))
 
-            scores = _score(real, fake, options or ScoreOptions(), read_lips, keep)
+            scores = _score(Path(real), Path(fake), options or ScoreOptions(), read_lips, keep)
         write_scores(out, scores, rows)
-    return {**scores, "clips": told}
-
-
-def _wrong(row: ClipRow) -> ClipRow:
-    """What went wrong with a clip."""
-    told: ClipRow = {"clip_id": row["clip_id"], "status": row["status"]}
-    if "reason" in row:
-        told["reason"] = row["reason"]
-    if "warnings" in row:
-        told["warnings"] = row["warnings"]
-    return told
+    return {**scores, "clips": troubled}
 
 
 def _score(
@@ -111,59 +102,53 @@ def _score(
     keep: Callable[[ClipRow], None],
 ) -> Scores:
     """The scores without the rows of the clips, which `keep` is given one by one."""
+    # Which metrics, which pairs of clips, which networks (fetched once, not by every worker).
     metrics = choose(options.metrics)
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
-    networks = networks_for(metrics, options)  # fetched here once, and not by every worker
-    sizes: dict[tuple[str, str, str], ClipRow] = {}
+    networks = find_networks(metrics, options)
+    sources: dict[str, Source] = {
+        clip_id: {"real": batch.source, "fake": str(path)}
+        for batch in matches.batches
+        for clip_id, path in batch.fakes.items()
+    }
+    sizes: dict[tuple[str, str, str], ClipRow] = {}  # a clip of each
     with (
         tempfile.TemporaryDirectory(prefix="dh-bench-") as folder,
-        progress("clips", len(matches.fakes)) as step,
+        progress("clips", len(sources)) as step,
     ):
+        # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
         statistics = SetStatistics(metrics, MeasurementCache(cache))
-        jobs = make_jobs(matches, packed=(real / DATASET_FILE).exists())
-        for clip in run_jobs(jobs, metrics, options, cache, networks, read_lips):
+        for clip in measure_batches(matches.batches, metrics, options, cache, networks, read_lips):
             statistics.add(clip)
             keep(clip.row)
             if clip.row["status"] == "ok":
-                sizes.setdefault(_sizes(clip.row), clip.row)
+                row = clip.row
+                size = row["size_real"], row["size_fake"], row["size_compared"]
+                sizes.setdefault(size, row)
             step()
         numbers = statistics.rows()
-        for name in {"fid", "fvd"} & numbers.keys() if options.precision == "bf16" else ():
+    if options.precision == "bf16":
+        for name in {"fid", "fvd"} & numbers.keys():
             numbers[name]["protocol"] += _IN_BFLOAT16
-        measured = [name for name, row in numbers.items() if row["mean"] is not None]
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "method": options.method or fake.resolve().name,
-            "dataset": options.dataset or real.resolve().name,
-            "real": str(real),
-            "fake": str(fake),
-            "split": split,
-            "protocol": describe_protocol(list(sizes.values()), options),
-            "options": options.as_json(),
-            "software": _software(),
-            "weights": networks.digests(measured),
-            "metrics": numbers,
-            "unmatched": matches.unmatched,
-            "sources": {
-                clip_id: {"real": matches.sources[clip_id], "fake": str(path)}
-                for clip_id, path in matches.fakes.items()
-            },
-            "clips": [],
-        }
-
-
-def _sizes(row: ClipRow) -> tuple[str, str, str]:
-    return row["size_real"], row["size_fake"], row["size_compared"]
-
-
-def make_jobs(matches: Matches, *, packed: bool) -> list[Job]:
-    """The clips that have a fake, in portions: those of a shard together, since it is read once."""
-    portions: dict[str, dict[str, Path]] = {}
-    for clip_id, fake in matches.fakes.items():
-        portions.setdefault(matches.sources[clip_id], {})[clip_id] = fake
-    return [Job(source, packed, fakes) for source, fakes in portions.items()]
+    measured = [name for name, row in numbers.items() if row["mean"] is not None]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "method": options.method or fake.resolve().name,
+        "dataset": options.dataset or real.resolve().name,
+        "real": str(real),
+        "fake": str(fake),
+        "split": split,
+        "protocol": describe_protocol(list(sizes.values()), options),
+        "options": options.as_json(),
+        "software": _software(),
+        "weights": networks.digests(measured),
+        "metrics": numbers,
+        "unmatched": matches.unmatched,
+        "sources": sources,
+        "clips": [],
+    }
 
 
 def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
@@ -180,20 +165,17 @@ def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
     ]
     if done:
         parts.append(f"compared at {_listed(row['size_compared'] for row in done)}")
-    resized = {
-        "real": _resized(done, "size_real"),
-        "fake": _resized(done, "size_fake"),
-    }
-    parts += [
-        f"{side} frames resized from {_listed(sizes)}" for side, sizes in resized.items() if sizes
-    ]
-    if any(resized.values()):
+    resized = False
+    for side, sizes in (
+        ("real", [row["size_real"] for row in done if row["size_real"] != row["size_compared"]]),
+        ("fake", [row["size_fake"] for row in done if row["size_fake"] != row["size_compared"]]),
+    ):
+        if sizes:
+            parts.append(f"{side} frames resized from {_listed(sizes)}")
+            resized = True
+    if resized:
         parts.append("cv2.INTER_AREA down, cv2.INTER_CUBIC up")
     return "; ".join(parts)
-
-
-def _resized(rows: Sequence[ClipRow], side: Literal["size_real", "size_fake"]) -> list[str]:
-    return [row[side] for row in rows if row[side] != row["size_compared"]]
 
 
 def _listed(sizes: Iterable[str]) -> str:

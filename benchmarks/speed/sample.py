@@ -1,33 +1,31 @@
-"""How fast sampling is, beside the plain released way, for the sizes of `crema` and `grid`.
+"""Speed of sampling, beside the plain released way, for the sizes of `crema` and `grid`.
 
-Weights are random: speed does not depend on them. It prints Markdown. All rows of a size take
-turns in every round, so that other work on the machine slows them alike; the medians are told, with
-the load. On a GPU the same command gives its rows, by `--compile` with CUDA graphs.
+Weights are random: speed does not depend on them. All rows of a size take turns in every round. On
+a GPU the same command gives its rows, with `--compile` by CUDA graphs. Prints Markdown.
 """
 
 from __future__ import annotations
 
 import itertools
-import os
-import statistics
-import sys
 import time
-from collections import defaultdict
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import torch
 import typer
 
-from benchmarks.speed.report import header, markdown
-from model.config.presets import preset as named
+from benchmarks.speed.harness import header, in_turns, load, markdown
+from model.config.presets import preset as preset_named
 from model.device import choose_device, choose_precision
-from model.diffusion.process import cosine_schedule, respace
-from model.diffusion.samplers import SamplerChoice, ancestral
+from model.diffusion.ancestral import ancestral
+from model.diffusion.prediction import Denoised, denoise_output
+from model.diffusion.samplers import SamplerChoice  # noqa: TC001 - typer reads it
+from model.diffusion.schedule import cosine_schedule, respace
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
-from model.sampling.autoregressive import SampleConfig, choose_sampler, draw, make_denoiser
+from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.denoiser import call_flops
-from pipeline.speech.features import COEFFICIENTS, MFCC_DIM, STEPS
+from model.sampling.sample_config import SampleConfig, choose_sampler
+from pipeline.speech.mfcc import COEFFICIENTS, MFCC_DIM, STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,15 +55,16 @@ def released_way(model: TalkingHead, preset: Preset, steps: int) -> Callable[[],
     )
     schedule = respace(cosine_schedule(preset.diffusion.steps), steps)
 
-    def denoise(x: torch.Tensor, index: int) -> torch.Tensor:
+    def denoise(x: torch.Tensor, index: int) -> Denoised:
         t = torch.full((1,), int(schedule.steps[index]), device=device)
-        return torch.as_tensor(model(x, t, conditions))
+        output = model(x, t, conditions)
+        return denoise_output(output, x, index, schedule, preset.diffusion.prediction)
 
     def noise() -> torch.Tensor:
         return torch.randn(1, 3, size, size, device=device)
 
     def frame() -> None:
-        ancestral(denoise, noise(), noise, schedule, preset.diffusion.prediction).cpu()
+        ancestral(denoise, noise(), noise, schedule).cpu()
 
     return frame
 
@@ -73,30 +72,33 @@ def released_way(model: TalkingHead, preset: Preset, steps: int) -> Callable[[],
 def ours(
     model: TalkingHead, preset: Preset, config: SampleConfig, batch: int
 ) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Two functions: the next frame of videos without end, and the first of new ones."""
+    """Two functions: the next frame of endless videos, and the first frame of new ones."""
     denoiser = make_denoiser(model, preset, config)
     face = np.zeros((preset.unet.image_size, preset.unet.image_size, 3), np.uint8)
 
     def videos() -> Iterator[object]:
         silence = itertools.repeat(np.zeros(MFCC_DIM, np.float32))
-        return draw(denoiser, preset, [face] * batch, [silence] * batch, config)
+        return generate_frames(denoiser, preset, [face] * batch, [silence] * batch, config)
 
     running = videos()
-    return lambda: void(next(running)), lambda: void(next(videos()))
 
+    def following() -> None:
+        next(running)
 
-def void(_: object) -> None:
-    """Nothing of it is kept."""
+    def first() -> None:
+        next(videos())
+
+    return following, first
 
 
 def peak(device: torch.device, dtype: torch.dtype) -> float:
-    """Floating-point operations a second of a large matrix product, the best of five."""
+    """Floating-point operations a second of a large matrix product, the best of six."""
     side = 8192 if device.type == "cuda" else 2048
     left = torch.randn(side, side, device=device, dtype=dtype)
     best = float("inf")
     for _ in range(6):
         begin = time.perf_counter()
-        float((left @ left)[0, 0])
+        float((left @ left)[0, 0])  # read, so that a GPU has finished
         best = min(best, time.perf_counter() - begin)
     return 2 * side**3 / best
 
@@ -105,37 +107,28 @@ def measure(
     name: str, device: torch.device, config: SampleConfig, rounds: int, plain: int, batch: int
 ) -> list[list[str]]:
     """The rows of one size."""
-    preset = named(name)
-    config = choose_sampler(config, preset.diffusion.prediction)
+    preset = preset_named(name)
+    config = choose_sampler(config, preset.diffusion)
     model = build(preset, device)
     one, first = ours(model, preset, config, 1)
     many, _ = ours(model, preset, config, batch)
-    timed: dict[str, tuple[Callable[[], None], float]] = {
-        f"released: {RELEASED_STEPS} ancestral steps, float32": (
-            released_way(model, preset, plain),
-            RELEASED_STEPS / plain,
-        ),
-        f"ours, one clip: {config.sampler} in {config.steps} calls": (one, 1),
-        "ours, first frame of a clip": (first, 1),
+    released = f"released: {RELEASED_STEPS} ancestral steps, float32"
+    # A function for each row, and how many times its seconds make a frame.
+    ways = {
+        released: (released_way(model, preset, plain), RELEASED_STEPS / plain),
+        f"ours, one clip: {config.sampler} in {config.steps} calls": (one, 1.0),
+        "ours, first frame of a clip": (first, 1.0),
         f"ours, {batch} clips side by side": (many, 1 / batch),
     }
-    seconds: dict[str, list[float]] = defaultdict(list)
-    for turn in range(rounds + 1):
-        for label, (frame, factor) in timed.items():
-            begin = time.perf_counter()
-            frame()
-            if turn:  # the first compiles, allocates and warms up
-                seconds[label].append((time.perf_counter() - begin) * factor)
+    seconds = in_turns({label: frame for label, (frame, _) in ways.items()}, rounds)
+    seconds = {label: value * ways[label][1] for label, value in seconds.items()}
     best = peak(device, torch.bfloat16 if config.precision == "bf16" else torch.float32)
-    rows, reference = [], 0.0
-    for label, values in seconds.items():
-        median = statistics.median(values)
-        reference = reference or median
-        work = 0.0 if label.startswith("released") else config.steps * call_flops(preset.unet)
-        share = f"{100 * work / median / best:.0f} %" if work else ""
-        rows.append(
-            [name, label, f"{median:.4g}", f"{1 / median:.3g}", f"{reference / median:.1f}", share]
-        )
+    rows = []
+    for label, value in seconds.items():
+        work = 0.0 if label == released else config.steps * call_flops(preset.unet)
+        share = f"{100 * work / value / best:.0f} %" if work else ""
+        ratio = f"{seconds[released] / value:.1f}"
+        rows.append([name, label, f"{value:.4g}", f"{1 / value:.3g}", ratio, share])
     return rows
 
 
@@ -157,22 +150,13 @@ def main(
     chosen = choose_device(device)  # type: ignore[arg-type]
     precision = choose_precision("auto", chosen)
     config = SampleConfig(sampler, sampler_steps, precision=precision, compiled=compiled)
-    processor = torch.cuda.get_device_name() if chosen.type == "cuda" else "CPU"
-    print(header("python " + " ".join(sys.argv), ["torch"]))
-    print(
-        f"{processor}, {precision}, {torch.get_num_threads()} threads, load before "
-        f"{os.getloadavg()[0]:.1f}"
-    )
+    print(header(["torch"]))
     rows = []
     for name in presets.split(","):
         rows += measure(name, chosen, config, rounds, plain_steps, batch)
-    print(f"load after {os.getloadavg()[0]:.1f}\n")
-    print(
-        markdown(
-            ["size", "way", "seconds a frame", "frames a second", "times as fast", "of the limit"],
-            rows,
-        )
-    )
+    print(f"{precision}, {torch.get_num_threads()} threads; {load()} at the end\n")
+    headings = ["size", "way", "seconds a frame", "frames a second", "times as fast"]
+    print(markdown([*headings, "of the limit"], rows))
 
 
 if __name__ == "__main__":

@@ -1,133 +1,256 @@
-"""A method file read and checked: every field by name and type, every path and placeholder."""
+"""Other systems as small files: what each needs, how it is started, where its picture lies.
+
+A method is a TOML file, of `manifests/methods` or of the user's; it holds no code and no line of
+the system that it describes. README's section "Another system" explains its fields by an example.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
-from dataclasses import MISSING, fields
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Annotated, Literal
 
-from benchmarks.systems.methods import (
-    PLACEHOLDER,
-    PLACEHOLDERS,
-    Driving,
-    Input,
-    Method,
-    Need,
-    Output,
-    Step,
-    TextFile,
-)
+from pydantic import AfterValidator, ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from benchmarks.user_files import first_problem
 from pipeline.errors import UserError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+METHODS_FOLDER = Path(__file__).parents[2] / "manifests" / "methods"
 
-_PARTS: Mapping[str, type] = {
-    "input": Input, "output": Output, "steps": Step, "needs": Need, "files": TextFile,
-}  # fmt: skip
+# What a method's texts may name in braces.
+PLACEHOLDERS = (
+    "python", "clone", "weights", "folder", "face", "speech", "driving", "seed", "frames",
+    "driving_frames",
+)  # fmt: skip
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_CHECKED = ConfigDict(extra="forbid")
+
+
+def _inside(path: str) -> str:
+    if Path(path).is_absolute() or ".." in Path(path).parts:
+        raise ValueError("must lie inside the working folder")
+    return path
+
+
+def _known_placeholders(text: str) -> str:
+    for name in _PLACEHOLDER.findall(text):
+        if name not in PLACEHOLDERS:
+            known = ", ".join(PLACEHOLDERS)
+            raise ValueError(f"there is no placeholder {{{name}}}; known: {known}")
+    return text
+
+
+def _ordered(box: tuple[float, ...]) -> tuple[float, ...]:
+    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+        raise ValueError(f"{list(box)} is not [x0, y0, x1, y1], x0 < x1, y0 < y1, from 0 to 1")
+    return box
+
+
+def _even(size: int) -> int:
+    if size % 2:
+        raise ValueError("should be even")
+    return size
+
+
+Driving = Literal["none", "itself", "another"]
+RelativePath = Annotated[str, AfterValidator(_inside)]
+Template = Annotated[str, AfterValidator(_known_placeholders)]
+Box = Annotated[tuple[float, ...], AfterValidator(_ordered)]
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Need:
+    """A file that must be there before anything is run.
+
+    Attributes:
+        path: beginning with {clone} or {weights}.
+        what: what it is, for people.
+        where: the address where its authors give it.
+    """
+
+    path: Template
+    what: str
+    where: str
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Input:
+    """What is written into the working folder for one clip; paths are relative to that folder.
+
+    Attributes:
+        face: the first frame, a .png or .jpg; several paths get the same picture.
+        speech: the clip's sound, a 16 kHz mono .wav.
+        size: side of the pictures in pixels.
+        frame: x0, y0, x1, y1: where in the picture the frame lies, as shares of it; what is left
+            is filled with the frame's edge. For systems that crop what they are given.
+        still: a pattern such as input/still/%06d.jpg: the first frame, over and over.
+        driving: which clip's frames are written to `driving_video`: none; itself (the very clip:
+            its pose, but also its truth); another (of the split, of another speaker if there is
+            one, drawn by the seed).
+        driving_video: an .mp4, or a pattern such as input/pose/%06d.jpg.
+    """
+
+    face: tuple[RelativePath, ...]
+    speech: tuple[RelativePath, ...]
+    size: Annotated[int, Field(ge=2), AfterValidator(_even)] = 256
+    frame: Box = WHOLE
+    still: RelativePath = ""
+    driving: Driving = "none"
+    driving_video: RelativePath = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.driving_video) != (self.driving != "none"):
+            raise ValueError("driving and driving_video must be given together")
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class TextFile:
+    """A small file of the working folder, such as a list or a configuration."""
+
+    path: RelativePath
+    text: Template
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class MethodCommand:
+    """A command, run without a shell in `cwd` of the working folder."""
+
+    args: tuple[Template, ...]
+    cwd: RelativePath = "."
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Output:
+    """What the system makes.
+
+    Attributes:
+        video: a glob in the working folder that finds one video.
+        frame: x0, y0, x1, y1: where in its pictures the frame lies, as shares of them.
+        skip: pictures at 25 fps to drop from its beginning.
+        lead: frames at the beginning of the clip that it does not draw; its first picture stands
+            for them, so that frame k stays frame k.
+    """
+
+    video: RelativePath
+    frame: Box = WHOLE
+    skip: NonNegativeInt = 0
+    lead: NonNegativeInt = 0
+
+
+@dataclass(frozen=True, config=_CHECKED)
+class Method:
+    """A system that makes a video from a picture and a recording.
+
+    Attributes:
+        name: as tables call it.
+        sources: addresses from which the command was read.
+        input: what it is given.
+        steps: commands, one after another.
+        output: what it makes.
+        note: what is not as in the paper, or not known.
+        timeout: seconds that all steps of one clip may take.
+        needs: files that must be there.
+        private: folders of the clone that the system writes into: the working folder has its own,
+            with those entries of the clone's that match the patterns.
+        files: written into the working folder.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    input: Input
+    steps: tuple[MethodCommand, ...]
+    output: Output
+    note: str = ""
+    timeout: float = 600.0
+    needs: tuple[Need, ...] = ()
+    private: Mapping[RelativePath, tuple[str, ...]] = field(default_factory=dict)
+    files: tuple[TextFile, ...] = ()
 
 
 def read_method(path: Path) -> Method:
     """Reads and checks a method file.
 
     Raises:
-        UserError: it does not parse, lacks a field, has an unknown one, or names a placeholder
-            that there is not.
+        UserError: it does not parse, lacks a field, has an unknown one or a wrong value, or names
+            an unknown placeholder.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} does not read as TOML: {error}") from error
-    method = _taken(Method, table, str(path))
-    _check(method, path)
-    return method
+    try:
+        # As JSON, whose lists may be tuples where nothing else is converted.
+        text = json.dumps(table, default=str)
+        return TypeAdapter(Method).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise UserError(f"{path}: {first_problem(error)}") from error
 
 
-def _taken(kind: type, table: Any, where: str) -> Any:
-    """A dataclass from a table of the file, its fields checked by name and type."""
-    if not isinstance(table, dict):
-        raise UserError(f"{where} must be a table of fields")
-    known = {one.name: one for one in fields(kind)}
-    unknown = sorted(set(table) - set(known))
-    if unknown:
-        raise UserError(f"{where} has an unknown field {unknown[0]!r}; known: {', '.join(known)}")
-    lacking = [
-        name
-        for name, one in known.items()
-        if one.default is MISSING and one.default_factory is MISSING and name not in table
-    ]
-    if lacking:
-        raise UserError(f"{where} lacks the field {lacking[0]!r}")
-    return kind(**{name: _value(name, value, str(known[name].type), where)
-                   for name, value in table.items()})  # fmt: skip
+def known_methods(folder: Path = METHODS_FOLDER) -> dict[str, Path]:
+    """The methods that come with the toolkit, by the name to call them."""
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
-def _value(name: str, value: Any, kind: str, where: str) -> Any:
-    """One field: a part of its own, a list of those, or a plain value of the wanted type."""
-    inside = f"{where}, {name}"
-    if name in _PARTS and kind in {"Input", "Output"}:
-        return _taken(_PARTS[name], value, inside)
-    if name in _PARTS and isinstance(value, list):
-        return tuple(_taken(_PARTS[name], one, inside) for one in value)
-    plain = {
-        "str": isinstance(value, str),
-        "int": isinstance(value, int) and not isinstance(value, bool),
-        "float": isinstance(value, int | float) and not isinstance(value, bool),
-        "Driving": value in get_args(Driving),
-        "tuple[str, ...]": _all(value, str),
-        "tuple[float, ...]": _all(value, int | float) and len(value) == 4,
-        "Mapping[str, tuple[str, ...]]": isinstance(value, dict)
-        and all(_all(one, str) for one in value.values()),
-    }
-    if not plain.get(kind):
-        raise UserError(f"{inside}: {value!r} is not {_WANTED.get(kind, kind)}")
-    if isinstance(value, dict):
-        return {key: tuple(one) for key, one in value.items()}
-    return tuple(value) if isinstance(value, list) else value
+def find_method(name: str) -> Path:
+    """The file of a method: one of ours by name, or the user's by path.
+
+    Raises:
+        UserError: neither.
+    """
+    known = known_methods()
+    if name.endswith(".toml"):
+        if not Path(name).is_file():
+            raise UserError(f"no such method file: {name}")
+        return Path(name)
+    if name not in known:
+        raise UserError(
+            f"no method is called {name!r}; known are {', '.join(known)}, or give the path of a "
+            ".toml file of your own"
+        )
+    return known[name]
 
 
-_WANTED = {
-    "str": "a text",
-    "int": "a whole number",
-    "float": "a number",
-    "Driving": f"one of {', '.join(get_args(Driving))}",
-    "tuple[str, ...]": "a list of texts",
-    "tuple[float, ...]": "a list of four shares x0, y0, x1, y1",
-}
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """A text with its placeholders replaced."""
+    return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
-def _all(value: Any, kind: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, kind) for one in value)
+def missing_files(method: Method, clone: Path | None, weights: Path | None) -> list[str]:
+    """What the method needs and does not find, each with the place where its authors give it.
+
+    Args:
+        method: the method.
+        clone: the user's clone of its repository.
+        weights: the user's folder of its weights; None looks for them in the clone.
+    """
+    missing = []
+    for need in method.needs:
+        origin = f"{need.what} ({need.where})"
+        path = Path(fill(need.path, {"clone": str(clone), "weights": str(weights or clone)}))
+        if clone is None and (weights is None or "{clone}" in need.path):
+            missing.append(origin)
+        elif not path.exists():
+            missing.append(f"{path}: {origin}")
+    return list(dict.fromkeys(missing))
 
 
-def _check_numbers(method: Method, path: Path) -> None:
-    for what, number in (("skip", method.output.skip), ("lead", method.output.lead)):
-        if number < 0:
-            raise UserError(f"{path}: {what} {number} is less than 0")
-    if method.input.size < 2 or method.input.size % 2:
-        raise UserError(f"{path}: size {method.input.size} is not even and 2 or more")
+def check_needs(method: Method, clone: Path | None, weights: Path | None) -> None:
+    """Makes sure that all is there.
 
-
-def _check(method: Method, path: Path) -> None:
-    for box in (method.input.frame, method.output.frame):
-        x0, y0, x1, y1 = box
-        if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
-            raise UserError(f"{path}: frame {list(box)} is not x0 < x1 and y0 < y1 within 0 and 1")
-    _check_numbers(method, path)
-    if bool(method.input.driving_video) != (method.input.driving != "none"):
-        raise UserError(f"{path}: driving and driving_video must be given together")
-    inside = [*method.input.face, *method.input.speech, method.input.still]
-    inside += [method.input.driving_video, method.output.video, *method.private]
-    inside += [one.path for one in method.files] + [step.cwd for step in method.steps]
-    for one in inside:
-        if Path(one).is_absolute() or ".." in Path(one).parts:
-            raise UserError(f"{path}: {one!r} must lie inside the working folder")
-    texts = [text for step in method.steps for text in step.args]
-    texts += [one.text for one in method.files] + [need.path for need in method.needs]
-    for text in texts:
-        for found in PLACEHOLDER.findall(text):
-            if found not in PLACEHOLDERS:
-                raise UserError(
-                    f"{path}: there is no placeholder {{{found}}}; known: {', '.join(PLACEHOLDERS)}"
-                )
+    Raises:
+        UserError: naming everything that is not, and where to get it.
+    """
+    if clone is not None and not clone.is_dir():
+        raise UserError(f"no such clone of {method.name}: {clone}")
+    missing = missing_files(method, clone, weights)
+    if missing:
+        hint = "" if clone else "; name your clone with --clone"
+        raise UserError(f"{method.name} needs {'; '.join(missing)}{hint}")
+    if clone is None and any("{clone}" in text for step in method.steps for text in step.args):
+        raise UserError(f"{method.name} runs in a clone of its repository; name it with --clone")

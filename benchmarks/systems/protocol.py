@@ -1,189 +1,99 @@
-"""The paper's test protocol: the first frame and the speech of every test clip to a video of it.
+"""The paper's test protocol: a video of every test clip from its first frame and its speech.
 
 Identity is a clip's first frame, the speech is its own, and at most 100 frames of it are drawn.
-What comes out is called like the clip, so that `dh-bench score` finds its counterpart.
+What comes out is called like the clip, so that `dh-bench score` finds its counterpart. Our model
+(`our_model`) and other systems (`other_system`) follow it alike.
 """
 
 from __future__ import annotations
 
 import itertools
 import tarfile
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.systems.generation_recipe import check_speech, claim, recipe
-from model.checkpoints.checkpoint import load_model, resolve
-from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import SampleConfig, choose_sampler, generate
-from model.sampling.talking_video import tags
-from pipeline.dataset.shards import read_samples, shard_paths
+from pipeline.dataset.shards import DATASET_FILE, read_samples
 from pipeline.errors import UserError
-from pipeline.media import Audio, write_video
-from pipeline.progress import progress
+from pipeline.files import read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from pipeline.dataset.sample import Sample
 
-    from model.checkpoints.checkpoint import Info
-    from model.device import Precision
-    from model.diffusion.samplers import SamplerChoice
-    from model.network.talking_head import TalkingHead
-    from pipeline.progress import Step
+RECIPE_FILE = "generate.json"
+# What older recipes leave out could not be chosen when they were written.
+_BEFORE = {"reanchor": 0}
+# Where things lie; what they hold is compared by SHA-256, a clone by its commit.
+_PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 
 
-@dataclass(frozen=True)
-class ProtocolOptions:
-    """What is drawn, and how.
+def missing_clips(
+    data: Path, out: Path, split: str, most: int | None
+) -> Iterator[tuple[int, Sample]]:
+    """(place in the split, sample) of the clips without a video, one in memory at a time.
 
-    Attributes:
+    Args:
+        data: a data set made by dh-prep.
+        out: the videos' folder.
         split: of the data set.
-        max_frames: the most frames drawn of a clip; 0 draws all. The paper's is 100.
-        clips: only the first so many clips; None takes all.
-        sampler: see `model.diffusion.samplers`; `auto` see
-            `model.sampling.autoregressive.choose_sampler`.
-        steps: network calls a frame; 0 is the sampler's own number. The paper's is 200, with the
-            sampler `ancestral`.
-        seed: of the noise; clip i of the split uses seed + i.
-        batch: clips drawn side by side.
-        device: `auto` takes CUDA, else MPS, else the CPU.
-        precision: `auto` takes bf16 where the processor computes in it.
-        start: where a frame begins; this and the next two see
-            `model.sampling.autoregressive.SampleConfig`.
-        noise_correlation: of a frame's noise with that of the frame before.
-        reanchor: frames until the identity frame is shown again; 0 is never.
-    """
-
-    split: str = "test"
-    max_frames: int = 100
-    clips: int | None = None
-    sampler: SamplerChoice = "auto"
-    steps: int = 0
-    seed: int = 0
-    batch: int = 8
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Precision = "auto"
-    start: Literal["auto", "noise", "previous"] = "auto"
-    noise_correlation: float | None = None
-    reanchor: int = 0
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A clip without a video yet.
-
-    Attributes:
-        place: in the split.
-        key: of its sample; the video is called like it.
-        face: (S, S, 3) uint8, the first frame.
-        speech: (T, F) features of the T frames to draw.
-        audio: its sound.
-    """
-
-    place: int
-    key: str
-    face: NDArray[np.uint8]
-    speech: NDArray[np.float32]
-    audio: Audio
-
-
-def missing_clips(data: Path, out: Path, options: ProtocolOptions) -> Iterator[Clip]:
-    """The clips of the split that have no video in `out`, one in memory at a time.
+        most: only the first so many clips of the split; None takes all.
 
     Raises:
         UserError: no finished data set, no clip of that split in it, or damage to it.
     """
-    samples = itertools.islice(read_samples(data, options.split), options.clips)
+    samples = itertools.islice(read_samples(data, split), most)
     try:
         for place, sample in enumerate(samples):
             if not (out / f"{sample.key}.mp4").exists():
-                speech = sample.speech[: options.max_frames or None]
-                yield Clip(place, sample.key, sample.frames[0], speech, Audio(sample.audio))
+                yield place, sample
     except (ValueError, tarfile.TarError, OSError) as error:
-        raise UserError(
-            f"{data} does not read ({error}); dh-prep check {data} tells more"
-        ) from error
+        raise UserError(f"{data} does not read ({error}); see dh-prep check {data}") from error
 
 
-def generate_clips(
-    data: Path,
-    checkpoint: Path,
-    out: Path,
-    options: ProtocolOptions | None = None,
-) -> Iterator[Path]:
-    """Draws the missing videos of a split and yields each once it is written.
+def data_recipe(data: Path, split: str, max_frames: int) -> dict[str, Any]:
+    """What of the data shapes a video."""
+    return {
+        "data": str(data.resolve()),
+        "data_sha256": sha256_file(data / DATASET_FILE),
+        "split": split,
+        "max_frames": max_frames,
+    }
 
-    A video does not depend on which others were there before: its noise is seeded by its place in
-    the split. (Batches of another size round differently.)
+
+def claim(out: Path, recipe: dict[str, Any]) -> None:
+    """Writes the recipe into an empty folder, or makes sure that the folder was begun with it.
 
     Args:
-        data: a data set made by dh-prep.
-        checkpoint: a file, or a run's folder.
-        out: the videos' folder; an interrupted run with the same recipe carries on in it.
-        options: what is drawn, and how.
+        out: the videos' folder.
+        recipe: all that shapes a video; folders of equal recipes may be one.
 
     Raises:
-        UserError: the data set or the checkpoint cannot be used, or `out` holds other files.
+        UserError: the folder holds other files, or videos of another recipe.
     """
-    options = options or ProtocolOptions()
-    path, device = resolve(checkpoint), choose_device(options.device)
-    model, info = load_model(path, device)
-    precision = choose_precision(options.precision, device)
-    config = choose_sampler(
-        SampleConfig(
-            options.sampler,
-            options.steps,
-            seed=options.seed,
-            precision=precision,
-            reanchor=options.reanchor,
-            start=options.start,
-            noise_correlation=options.noise_correlation,
-        ),
-        info.preset.diffusion.prediction,
-    )
-    shard_paths(data, options.split)  # an absent split is told before anything is written
-    check_speech(data, info)
-    claim(out, recipe(data, path, info, config, split=options.split, frames=options.max_frames))
-    frames = sum(len(clip.speech) for clip in missing_clips(data, out, options))
-    with progress("frames", frames) as step:
-        for batch in _neighbours(missing_clips(data, out, options), options.batch):
-            # generate() adds the place in the batch.
-            seeded = replace(config, seed=config.seed + batch[0].place)
-            yield from _draw(model, info, batch, out, seeded, step)
+    path = out / RECIPE_FILE
+    if not path.exists():
+        if out.exists() and not out.is_dir():
+            raise UserError(f"{out} is a file; name a folder with --out")
+        if out.is_dir() and any(not entry.name.startswith(".") for entry in out.iterdir()):
+            raise UserError(f"{out} holds other files; name a new or empty folder with --out")
+        write_json(path, recipe)
+        return
+    begun = _BEFORE | read_json(path)
+    changed = [
+        f"{name} {begun.get(name)} is now {value}"
+        for name, value in recipe.items()
+        if name not in _PLACES and begun.get(name) != value
+    ]
+    if changed:
+        raise UserError(
+            f"{out} holds videos of another recipe ({'; '.join(changed)}); use another --out"
+        )
 
 
-def _neighbours(clips: Iterable[Clip], most: int) -> Iterator[list[Clip]]:
-    """Batches of at most `most` clips whose places follow each other."""
-    batch: list[Clip] = []
-    for clip in clips:
-        if batch and (len(batch) == most or clip.place != batch[-1].place + 1):
-            yield batch
-            batch = []
-        batch.append(clip)
-    if batch:
-        yield batch
+def synthetic_tags(method: str) -> dict[str, str]:
+    """Container tags of a video that a system other than ours may have generated."""
+    from model.sampling.talking_video import SYNTHETIC
 
-
-def _draw(
-    model: TalkingHead,
-    info: Info,
-    batch: list[Clip],
-    out: Path,
-    config: SampleConfig,
-    step: Step,
-) -> Iterator[Path]:
-    """Draws clips side by side and writes them."""
-    faces, speech = [clip.face for clip in batch], [clip.speech for clip in batch]
-    drawn: list[list[NDArray[np.uint8]]] = [[] for _ in batch]
-    for frames in generate(model, info.preset, faces, speech, config):
-        for video, frame in zip(drawn, frames, strict=True):
-            if frame is not None:
-                video.append(frame)
-                step()
-    for place, (clip, video) in enumerate(zip(batch, drawn, strict=True)):
-        path = out / f"{clip.key}.mp4"
-        write_video(path, video, audio=clip.audio, metadata=tags(config, config.seed + place))
-        yield path
+    comment = f"SYNTHETIC MEDIA: generated by {method}; the person did not say this."
+    return {**SYNTHETIC, "comment": comment}

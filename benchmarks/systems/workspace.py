@@ -1,4 +1,4 @@
-"""The working folder of one clip: a clone as if it were its own, and the inputs laid into it.
+"""The working folder of one clip: like the clone, the inputs in it, and the video that comes out.
 
 Research code reads and writes beside itself: examples/, temp/, results/. So that clips do not meet
 there, and so that the user's clone stays as it is, each clip has a folder that looks like the
@@ -9,23 +9,25 @@ system writes into are its own.
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import shutil
-import wave
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from benchmarks.systems.methods import fill
-from pipeline.media import SAMPLE_RATE, write_image, write_video
+from benchmarks.systems.method_file import fill
+from pipeline.media import FPS, read_frames, write_image, write_video
+from pipeline.media.audio import wav_bytes
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from benchmarks.systems.methods import Input, Method
+    from benchmarks.systems.method_file import Box, Input, Method, Output
 
 _COPIED = 16 << 20  # bytes of a file up to which it is copied: whatever a script may overwrite
 _STILLS = 16  # frames more than the clip's: systems look ahead a little
@@ -55,8 +57,8 @@ def _mirror(
     own: set[PurePosixPath],
 ) -> None:  # fmt: skip
     for entry in source.iterdir():
-        wanted = any(fnmatch.fnmatch(entry.name, pattern) for pattern in patterns)
-        if not wanted or name / entry.name in own or entry.name == ".git":
+        matches = any(fnmatch.fnmatch(entry.name, pattern) for pattern in patterns)
+        if not matches or name / entry.name in own or entry.name == ".git":
             continue
         if entry.is_file() and entry.stat().st_size <= _COPIED:
             shutil.copy(entry, folder / entry.name)
@@ -64,7 +66,7 @@ def _mirror(
             (folder / entry.name).symlink_to(entry)
 
 
-def lay_inputs(
+def write_inputs(
     folder: Path,
     given: Input,
     face: NDArray[np.uint8],
@@ -72,15 +74,15 @@ def lay_inputs(
     frames: int,
     driving: Sequence[NDArray[np.uint8]],
 ) -> None:
-    """Lays a clip's inputs into its working folder.
+    """Writes a clip's inputs into its working folder.
 
     Args:
         folder: the working folder.
-        given: what the method wants, and where.
+        given: what the method takes, and where.
         face: (H, W, 3) uint8, the first frame.
         samples: (N,) int16, the sound at 16 kHz.
         frames: of the clip.
-        driving: frames of the driving clip; empty where there is none.
+        driving: frames of the driving clip; empty without one.
     """
     picture = placed(face, given)
     for path in given.face:
@@ -88,11 +90,7 @@ def lay_inputs(
         write_image(folder / path, picture)
     for path in given.speech:
         _parent(folder / path)
-        with wave.open(str(folder / path), "wb") as sound:
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(SAMPLE_RATE)
-            sound.writeframes(samples.astype("<i2").tobytes())
+        (folder / path).write_bytes(wav_bytes(samples))
     if given.still:
         _write_frames(folder / given.still, [picture] * (frames + _STILLS))
     if given.driving_video:
@@ -107,7 +105,7 @@ def write_texts(folder: Path, method: Method, values: Mapping[str, str]) -> None
 
 
 def placed(frame: NDArray[np.uint8], given: Input) -> NDArray[np.uint8]:
-    """A frame where the method's picture wants it, its edge drawn out to the picture's.
+    """A frame at its place in the method's picture, its edge drawn out to the picture's.
 
     Args:
         frame: (H, W, 3) uint8.
@@ -117,10 +115,40 @@ def placed(frame: NDArray[np.uint8], given: Input) -> NDArray[np.uint8]:
         (size, size, 3) uint8.
     """
     x0, y0, x1, y1 = (round(share * given.size) for share in given.frame)
-    method = cv2.INTER_AREA if frame.shape[0] > y1 - y0 else cv2.INTER_CUBIC
-    shown = cv2.resize(frame, (x1 - x0, y1 - y0), interpolation=method)
     around = (y0, given.size - y1, x0, given.size - x1)
+    shown = resize(frame, (x1 - x0, y1 - y0))
     return np.asarray(cv2.copyMakeBorder(shown, *around, cv2.BORDER_REPLICATE), np.uint8)
+
+
+def read_output(
+    video: Path, output: Output, shape: tuple[int, ...], frames: int
+) -> Iterator[NDArray[np.uint8]]:
+    """A system's pictures as the protocol's frames: cropped, of the clip's size, frame k at k.
+
+    Args:
+        video: what the system made, at any rate.
+        output: where the frame lies in its pictures, and how it begins.
+        shape: (H, W, …) of the clip's frames.
+        frames: the most to read.
+
+    Yields:
+        (H, W, 3) uint8 RGB at 25 fps.
+    """
+    made = itertools.islice(read_frames(video, fps=FPS), output.skip, None)
+    first = next(made, None)
+    if first is None:
+        return
+    lead = itertools.repeat(first, output.lead)
+    for picture in itertools.islice(itertools.chain(lead, [first], made), frames):
+        crop = _crop(picture, output.frame)
+        yield np.ascontiguousarray(resize(crop, (shape[1], shape[0])))
+
+
+def _crop(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
+    height, width = picture.shape[:2]
+    x0, x1 = (round(share * width) for share in (box[0], box[2]))
+    y0, y1 = (round(share * height) for share in (box[1], box[3]))
+    return picture[y0:y1, x0:x1]
 
 
 def _write_frames(path: Path, frames: Iterable[NDArray[np.uint8]]) -> None:

@@ -8,14 +8,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.scoring.results import same_name
-from benchmarks.tables.layout import METRIC_KEYS, NONE, Cell, Column, Row
 from benchmarks.tables.published import GROUND_TRUTH
+from benchmarks.tables.table import NONE, Cell, Column, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from benchmarks.scoring.results import Scores, SetRow
     from benchmarks.tables.published import Published
+
+# What scores.json calls the paper's columns.
+METRIC_KEYS = {
+    "SSIM": "ssim",
+    "PSNR": "psnr",
+    "FVD": "fvd",
+    "FID": "fid",
+    "Blinks/s": "blinks_per_second",
+    "Blink dur. (s)": "blink_duration",
+    "OFM": "ofm",
+    "F-MSE": "f_mse",
+    "AV offset": "av_offset",
+    "AV confidence": "av_confidence",
+    "WER": "wer",
+    "CPBD": "cpbd",
+    "MSE": "mse",
+    "LMD": "lmd",
+}
 
 MEASURED = " (measured here)"
 _REFERENCE = "the real clips are what is compared against"
@@ -141,8 +159,8 @@ def truth_of(measured: Sequence[Measured]) -> list[Measured]:
     found: dict[str, Measured] = {}
     for one in measured:
         for dataset, scores in one.scores.items():
-            known = any(row["real"] is not None for row in scores["metrics"].values())
-            if known and dataset not in found:
+            has_real = any(row["real"] is not None for row in scores["metrics"].values())
+            if has_real and dataset not in found:
                 mark = str(len(measured) + len(found) + 1)
                 found[dataset] = Measured(
                     GROUND_TRUTH, mark, {dataset: scores}, one.dataset_rows, is_truth=True

@@ -2,18 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.scoring.results import same_name
-from benchmarks.tables.layout import LAYOUTS, NONE, Cell, Column, Layout, Row, Table
 from benchmarks.tables.measured import MEASURED, Measured, by_dataset, by_method, truth_of
 from benchmarks.tables.published import GROUND_TRUTH, ranks, read_published
+from benchmarks.tables.table import NONE, Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.scoring.results import Scores
     from benchmarks.tables.published import Published
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a published table is laid out.
+
+    Attributes:
+        title: heading and caption.
+        dataset_rows: data sets are groups of rows, as in a table of many metrics; else of columns.
+        note: what a reader must know of the published numbers.
+    """
+
+    title: str
+    dataset_rows: bool
+    note: str
+
+
+LAYOUTS = {
+    "v1": Layout(
+        "Diffused Heads, first version: SSIM and PSNR",
+        dataset_rows=False,
+        note=(
+            "The paper states no window or range for SSIM and no peak for PSNR: a number measured "
+            "here is comparable only as far as the protocols agree."
+        ),
+    ),
+    "v2": Layout(
+        "Diffused Heads, published version",
+        dataset_rows=True,
+        note=(
+            "→GT: the closer to the real clips (GT) the better. Wav2Lip is driven from still "
+            "images. OFM and F-MSE are those of the authors' script, which differ from their "
+            "equations. The published CREMA numbers are over the 820 clips of ten test actors; "
+            "the paper states no windows for FVD and no frames for FID."
+        ),
+    ),
+    "ablation": Layout(
+        "Diffused Heads, ablation: speech embeddings a side (m_y) and grey motion frames",
+        dataset_rows=True,
+        note=(
+            "m_y speech embeddings before and after the frame's own enter the network; two grey "
+            "motion frames or none. CPBD measures sharpness, LMD the distance of mouth landmarks."
+        ),
+    ),
+}
 
 
 def build_table(name: str, scores: Sequence[Scores]) -> Table:

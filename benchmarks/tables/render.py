@@ -1,4 +1,4 @@
-"""Tables as Markdown, CSV, LaTeX, HTML or JSON, by the suffix of the file they go to."""
+"""A table in all its forms: Markdown, CSV, LaTeX, HTML, JSON, and on the terminal."""
 
 from __future__ import annotations
 
@@ -8,100 +8,201 @@ import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
-from benchmarks.tables.html import to_html
-from benchmarks.tables.latex import to_latex
-from benchmarks.tables.layout import BEST, NONE, SECOND
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from benchmarks.tables.table import BEST, NONE, SECOND
 from pipeline.errors import UserError
 from pipeline.files import json_bytes, write_text
+from pipeline.templates import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from benchmarks.tables.layout import Cell, Table
+    from benchmarks.tables.table import Cell, Table
 
 T = TypeVar("T")
 
-# GitHub drops <u> and keeps <ins>.
-_MARKDOWN = {BEST: "**{}**", SECOND: "<ins>{}</ins>"}
+_TERMINAL = {BEST: "bold", SECOND: "underline", "good": "green", "bad": "red", "soft": "dim"}
+_HEADING = 9  # characters of a heading that stay on one line whatever the column's width
+_TEX: dict[str, str | int | None] = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "<": r"$<$", ">": r"$>$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "σ": r"$\sigma$", "…": r"\ldots{}",
+    "−": "$-$", "–": "--", "²": r"\textsuperscript{2}", "±": r"$\pm$", "°": r"$^\circ$",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}  # fmt: skip
+
+
+def to_html(table: Table) -> str:
+    """One page that needs no other file and scrolls sideways on a phone, system names in view."""
+    return environment("benchmarks").get_template("table.html.j2").render(table=table)
 
 
 def to_markdown(table: Table) -> str:
     """GitHub's Markdown, its columns lined up in the source too."""
-    reasons = table.reasons
-    lines = [[*table.leads, *(column.title for column in table.columns)]]
-    for row in table.rows:
-        leads = [html.escape(lead, quote=False).replace("|", "\\|") for lead in row.leads]
-        leads[-1] += f" <sup>{row.mark}</sup>" if row.mark else ""
-        lines.append([*leads, *(_markdown_cell(cell, reasons) for cell in row.cells)])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    sides = ["<"] * len(table.leads) + [">"] * len(table.columns)
-    padded = [
-        [f"{text:{side}{width}}" for text, side, width in zip(line, sides, widths, strict=True)]
-        for line in lines
-    ]
-    ends = ["-" if side == "<" else ":" for side in sides]
-    padded.insert(1, ["-" * (width - 1) + end for width, end in zip(widths, ends, strict=True)])
-    body = "\n".join(f"| {' | '.join(line)} |" for line in padded)
-    notes = [html.escape(note, quote=False) for note in table.notes]
-    notes += [
-        f"<sup>{mark}</sup> {html.escape(text, quote=False)}" for mark, text in table.footnotes
-    ]
-    return "\n\n".join([f"### {table.title}", body, *notes]) + "\n"
+    rows = [[_markdown(lead) for lead in row.leads] for row in table.rows]
+    notes = [_markdown(note) for note in table.notes]
+    text = environment("benchmarks").get_template("table.md.j2").render(
+        table=table,
+        title=_markdown(table.title),
+        leads=rows,
+        notes=notes,
+        footnotes=[(mark, _markdown(text)) for mark, text in table.footnotes],
+    )  # fmt: skip
+    lines = text.splitlines()
+    cells = [line[2:-2].split(" | ") for line in lines if line.startswith("|")]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    first = len(table.leads)
+    cells[1] = ["-" * (width - 1) + ("-" if k < first else ":") for k, width in enumerate(widths)]
+    padded = iter(
+        [f"{c:{'<' if k < first else '>'}{widths[k]}}" for k, c in enumerate(row)]
+        for row in cells
+    )  # fmt: skip
+    out = [f"| {' | '.join(next(padded))} |" if x.startswith("|") else x for x in lines]
+    return "\n".join(out) + "\n"
 
 
-def _markdown_cell(cell: Cell, reasons: Mapping[str, str]) -> str:
-    if cell.note:
-        return f"{cell.text} <sup>{reasons[cell.note]}</sup>"
-    spread = f" <sub>{cell.ci95[0]}…{cell.ci95[1]}</sub>" if cell.ci95 else ""
-    return _MARKDOWN.get(cell.rank, "{}").format(cell.text) + spread
+def _markdown(text: str) -> str:
+    return html.escape(text, quote=False).replace("|", "\\|")
 
 
 def to_csv(table: Table) -> str:
-    """Plain numbers, a row a system; what footnotes say elsewhere is in the last columns."""
+    """Plain numbers, a row a system; reasons and sources are in the last columns."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     names = [f"{column.dataset} {column.metric}".lstrip() for column in table.columns]
     bounds = [f"{name} 95% {end}" for name in names for end in ("low", "high")]
-    counts = [f"{name} n" for name in names]
-    extra = bounds + counts if table.measured else []
+    extra = bounds + [f"{name} n" for name in names] if table.measured else []
     leads = [lead.lower() for lead in table.leads]
     writer.writerow([*leads, *names, "origin", "clips", *extra, "missing", "source"])
     for row in table.rows:
-        missing = "; ".join(
-            f"{name}: {cell.note}" for name, cell in zip(names, row.cells, strict=True) if cell.note
-        )
+        texts = [cell.text for cell in row.cells]
+        origin = "measured" if row.mark else "published"
         intervals = [bound for cell in row.cells for bound in cell.ci95 or ("", "")]
-        clips = ["" if cell.n is None else str(cell.n) for cell in row.cells]
-        writer.writerow(
-            [
-                *row.leads,
-                *(cell.text for cell in row.cells),
-                "measured" if row.mark else "published",
-                row.clips,
-                *(intervals + clips if extra else []),
-                missing,
-                row.source,
-            ]
-        )
+        counts = ["" if cell.n is None else str(cell.n) for cell in row.cells]
+        numbers = intervals + counts if extra else []
+        gaps = zip(names, row.cells, strict=True)
+        missing = "; ".join(f"{name}: {cell.note}" for name, cell in gaps if cell.note)
+        writer.writerow([*row.leads, *texts, origin, row.clips, *numbers, missing, row.source])
     return buffer.getvalue()
 
 
 def to_json(table: Table) -> str:
-    """All that the table knows: a row a system, in it a cell a column with all of its fields."""
-    rows = [
-        {
-            **dict(zip((lead.lower() for lead in table.leads), row.leads, strict=True)),
-            "origin": "measured" if row.mark else "published",
-            "source": row.source,
-            "cells": [
-                {**asdict(column), **asdict(cell), "text": "" if cell.text == NONE else cell.text}
-                for column, cell in zip(table.columns, row.cells, strict=True)
-            ],
-        }
+    """All that the table holds: a row a system, in it a cell a column with its fields."""
+    rows = []
+    for row in table.rows:
+        cells = [
+            {**asdict(column), **asdict(cell), "text": "" if cell.text == NONE else cell.text}
+            for column, cell in zip(table.columns, row.cells, strict=True)
+        ]
+        for cell in cells:
+            del cell["tone"]
+        names = dict(zip((lead.lower() for lead in table.leads), row.leads, strict=True))
+        origin = "measured" if row.mark else "published"
+        rows.append({**names, "origin": origin, "source": row.source, "cells": cells})
+    return json_bytes({"title": table.title, "notes": table.notes, "rows": rows}).decode()
+
+
+def to_latex(table: Table) -> str:
+    """A LaTeX table environment; it needs the package booktabs."""
+    first = len(table.leads)
+    # The data sets above their columns, with a rule below each.
+    over, rules, at = [""] * first, "", first + 1
+    for dataset, span in table.spans.items():
+        over.append(rf"\multicolumn{{{span}}}{{c}}{{{_tex(dataset)}}}")
+        rules += rf"\cmidrule(lr){{{at}-{at + span - 1}}}"
+        at += span
+    lines = [rf"{' & '.join(over)} \\", rules] if rules else []
+    heading = [*table.leads, *(column.heading for column in table.columns)]
+    lines += [rf"{' & '.join(map(_tex, heading))} \\", r"\midrule"]
+    for row, begins in table.sections:
+        leads = [_tex(lead) for lead in row.leads]
+        leads[-1] += rf"\textsuperscript{{{row.mark}}}" if row.mark else ""
+        cells = [_tex_cell(cell, table.reasons) for cell in row.cells]
+        lines += [r"\midrule"] if begins else []
+        lines.append(rf"{' & '.join(leads + cells)} \\")
+        if any(cell.ci95 for cell in row.cells):
+            # The intervals on a line of their own, close below: wide tables stay on the page.
+            lines[-1] += "[-3pt]"
+            small = [
+                rf"{{\tiny {' to '.join(map(_tex_number, cell.ci95))}}}" if cell.ci95 else ""
+                for cell in row.cells
+            ]
+            lines.append(rf"{' & '.join([''] * first + small)} \\")
+    notes = [_tex(note) for note in table.notes]
+    notes += [rf"\textsuperscript{{{mark}}} {_tex(text)}" for mark, text in table.footnotes]
+    head = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_tex(table.title)}}}",
+        rf"\begin{{tabular}}{{{'l' * first}{'r' * len(table.columns)}}}",
+        r"\toprule",
+    ]
+    foot = [r"\bottomrule", r"\end{tabular}", "", r"\par\smallskip\footnotesize\raggedright"]
+    return "\n".join([*head, *lines, *foot, "\n\n".join(notes), r"\end{table}", ""])
+
+
+def _tex(text: str) -> str:
+    return text.translate(str.maketrans(_TEX))
+
+
+def _tex_number(text: str) -> str:
+    return f"$-${text[1:]}" if text.startswith("-") and text != NONE else text
+
+
+def _tex_cell(cell: Cell, reasons: Mapping[str, str]) -> str:
+    if cell.note:
+        return rf"{cell.text}\textsuperscript{{{reasons[cell.note]}}}"
+    number = _tex_number(cell.text)
+    styles = {BEST: rf"\textbf{{{number}}}", SECOND: rf"\underline{{{number}}}"}
+    return styles.get(cell.rank, number)
+
+
+def to_terminal(table: Table) -> RichTable:
+    """The table for a terminal, without title and notes."""
+    shown = RichTable(box=SIMPLE_HEAD, pad_edge=False)
+    reasons = table.reasons
+    texts = [
+        [f"{c.text} [{reasons[c.note]}]" if c.note else c.text for c in row.cells]
         for row in table.rows
     ]
-    return json_bytes({"title": table.title, "notes": table.notes, "rows": rows}).decode()
+    for lead in table.leads:
+        shown.add_column(lead, no_wrap=True)
+    for index, column in enumerate(table.columns):
+        # Fixed widths: rich would cut digits to fit a narrow terminal; long headings are broken.
+        width = max(_HEADING, len(column.dataset), *(len(cells[index]) for cells in texts))
+        heading = column.heading
+        heading = heading if len(heading) <= width else "\n".join(heading.split())
+        # Text, not markup: a system or a data set may be called [anything].
+        title = Text(f"{column.dataset}\n{heading}".lstrip())
+        width = max(len(line) for line in [*title.plain.split("\n"), *(c[index] for c in texts)])
+        shown.add_column(title, justify="right", width=width)
+    for (row, begins), row_texts in zip(table.sections, texts, strict=True):
+        if begins:
+            shown.add_section()
+        leads = [*row.leads[:-1], row.leads[-1] + (f" [{row.mark}]" if row.mark else "")]
+        cells = zip(row_texts, row.cells, strict=True)
+        styled = [Text(t, style=_TERMINAL.get(c.tone or c.rank, "")) for t, c in cells]
+        shown.add_row(*map(Text, leads), *styled)
+    return shown
+
+
+def print_table(table: Table) -> None:
+    """Prints a table and its notes, wider than the terminal if need be."""
+    console, shown = Console(), to_terminal(table)
+    console.print(table.title, markup=False, highlight=False, style="italic", soft_wrap=True)
+    # In a narrow terminal or a pipe rich cuts columns off; a long line loses nothing.
+    needed = Measurement.get(console, console.options.update(width=1000), shown).maximum
+    console.width = max(console.width, needed)
+    console.print(shown)
+    for note in [*table.notes, *(f"[{mark}] {text}" for mark, text in table.footnotes)]:
+        console.print(note, markup=False, highlight=False, style="dim", soft_wrap=True)
 
 
 RENDERERS: dict[str, Callable[[Table], str]] = {
@@ -113,30 +214,24 @@ RENDERERS: dict[str, Callable[[Table], str]] = {
 }
 
 
-def write_table(path: Path, table: Table) -> None:
-    """Writes a table in the format that the file's suffix names, atomically.
+def write_each(paths: list[Path], writers: Mapping[str, Callable[[T], str]], content: T) -> None:
+    """Writes each file in the format that its suffix names, atomically, and prints its name.
 
     Raises:
-        UserError: the suffix names no format.
+        UserError: a suffix names no format; nothing is written then.
     """
-    write_text(path, renderer(path)(table))
+    chosen = {path: writer_of(path, writers) for path in paths}
+    for path, write in chosen.items():
+        write_text(path, write(content))
+        print(f"wrote {path}")
 
 
-def renderer(path: Path) -> Callable[[Table], str]:
-    """The format that a file's suffix names.
-
-    Raises:
-        UserError: it names none.
-    """
-    return by_suffix(path, RENDERERS)
-
-
-def by_suffix(path: Path, formats: Mapping[str, T]) -> T:
-    """The one of several formats that a file's suffix names.
+def writer_of(path: Path, writers: Mapping[str, Callable[[T], str]]) -> Callable[[T], str]:
+    """The writer of the format that a file's suffix names.
 
     Raises:
         UserError: it names none.
     """
-    if path.suffix.lower() not in formats:
-        raise UserError(f"cannot write {path}: use a name that ends in {', '.join(formats)}")
-    return formats[path.suffix.lower()]
+    if path.suffix.lower() not in writers:
+        raise UserError(f"cannot write {path}: use a name that ends in {', '.join(writers)}")
+    return writers[path.suffix.lower()]

@@ -30,7 +30,7 @@ _MODEL, _AVERAGE, _ADAM = "model.", "average.", "adam."
 
 
 @dataclass(frozen=True)
-class Info:
+class CheckpointInfo:
     """The JSON beside the tensors.
 
     Attributes:
@@ -51,7 +51,7 @@ class TrainingState:
     """What training carries from step to step.
 
     Random numbers and the place in the data are not in it: they follow from seed and step, see
-    `model.training.objective.FrameNoise` and `model.data.stream`.
+    `model.training.objective.SeededNoise` and `model.data.stream`.
 
     Attributes:
         model: the weights being trained.
@@ -66,7 +66,7 @@ class TrainingState:
     step: int = 0
 
 
-def save(path: Path, state: TrainingState, info: Info) -> None:
+def save(path: Path, state: TrainingState, info: CheckpointInfo) -> None:
     """Writes a checkpoint; the JSON comes last and marks it whole."""
     tensors = {_MODEL + name: value for name, value in state.model.state_dict().items()}
     tensors |= {_AVERAGE + name: value for name, value in state.average.state_dict().items()}
@@ -75,12 +75,12 @@ def save(path: Path, state: TrainingState, info: Info) -> None:
     _write(path, tensors, info)
 
 
-def save_average(path: Path, model: TalkingHead, info: Info) -> None:
-    """Writes a model alone, as one would publish it: it samples, but its run cannot be resumed."""
+def save_average(path: Path, model: TalkingHead, info: CheckpointInfo) -> None:
+    """Writes a model alone, to be published: it samples, but its run cannot be resumed."""
     _write(path, {_AVERAGE + name: value for name, value in model.state_dict().items()}, info)
 
 
-def _write(path: Path, tensors: dict[str, Tensor], info: Info) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], info: CheckpointInfo) -> None:
     with atomic_path(path) as temporary:
         save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary)
         # safetensors writes files that only their owner can read; ours are like any other file.
@@ -107,19 +107,23 @@ def rotate(run: Path, keep: int) -> None:
         described.with_suffix(".safetensors").unlink(missing_ok=True)
 
 
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run's folder that have both their files, oldest first."""
+    found = [path.with_suffix(".safetensors") for path in sorted(run.glob("checkpoint-*.json"))]
+    return [path for path in found if path.exists()]
+
+
 def latest(run: Path) -> Path | None:
-    """The last whole checkpoint of a run's folder, or None."""
-    found = sorted(run.glob("checkpoint-*.json"))
-    whole = [path.with_suffix(".safetensors") for path in found]
-    whole = [path for path in whole if path.exists()]
-    return whole[-1] if whole else None
+    """The last checkpoint of a run's folder, or None."""
+    found = checkpoints(run)
+    return found[-1] if found else None
 
 
 def resolve(path: Path) -> Path:
     """A checkpoint file from a file or a run's folder; the authors' files are taken as well.
 
     Raises:
-        UserError: there is none; the sentence says what was looked for.
+        UserError: there is no checkpoint at `path`.
     """
     if path.is_dir():
         found = latest(path)
@@ -151,7 +155,7 @@ def is_released(path: Path) -> bool:
     return path.suffix != ".safetensors" and is_torch_file(path)
 
 
-def read_info(path: Path) -> Info:
+def read_info(path: Path) -> CheckpointInfo:
     """The JSON of a checkpoint.
 
     Raises:
@@ -162,22 +166,30 @@ def read_info(path: Path) -> Info:
         data: dict[str, Any] = read_json(described)
         if data["format_version"] != FORMAT_VERSION:
             raise UserError(f"{path} is not a checkpoint of this version (format {FORMAT_VERSION})")
-        return Info(
+        return CheckpointInfo(
             from_json(data["preset"]), SpeechFormat.of(data["speech"]), data["step"], data["seed"]
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{described} does not describe a checkpoint of ours ({error})") from error
 
 
-def load_model(path: Path, device: torch.device) -> tuple[TalkingHead, Info]:
+def load_talking_head(
+    path: Path, device: torch.device, *, call_script: bool = True
+) -> tuple[TalkingHead, CheckpointInfo]:
     """The averaged model of a checkpoint, or the authors' model, ready to sample.
+
+    Args:
+        path: the .safetensors file, or one of the authors', see `resolve`.
+        device: where it computes.
+        call_script: the authors' TorchScript demo is called as it is; otherwise its tensors are
+            loaded into our network.
 
     Raises:
         UserError: the file is no checkpoint, or its tensors do not fit its JSON.
     """
     if is_released(path):
-        model, preset, step = load_released(path, device)
-        return model, Info(preset, model.speech, step, seed=0)
+        model, preset, step = load_released(path, device, call_script=call_script)
+        return model, CheckpointInfo(preset, model.speech, step, seed=0)
     info = read_info(path)
     model = TalkingHead(info.preset, info.speech)
     _fill(model, _tensors(path, _AVERAGE), path)
@@ -201,14 +213,40 @@ def restore(path: Path, state: TrainingState) -> None:
     state.step = read_info(path).step
 
 
+def check_whole(path: Path) -> None:
+    """Refuses a checkpoint of ours whose tensors were cut off, as a full disk leaves them.
+
+    Raises:
+        UserError: it was; names the newest whole checkpoint beside it.
+    """
+    error = _damage(path)
+    if error is None:
+        return
+    whole = [other for other in checkpoints(path.parent) if _damage(other) is None]
+    remedy = (
+        f"the newest whole one is {whole[-1]}: name that one, or move {path.name} away, and "
+        "--resume goes on from it"
+        if whole
+        else "no other checkpoint beside it is whole; copy it again, or train anew"
+    )
+    raise UserError(f"{path} is not a whole safetensors file ({error}); {remedy}")
+
+
+def _damage(path: Path) -> SafetensorError | None:
+    """The error of opening a file, whose header says how long it must be; None if it is whole."""
+    try:
+        with safe_open(path, framework="pt"):
+            return None
+    except SafetensorError as error:
+        return error
+
+
 def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:
     """The tensors whose names begin with `prefix`, which is cut off."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
-    except SafetensorError as error:
-        raise UserError(f"{path} is not a whole safetensors file ({error})") from error
+    check_whole(path)
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
 
 
 def _fill(model: TalkingHead, tensors: dict[str, Tensor], path: Path) -> None:

@@ -1,11 +1,11 @@
-"""PyTorch Lightning checkpoints: their tensors and plain values, without bringing objects to life.
+"""PyTorch Lightning checkpoints: their tensors and plain values, without running any object.
 
 A checkpoint is a pickle, and a pickle can run anything. `torch.load(weights_only=True)` builds
 tensors and plain containers alone; it refuses whole files, though, for one object it does not know,
 and Lightning writes such objects: hyper-parameters as a Namespace or of OmegaConf, and in the
 authors' case the picture transforms of torchvision. Those files are read once more with every
-unknown class or function replaced by an inert stand-in, so that still nothing of theirs is
-imported or called.
+unknown class or function replaced by an `InertObject`, so that nothing of theirs is imported or
+called.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         path: of the file; not of TorchScript.
 
     Returns:
-        Its dictionary. Objects in it that are neither tensors nor plain values are `StandIn`.
+        Its dictionary. Objects in it that are neither tensors nor plain values are `InertObject`.
 
     Raises:
         UserError: it is damaged, or holds no dictionary.
@@ -81,8 +81,8 @@ def _read_inert(path: Path, *, mapped: bool) -> Any:
         raise UserError(f"{path} is not a whole checkpoint of PyTorch ({reason})") from error
 
 
-class StandIn(dict[Any, Any]):
-    """What is left of an object whose class is not ours to run: its items and its state."""
+class InertObject(dict[Any, Any]):
+    """Stands for an object of a class that is not imported; holds its items and its state."""
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:
         """An empty one, whatever the class would have been given."""
@@ -110,15 +110,15 @@ class StandIn(dict[Any, Any]):
             self.append(item)
 
 
-def plain(value: Any) -> Any:
-    """A value without stand-ins: Namespace and OmegaConf become the dictionaries they hold."""
-    if isinstance(value, StandIn):
+def to_plain(value: Any) -> Any:
+    """A value without inert objects: Namespace and OmegaConf become the dictionaries they hold."""
+    if isinstance(value, InertObject):
         for inside in ("_content", "_val"):  # OmegaConf's containers and their leaves
             if inside in value:
-                return plain(value[inside])
+                return to_plain(value[inside])
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {key: to_plain(item) for key, item in value.items()}
+    return [to_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_rest: Any) -> torch.Tensor:
@@ -146,14 +146,14 @@ _KNOWN: dict[tuple[str, str], Any] = {
 
 
 class _InertUnpickler(pickle.Unpickler):
-    """Builds tensors and containers; every other class or function becomes a stand-in."""
+    """Builds tensors and containers; every other class or function becomes an `InertObject`."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Never imports anything: what a name stands for is looked up in a table of ours."""
+        """Looks a name up in our table and imports nothing."""
         known = _KNOWN.get((module, name))
         if known is None and module == "torch" and isinstance(getattr(torch, name, 0), torch.dtype):
             known = getattr(torch, name)
-        return known or type(name, (StandIn,), {"__module__": module})
+        return known or type(name, (InertObject,), {"__module__": module})
 
 
 def _load(file: Any, **kwargs: Any) -> Any:

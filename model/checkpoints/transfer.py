@@ -1,4 +1,4 @@
-"""Weights carried over: from a checkpoint into a file of its own, or into a run's beginning."""
+"""Weights of a checkpoint written to a file of their own, or taken for the start of a run."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from model.checkpoints.checkpoint import Info, is_released, load_model, resolve, save_average
-from model.checkpoints.released import load_released, misfit
+from model.checkpoints.checkpoint import (
+    CheckpointInfo,
+    load_talking_head,
+    resolve,
+    save_average,
+)
+from model.checkpoints.released import misfit
 from model.config.architecture import UNetConfig
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from torch import nn
+    from torch import Tensor, nn
 
-    from model.network.talking_head import TalkingHead
+    from model.network.talking_head import SpeechFormat, TalkingHead
 
 _CPU = torch.device("cpu")
-# They do not change what the weights mean; where attention lies, names and shapes tell.
-_FREE = ("image_size", "dropout", "attention_resolutions")
+# They do not change what the weights mean; attention layers show in the tensors' names.
+_MAY_DIFFER = ("image_size", "dropout", "attention_resolutions")
 
 
-def convert(checkpoint: Path, out: Path) -> Info:
+def convert(checkpoint: Path, out: Path) -> CheckpointInfo:
     """Writes the model of any checkpoint as safetensors with JSON beside it.
 
     Args:
@@ -40,7 +45,7 @@ def convert(checkpoint: Path, out: Path) -> Info:
     for path in (out, out.with_suffix(".json")):
         if path.exists():
             raise UserError(f"{path} exists already; take another name or move it away")
-    model, info = _load(resolve(checkpoint))
+    model, info = load_talking_head(resolve(checkpoint), _CPU, call_script=False)
     save_average(out, model, info)
     return info
 
@@ -57,60 +62,54 @@ def init_from(path: Path, model: TalkingHead) -> list[str]:
         model: changed in place; it may be on any device.
 
     Returns:
-        Sentences on what was taken and what begins fresh.
+        Lines for the log: what was taken and what begins fresh.
 
     Raises:
         UserError: the checkpoint cannot be used, or its network is another one.
     """
     found = resolve(path)
-    source, info = _load(found)
-    _same_network(found, info.preset.unet, model.unet.config)
+    source, info = load_talking_head(found, _CPU, call_script=False)
+    _check_same_network(found, info.preset.unet, model.unet.config)
     wrong = misfit(source.unet.state_dict(), model.unet.config)
     if wrong:
         raise UserError(f"the network of {found} does not fit: {wrong}; choose another --preset")
     model.unet.load_state_dict(source.unet.state_dict())
     predicts = info.preset.diffusion.prediction
-    told = [f"network: from {found}, {info.step} steps old, which predicts {predicts}"]
+    lines = [f"network: from {found}, {info.step} steps old, which predicts {predicts}"]
     theirs = dict(source.named_children())
     for name, part in model.named_children():
         if name != "unet" and any(True for _ in part.parameters()):
-            told.append(_take(name, part, theirs.get(name), source, model))
-    return told
+            state = theirs[name].state_dict() if name in theirs else {}
+            reason = _take_part(part, state, source.speech, model.speech)
+            taken = f"begins fresh, since {reason}" if reason else "from the checkpoint"
+            lines.append(f"{name.replace('_', ' ')}: {taken}")
+    return lines
 
 
-def _take(
-    name: str, part: nn.Module, theirs: nn.Module | None, source: TalkingHead, model: TalkingHead
+def _take_part(
+    part: nn.Module, state: dict[str, Tensor], theirs: SpeechFormat, ours: SpeechFormat
 ) -> str:
-    """One part beside the U-Net, taken if it fits; the sentence about it."""
-    called = name.replace("_", " ")
-    if not source.speech.fits(model.speech):
-        return (
-            f"{called}: begins fresh, since the checkpoint hears {source.speech.name} and the "
-            f"data set holds {model.speech.name}"
-            + (" of another encoder" if source.speech.name == model.speech.name else "")
-        )
-    state = theirs.state_dict() if theirs is not None else {}
-    shapes = {key: value.shape for key, value in state.items()}
-    if shapes != {key: value.shape for key, value in part.state_dict().items()}:
-        return f"{called}: begins fresh, since that of the checkpoint is of another shape"
+    """Loads a part beside the U-Net; the reason if it cannot be taken, else empty."""
+    if not theirs.fits(ours):
+        other = " of another encoder" if theirs.name == ours.name else ""
+        return f"the checkpoint takes {theirs.name} and the data set holds {ours.name}{other}"
+    if _shapes(state) != _shapes(part.state_dict()):
+        return "that of the checkpoint is of another shape"
     part.load_state_dict(state)
-    return f"{called}: from the checkpoint"
+    return ""
 
 
-def _load(path: Path) -> tuple[TalkingHead, Info]:
-    """A checkpoint whose network has tensors: the demo model is opened, not called."""
-    if not is_released(path):
-        return load_model(path, _CPU)
-    model, preset, step = load_released(path, _CPU, opaque=False)
-    return model, Info(preset, model.speech, step, seed=0)
+def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in state.items()}
 
 
-def _same_network(path: Path, theirs: UNetConfig, ours: UNetConfig) -> None:
-    """Equal shapes are not enough: head counts or frequencies have none, and would be misread."""
+def _check_same_network(path: Path, theirs: UNetConfig, ours: UNetConfig) -> None:
+    """Equal shapes are not enough: head counts or frequencies do not show in them."""
     differ = [
         f"{field.name} {getattr(theirs, field.name)}, not {getattr(ours, field.name)}"
         for field in fields(UNetConfig)
-        if field.name not in _FREE and getattr(theirs, field.name) != getattr(ours, field.name)
+        if field.name not in _MAY_DIFFER
+        and getattr(theirs, field.name) != getattr(ours, field.name)
     ]
     if differ:
         raise UserError(f"the network of {path} has {'; '.join(differ)}; choose another --preset")

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from model.app.limits import PageLimits
 from model.cli.shared_options import (
     CONTEXT,
     CheckpointOption,
@@ -98,17 +99,17 @@ def sample_command(
     instead: the authors' files become ours, and ours lose what only their training needs.
     """
     from model.checkpoints.checkpoint import resolve
-    from model.sampling.autoregressive import SampleConfig
     from model.sampling.batch import SampleRun, run_here, run_on_workers
-    from model.sampling.output import Look
-    from model.sampling.requests import Wanted, jobs_for
+    from model.sampling.jobs import plan_jobs
+    from model.sampling.sample_config import SampleConfig
+    from model.sampling.video_writer import OutputOptions
 
     if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
         _convert(checkpoint, out)
         return
     if paste_back and compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
-    jobs = jobs_for(Wanted(face, speech, pairs, out, format_name, preview), seed)
+    jobs = plan_jobs(face, speech, pairs, out, format_name=format_name, preview=preview, seed=seed)
     if not jobs:
         return
     config = SampleConfig(
@@ -122,12 +123,12 @@ def sample_command(
     run = SampleRun(
         resolve(checkpoint),
         config,
-        Look(paste_back, compare, preview),
+        OutputOptions(paste_back, compare, preview),
         device=device,
         precision=precision,
         weights_dir=weights_dir,
         batch=batch,
-        alone=pairs is None,
+        single=pairs is None,
     )
     if workers > 1 and len(jobs) > 1:
         outcomes = run_on_workers(run, jobs, workers)
@@ -165,8 +166,11 @@ def serve_command(
         str, typer.Option(help="Address to listen on; anything but loopback lets others in.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 7860,
-    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = 50,
-    max_seconds: Annotated[int, typer.Option(min=1, help="Longest recording.")] = 120,
+    max_megabytes: Annotated[int, typer.Option(min=1, help="Largest upload.")] = PageLimits.upload
+    >> 20,
+    max_seconds: Annotated[
+        int, typer.Option(min=1, help="Longest recording.")
+    ] = PageLimits.seconds,
     sampler: SamplerOption = "auto",
     steps: StepsOption = None,
     start: StartOption = "auto",
@@ -179,11 +183,10 @@ def serve_command(
 ) -> None:
     """A page on this machine: drop a face and a recording, see progress, play the video."""
     from model.app.server import serve
-    from model.app.upload_jobs import Limits
     from model.checkpoints.checkpoint import resolve
-    from model.sampling.autoregressive import SampleConfig
     from model.sampling.batch import SampleRun
-    from model.sampling.output import Look
+    from model.sampling.sample_config import SampleConfig
+    from model.sampling.video_writer import OutputOptions
 
     run = SampleRun(
         resolve(checkpoint),
@@ -195,12 +198,12 @@ def serve_command(
             start=start,
             noise_correlation=noise_correlation,
         ),
-        Look(),
+        OutputOptions(),
         device=device,
         precision=precision,
         weights_dir=weights_dir,
     )
-    serve(run, host, port, Limits(max_megabytes << 20, max_seconds))
+    serve(run, host, port, PageLimits(max_megabytes << 20, max_seconds))
 
 
 def sample_main() -> None:

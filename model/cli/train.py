@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from model.cli.shared_options import CONTEXT, DeviceOption, PrecisionOption
-from pipeline.errors import UserError, run_command
+from pipeline.errors import run_command
 
 train_app = typer.Typer(
     add_completion=False,
@@ -34,10 +33,10 @@ def train_command(
         ),
     ] = "tiny",
     steps: Annotated[
-        int | None, typer.Option(help="Optimiser steps.", show_default="the preset's")
+        int | None, typer.Option(min=1, help="Optimiser steps.", show_default="the preset's")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Frames a step.", show_default="the preset's")
+        int | None, typer.Option(min=1, help="Frames a step.", show_default="the preset's")
     ] = None,
     changes: Annotated[
         list[str] | None,
@@ -70,8 +69,13 @@ def train_command(
         bool, typer.Option("--compile", help="Let torch.compile fuse the network.")
     ] = False,
     accumulate: Annotated[
-        int, typer.Option(min=1, help="Parts that a batch is computed in, to save memory.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Parts that a batch is computed in, to save memory.",
+            show_default="the preset's",
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, help="Processes that train together, through Ray Train.")
     ] = 1,
@@ -100,23 +104,17 @@ def train_command(
     from model.config.presets import preset as named
     from model.training.loop import train
     from model.training.ray_train import train_on_ray
-    from model.training.run_folder import RunOptions, checkpoint_path
+    from model.training.run_folder import checkpoint_path
+    from model.training.run_options import RunOptions
     from pipeline.lock import alone
 
-    chosen = override(named(preset), changes or [])
-    for name, value in (("steps", steps), ("batch_size", batch_size)):
-        if value is not None and value < 1:
-            raise UserError(f"--{name.replace('_', '-')} must be 1 or more, not {value}")
-    recipe = replace(
-        chosen.train,
-        steps=steps or chosen.train.steps,
-        batch_size=batch_size or chosen.train.batch_size,
-        accumulate=accumulate,
-    )
+    recipe = {"steps": steps, "batch_size": batch_size, "accumulate": accumulate}
+    given = [f"train.{name}={value}" for name, value in recipe.items() if value is not None]
+    chosen = override(named(preset), [*(changes or []), *given])
     options = RunOptions(
         data=data,
         out=out,
-        preset=replace(chosen, train=recipe),
+        preset=chosen,
         resume=resume,
         other_data=other_data,
         init_from=init_from,
@@ -140,16 +138,17 @@ def train_command(
             path = train_on_ray(options, report, workers=workers, address=address)
         else:
             path = train(options, report)
-    if path != checkpoint_path(out, recipe.steps):
+    finished = path == checkpoint_path(out, chosen.train.steps)
+    if not finished:
         print("stopped before the last step; the same command with --resume carries on")
     print(f"saved {path}")
-    if path == checkpoint_path(out, recipe.steps):
+    if finished:
         words = shlex.join(["--checkpoint", str(out)])
         print(f"next: dh-sample {words} --face me.jpg --speech hello.wav --out hello.mp4")
 
 
 def train_main() -> None:
     """The command dh-train."""
-    # As in `model.cli.sample.sample_main`: threads that wait for each other are to sleep soon.
+    # As in `model.cli.sample.sample_main`: threads that wait for each other should sleep soon.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     run_command(train_app)

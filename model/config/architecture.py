@@ -111,11 +111,15 @@ class DiffusionConfig:
         prediction: `epsilon` (the paper) or `v` (Salimans and Ho, 2022). With ε, x0 at high noise
             is a division by √ᾱ ≈ 0.03, so that a small network learns to copy the face very late;
             with v it does so in minutes.
+        identity_prior: s, the standard deviation of frames about the identity frame, which is then
+            the mean of the prior, see `model.diffusion.identity_prior`; 0 is the paper's prior,
+            N(0, 1). In units of [-1, 1].
         lambda_vlb: weight of the variational bound (released configuration: 1e-4).
         lambda_ls: weight of the lip loss (paper: 0.2; above 0.5 degrades quality).
     """
 
     steps: PositiveInt = 1000
     prediction: Prediction = "epsilon"
+    identity_prior: NonNegativeFloat = 0.0
     lambda_vlb: NonNegativeFloat = 1e-4
     lambda_ls: NonNegativeFloat = 0.2

@@ -1,4 +1,4 @@
-"""Damage to motion frames in training, so that a network learns not to trust them blindly."""
+"""Corruption of motion frames in training, so that a network learns not to copy their flaws."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def corrupt(
     gain, shift = _colours(strength.colour * level, rng)
     sigma = strength.blur / 100 * len(frames[0]) * level
     damage = strength.compression * level
-    spoilt = []
+    corrupted = []
     for frame in frames:
         now: NDArray[np.uint8] = frame
         if sigma:
@@ -45,8 +45,8 @@ def corrupt(
             now = np.clip((now - 127.5) * gain + 127.5 + shift, 0, 255).round().astype(np.uint8)
         if damage:
             now = _compressed(now, round(100 - damage * (100 - _WORST_QUALITY)))
-        spoilt.append(now)
-    return spoilt
+        corrupted.append(now)
+    return corrupted
 
 
 def _colours(amount: float, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:

@@ -21,7 +21,7 @@ import numpy as np
 import webdataset
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from model.data.training_frame import Batch, Choice, collate, training_frame
+from model.data.training_frame import Batch, FrameChoice, collate, training_frame
 from pipeline.dataset.shards import decode_sample, read_dataset, shard_paths, shard_pipeline
 from pipeline.errors import UserError
 
@@ -130,7 +130,7 @@ def lane_frames(
         )
 
 
-def _plan(clips: int, per_clip: int, seed: list[int]) -> list[tuple[int, Choice]]:
+def _plan(clips: int, per_clip: int, seed: list[int]) -> list[tuple[int, FrameChoice]]:
     """Which clip of a run each frame comes from, and which of its frames it is."""
     rng = np.random.default_rng(seed)
     clip = np.repeat(np.arange(clips), per_clip)
@@ -138,14 +138,14 @@ def _plan(clips: int, per_clip: int, seed: list[int]) -> list[tuple[int, Choice]
     shares = rng.random((len(clip), 4))
     seeds = rng.integers(1 << 62, size=len(clip))
     return [
-        (int(clip[i]), Choice(target, identity, drop, level, int(seeds[i])))
+        (int(clip[i]), FrameChoice(target, identity, drop, level, int(seeds[i])))
         for i, (target, identity, drop, level) in zip(order, shares.tolist(), strict=True)
     ]
 
 
 def _walk(
-    plan: Sequence[tuple[int, Choice]], samples: Iterator[Sample]
-) -> Iterator[tuple[Sample, Choice]]:
+    plan: Sequence[tuple[int, FrameChoice]], samples: Iterator[Sample]
+) -> Iterator[tuple[Sample, FrameChoice]]:
     """The sample of every choice, each read when it is first wanted and dropped after the last."""
     left = Counter(clip for clip, _ in plan)
     kept: dict[int, Sample] = {}

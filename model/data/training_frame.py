@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 
 from model.data.motion_corruption import corrupt
 from pipeline.faces.mouth_box import MOUTH
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Batch:
         speech: (B, speech_window, F) float32.
         mouth: (B, 4) int64, the mouth box that the lip loss looks at.
         lips: (B, 40) float32, the lip shape of the target, see `lip_shape`.
-        level: (B,) float32, how far the motion frames are spoilt, 0 … 1.
+        level: (B,) float32, how far the motion frames are corrupted, 0 … 1.
         seed: (B,) int64, of everything that is drawn for the frame later.
         keys: of the clips.
     """
@@ -85,30 +85,15 @@ def grey(frames: Tensor) -> Tensor:
     return luma.round().to(torch.uint8) if frames.dtype == torch.uint8 else luma.to(frames.dtype)
 
 
-def speech_windows(features: NDArray[np.float32], context: int) -> NDArray[np.float32]:
-    """Features of frames k - context … k + context of every frame k, edges repeated (m_y).
-
-    Args:
-        features: (T, F).
-        context: frames on either side.
-
-    Returns:
-        (T, 2 context + 1, F).
-    """
-    length = len(features)
-    wanted = np.arange(length)[:, None] + np.arange(-context, context + 1)
-    return features[np.clip(wanted, 0, length - 1)]
-
-
 @dataclass(frozen=True)
-class Choice:
+class FrameChoice:
     """Which training frame of a clip, as shares that do not depend on its length.
 
     Attributes:
         target: 0 … 1 along the clip.
         identity: 0 … 1 along the clip's other frames.
         drop: motion frames are dropped where this, 0 … 1, lies below the recipe's share.
-        level: how far the motion frames are spoilt, 0 … 1.
+        level: how far the motion frames are corrupted, 0 … 1.
         seed: of everything else that is drawn for the frame.
     """
 
@@ -120,7 +105,7 @@ class Choice:
 
 
 def training_frame(
-    sample: Sample, choice: Choice, config: UNetConfig, recipe: TrainConfig
+    sample: Sample, choice: FrameChoice, config: UNetConfig, recipe: TrainConfig
 ) -> Batch:
     """One training frame of a clip, as a batch of one without its first axis.
 
@@ -131,27 +116,33 @@ def training_frame(
         recipe: what is done to motion frames, and whose mouth box is given.
     """
     size, length = config.image_size, len(sample.frames)
+
+    # Which frames: the target, another one for the identity, and those before the target.
     target = int(choice.target * length)
     identity = (target + 1 + int(choice.identity * (length - 1))) % length
-    identity_frame = resized(sample.frames[identity], size)
+    identity_frame = resize(sample.frames[identity], (size, size))
     drop = choice.drop < recipe.drop_motion
-    # Before the first frame there is none: the identity frame stands in, as in sampling.
+    # Where no frame lies before the target, the identity frame stands in, as in sampling.
     before = [
-        identity_frame if drop or index < 0 else resized(sample.frames[index], size)
+        identity_frame if drop or index < 0 else resize(sample.frames[index], (size, size))
         for index in range(target - config.motion_frames, target)
     ]
+
+    # The motion frames, corrupted.
     level = choice.level if recipe.motion.any else 0.0
     if level:
         before = corrupt(before, recipe.motion, level, np.random.default_rng(choice.seed))
-    motion = torch.stack([_tensor(frame) for frame in before])
+    motion = torch.stack([_tensor(frame) for frame in before])  # (motion_frames, 3, S, S)
+
+    # The speech around the target, edges repeated (m_y), and the mouth box.
     context = config.speech_context
-    near = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
+    window = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
     box = sample.mouth[target if recipe.mouth_box == "target" else identity]
     return Batch(
-        target=_tensor(resized(sample.frames[target], size)),
+        target=_tensor(resize(sample.frames[target], (size, size))),
         identity=_tensor(identity_frame),
         motion=(motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
-        speech=torch.from_numpy(sample.speech[near]),
+        speech=torch.from_numpy(sample.speech[window]),
         mouth=torch.from_numpy(scaled_box(box, size / sample.meta["image_size"], size)),
         lips=torch.from_numpy(lip_shape(sample, target)),
         level=torch.tensor(level),
@@ -189,17 +180,9 @@ def scaled_box(box: NDArray[np.int16], scale: float, size: int) -> NDArray[np.in
     return np.clip(np.concatenate([low, high]), 0, size).astype(np.int64)
 
 
-def resized(frame: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """(H, H, 3) uint8 to (size, size, 3), averaged when it shrinks."""
-    if len(frame) == size:
-        return frame
-    method = cv2.INTER_AREA if len(frame) > size else cv2.INTER_CUBIC
-    return cast("NDArray[np.uint8]", cv2.resize(frame, (size, size), interpolation=method))
-
-
 def as_tensor(frame: NDArray[np.uint8], size: int) -> Tensor:
     """(H, H, 3) uint8 to (3, size, size) uint8, averaged when it shrinks."""
-    return _tensor(resized(frame, size))
+    return _tensor(resize(frame, (size, size)))
 
 
 def _tensor(frame: NDArray[np.uint8]) -> Tensor:

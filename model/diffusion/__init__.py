@@ -1,1 +1,1 @@
-"""The diffusion: schedule, losses, samplers, noise."""
+"""The diffusion: schedule, what the network predicts, the losses, the samplers, the noise."""

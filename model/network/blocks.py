@@ -1,4 +1,4 @@
-"""What the U-Net is built of: time features, residual blocks told time and speech, attention."""
+"""Blocks of the U-Net: time embedding, residual blocks modulated by time and speech, attention."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class TimeEmbedding(nn.Module):
 
 
 def modulation(time: Tensor, speech: Tensor) -> Modulation:
-    """The two affine maps of eq. 17 as one, a pass over the feature map less.
+    """The two affine maps of eq. 17 as one, which saves a pass over the feature map.
 
     Args:
-        time: (..., 2 C), what a block's `t_emb_layers` say: t_s, then t_b.
-        speech: (..., 2 C), what its `audio_emb_layers` say: y_s, then y_b.
+        time: (..., 2 C), of a block's `t_emb_layers`: t_s, then t_b.
+        speech: (..., 2 C), of its `audio_emb_layers`: y_s, then y_b.
 
     Returns:
         Scale and shift, (..., C, 1, 1) each.
@@ -102,7 +102,7 @@ class ResBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, modulation: Modulation) -> Tensor:
-        """(B, C, H, W) and what `modulation` gives to (B, out_channels, H', W')."""
+        """(B, C, H, W) and the output of `modulation` to (B, out_channels, H', W')."""
         norm, activation, convolution = self.in_layers
         h = convolution(self._resampled(activation(norm(x))))
         norm, *rest = self.out_layers
@@ -131,9 +131,10 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same."""
         batch, channels, height, width = x.shape
-        # Each token's numbers together in memory, or q, k and v are not what fused attention takes.
+        # Tokens are contiguous, (B, H W, C), as fused attention needs them.
         tokens = self.norm(x).permute(0, 2, 3, 1).reshape(batch, height * width, channels)
         qkv = F.linear(tokens, self.qkv.weight[..., 0], self.qkv.bias)
+        # (B, H W, 3 C) to q, k, v of (B, heads, H W, C / heads) each.
         q, k, v = qkv.reshape(batch, height * width, self._heads, -1).transpose(1, 2).chunk(3, 3)
         h = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(tokens.shape)
         h = F.linear(h, self.proj_out.weight[..., 0], self.proj_out.bias)
@@ -141,7 +142,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.ModuleList):
-    """Layers in a row, each given what it takes."""
+    """Layers in sequence; residual blocks are given their modulation."""
 
     def forward(self, x: Tensor, modulations: Iterator[Modulation]) -> Tensor:
         """A feature map through every layer; each residual block takes the next modulation."""

@@ -1,7 +1,7 @@
 """Speech features to one embedding a video frame; trained together with the network.
 
-`SpeechEncoder` learns from MFCC what to listen for; `GivenEmbeddings` is for features that an
-encoder trained elsewhere has made already, such as the authors'.
+`SpeechEncoder` learns from MFCC; `PrecomputedEmbeddings` takes features that an encoder trained
+elsewhere has computed, such as the authors'.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class SpeechEncoder(nn.Module):
     """Windows of MFCC to embeddings, each window by itself.
 
-    Convolutions over the time steps of a window find sounds wherever they lie in it; a linear
-    layer over all that is left keeps when they were.
+    Convolutions over the time steps of a window find sounds wherever they lie in it; the linear
+    layer over all steps keeps when they were.
 
     Args:
         steps: MFCC vectors in a window.
@@ -61,13 +61,13 @@ class SpeechEncoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(…, steps x coefficients) features to (…, width) embeddings."""
-        windows = features.reshape(-1, *self._shape)
+        windows = features.reshape(-1, *self._shape)  # (N, steps, coefficients)
         windows = (windows - self.mean) / self.std
         embeddings: Tensor = self.layers(windows.transpose(1, 2))
         return embeddings.reshape(*features.shape[:-1], -1)
 
 
-class GivenEmbeddings(nn.Module):
+class PrecomputedEmbeddings(nn.Module):
     """Embeddings of another encoder, as they are, for a network of their width.
 
     A network of another width is given a linear map of them, standardised.

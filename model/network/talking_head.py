@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
-from model.network.speech_encoder import GivenEmbeddings, SpeechEncoder
+from model.network.speech_encoder import PrecomputedEmbeddings, SpeechEncoder
 from model.network.unet import UNet
 
 if TYPE_CHECKING:
@@ -38,23 +38,16 @@ class SpeechFormat:
 
     @classmethod
     def of(cls, speech: dict[str, Any]) -> SpeechFormat:
-        """From the `speech` entry of a `dataset.json` or a checkpoint; the oldest name nothing."""
-        return cls(
-            speech["steps"],
-            speech["coefficients"],
-            speech["mean"],
-            speech["std"],
-            speech.get("name", "mfcc"),
-            speech.get("encoder", ""),
-        )
+        """From the `speech` entry of a `dataset.json` or a checkpoint; the oldest have no name."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in speech.items() if key in known})
 
     def fits(self, other: SpeechFormat) -> bool:
-        """Whether features of the one mean the same as those of the other."""
-        same = (self.name, self.steps, self.coefficients)
-        known = self.encoder and other.encoder
-        return same == (other.name, other.steps, other.coefficients) and (
-            not known or self.encoder == other.encoder
-        )
+        """Whether the features are the same; an encoder that is not known fits any."""
+        return (
+            (self.name, self.steps, self.coefficients)
+            == (other.name, other.steps, other.coefficients)
+        ) and (not self.encoder or not other.encoder or self.encoder == other.encoder)
 
 
 @dataclass(frozen=True)
@@ -65,8 +58,8 @@ class Conditions:
         identity: (B, 3, S, S) in [-1, 1].
         motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
         speech: (B, speech_window, F) features of frames k - m_y … k + m_y.
-        level: (B,) how far the motion frames are spoilt, 0 … 1, for a network that is told; None
-            takes what it is told in sampling.
+        level: (B,) how far the motion frames are corrupted, 0 … 1, for a network that takes it;
+            None is the recipe's `sampling_level`.
     """
 
     identity: Tensor
@@ -81,44 +74,56 @@ class TalkingHead(nn.Module):
     Args:
         preset: shape of both.
         speech: the features' format.
-        unet: a network that is there already; None makes a fresh one.
+        unet: an existing network; None makes a fresh one.
     """
 
     def __init__(self, preset: Preset, speech: SpeechFormat, unet: nn.Module | None = None) -> None:
         super().__init__()
         self.speech = speech
-        # A scripted one is called in the same way, and is only ever called.
+        # A TorchScript network has the same forward, and nothing but that is used of it.
         self.unet = cast("UNet", unet) if unet is not None else UNet(preset.unet)
         self.speech_encoder = _speech_encoder(preset, speech)
+        width = preset.unet.base_channels
         # Reads the lip shape off a speech embedding; used in training only.
-        self.lip_reader = nn.Linear(preset.unet.base_channels, 40)
-        self.level_embed = _level_embedding(preset) if preset.train.motion.level_as_input else None
+        self.lip_reader = nn.Linear(width, 40)
+        self.level_embed = (
+            nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))
+            if preset.train.motion.level_as_input
+            else None
+        )
         self._sampled_level = preset.train.motion.sampling_level
 
     def forward(self, x: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """(B, 3, S, S) noisy frames, (B,) steps and conditions to (B, 6, S, S)."""
-        speech = self.hear(conditions.speech, conditions.level)
+        speech = self.embed_speech(conditions.speech, conditions.level)
         output: Tensor = self.unet(x, t, conditions.identity, conditions.motion, speech)
         return output
 
-    def hear(self, features: Tensor, level: Tensor | None = None) -> Tensor:
-        """(B, …, F) features and, see `Conditions`, (B,) levels to (B, …, base) embeddings.
+    def embed_speech(self, features: Tensor, level: Tensor | None = None) -> Tensor:
+        """Speech embeddings, with the level of corruption added where the network takes it.
 
-        The level is told with the speech, which reaches every block of the network.
+        The level goes with the speech because that reaches every block of the network.
+
+        Args:
+            features: (B, …, F) speech features.
+            level: (B,), see `Conditions`.
+
+        Returns:
+            (B, …, base).
         """
         speech: Tensor = self.speech_encoder(features)
         if self.level_embed is None:
             return speech
         if level is None:
             level = features.new_full((len(features),), self._sampled_level)
-        told = self.level_embed(level[:, None])
-        return speech + told.reshape(len(told), *[1] * (speech.ndim - 2), -1)
+        embedded = self.level_embed(level[:, None])  # (B, base)
+        return speech + embedded.reshape(len(embedded), *[1] * (speech.ndim - 2), -1)
 
 
-def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | GivenEmbeddings:
+def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | PrecomputedEmbeddings:
     width = preset.unet.base_channels
     if speech.name == "released":
-        return GivenEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
+        return PrecomputedEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
     return SpeechEncoder(
         speech.steps,
         speech.coefficients,
@@ -127,9 +132,3 @@ def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | Giv
         mean=speech.mean,
         std=speech.std,
     )
-
-
-def _level_embedding(preset: Preset) -> nn.Module:
-    """How far the motion frames are spoilt, (B, 1) in 0 … 1, to (B, base) beside the speech."""
-    width = preset.unet.base_channels
-    return nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))

@@ -1,4 +1,4 @@
-"""The paper's network: Dhariwal and Nichol's U-Net, told time and speech (sections 3 and 5.1).
+"""The paper's network: Dhariwal and Nichol's U-Net with time and speech (sections 3 and 5.1).
 
 Modules carry the names of the released state dict (`input_blocks.0.0`, `middle_block.1.qkv`, …),
 so that the authors' tensors load into this network as they are.
@@ -86,9 +86,11 @@ class UNet(nn.Module):
         blocks = nn.ModuleList()
         for level in reversed(range(len(config.channel_mult))):
             for index in range(config.res_blocks + 1):
-                wanted = config.channel_mult[level] * config.base_channels
-                layers: list[nn.Module] = [ResBlock(channels + remaining.pop(), wanted, config)]
-                channels = wanted
+                out_channels = config.channel_mult[level] * config.base_channels
+                layers: list[nn.Module] = [
+                    ResBlock(channels + remaining.pop(), out_channels, config)
+                ]
+                channels = out_channels
                 if size in config.attention_resolutions:
                     layers.append(Attention(channels, config))
                 if level and index == config.res_blocks:
@@ -112,10 +114,10 @@ class UNet(nn.Module):
         Returns:
             (B, 6, S, S): the prediction, and the output that ν is read from.
         """
-        time = self.time_embed(t)
-        sound = self.audio_embed(speech.flatten(1))
+        time = self.time_embed(t)  # (B, 4 base)
+        embedded = self.audio_embed(speech.flatten(1))  # (B, 4 base)
         modulations = [
-            modulation(block.t_emb_layers(time), block.audio_emb_layers(sound))
+            modulation(block.t_emb_layers(time), block.audio_emb_layers(embedded))
             for block in self.residuals
         ]
         h = self.stem(F.pixel_unshuffle(torch.cat([x, motion, identity], dim=1), self.config.patch))
@@ -128,13 +130,18 @@ class UNet(nn.Module):
 
     @property
     def residuals(self) -> list[ResBlock]:
-        """The residual blocks in the order in which they are passed."""
+        """The residual blocks in the order of the forward pass."""
         return [module for module in self.modules() if isinstance(module, ResBlock)]
 
     def trunk(self, h: Tensor, modulations: Sequence[Modulation]) -> Tensor:
-        """All that follows the stem: `modulations` has one entry for each of `residuals`."""
+        """All that follows the stem, from (B, base, s, s) to (B, 6, S, S) with s = S / patch.
+
+        Args:
+            h: output of the stem.
+            modulations: one for each of `residuals`, see `model.network.blocks.modulation`.
+        """
         following = iter(modulations)
-        kept = [h]
+        kept = [h]  # skip connections from the way down to the way up
         for block in self.input_blocks[1:]:
             h = block(h, following)
             kept.append(h)

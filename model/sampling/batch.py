@@ -1,32 +1,35 @@
-"""A list of videos made: batch by batch in this process, or by several through Ray."""
+"""Lists of videos: made batch by batch in this process, or in several through Ray."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from model.checkpoints.checkpoint import is_released, load_model, read_info
+from model.checkpoints.checkpoint import is_released, load_talking_head, read_info
 from model.device import choose_device, choose_precision
-from model.sampling.autoregressive import choose_sampler, make_denoiser
-from model.sampling.inputs import features_of, make_ready
-from model.sampling.talking_video import talk
+from model.sampling.autoregressive import make_denoiser
+from model.sampling.inputs import features_of, read_inputs
+from model.sampling.sample_config import choose_sampler
+from model.sampling.talking_video import make_videos
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.parallel.tasks import run_on_ray
-from pipeline.progress import progress
+from pipeline.progress import Step, progress
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from model.checkpoints.checkpoint import Info
+    from model.checkpoints.checkpoint import CheckpointInfo
     from model.device import Precision
-    from model.sampling.autoregressive import SampleConfig
-    from model.sampling.denoiser import Stepper
-    from model.sampling.inputs import Ready
+    from model.sampling.denoiser import FrameDenoiser
+    from model.sampling.inputs import VideoInputs
     from model.sampling.jobs import Job
-    from model.sampling.output import Look
+    from model.sampling.sample_config import SampleConfig
+    from model.sampling.video_writer import OutputOptions
     from pipeline.speech.features import Featurise
 
 
@@ -38,26 +41,26 @@ class SampleRun:
         checkpoint: the .safetensors file, or one of the authors'.
         config: how frames are drawn; its precision is replaced by what `precision` chooses, its
             sampler by what `auto` is.
-        look: what is written besides or around the frames.
+        output: what is written besides or around the frames.
         device: `auto`, `cpu`, `cuda` or `mps`.
         precision: `auto`, `bf16` or `float32`.
         weights_dir: the user's folder of pretrained files.
         batch: videos made side by side.
-        alone: there is one pair only, and what is wrong with it is raised.
+        single: there is one pair only: if it cannot be used, the error is raised.
     """
 
     checkpoint: Path
     config: SampleConfig
-    look: Look
+    output: OutputOptions
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Precision = "auto"
     weights_dir: Path | None = None
     batch: int = 8
-    alone: bool = False
+    single: bool = False
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedModel:
     """A run with its networks in memory.
 
     Attributes:
@@ -69,26 +72,26 @@ class Loaded:
     """
 
     run: SampleRun
-    info: Info
-    denoiser: Stepper
+    info: CheckpointInfo
+    denoiser: FrameDenoiser
     tracker: MediaPipeTracker
     featurise: Featurise
 
 
-def load(run: SampleRun) -> Loaded:
+def load(run: SampleRun) -> LoadedModel:
     """Loads what makes videos.
 
     Raises:
         UserError: the checkpoint, the device or the authors' speech encoder cannot be used.
     """
     device = choose_device(run.device)
-    model, info = load_model(run.checkpoint, device)
+    model, info = load_talking_head(run.checkpoint, device)
     config = replace(run.config, precision=choose_precision(run.precision, device))
-    config = choose_sampler(config, info.preset.diffusion.prediction)
+    config = choose_sampler(config, info.preset.diffusion)
     featurise = features_of(info.speech, run.weights_dir)
     tracker = MediaPipeTracker(locate("face_landmarker.task", run.weights_dir))
     denoiser = make_denoiser(model, info.preset, config)
-    return Loaded(replace(run, config=config), info, denoiser, tracker, featurise)
+    return LoadedModel(replace(run, config=config), info, denoiser, tracker, featurise)
 
 
 def run_here(
@@ -101,52 +104,7 @@ def run_here(
     """
     loaded = load(run)
     for begin in range(0, len(jobs), run.batch):
-        ready, seeds, failed = _read(loaded, jobs[begin : begin + run.batch])
-        yield from failed
-        if ready:
-            with progress("frames", sum(len(one.speech) for one in ready)) as step:
-
-                def count(frames: int) -> None:
-                    for _ in range(frames):
-                        step()
-
-                _make(loaded, ready, seeds, count)
-            yield from ((one.job.out, None) for one in ready)
-
-
-def _read(
-    loaded: Loaded, jobs: Sequence[tuple[int, Job]]
-) -> tuple[list[Ready], list[int], list[tuple[Path, UserError | None]]]:
-    """Reads what a batch needs; a pair that cannot be used is set apart."""
-    ready: list[Ready] = []
-    seeds: list[int] = []
-    failed: list[tuple[Path, UserError | None]] = []
-    for number, job in jobs:
-        try:
-            ready.append(make_ready(job, loaded.tracker, loaded.info.preset, loaded.featurise))
-            seeds.append(number)
-        except UserError as error:
-            if loaded.run.alone:
-                raise
-            failed.append((job.out, error))
-    return ready, seeds, failed
-
-
-def _make(
-    loaded: Loaded, ready: list[Ready], seeds: list[int], count: Callable[[int], None]
-) -> None:
-    """Makes one batch of videos."""
-    run = loaded.run
-    talk(
-        loaded.denoiser,
-        loaded.info.preset,
-        ready,
-        run.config,
-        seeds=seeds,
-        look=run.look,
-        tracker=loaded.tracker,
-        progress=count,
-    )
+        yield from _make_batch(loaded, jobs[begin : begin + run.batch], show_progress=True)
 
 
 def video_maker(
@@ -159,16 +117,47 @@ def video_maker(
     import torch
 
     torch.set_num_threads(threads)
-    loaded = load(run)
+    return partial(_make_batch, load(run))
 
-    def make(jobs: Sequence[tuple[int, Job]]) -> Iterator[tuple[Path, UserError | None]]:
-        ready, seeds, failed = _read(loaded, jobs)
-        yield from failed
-        if ready:
-            _make(loaded, ready, seeds, lambda _: None)
-        yield from ((one.job.out, None) for one in ready)
 
-    return make
+def _make_batch(
+    loaded: LoadedModel, jobs: Sequence[tuple[int, Job]], *, show_progress: bool = False
+) -> Iterator[tuple[Path, UserError | None]]:
+    """Makes videos side by side; a pair that cannot be used is left out of the batch."""
+    run, preset = loaded.run, loaded.info.preset
+    inputs: list[VideoInputs] = []
+    seeds: list[int] = []
+    for seed, job in jobs:
+        try:
+            inputs.append(read_inputs(job, loaded.tracker, preset, loaded.featurise))
+            seeds.append(seed)
+        except UserError as error:
+            if run.single:
+                raise
+            yield job.out, error
+    if not inputs:
+        return
+    total = sum(len(one.speech) for one in inputs)
+    bar: AbstractContextManager[Step] = (
+        progress("frames", total) if show_progress else nullcontext(lambda _="": None)
+    )
+    with bar as step:
+
+        def count(frames: int) -> None:
+            for _ in range(frames):
+                step()
+
+        make_videos(
+            loaded.denoiser,
+            preset,
+            inputs,
+            run.config,
+            seeds=seeds,
+            output=run.output,
+            tracker=loaded.tracker,
+            progress=count,
+        )
+    yield from ((one.job.out, None) for one in inputs)
 
 
 def run_on_workers(
@@ -176,7 +165,7 @@ def run_on_workers(
 ) -> Iterator[tuple[Path, UserError | None]]:
     """Makes videos in several processes of a Ray session, each with a model of its own.
 
-    Batches are made smaller where there are few videos, so that no process is without.
+    Batches are made smaller where there are few videos, so that every process has work.
 
     Yields:
         The path of each video, and what kept it from being made.

@@ -1,4 +1,4 @@
-"""A model made ready to sample: what does not change between calls is computed once.
+"""The model prepared for sampling: what does not change between calls is computed once.
 
 The speech and identity paths do not see the noisy frame, the time path sees a few steps that are
 known beforehand, and the stem is linear: its part over the identity and motion channels is a
@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.config.architecture import UNetConfig
-    from model.diffusion.process import Schedule
+    from model.diffusion.schedule import Schedule
     from model.network.talking_head import TalkingHead
 
 
 @dataclass(frozen=True)
-class Prepared:
+class FrameConditions:
     """What all steps of a frame share.
 
     Attributes:
-        stem: (B, base, s, s), the stem's answer to everything but the noisy frame.
+        stem: (B, base, s, s), the stem's output for everything but the noisy frame.
         scale: (B, C) 1 + y_s of eq. 17, the C channels of all residual blocks in a row.
         shift: (B, C) y_b.
     """
@@ -43,35 +43,11 @@ class Prepared:
     shift: Tensor
 
 
-class Stepper(Protocol):
-    """What frames are drawn with; see `Denoiser`."""
-
-    schedule: Schedule
-    device: torch.device
-
-    def encode(self, features: Tensor) -> Tensor:
-        """(B, F) speech features to (B, base) embeddings."""
-        ...
-
-    def identify(self, identity: Tensor) -> Tensor:
-        """What `prepare` is to be given for (B, 3, S, S) identity frames."""
-        ...
-
-    def prepare(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Any:
-        """What `step` is to be given for a frame."""
-        ...
-
-    def step(self, x: Tensor, index: int, prepared: Any) -> Tensor:
-        """One call of the network: (B, 6, S, S) float32."""
-        ...
-
-
 class Denoiser:
-    """A model bound to the steps that a sampler walks.
+    """A model bound to the steps of a sampler.
 
-    Convolutions and norms are held in bf16 if asked for, in the memory layout that is the faster
-    one (channels last: 12 to 27 % less time on a CPU for networks of every size here, and what
-    tensor cores read). What is computed once a frame or a run stays in float32.
+    Convolutions and norms are held in bf16 if asked for, with channels last in memory, which is the
+    faster layout on CPUs and tensor cores. What is computed once a frame or a run is float32.
 
     Args:
         model: with averaged weights, in eval mode; it is copied, not changed.
@@ -92,12 +68,12 @@ class Denoiser:
         self.schedule = schedule
         self.config = model.unet.config
         self.device = next(model.parameters()).device
-        self._hear = model.hear
+        self._embed_speech = model.embed_speech
         with torch.no_grad():
             self._bind_time(model.unet)
             self._bind_speech(model.unet)
             self._bind_network(model.unet, torch.bfloat16 if precision == "bf16" else torch.float32)
-        # Of CUDA graphs only their own memory is compared: the answer is used before the next call.
+        # A CUDA graph writes every output to the same memory: it is used before the next call.
         mode = "reduce-overhead" if self.device.type == "cuda" else "default"
         network: Callable[..., Tensor] = self._network
         self._call = torch.compile(network, mode=mode, dynamic=False) if compiled else network
@@ -113,19 +89,18 @@ class Denoiser:
         """The speech layers of all residual blocks as one: all scales, then all shifts."""
         linear = [cast("nn.Linear", block.audio_emb_layers[1]) for block in unet.residuals]
         self._widths = [layer.out_features // 2 for layer in linear]
-        weights, biases = (
-            [parameter.chunk(2) for parameter in parameters]
-            for parameters in ([one.weight for one in linear], [one.bias for one in linear])
-        )
-        self._y_weight, self._y_bias = (
-            torch.cat([part for half in (0, 1) for part in (one[half] for one in each)])
-            for each in (weights, biases)
-        )
+
+        def joined(parameters: list[Tensor]) -> Tensor:
+            halves = [parameter.chunk(2) for parameter in parameters]  # scale and shift of each
+            return torch.cat([scale for scale, _ in halves] + [shift for _, shift in halves])
+
+        self._y_weight = joined([layer.weight for layer in linear])
+        self._y_bias = joined([layer.bias for layer in linear])
         self._audio_embed = copy.deepcopy(unet.audio_embed)
 
     def _bind_network(self, unet: UNet, dtype: torch.dtype) -> None:
         """The network in its type and layout, and the stem in three parts."""
-        # Linear layers have been bound already, and are left out of the copy.
+        # The linear layers are bound already; the copy leaves their weights out.
         linear = [layer for layer in unet.modules() if isinstance(layer, nn.Linear)]
         empty = nn.Parameter(torch.empty(0))
         memo: dict[int, Any] = {id(p): empty for layer in linear for p in layer.parameters()}
@@ -147,39 +122,39 @@ class Denoiser:
         folded = folded.contiguous(memory_format=torch.channels_last)
         return F.conv2d(folded, weight, bias, padding=1)
 
-    def encode(self, features: Tensor) -> Tensor:
+    def encode_speech(self, features: Tensor) -> Tensor:
         """(B, F) speech features to (B, base) embeddings, float32."""
-        return self._hear(features)
+        return self._embed_speech(features)
 
-    def identify(self, identity: Tensor) -> Tensor:
-        """(B, 3, S, S) identity frames to the stem's answer to them; once a clip."""
+    def encode_identity(self, identity: Tensor) -> Tensor:
+        """(B, 3, S, S) identity frames to the stem's output for them; once a clip."""
         return self._convolved(identity, self._stem[2], self._stem_bias)
 
-    def prepare(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Prepared:
+    def prepare_frame(self, identity: Tensor, motion: Tensor, speech: Tensor) -> FrameConditions:
         """What the steps of a frame share.
 
         Args:
-            identity: what `identify` gave.
+            identity: what `encode_identity` gave.
             motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
             speech: (B, speech_window, base) embeddings, oldest first.
         """
-        sound = F.silu(self._audio_embed(speech.flatten(1)))
-        scale, shift = F.linear(sound, self._y_weight, self._y_bias).chunk(2, dim=1)
-        return Prepared(identity + self._convolved(motion, self._stem[1]), 1 + scale, shift)
+        embedded = F.silu(self._audio_embed(speech.flatten(1)))  # (B, 4 base)
+        scale, shift = F.linear(embedded, self._y_weight, self._y_bias).chunk(2, dim=1)  # (B, C)
+        return FrameConditions(identity + self._convolved(motion, self._stem[1]), 1 + scale, shift)
 
-    def step(self, x: Tensor, index: int, prepared: Prepared) -> Tensor:
+    def step(self, x: Tensor, index: int, conditions: FrameConditions) -> Tensor:
         """One call of the network: the same as `UNet.forward`, but for rounding.
 
         Args:
             x: (B, 3, S, S) noisy frames.
             index: of the step in the schedule.
-            prepared: what `prepare` gave.
+            conditions: what `prepare_frame` gave.
 
         Returns:
             (B, 6, S, S) float32.
         """
         time = (self._t_scale[index], self._t_shift[index])
-        return self._call(x, prepared.stem, prepared.scale, prepared.shift, *time).float()
+        return self._call(x, conditions.stem, conditions.scale, conditions.shift, *time).float()
 
     def _network(
         self,
@@ -191,15 +166,15 @@ class Denoiser:
         t_shift: Tensor,
     ) -> Tensor:
         """(1 + y_s) ((1 + t_s) GN(h) + t_b) + y_b for all blocks, and the U-Net with it."""
-        scale = (t_scale * y_scale).to(self.dtype)[..., None, None]
+        scale = (t_scale * y_scale).to(self.dtype)[..., None, None]  # (B, C, 1, 1)
         shift = torch.addcmul(y_shift, t_shift, y_scale).to(self.dtype)[..., None, None]
         scales, shifts = (torch.split(part, self._widths, dim=1) for part in (scale, shift))
         h = self._convolved(x, self._stem[0]) + stem
         return self._unet.trunk(h, list(zip(scales, shifts, strict=True)))
 
 
-class WholeDenoiser:
-    """A network that can only be called, such as a scripted one: everything anew at every step.
+class ScriptedDenoiser:
+    """The interface of `Denoiser` for a TorchScript network: all is computed anew at every step.
 
     Args:
         model: with averaged weights, in eval mode.
@@ -211,24 +186,27 @@ class WholeDenoiser:
         self.device = next(model.parameters()).device
         self._model = model
 
-    def encode(self, features: Tensor) -> Tensor:
+    def encode_speech(self, features: Tensor) -> Tensor:
         """(B, F) speech features to (B, base) embeddings."""
-        return self._model.hear(features)
+        return self._model.embed_speech(features)
 
-    def identify(self, identity: Tensor) -> Tensor:
+    def encode_identity(self, identity: Tensor) -> Tensor:
         """The identity frames themselves."""
         return identity
 
-    def prepare(
+    def prepare_frame(
         self, identity: Tensor, motion: Tensor, speech: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The conditions themselves."""
         return identity, motion, speech
 
-    def step(self, x: Tensor, index: int, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def step(self, x: Tensor, index: int, conditions: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """One call of the network: (B, 6, S, S) float32."""
         t = torch.full((len(x),), int(self.schedule.steps[index]), device=self.device)
-        return cast("Tensor", self._model.unet(x, t, *prepared)).float()
+        return cast("Tensor", self._model.unet(x, t, *conditions)).float()
+
+
+FrameDenoiser = Denoiser | ScriptedDenoiser
 
 
 @lru_cache

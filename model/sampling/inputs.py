@@ -1,4 +1,4 @@
-"""What a video is made of: the face in a picture or video, and a recording with its features."""
+"""What a video is made from: the face in a picture or video, and a recording's speech features."""
 
 from __future__ import annotations
 
@@ -12,8 +12,17 @@ import numpy as np
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.files import sha256_file
-from pipeline.media import FPS, IMAGE_SUFFIXES, MediaError, read_audio, read_frames, read_image
-from pipeline.speech.features import SHAPES, mfcc_windows, speech_features
+from pipeline.media import (
+    FPS,
+    IMAGE_SUFFIXES,
+    Audio,
+    MediaError,
+    read_audio,
+    read_frames,
+    read_image,
+)
+from pipeline.speech.features import SHAPES, speech_features
+from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -25,10 +34,10 @@ if TYPE_CHECKING:
     from model.network.talking_head import SpeechFormat
     from model.sampling.jobs import Job
     from pipeline.faces.tracking import Tracker
-    from pipeline.media import Audio
     from pipeline.speech.features import Featurise
 
 
+# Sample rates in Hz that an AAC stream can have.
 _AAC_RATES = frozenset(
     [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
 )
@@ -49,49 +58,48 @@ class Face:
     matrix: NDArray[np.float64]
 
 
-def read_face(path: Path, tracker: Tracker, size: int) -> Face:
+def crop_size(preset: Preset) -> int:
+    """Side of the crop of a face; the frames of a smaller model are averages of it."""
+    return max(128, preset.unet.image_size)
+
+
+def read_face(source: Path | NDArray[np.uint8], tracker: Tracker, size: int) -> Face:
     """Finds a face and aligns it as the training crops were.
 
     Args:
-        path: a picture, or a video of which the first second is looked through.
+        source: a picture, a video of which the first second is searched, or (H, W, 3) uint8 RGB.
         tracker: finds the landmarks.
         size: side of the crop.
 
     Raises:
         UserError: unreadable, or no face in it.
     """
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        frames = [read_image(path)]
+    if isinstance(source, np.ndarray):
+        if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
+            raise UserError(f"a face is (H, W, 3) uint8 RGB, not {source.shape} {source.dtype}")
+        frames = [source]
+    elif source.suffix.lower() in IMAGE_SUFFIXES:
+        frames = [read_image(source)]
     else:
-        frames = list(itertools.islice(read_frames(path), FPS))
-    try:
-        return find_face(frames, tracker, size)
-    except LookupError as error:
-        where = "the picture" if len(frames) == 1 else "the first second of the video"
-        raise UserError(
-            f"no face found in {path}; {where} must show one face from the front"
-        ) from error
-
-
-def find_face(frames: list[NDArray[np.uint8]], tracker: Tracker, size: int) -> Face:
-    """The face in the first of (H, W, 3) uint8 RGB frames that shows one.
-
-    Raises:
-        LookupError: none does.
-    """
+        frames = list(itertools.islice(read_frames(source), FPS))
     track = tracker.track(frames)
-    seen = np.flatnonzero(track.found)
-    if not len(seen):
-        raise LookupError("no frame shows a face")
-    first = int(seen[0])
+    if not track.found.any():
+        where = "the picture" if len(frames) == 1 else "the first second of the video"
+        name = "the picture" if isinstance(source, np.ndarray) else source
+        raise UserError(f"no face found in {name}; {where} must show one face from the front")
+    first = int(track.found.argmax())
     matrices = transforms(track.points[first : first + 1], size, "none")
     return Face(next(crop([frames[first]], matrices, size)), frames[first], matrices[0])
 
 
 def read_speech(
-    path: Path, featurise: Featurise = mfcc_windows
+    source: Path | NDArray[np.int16], featurise: Featurise = mfcc_windows
 ) -> tuple[NDArray[np.float32], Audio]:
     """Speech features of a recording, and its sound as it is.
+
+    Args:
+        source: a recording, or (N,) int16 mono samples at 16 kHz.
+        featurise: see `features_of`.
 
     Returns:
         (T, F) features for T = the number of frames that cover the recording, and the sound at
@@ -100,18 +108,24 @@ def read_speech(
     Raises:
         UserError: unreadable, or no sound in it.
     """
-    heard = read_audio(path)
-    frames = math.ceil(heard.seconds * FPS - 1e-6)
+    if isinstance(source, np.ndarray):
+        if source.ndim != 1 or source.dtype != np.int16:
+            raise UserError(f"speech is (N,) int16 at 16 kHz, not {source.shape} {source.dtype}")
+        speech = sound = Audio(source)
+    else:
+        speech = read_audio(source)  # mono, 16 kHz
+        sound = read_audio(source, rate=None, mono=False)
+        if sound.rate not in _AAC_RATES:
+            sound = read_audio(source, rate=48_000, mono=False)
+    frames = math.ceil(speech.seconds * FPS - 1e-6)
     if not frames:
-        raise MediaError(f"the sound of {path} is empty")
-    sound = read_audio(path, rate=None, mono=False)
-    if sound.rate not in _AAC_RATES:
-        sound = read_audio(path, rate=48_000, mono=False)
-    return featurise(heard.samples, frames), sound
+        name = "the speech" if isinstance(source, np.ndarray) else f"the sound of {source}"
+        raise MediaError(f"{name} is empty")
+    return featurise(speech.samples, frames), sound
 
 
 def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featurise:
-    """What computes the speech features that a model takes.
+    """The function that computes the speech features that a model takes.
 
     Args:
         speech: the model's format.
@@ -137,11 +151,11 @@ def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featur
 
 
 @dataclass(frozen=True)
-class Ready:
-    """A job with what it needs read.
+class VideoInputs:
+    """A job with its face and speech read.
 
     Attributes:
-        job: the job.
+        job: the paths.
         face: the face in its picture.
         speech: (T, F) features.
         audio: the recording's own sound.
@@ -153,14 +167,13 @@ class Ready:
     audio: Audio
 
 
-def make_ready(
+def read_inputs(
     job: Job, tracker: Tracker, preset: Preset, featurise: Featurise = mfcc_windows
-) -> Ready:
+) -> VideoInputs:
     """Reads a job's face and recording.
 
     Raises:
         UserError: one of them cannot be used.
     """
-    # Crops of training are 128 or more; a smaller model's frames are averages of those.
-    face = read_face(job.face, tracker, max(128, preset.unet.image_size))
-    return Ready(job, face, *read_speech(job.speech, featurise))
+    face = read_face(job.face, tracker, crop_size(preset))
+    return VideoInputs(job, face, *read_speech(job.speech, featurise))

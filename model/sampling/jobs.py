@@ -1,15 +1,21 @@
-"""Which videos to make: the pairs of face and recording in a list or a folder."""
+"""Which videos to make: one pair of face and recording, or a list or folder of pairs."""
 
 from __future__ import annotations
 
 import csv
+import os
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import UserError
 from pipeline.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
+FormatName = Literal["mp4", "webm", "gif", "png"]
+# Of the file that each format writes; PNG is a folder of pictures.
+SUFFIXES: dict[FormatName, str] = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "png": ""}
 SOUND_SUFFIXES = frozenset(
     [".aac", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma"]
 )
@@ -22,7 +28,7 @@ class Job:
     Attributes:
         face: a picture, or a video whose first frame with a face is taken.
         speech: a recording, or a video with sound.
-        out: the video to write, see `model.sampling.output`.
+        out: the video to write, see `model.sampling.video_writer`.
     """
 
     face: Path
@@ -30,13 +36,95 @@ class Job:
     out: Path
 
 
+def plan_jobs(
+    face: Path | None,
+    speech: Path | None,
+    pairs: Path | None,
+    out: Path,
+    *,
+    format_name: FormatName | None = None,
+    preview: bool = False,
+    seed: int = 0,
+) -> list[tuple[int, Job]]:
+    """The videos to make, each with the seed that its place in the list gives it.
+
+    Reports on standard error which entries of a list are left out.
+
+    Args:
+        face: a picture or a video; with `speech`, instead of `pairs`.
+        speech: a recording.
+        pairs: a list of them, see `read_jobs`.
+        out: the file to write, or the folder of a list.
+        format_name: of the videos; None goes by the suffix of `out`.
+        preview: whether each gets a strip of its frames.
+        seed: of the first video.
+
+    Raises:
+        UserError: too much or too little is named, or a video cannot be written to its place.
+    """
+    if pairs is not None and face is None and speech is None:
+        listed = list(enumerate(read_jobs(pairs, out, SUFFIXES[format_name or "mp4"]), start=seed))
+        jobs = [(number, job) for number, job in listed if not job.out.exists()]
+        _report_left_out(pairs, out, existing=len(listed) - len(jobs))
+    elif pairs is None and face is not None and speech is not None:
+        _check_suffix(out, format_name)
+        if out.exists():
+            raise UserError(f"{out} exists already; take another name or move it away")
+        jobs = [(seed, Job(face, speech, out))]
+    else:
+        raise UserError("give either --face and --speech, or --pairs")
+    for _, job in jobs:
+        if preview and preview_path(job.out).exists():
+            raise UserError(
+                f"{preview_path(job.out)} exists already; move it away, or leave out --preview"
+            )
+        if any(parent.is_file() for parent in job.out.parents):
+            raise UserError(f"cannot write {job.out}: a folder in it is a file")
+        existing = next(parent for parent in job.out.absolute().parents if parent.exists())
+        if not os.access(existing, os.W_OK):
+            raise UserError(
+                f"cannot write {job.out}: no permission to write in {existing}; choose another"
+            )
+    return jobs
+
+
+def preview_path(out: Path) -> Path:
+    """The file of a video's preview strip."""
+    return out.with_name(f"{out.stem}.preview.png")
+
+
+def _report_left_out(pairs: Path, out: Path, *, existing: int) -> None:
+    """Prints how many videos exist already and which files have no partner."""
+    if existing:
+        print(f"kept {existing} videos that are in {out} already", file=sys.stderr)
+    unpaired = unpaired_files(pairs) if pairs.is_dir() else []
+    if unpaired:
+        named = ", ".join(path.name for path in unpaired[:3]) + (" …" if len(unpaired) > 3 else "")
+        print(
+            f"left out {len(unpaired)} files without a partner of their name: {named}",
+            file=sys.stderr,
+        )
+
+
+def _check_suffix(out: Path, format_name: FormatName | None) -> None:
+    known = [suffix for suffix in SUFFIXES.values() if suffix]
+    if format_name is None and out.suffix.lower() not in known:
+        raise UserError(
+            f"--out must end in {', '.join(known)} (or be a folder with --pairs or --format png), "
+            f"not {out}"
+        )
+    if format_name is not None and out.suffix.lower() != SUFFIXES[format_name]:
+        ending = f"end in {SUFFIXES[format_name]}" if SUFFIXES[format_name] else "have no suffix"
+        raise UserError(f"with --format {format_name}, --out must {ending}, not {out}")
+
+
 def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
-    """Jobs from a CSV with the columns face, speech and, if wanted, name; or from a folder.
+    """Jobs from a CSV with the columns face, speech and optionally name; or from a folder.
 
     Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after
-    face and speech. Of a folder, a picture or video and a recording of one name are a pair, and a
-    video without one talks with its own sound. Where videos have no suffix, being folders of
-    pictures, dots in their names become _: what follows a dot would be taken for one.
+    face and speech. In a folder, a picture or video and a recording of one name are a pair, and a
+    video without a recording is paired with its own sound. Folders of PNG have no suffix: dots in
+    their names become _, because what follows a dot would be taken for one.
 
     Args:
         pairs: the CSV, or the folder.
@@ -46,69 +134,68 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     Raises:
         UserError: no such file, no CSV, a missing column, no pair, or two videos of one name.
     """
-    found = _jobs_of_folder(pairs) if pairs.is_dir() else _jobs_of_csv(pairs)
-    jobs = [Job(face, speech, out / _file_name(name, suffix)) for face, speech, name in found]
+    found = _pairs_of_folder(pairs) if pairs.is_dir() else _pairs_of_csv(pairs)
+    jobs = [
+        Job(face, speech, out / (f"{name}{suffix}" if suffix else name.replace(".", "_")))
+        for face, speech, name in found
+    ]
     if not jobs and pairs.is_dir():
         raise UserError(
             f"{pairs} holds no pair: a face and its recording have one name, as ann.jpg and ann.wav"
         )
     if not jobs:
         raise UserError(f"{pairs} lists no pair; give it a line for each, face,speech[,name]")
-    twice, count = Counter(job.out for job in jobs).most_common(1)[0]
+    repeated, count = Counter(job.out for job in jobs).most_common(1)[0]
     if count > 1:
-        raise UserError(f"{pairs} makes {twice.name} twice; add a column name")
+        raise UserError(f"{pairs} makes {repeated.name} twice; add a column name")
     return jobs
 
 
-def _file_name(name: str, suffix: str) -> str:
-    return f"{name}{suffix}" if suffix else name.replace(".", "_")
-
-
-def without_pair(folder: Path) -> list[Path]:
-    """The pictures and recordings of a folder whose name no recording or no face has."""
-    files = [path for path in folder.iterdir() if path.is_file()]
-    used = {path for face, speech, _ in _jobs_of_folder(folder) for path in (face, speech)}
-    stems = {path.stem for path in used}
+def unpaired_files(folder: Path) -> list[Path]:
+    """The pictures, videos and recordings of a folder whose name has no partner."""
+    paired = {face.stem for face, _, _ in _pairs_of_folder(folder)}
     known = IMAGE_SUFFIXES | VIDEO_SUFFIXES | SOUND_SUFFIXES
-    return sorted(p for p in files if p.suffix.lower() in known and p.stem not in stems)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() in known and path.stem not in paired
+    )
 
 
-def _jobs_of_folder(folder: Path) -> list[tuple[Path, Path, str]]:
-    """Files of one name paired; pictures go before videos as faces."""
-    jobs = []
+def _pairs_of_folder(folder: Path) -> list[tuple[Path, Path, str]]:
+    """Face, speech and name; pictures go before videos as faces."""
+    pairs = []
     files = sorted(path for path in folder.iterdir() if path.is_file())
     for stem in sorted({path.stem for path in files}):
-        same = [path for path in files if path.stem == stem]
         pictures, videos, sounds = (
-            [path for path in same if path.suffix.lower() in suffixes]
+            [path for path in files if path.stem == stem and path.suffix.lower() in suffixes]
             for suffixes in (IMAGE_SUFFIXES, VIDEO_SUFFIXES, SOUND_SUFFIXES)
         )
         faces, recordings = [*pictures, *videos], [*sounds, *videos]
         if faces and recordings:
-            jobs.append((faces[0], recordings[0], stem))
-    return jobs
+            pairs.append((faces[0], recordings[0], stem))
+    return pairs
 
 
-def _jobs_of_csv(manifest: Path) -> list[tuple[Path, Path, str]]:
-    """Face, speech and name in every line."""
-    if not manifest.is_file():
-        raise UserError(f"no such list of pairs: {manifest}")
+def _pairs_of_csv(path: Path) -> list[tuple[Path, Path, str]]:
+    """Face, speech and name of every line."""
+    if not path.is_file():
+        raise UserError(f"no such list of pairs: {path}")
     try:
-        with manifest.open(newline="", encoding="utf-8-sig") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
-            rows, names = [(reader.line_num, row) for row in reader], reader.fieldnames or []
+            rows, columns = [(reader.line_num, row) for row in reader], reader.fieldnames or []
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{manifest} is no CSV in UTF-8: {error}") from error
-    if not {"face", "speech"} <= set(names):
+        raise UserError(f"{path} is no CSV in UTF-8: {error}") from error
+    if not {"face", "speech"} <= set(columns):
         raise UserError(
-            f"{manifest} needs the columns face and speech, with commas between; its first line is "
-            f"{','.join(names)!r}"
+            f"{path} needs the columns face and speech, with commas between; its first line is "
+            f"{','.join(columns)!r}"
         )
-    jobs = []
+    pairs = []
     for line, row in rows:
         if not row["face"] or not row["speech"]:
-            raise UserError(f"{manifest}, line {line}: names no face or no speech")
-        face, speech = (manifest.parent / Path(row[n]).expanduser() for n in ("face", "speech"))
-        name = row.get("name") or f"{face.stem}__{speech.stem}"
-        jobs.append((face, speech, name))
-    return jobs
+            raise UserError(f"{path}, line {line}: names no face or no speech")
+        face, speech = (path.parent / Path(row[key]).expanduser() for key in ("face", "speech"))
+        pairs.append((face, speech, row.get("name") or f"{face.stem}__{speech.stem}"))
+    return pairs

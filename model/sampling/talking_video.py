@@ -1,20 +1,21 @@
-"""A face and a recording to a talking video: what dh-sample does, as functions."""
+"""Several talking videos side by side: their frames drawn, and each written as it comes."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from model.sampling.autoregressive import choose_sampler, draw
-from model.sampling.output import Look, open_talk
+from model.sampling.autoregressive import generate_frames
+from model.sampling.sample_config import choose_sampler
+from model.sampling.video_writer import OutputOptions, open_video_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from model.config.presets import Preset
-    from model.sampling.autoregressive import SampleConfig
-    from model.sampling.denoiser import Stepper
-    from model.sampling.inputs import Ready
+    from model.sampling.denoiser import FrameDenoiser
+    from model.sampling.inputs import VideoInputs
+    from model.sampling.sample_config import SampleConfig
     from pipeline.faces.tracking import Tracker
 
 # Written into every file: a viewer, a platform or a classifier can tell what this is.
@@ -31,7 +32,7 @@ def tags(config: SampleConfig, seed: int) -> dict[str, str]:
     """The metadata of a video: that it is synthetic, and how it was drawn.
 
     Args:
-        config: with a chosen sampler, see `model.sampling.autoregressive.choose_sampler`.
+        config: with a chosen sampler, see `model.sampling.sample_config.choose_sampler`.
         seed: of its noise.
     """
     drawn = {
@@ -45,14 +46,14 @@ def tags(config: SampleConfig, seed: int) -> dict[str, str]:
     return SYNTHETIC | drawn
 
 
-def talk(
-    denoiser: Stepper,
+def make_videos(
+    denoiser: FrameDenoiser,
     preset: Preset,
-    ready: Sequence[Ready],
+    inputs: Sequence[VideoInputs],
     config: SampleConfig,
     *,
     seeds: Sequence[int] | None = None,
-    look: Look | None = None,
+    output: OutputOptions | None = None,
     tracker: Tracker | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
@@ -61,29 +62,27 @@ def talk(
     Args:
         denoiser: see `model.sampling.autoregressive.make_denoiser`.
         preset: of the model.
-        ready: what to make; they share every call of the network.
+        inputs: face and speech of each video; all share every call of the network.
         config: how to draw.
         seeds: of each video's noise; None counts up from the config's.
-        look: what is written besides or around the frames.
+        output: what is written besides or around the frames.
         tracker: finds the faces of real clips; needed to compare with them.
-        progress: told after every step how many frames it made.
+        progress: called after every step with the number of frames it made.
 
     Raises:
         UserError: a real clip to compare with cannot be used.
     """
-    faces, speech = [one.face.crop for one in ready], [one.speech for one in ready]
-    config = choose_sampler(config, preset.diffusion.prediction)
-    seeds = seeds or range(config.seed, config.seed + len(ready))
-    size, look = preset.unet.image_size, look or Look()
+    config = choose_sampler(config, preset.diffusion)
+    seeds = seeds or range(config.seed, config.seed + len(inputs))
+    size, output = preset.unet.image_size, output or OutputOptions()
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(open_talk(one, look, size, tags(config, seed), tracker))
-            for one, seed in zip(ready, seeds, strict=True)
+            stack.enter_context(open_video_writer(one, output, size, tags(config, seed), tracker))
+            for one, seed in zip(inputs, seeds, strict=True)
         ]
-        for frames in draw(denoiser, preset, faces, speech, config, seeds):
-            made = 0
+        crops, speech = [one.face.crop for one in inputs], [one.speech for one in inputs]
+        for frames in generate_frames(denoiser, preset, crops, speech, config, seeds):
             for write, frame in zip(writers, frames, strict=True):
                 if frame is not None:
                     write(frame)
-                    made += 1
-            progress(made)
+            progress(sum(frame is not None for frame in frames))

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.data.training_frame import to_unit
-from model.diffusion.process import cosine_schedule, losses
+from model.diffusion.identity_prior import diffusion_schedule, prior_of
+from model.diffusion.losses import diffusion_losses
 from model.network.talking_head import Conditions
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The loss of a batch and what it is made of.
+class BatchLosses:
+    """The loss of a batch and its terms.
 
     Attributes:
         total: () what is minimised.
-        by_frame: each part before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
-            `model.diffusion.process.Losses`) and, if the recipe asks for it, `reading`.
-        t: (B,) the step of the diffusion that each frame was noised to.
+        by_frame: each term before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
+            `model.diffusion.losses.Losses`) and, if the recipe has it, `reading`.
+        t: (B,) the diffusion step that each frame was noised to.
     """
 
     total: Tensor
@@ -35,11 +36,11 @@ class Parts:
     t: Tensor
 
 
-class FrameNoise:
-    """Random numbers of each frame of a batch from a generator of its own.
+class SeededNoise:
+    """Random numbers for each frame of a batch from a generator of its own.
 
-    So a frame is given the same noise whatever batch, worker or machine it is in, and after
-    resuming; the state of no generator needs to be kept.
+    A frame has the same noise in any batch, on any worker and after resuming; no generator's state
+    is saved.
 
     Args:
         seeds: (B,) int64.
@@ -64,7 +65,7 @@ class FrameNoise:
 
 
 class Objective(nn.Module):
-    """Noise, one call of the network, and the parts of the loss (eq. 19).
+    """Noise, one call of the network, and the terms of the loss (eq. 19).
 
     Args:
         model: the network that is trained.
@@ -79,53 +80,61 @@ class Objective(nn.Module):
         self.model = model
         self._preset = preset
         self._precision = precision
-        self._schedule = cosine_schedule(preset.diffusion.steps)
-        # Data parallelism waits for the gradient of all that wants one.
+        self._schedule = diffusion_schedule(preset.diffusion)
+        # Data parallelism waits for the gradient of every parameter that requires one.
         model.lip_reader.requires_grad_(preset.train.lambda_lips > 0)
 
-    def forward(self, batch: Batch) -> Parts:
+    def forward(self, batch: Batch) -> BatchLosses:
         """The loss of a batch that lies on the network's device."""
         diffusion, recipe = self._preset.diffusion, self._preset.train
-        target = to_unit(batch.target)
-        noise = FrameNoise(batch.seed, target.device)
-        t = (noise.uniform() * len(self._schedule)).long()
-        drawn = noise.normal(*target.shape[1:])
+
+        # What the frame is noised with and to which step, from its own seed.
+        target = to_unit(batch.target)  # (B, 3, S, S) in [-1, 1]
+        noise = SeededNoise(batch.seed, target.device)
+        t = (noise.uniform() * len(self._schedule)).long()  # (B,) in 0 … T - 1
+        epsilon = noise.normal(*target.shape[1:])  # (B, 3, S, S)
         conditions = self._conditions(batch, noise)
 
+        # One call of the network, and the terms of the diffusion's loss.
         def network(x: Tensor, steps: Tensor) -> Tensor:
             with torch.autocast(
                 target.device.type, torch.bfloat16, enabled=self._precision == "bf16"
             ):
-                output: Tensor = self.model(x, steps, conditions)
+                output: Tensor = self.model(x, steps, conditions)  # (B, 6, S, S)
             return output
 
-        parts = losses(network, target, batch.mouth, t, drawn, self._schedule, diffusion)
-        by_frame = {"simple": parts.simple, "vlb": parts.vlb, "lip": parts.lip}
-        total = parts.total(diffusion)
+        prior = prior_of(conditions.identity, diffusion)
+        terms = diffusion_losses(
+            network, target, batch.mouth, t, epsilon, self._schedule, diffusion, prior
+        )
+        by_frame = {"simple": terms.simple, "vlb": terms.vlb, "lip": terms.lip}  # (B,) each
+        total = terms.total(diffusion)
+
+        # The auxiliary loss on the speech embedding.
         if recipe.lambda_lips:
             by_frame["reading"] = self._lip_reading(conditions, batch.lips)
             total = total + recipe.lambda_lips * by_frame["reading"].mean()
-        return Parts(total, by_frame, t)
+        return BatchLosses(total, by_frame, t)
 
-    def _conditions(self, batch: Batch, noise: FrameNoise) -> Conditions:
-        """What the frames are drawn from, disturbed as the recipe asks."""
+    def _conditions(self, batch: Batch, noise: SeededNoise) -> Conditions:
+        """Identity, motion frames and speech, with the noise that the recipe adds to them."""
         recipe = self._preset.train
-        motion = to_unit(batch.motion)
+        motion = to_unit(batch.motion)  # (B, motion_frames x motion_channels, S, S)
         if recipe.motion.noise:
             level = recipe.motion.noise * batch.level[:, None, None, None]
             motion = motion + level * noise.normal(*motion.shape[1:])
-        speech = batch.speech
+        speech = batch.speech  # (B, speech_window, F)
         if recipe.speech_noise:
-            std = self.model.speech_encoder.std
-            split = speech.reshape(*speech.shape[:-1], -1, len(std))
+            std = self.model.speech_encoder.std  # (C,)
+            windows = speech.reshape(*speech.shape[:-1], -1, len(std))  # (B, speech_window, F/C, C)
             common = noise.normal(1, 1, len(std))
-            every = noise.normal(*split.shape[1:]) + 0.5 * common
-            speech = (split + recipe.speech_noise * std * every).flatten(-2)
-        told = batch.level if recipe.motion.level_as_input else None
-        return Conditions(to_unit(batch.identity), motion, speech, told)
+            added = noise.normal(*windows.shape[1:]) + 0.5 * common
+            speech = (windows + recipe.speech_noise * std * added).flatten(-2)
+        level_input = batch.level if recipe.motion.level_as_input else None
+        return Conditions(to_unit(batch.identity), motion, speech, level_input)
 
     def _lip_reading(self, conditions: Conditions, lips: Tensor) -> Tensor:
         """Squared error of the lip shape read off the target's own speech embedding, (B,)."""
-        features = conditions.speech[:, conditions.speech.shape[1] // 2]
-        shape: Tensor = self.model.lip_reader(self.model.speech_encoder(features))
+        features = conditions.speech[:, conditions.speech.shape[1] // 2]  # (B, F), the target's
+        shape: Tensor = self.model.lip_reader(self.model.speech_encoder(features))  # (B, 40)
         return F.mse_loss(shape, lips, reduction="none").mean(1)

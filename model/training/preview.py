@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from model.data.training_frame import as_tensor
-from model.sampling.autoregressive import SampleConfig, generate
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig
 from pipeline.dataset.shards import read_dataset, read_samples
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def draw_strip(model: TalkingHead, preset: Preset, data: Path, seed: int) -> Ten
     splits = {shard["split"] for shard in read_dataset(data)["shards"] if shard["samples"]}
     sample = next(read_samples(data, "test" if "test" in splits else None))
     speech = sample.speech[: 2 * _FRAMES]
-    drawn = generate(model, preset, [sample.frames[0]], [speech], SampleConfig(seed=seed))
+    config = SampleConfig(seed=seed)
+    denoiser = make_denoiser(model, preset, config)
+    drawn = generate_frames(denoiser, preset, [sample.frames[0]], [speech], config)
     size = preset.unet.image_size
     fake = [as_tensor(frame, size) for frames in drawn for frame in frames if frame is not None]
     real = [as_tensor(sample.frames[index], size) for index in range(len(speech))]

@@ -1,4 +1,4 @@
-"""The processes that train one model together, and what they tell each other."""
+"""Data parallelism: the processes that train one model together."""
 
 from __future__ import annotations
 
@@ -20,68 +20,69 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Team:
-    """Processes of a default process group of torch.distributed, or one alone.
+class ProcessGroup:
+    """The default process group of torch.distributed, or a single process.
 
     Attributes:
         rank: of this process.
-        size: number of processes.
+        world_size: number of processes.
     """
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes files and speaks to the user."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and status lines."""
         return self.rank == 0
 
     def rows(self, recipe: TrainConfig) -> range:
-        """The rows of a batch that are this process's.
+        """The rows of a batch that this process computes.
 
         Raises:
             UserError: the batch cannot be divided into equal parts.
         """
-        if recipe.batch_size % (self.size * recipe.accumulate):
+        parts = self.world_size * recipe.accumulate
+        if recipe.batch_size % parts:
             raise UserError(
                 f"a batch of {recipe.batch_size} frames cannot be divided evenly among "
-                f"{self.size} workers in {recipe.accumulate} parts each; choose --batch-size as a "
-                f"multiple of {self.size * recipe.accumulate}"
+                f"{self.world_size} workers in {recipe.accumulate} parts each; choose --batch-size "
+                f"as a multiple of {parts}"
             )
-        return range(self.rank, recipe.batch_size, self.size)
+        return range(self.rank, recipe.batch_size, self.world_size)
 
-    def wrap(self, module: nn.Module) -> nn.Module:
-        """The module with gradients averaged over the team."""
+    def data_parallel(self, module: nn.Module) -> nn.Module:
+        """The module with gradients averaged over all processes."""
+        if self.world_size == 1:
+            return module
         # Networks of this size are one device each; the buffers (means of the data) never change.
-        return (
-            module if self.size == 1 else DistributedDataParallel(module, broadcast_buffers=False)
-        )
+        return DistributedDataParallel(module, broadcast_buffers=False)
 
-    def holding_back(self, module: nn.Module) -> AbstractContextManager[None]:
-        """While it lasts, gradients are summed up here and not yet averaged over the team."""
-        if self.size == 1:
+    def no_sync(self, module: nn.Module) -> AbstractContextManager[None]:
+        """Inside, gradients are summed up in this process and not averaged over all."""
+        if self.world_size == 1:
             return nullcontext()
         return cast(
             "AbstractContextManager[None]", cast("DistributedDataParallel", module).no_sync()
         )
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is up in any of the processes."""
-        return flag if self.size == 1 else any(self.gather(flag))
+        """Whether the flag is true in any process."""
+        return any(self.all_gather(flag))
 
-    def gather(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """The value of every process, by rank."""
-        if self.size == 1:
+        if self.world_size == 1:
             return [value]
-        values: list[T] = [value] * self.size
+        values: list[T] = [value] * self.world_size
         distributed.all_gather_object(values, value)
         return values
 
-    def sum(self, values: Tensor) -> Tensor:
+    def all_reduce(self, values: Tensor) -> Tensor:
         """The sum over all processes, in place."""
-        if self.size > 1:
+        if self.world_size > 1:
             distributed.all_reduce(values)
         return values
 
 
-ALONE = Team()
+SINGLE_PROCESS = ProcessGroup()

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-import time
-from contextlib import ExitStack, contextmanager
+import asyncio
+import shutil
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.checkpoints.checkpoint import latest, resolve
 from model.checkpoints.transfer import init_from
 from model.device import choose_device
 from model.network.talking_head import SpeechFormat, TalkingHead
-from model.training.loop import train
-from model.training.process_group import Team
+from model.training.loop import stop_signals, train
+from model.training.process_group import ProcessGroup
 from model.training.run_folder import checkpoint_to_resume
 from pipeline.dataset.shards import read_dataset
 from pipeline.errors import UserError
 from pipeline.parallel.session import ray_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from model.training.run_folder import RunOptions
+    from model.training.run_options import RunOptions
 
-_DEATHS = 3  # of workers, in one run, until it is given up
-_LOG, _STOP, _FAILED = "train.log", "stop", "failed"
-_PAUSE = 0.2  # seconds between two looks for new lines
+RESULT = "ray"  # the folder in a run's folder that `ray.train.Result.from_path` reads
+_WORKER_FAILURES = 3  # in one run, until it is given up
+
+
+class Channel:
+    """An actor between the command and its workers: status lines one way, `stop` the other."""
+
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+        self._stop = asyncio.Event()
+
+    async def write(self, line: str | None) -> None:
+        """Adds a status line; None after the last."""
+        self._lines.put_nowait(line)
+
+    async def read(self) -> str | None:
+        """The next status line, as soon as there is one."""
+        return await self._lines.get()
+
+    async def stop(self) -> None:
+        """Asks the workers to save and stop."""
+        self._stop.set()
+
+    async def stopped(self) -> None:
+        """Returns when the workers are asked to stop."""
+        await self._stop.wait()
 
 
 def train_on_ray(
@@ -41,9 +62,9 @@ def train_on_ray(
 ) -> Path:
     """Trains on several workers, which share every batch.
 
-    The workers speak through `train.log` in the run's folder and stop when a file `stop` appears
-    there: both work wherever the folder is seen. If a worker dies, all begin again from the last
-    checkpoint; what comes of it is the same, bit for bit.
+    If a worker dies, all begin again from the last checkpoint and end in the same bits. Ray Train
+    is given every checkpoint and its metrics, so that its dashboard and Ray Tune see them;
+    afterwards `ray.train.Result.from_path(options.out / RESULT)` does.
 
     Args:
         options: of the run; its folders are seen by all machines.
@@ -55,168 +76,141 @@ def train_on_ray(
         The last checkpoint.
 
     Raises:
-        UserError: the data set, the run's folder and the preset do not fit together, or the
-            cluster has too little for so many workers.
-        FloatingPointError: the loss is not finite; the message names the batch's clips.
+        UserError: the data set, the run's folder and the preset do not fit together, the cluster
+            has too little for so many workers, or the training diverged.
     """
-    for rank in range(workers):  # what is wrong is told here, not by a worker
-        Team(rank, workers).rows(options.preset.train)
-    dataset = read_dataset(options.data)
-    speech = SpeechFormat.of(dataset["speech"])
-    checkpoint_to_resume(options, dataset)
-    source = options.init_from
-    if source is not None:
-        init_from(resolve(source), TalkingHead(options.preset, speech))
-    options = replace(
-        options,
-        data=options.data.absolute(),
-        out=options.out.absolute(),
-        init_from=source.absolute() if source else None,
-    )
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in (_STOP, _FAILED):
-        (options.out / name).unlink(missing_ok=True)
-    with ExitStack() as stack:
-        # Removed after Ray has ended: what still runs of it would make the folder anew.
-        storage = stack.enter_context(TemporaryDirectory(prefix="dh-train-"))
-        ray = stack.enter_context(ray_session(address))
+    options = _checked(options, workers)
+    shutil.rmtree(options.out / RESULT, ignore_errors=True)  # of the run so far
+    with ray_session(address) as ray, ThreadPoolExecutor(2) as threads:
         gpu = options.device == "cuda" or (
             options.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0
         )
         _refuse_too_many(ray.cluster_resources(), workers, gpu=gpu)
-        stack.enter_context(_stopping(options.out))
-        stack.enter_context(_following(options.out / _LOG, report))
-        _fit(options, workers, storage, gpu=gpu)
-    failed = options.out / _FAILED
-    if failed.exists():
-        reason = failed.read_text(encoding="utf-8")
-        failed.unlink()
-        raise FloatingPointError(reason)
+        channel = ray.remote(num_cpus=0)(Channel).remote()
+        trainer = _trainer(options, channel, workers, gpu=gpu)
+
+        def report_lines() -> None:
+            while (line := ray.get(channel.read.remote())) is not None:
+                report(line)
+
+        reporting = threads.submit(report_lines)
+        try:
+            with stop_signals() as stop_requested:
+                # In a thread: in the main thread Ray takes over Ctrl-C and throws the run away.
+                training = threads.submit(trainer.fit)
+                while not wait([training], timeout=0.2).done:
+                    if stop_requested():
+                        channel.stop.remote()
+        finally:
+            channel.write.remote(None)
+            reporting.result()
+        error: str | None = training.result().return_value
+    if error:
+        raise UserError(error)
     found = latest(options.out)
     assert found is not None
     return found
 
 
+def _checked(options: RunOptions, workers: int) -> RunOptions:
+    """The options with absolute paths, after what can be refused before Ray starts."""
+    ProcessGroup(0, workers).rows(options.preset.train)
+    dataset = read_dataset(options.data)
+    checkpoint_to_resume(options, dataset)
+    source = options.init_from
+    if source is not None:
+        speech = SpeechFormat.of(dataset["speech"])
+        init_from(resolve(source), TalkingHead(options.preset, speech))
+    return replace(
+        options,
+        data=options.data.absolute(),
+        out=options.out.absolute(),
+        init_from=source.absolute() if source else None,
+    )
+
+
 def _refuse_too_many(resources: dict[str, float], workers: int, *, gpu: bool) -> None:
     """Ray would wait for ever for what the cluster does not have."""
-    kind, there = ("GPU", resources.get("GPU", 0)) if gpu else ("CPU", resources.get("CPU", 1))
-    if workers > there:
+    kind, available = ("GPU", resources.get("GPU", 0)) if gpu else ("CPU", resources.get("CPU", 1))
+    if workers > available:
         raise UserError(
-            f"{workers} workers need a {kind} each, the cluster has {there:g}; "
+            f"{workers} workers need a {kind} each, the cluster has {available:g}; "
             "use fewer --workers, or the --address of a larger cluster"
         )
 
 
-def _fit(options: RunOptions, workers: int, storage: str, *, gpu: bool) -> None:
-    """Runs Ray Train to its end."""
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+def _trainer(options: RunOptions, channel: Any, workers: int, *, gpu: bool) -> Any:
+    """Ray's trainer of a run."""
+    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    trainer = TorchTrainer(
-        _work,
-        train_loop_config={"options": options},
+    return TorchTrainer(
+        _train_worker,
+        train_loop_config={"options": options, "channel": channel},
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
         run_config=RunConfig(
-            name="run",
-            storage_path=storage,
-            failure_config=FailureConfig(max_failures=_DEATHS),
+            name=RESULT,
+            storage_path=str(options.out),
+            failure_config=FailureConfig(max_failures=_WORKER_FAILURES),
+            checkpoint_config=CheckpointConfig(num_to_keep=options.keep or None),
         ),
     )
-    errors: list[Exception] = []
-
-    def fit() -> None:
-        try:
-            trainer.fit()
-        except Exception as error:  # noqa: BLE001 - raised below, where it can be caught
-            errors.append(error)
-
-    # Ray takes over Ctrl-C if it is started in the main thread, and throws the run away.
-    thread = threading.Thread(target=fit, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_PAUSE)
-    if errors:
-        raise _cause(errors[0])
 
 
-def _cause(error: Exception) -> Exception:
-    """The workers' own error, if it is one for the user."""
-    failures = getattr(error, "worker_failures", {})
-    causes = [getattr(failure, "cause", failure) for failure in failures.values()]
-    return next((cause for cause in causes if isinstance(cause, UserError)), error)
+def _train_worker(config: dict[str, Any]) -> str | None:
+    """What each worker runs.
 
-
-def _work(config: dict[str, Any]) -> None:
-    """What each worker does."""
+    Returns:
+        The sentence of a `UserError`: raised, Ray would restart the workers, and they would fail
+        in the same way.
+    """
     import ray.train
     from ray.train.torch import get_device
 
     options: RunOptions = config["options"]
+    channel = config["channel"]
     context = ray.train.get_context()
-    team = Team(context.get_world_rank(), context.get_world_size())
+    group = ProcessGroup(context.get_world_rank(), context.get_world_size())
     device = get_device().type
     assert choose_device(device).type == device
-    # After a death the run goes on, whatever it began with.
+    # After a worker's death the run is resumed, whatever it began with.
     begun = latest(options.out) is not None
-    begins_with = None if begun else options.init_from
-    options = replace(options, device=device, resume=begun, init_from=begins_with)
-
-    @contextmanager
-    def stop() -> Iterator[Callable[[], bool]]:
-        yield (options.out / _STOP).exists
-
-    with (options.out / _LOG).open("a", encoding="utf-8") as log:
-
-        def report(line: str) -> None:
-            print(line, file=log, flush=True)
-
-        try:
-            train(options, report, team=team, stop=stop())
-        except FloatingPointError as error:
-            # Raised by all; Ray would try again and again, and fail again and again.
-            if team.leads:
-                (options.out / _FAILED).write_text(str(error), encoding="utf-8")
-
-
-@contextmanager
-def _stopping(run: Path) -> Iterator[None]:
-    """Passes SIGINT and SIGTERM on to the workers as a file."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    kept = {n: signal.signal(n, lambda *_: (run / _STOP).touch()) for n in numbers}
+    initial = None if begun else options.init_from
+    options = replace(options, device=device, resume=begun, init_from=initial)
     try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-        (run / _STOP).unlink(missing_ok=True)
+        train(
+            options,
+            lambda line: ray.get(channel.write.remote(line)),
+            group=group,
+            stop=channel.stopped.remote().future().done,
+            on_checkpoint=_report_to_ray,
+        )
+    except UserError as error:
+        return str(error)
+    return None
 
 
-@contextmanager
-def _following(path: Path, report: Callable[[str], None]) -> Iterator[None]:
-    """Reports the lines that are added to a file meanwhile."""
-    ended = threading.Event()
-    begin = path.stat().st_size if path.exists() else 0
+def _report_to_ray(path: Path, metrics: dict[str, float]) -> None:
+    """Gives Ray a checkpoint as a folder of links: nothing is copied.
 
-    def follow() -> None:
-        place, rest = begin, b""
-        while True:
-            last = ended.is_set()  # asked first, so that the last lines are read
-            if path.exists():
-                with path.open("rb") as file:
-                    file.seek(place)
-                    new = file.read()
-                place += len(new)
-                *lines, rest = (rest + new).split(b"\n")
-                for line in lines:
-                    report(line.decode())
-            if last:
-                return
-            time.sleep(_PAUSE)
+    Metrics go with checkpoints alone: Ray takes a report every two seconds at most, and one with
+    each status line would slow small networks down.
+    """
+    import ray.train
+    from ray.train import Checkpoint, CheckpointUploadMode
 
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
+    context = ray.train.get_context()
+    folder = Path(context.get_storage().build_checkpoint_path_from_name(path.stem))
+    if context.get_world_rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)  # left by a worker that died here
+        for file in (path, path.with_suffix(".json")):
+            link = folder / file.name
+            link.unlink(missing_ok=True)
+            link.symlink_to(Path("../..") / file.name)
+    checkpoint = Checkpoint.from_directory(folder) if context.get_world_rank() == 0 else None
+    ray.train.report(
+        metrics,
+        checkpoint=checkpoint,
+        checkpoint_dir_name=path.stem,
+        checkpoint_upload_mode=CheckpointUploadMode.NO_UPLOAD,
+    )

@@ -1,17 +1,17 @@
-"""A training run: its options, its folder, and what it begins with."""
+"""A run's folder: its options, whether it can be resumed, and the state that it starts from."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from model.checkpoints.checkpoint import TrainingState, latest, read_info, restore
+from model.checkpoints.checkpoint import TrainingState, check_whole, latest, read_info, restore
 from model.checkpoints.transfer import init_from
-from model.device import MemoryFormat, Precision, choose_memory_format
+from model.device import choose_memory_format
 from model.network.talking_head import SpeechFormat, TalkingHead
 from pipeline.dataset.plan import PLAN_FILE
 from pipeline.errors import UserError
@@ -20,51 +20,9 @@ from pipeline.files import read_json, write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from model.config.presets import Preset
-    from model.config.recipe import TrainConfig
+    from model.training.run_options import RunOptions
 
 OPTIONS_FILE = "options.json"
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """One training run.
-
-    Attributes:
-        data: the data set's folder.
-        out: the run's folder.
-        preset: model and recipe.
-        resume: carry on from the last checkpoint in `out`.
-        other_data: whether a resumed run may go on with other clips than it was trained on.
-        init_from: a checkpoint of ours or of the authors whose weights a new run begins with.
-        device: where to train.
-        precision: arithmetic of the network; `auto` takes bf16 where the processor has it.
-        memory_format: how feature maps lie; `auto` takes what measures faster.
-        compile: let torch.compile fuse the network; worth its minutes on a GPU.
-        seed: of weights, noise and order.
-        loaders: processes of each worker that read ahead; 0 reads in the training process.
-        log_every: steps between status lines.
-        save_every: steps between checkpoints.
-        keep: how many of the last checkpoints stay; 0 keeps all.
-        strip_every: steps between strips of sampled frames, the last step always; 0 is never.
-    """
-
-    data: Path
-    out: Path
-    preset: Preset
-    resume: bool = False
-    other_data: bool = False
-    init_from: Path | None = None
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Precision = "auto"
-    memory_format: MemoryFormat = "auto"
-    compile: bool = False
-    seed: int = 0
-    loaders: int = 1
-    log_every: int = 20
-    save_every: int = 500
-    keep: int = 3
-    strip_every: int = 500
 
 
 def checkpoint_path(run: Path, step: int) -> Path:
@@ -72,8 +30,8 @@ def checkpoint_path(run: Path, step: int) -> Path:
     return run / f"checkpoint-{step:07d}.safetensors"
 
 
-def keep_options(options: RunOptions, dataset: dict[str, Any]) -> None:
-    """Writes the options into the run's folder, with what tells the data set from others."""
+def write_options(options: RunOptions, dataset: dict[str, Any]) -> None:
+    """Writes `options.json`: the options, and which clips the run is trained on."""
     write_json(
         options.out / OPTIONS_FILE,
         {
@@ -87,7 +45,7 @@ def keep_options(options: RunOptions, dataset: dict[str, Any]) -> None:
 
 
 def data_sha256(dataset: dict[str, Any]) -> str:
-    """What tells the clips that a model is trained on from others, wherever they lie.
+    """A hash of the training clips, wherever they lie.
 
     Args:
         dataset: the content of `dataset.json`.
@@ -105,70 +63,66 @@ def checkpoint_to_resume(options: RunOptions, dataset: dict[str, Any]) -> Path |
         dataset: the content of `dataset.json`.
 
     Raises:
-        UserError: the run's folder and what is asked for do not fit together.
+        UserError: the run's folder and the options do not fit together, or the last checkpoint
+            was cut off.
     """
-    if options.out.exists() and not options.out.is_dir():
-        raise UserError(f"{options.out} is a file; name a folder with --out")
-    found = latest(options.out)
+    out = options.out
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; name a folder with --out")
+    found = latest(out)
     if found and not options.resume:
-        raise UserError(f"{options.out} holds a run already; add --resume, or use another --out")
-    if (options.out / PLAN_FILE).exists():
-        raise UserError(f"{options.out} is a data set; name a folder of its own with --out")
+        raise UserError(f"{out} holds a run already; add --resume, or use another --out")
+    if (out / PLAN_FILE).exists():
+        raise UserError(f"{out} is a data set; name a folder of its own with --out")
     if options.other_data and not options.resume:
         raise UserError("--other-data is for a run that goes on; add --resume, or leave it out")
     if options.resume and not found:
+        raise UserError(f"nothing to resume: no checkpoint in {out}; leave out --resume to begin")
+    if found is None:
+        return None
+    if options.init_from:
         raise UserError(
-            f"nothing to resume: no checkpoint in {options.out}; leave out --resume to begin"
+            f"{out} goes on with its own weights; leave out --init-from, or --resume and use "
+            "another --out"
         )
-    if found and options.init_from:
+    check_whole(found)
+    _same_model(found, options, SpeechFormat.of(dataset["speech"]))
+    if not options.other_data:
+        _same_data(options, dataset)
+    step, steps = read_info(found).step, options.preset.train.steps
+    if step > steps:
         raise UserError(
-            f"{options.out} goes on with its own weights; leave out --init-from, or --resume and "
-            "use another --out"
+            f"{out} is at step {step} already, past the {steps} asked for; ask for more with "
+            "--steps"
         )
-    if found:
-        _same_model(found, options, SpeechFormat.of(dataset["speech"]))
-        if not options.other_data:
-            _same_data(options, dataset)
-        step, steps = read_info(found).step, options.preset.train.steps
-        if step > steps:
-            raise UserError(
-                f"{options.out} is at step {step} already, past the {steps} asked for; "
-                "ask for more with --steps"
-            )
     return found
 
 
 def _same_model(found: Path, options: RunOptions, speech: SpeechFormat) -> None:
     """A run can be resumed with another recipe, not with another network."""
     info = read_info(found)
-    theirs, ours = info.preset, options.preset
-    if (
-        theirs.unet,
-        theirs.diffusion,
-        theirs.speech_hidden,
-        theirs.train.motion.level_as_input,
-    ) != (
-        ours.unet,
-        ours.diffusion,
-        ours.speech_hidden,
-        ours.train.motion.level_as_input,
-    ):
-        if theirs.name == ours.name:
-            raise UserError(
-                f"{found} was trained with other --set of the network or the diffusion; give those "
-                f"of {options.out / OPTIONS_FILE}, or use another --out"
-            )
+    before, now = (
+        (p.unet, p.diffusion, p.speech_hidden, p.train.motion.level_as_input)
+        for p in (info.preset, options.preset)
+    )
+    if before != now and info.preset.name == options.preset.name:
         raise UserError(
-            f"{found} was trained with preset {theirs.name!r}, whose network differs from that of "
-            f"{ours.name!r}; resume with --preset {theirs.name}, or use another --out"
+            f"{found} was trained with other --set of the network or the diffusion; give those of "
+            f"{options.out / OPTIONS_FILE}, or use another --out"
+        )
+    if before != now:
+        raise UserError(
+            f"{found} was trained with preset {info.preset.name!r}, whose network differs from "
+            f"that of {options.preset.name!r}; resume with --preset {info.preset.name}, or use "
+            "another --out"
         )
     if not info.speech.fits(speech):
         raise UserError(f"{found} takes other speech features than {options.data} holds")
 
 
 def _same_data(options: RunOptions, dataset: dict[str, Any]) -> None:
-    """A run goes on with the clips that it was trained on, unless told otherwise."""
-    before = _data_before(options, dataset)
+    """A run goes on with the clips that it was trained on, unless --other-data is given."""
+    before = _other_data_before(options, dataset)
     if before is None:
         return
     if before == str(options.data.absolute()):
@@ -182,51 +136,68 @@ def _same_data(options: RunOptions, dataset: dict[str, Any]) -> None:
     )
 
 
-def _data_before(options: RunOptions, dataset: dict[str, Any]) -> str | None:
-    """Where the clips lay that a run was trained on; None if they are these, or nobody knows."""
+def _other_data_before(options: RunOptions, dataset: dict[str, Any]) -> str | None:
+    """Where the clips of the run so far lay; None if they are the same ones, or not known."""
     try:
-        kept: dict[str, Any] = read_json(options.out / OPTIONS_FILE)
+        written: dict[str, Any] = read_json(options.out / OPTIONS_FILE)
     except FileNotFoundError:
         return None
-    same = kept.get("data_sha256") in (None, data_sha256(dataset))  # older runs do not say
-    return None if same else str(kept["data"])
+    # Runs of older versions have no hash.
+    same = written.get("data_sha256") in (None, data_sha256(dataset))
+    return None if same else str(written["data"])
 
 
-def what_changed(found: Path, options: RunOptions, dataset: dict[str, Any]) -> list[str]:
-    """Sentences on what a resumed run does otherwise than before: its data, its recipe."""
-    before = _data_before(options, dataset)
-    told = [f"note: trained on {before} so far, from here on {options.data}"] if before else []
-    changed = _changes(read_info(found).preset.train, options.preset.train)
-    if changed:
-        told.append(f"note: another recipe than so far: {'; '.join(changed)}")
-    return told
+def notes_on_changes(
+    resumed: Path | None, options: RunOptions, dataset: dict[str, Any]
+) -> list[str]:
+    """Notes for the user: data or recipe other than so far, crops that have to be enlarged."""
+    notes = []
+    if resumed:
+        before = _other_data_before(options, dataset)
+        if before:
+            notes.append(f"note: trained on {before} so far, from here on {options.data}")
+        old, new = (
+            _by_name("train", asdict(preset.train))
+            for preset in (read_info(resumed).preset, options.preset)
+        )
+        changed = [
+            f"{name} {old[name]} is now {new[name]}" for name in new if old[name] != new[name]
+        ]
+        if changed:
+            notes.append(f"note: another recipe than so far: {'; '.join(changed)}")
+    crop, size = dataset["options"]["image_size"], options.preset.unet.image_size
+    if crop < size:
+        notes.append(
+            f"note: the data's crops of {crop} x {crop} are enlarged to the model's {size} x "
+            f"{size}; sharper: dh-prep run --image-size {size}"
+        )
+    return notes
 
 
-def _changes(before: TrainConfig, now: TrainConfig) -> list[str]:
-    """Fields of a recipe that have another value, called as --set calls them."""
-    old, new = (
-        {f"train.{name}": value for name, value in asdict(one).items() if name != "motion"}
-        | {f"train.motion.{name}": value for name, value in asdict(one.motion).items()}
-        for one in (before, now)
-    )
-    return [f"{name} {old[name]} is now {new[name]}" for name in new if old[name] != new[name]]
+def _by_name(name: str, value: Any) -> dict[str, Any]:
+    """Values of nested dictionaries by their names in --set, as in `train.motion.noise`."""
+    if not isinstance(value, dict):
+        return {name: value}
+    return {
+        k: v for key, inner in value.items() for k, v in _by_name(f"{name}.{key}", inner).items()
+    }
 
 
-def begin(
-    options: RunOptions, speech: SpeechFormat, device: torch.device, found: Path | None
+def initial_state(
+    options: RunOptions, speech: SpeechFormat, device: torch.device, resumed: Path | None
 ) -> tuple[TrainingState, list[str]]:
-    """Fresh weights, or those of a checkpoint; and sentences on where they come from."""
+    """Fresh weights, or those of a checkpoint; and notes on where they come from."""
     torch.manual_seed(options.seed)
     model = TalkingHead(options.preset, speech)
-    told = init_from(options.init_from, model) if options.init_from else []
+    notes = init_from(options.init_from, model) if options.init_from else []
     model.to(device)
-    chosen = choose_memory_format(options.memory_format, device, options.preset.unet)
+    memory_format = choose_memory_format(options.memory_format, device, options.preset.unet)
     # torch's stubs know no memory_format alone.
-    model.to(memory_format=chosen)  # type: ignore[call-overload]
+    model.to(memory_format=memory_format)  # type: ignore[call-overload]
     average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
     fused = device.type in ("cpu", "cuda")
     adam = torch.optim.Adam(model.parameters(), options.preset.train.learning_rate, fused=fused)
     state = TrainingState(model, average, adam)
-    if found:
-        restore(found, state)
-    return state, told
+    if resumed:
+        restore(resumed, state)
+    return state, notes

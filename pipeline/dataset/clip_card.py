@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pipeline.dataset.svg import curve_over_area, number
+from pipeline.dataset.svg import curve_over_area
 from pipeline.faces.mouth_box import mouth_opening
-from pipeline.speech.features import log_energy
+from pipeline.media.image import resize
+from pipeline.speech.lip_sync import log_energy
+from pipeline.units import number_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,13 +42,13 @@ def clip_card(sample: Sample, row: dict[str, Any]) -> str:
     width, height = meta["source_size"]
     facts: tuple[str, ...] = (
         f"{meta['speaker'] or 'speaker unknown'} · {meta['split']}",
-        f"{length} frames, {number(row['clip_seconds'])} s",
-        f"{width} × {height}, {number(meta['source_fps'])} fps",
-        f"face {row['eye_distance']:.0f} px · {number(row['loudness'])} dBFS",
+        f"{length} frames, {number_text(row['clip_seconds'])} s",
+        f"{width} × {height}, {number_text(meta['source_fps'])} fps",
+        f"face {row['eye_distance']:.0f} px · {number_text(row['loudness'])} dBFS",
         f"yaw {row['yaw']:z.0f}° · pitch {row['pitch']:z.0f}°".replace("-", "−"),
     )
     if row["missing_seconds"] > 0:
-        facts += (f"cut off: the file says it is {number(row['missing_seconds'])} s longer",)
+        facts += (f"cut off: the file says it is {number_text(row['missing_seconds'])} s longer",)
     lines = "".join(f"<div>{escape(fact)}</div>" for fact in facts)
     curve = curve_over_area(
         mouth_opening(sample.landmarks), log_energy(sample.audio, length), _OPENING, _LOUDNESS
@@ -74,7 +76,7 @@ def _fit(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """The frame at `side` pixels, or as it is when smaller."""
     if len(frame) <= side:
         return frame
-    return np.asarray(cv2.resize(frame, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+    return resize(frame, (side, side))
 
 
 def _image(picture: NDArray[np.uint8], alt: str) -> str:

@@ -14,13 +14,13 @@ from pipeline.dataset.prep_options import flat_options
 from pipeline.dataset.rows import drop_reasons, read_rows
 from pipeline.dataset.sample import Sample, from_members
 from pipeline.dataset.shards import read_dataset, read_shard
-from pipeline.dataset.svg import histogram, number
+from pipeline.dataset.svg import histogram
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.media import FPS
 from pipeline.progress import progress
 from pipeline.storage import Folder
-from pipeline.units import size_text, time_text
+from pipeline.units import number_text, size_text, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -175,11 +175,11 @@ def _distributions(good: pd.DataFrame) -> str:
 def _distribution(values: pd.Series[float], title: str, unit: str) -> str:
     """A histogram, and the clips at its ends: where something is wrong, it is most often there."""
     extremes = "".join(
-        f"<div>{name} <b>{number(float(values[key]))}</b> "
+        f"<div>{name} <b>{number_text(float(values[key]))}</b> "
         f'<a href="#{escape(key)}"><code>{escape(key)}</code></a></div>'
         for name, key in zip(("least", "most"), _ends(values), strict=True)
     )
-    median = number(float(values.median())) + ("" if unit == "°" else " ") + unit
+    median = number_text(float(values.median())) + ("" if unit == "°" else " ") + unit
     return (
         f"<figure><figcaption><b>{escape(title)}</b><span>median {escape(median)}</span>"
         f'</figcaption>{histogram(values.to_numpy())}<div class="ends">{extremes}</div></figure>'

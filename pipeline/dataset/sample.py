@@ -23,14 +23,14 @@ from __future__ import annotations
 
 import io
 import json
-import wave
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import cv2
 import numpy as np
 
-from pipeline.media import SAMPLE_RATE, SAMPLES_PER_FRAME
+from pipeline.media import SAMPLES_PER_FRAME
+from pipeline.media.audio import wav_bytes, wav_samples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -173,24 +173,6 @@ def _load_npy(data: bytes) -> NDArray[Any]:
     return cast("NDArray[Any]", np.load(io.BytesIO(data), allow_pickle=False))
 
 
-def wav_bytes(samples: NDArray[np.int16]) -> bytes:
-    """A 16 kHz mono WAV file in memory."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return buffer.getvalue()
-
-
-def _wav_samples(data: bytes) -> NDArray[np.int16]:
-    with wave.open(io.BytesIO(data)) as file:
-        if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, SAMPLE_RATE):
-            raise ValueError("the wav member is not mono 16-bit at 16 kHz")
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
-
-
 def to_members(sample: Sample) -> dict[str, bytes]:
     """The members of a sample, in the order in which they lie in the tar."""
     return {
@@ -223,7 +205,7 @@ def from_members(key: str, members: Mapping[str, bytes]) -> Sample:
     return Sample(
         key=key,
         frames=PackedFrames(members["frames"], parsed("offsets.npy", _load_npy)),
-        audio=parsed("wav", _wav_samples),
+        audio=parsed("wav", wav_samples),
         speech=parsed("speech.npy", _load_npy),
         landmarks=parsed("landmarks.npy", _load_npy),
         mouth=parsed("mouth.npy", _load_npy),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.units import number_text
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -13,14 +15,6 @@ _BINS = 24
 _WIDTH, _HEIGHT, _FOOT = 320, 110, 18
 _CURVE_HEIGHT = 52
 _POINTS = 240  # of a curve; more cannot be told apart
-
-
-def number(value: float) -> str:
-    """A number as short as its size allows: 181, 24.3, 3.52, 0.053."""
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
-    text = f"{value:.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text == "-0" else text.replace("-", "−")
 
 
 def histogram(values: NDArray[np.floating]) -> str:
@@ -37,7 +31,7 @@ def histogram(values: NDArray[np.floating]) -> str:
     bars = "".join(
         f'<rect x="{k * step:.1f}" y="{height * (1 - n / counts.max()):.1f}" '
         f'width="{step - 1.5:.1f}" height="{height * n / counts.max():.1f}">'
-        f"<title>{number(edges[k])} to {number(edges[k + 1])}: {n}</title></rect>"
+        f"<title>{number_text(edges[k])} to {number_text(edges[k + 1])}: {n}</title></rect>"
         for k, n in enumerate(counts)
         if n
     )
@@ -47,14 +41,14 @@ def histogram(values: NDArray[np.floating]) -> str:
     if low == high:
         ends = [(_WIDTH / 2, "middle", low)]
     labels = "".join(
-        f'<text x="{at:.0f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{number(value)}</text>'
+        f'<text x="{at:.0f}" y="{_HEIGHT - 4}" text-anchor="{anchor}">{number_text(value)}</text>'
         for at, anchor, value in ends
     )
     return (
         f'<svg class="histogram" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img">{bars}'
         f'<line class="axis" x1="0" x2="{_WIDTH}" y1="{height}" y2="{height}"/>'
         f'<line class="median" x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{height}">'
-        f"<title>median {number(median)}</title></line>{labels}</svg>"
+        f"<title>median {number_text(median)}</title></line>{labels}</svg>"
     )
 
 

@@ -23,7 +23,7 @@ TEMPLATE = np.array(
 
 Smoothing = Literal["authors", "gaussian", "clip", "none"]
 _WINDOW = 7  # frames, the authors' choice
-_SIGMA = 2.0  # frames; as much noise is averaged away as by the window of 7, without its delay
+_SIGMA = 2.0  # frames; averages as much noise as the window of 7, without its delay
 
 
 def smooth(points: NDArray[np.float32], smoothing: Smoothing) -> NDArray[np.float32]:
@@ -34,7 +34,7 @@ def smooth(points: NDArray[np.float32], smoothing: Smoothing) -> NDArray[np.floa
         smoothing: `authors`: the mean of frames t … t + 6, where the last six frames reuse the
             last full window (a look-ahead of three frames, as in the released clips);
             `gaussian`: centred, sigma of 2 frames; `clip`: one mean for the whole clip, so that
-            the head moves inside a camera that stands still; `none`.
+            the head moves in front of a fixed camera; `none`.
 
     Returns:
         (T, N, 2) float32.
@@ -53,7 +53,7 @@ def smooth(points: NDArray[np.float32], smoothing: Smoothing) -> NDArray[np.floa
 def transforms(
     landmarks: NDArray[np.float32], size: int, smoothing: Smoothing
 ) -> NDArray[np.float64]:
-    """The similarity of every frame that takes its stable landmarks to the template.
+    """The similarity transform of every frame from its stable landmarks to the template.
 
     Args:
         landmarks: (T, 68, 2) in pixels of the frame.

@@ -1,7 +1,7 @@
 """MediaPipe's short-range face detector on LiteRT, with a search that finds small faces too.
 
 The network sees 128 x 128 pixels, so that a face of 60 pixels in a 1280 x 720 frame is six pixels
-to it. `search` therefore looks at the whole frame first and then at ever smaller overlapping tiles.
+to it. `search` therefore tries the whole frame first and then smaller overlapping tiles.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from pipeline.faces.geometry import warp
+from pipeline.faces.geometry import area, warp
 from pipeline.runtimes.litert import open_network
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Detection:
     @property
     def area(self) -> float:
         """Of the box, in square pixels."""
-        return float(np.prod(self.box[2:] - self.box[:2]))
+        return float(area(self.box))
 
 
 def _anchors() -> NDArray[np.float32]:
@@ -73,17 +74,20 @@ class FaceDetector:
 
     def detect(self, frame: NDArray[np.uint8], tile: tuple[float, float, float]) -> list[Detection]:
         """Faces in a square tile (x, y, side, in pixels) of an (H, W, 3) uint8 RGB frame."""
+        # The tile at 128 x 128, values in -1..1, through the network.
         x, y, side = tile
         scale = _INPUT / side
         matrix = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]], np.float64)
         pixels = warp(frame, matrix, _INPUT).astype(np.float32)
         self._net.set_tensor(self._input, (pixels / 127.5 - 1)[None])
         self._net.invoke()
+        # (896,) scores and, of the anchors above the threshold, (N, 8, 2) centre, size, key points.
         scores = 1 / (1 + np.exp(-np.clip(self._net.get_tensor(self._scores)[0, :, 0], -60, 60)))
         keep = scores > _THRESHOLD
         if not keep.any():
             return []
         raw = self._net.get_tensor(self._boxes)[0][keep].reshape(-1, 8, 2) / _INPUT
+        # From shares of the tile to pixels of the frame.
         anchors = self._anchors[keep]
         origin = np.array([x, y], np.float32)
         centre = (raw[:, 0] + anchors) * side + origin
@@ -100,7 +104,7 @@ class FaceDetector:
 
         Args:
             frame: (H, W, 3) uint8 RGB.
-            tiles: False looks at the whole frame and its largest squares only, which is quick.
+            tiles: False tries the whole frame and its largest squares only, which is quick.
         """
         height, width = frame.shape[:2]
         for level in _tile_levels(height, width, len(_TILE_SHARES) if tiles else 1):
@@ -111,24 +115,16 @@ class FaceDetector:
 
 
 def suppress(faces: list[Detection]) -> list[Detection]:
-    """Non-maximum suppression: of boxes that overlap, the one with the best score stays."""
-    kept: list[Detection] = []
-    for face in sorted(faces, key=lambda face: face.score, reverse=True):
-        if all(_iou(face.box, other.box) < _OVERLAP for other in kept):
-            kept.append(face)
-    return kept
-
-
-def _iou(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    inner = np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod()
-    union = (a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod() - inner
-    return float(inner / max(union, 1e-9))
+    """Non-maximum suppression: of boxes that overlap, the one with the best score is kept."""
+    boxes = [(*face.box[:2].tolist(), *(face.box[2:] - face.box[:2]).tolist()) for face in faces]
+    kept = cv2.dnn.NMSBoxes(boxes, [face.score for face in faces], 0.0, _OVERLAP)
+    return [faces[index] for index in kept]
 
 
 def _tile_levels(
     height: int, width: int, levels: int
 ) -> Iterator[list[tuple[float, float, float]]]:
-    """The whole frame in one square, then squares of each share that overlap by half."""
+    """Tiles (x, y, side): first the whole frame, then squares of each share, half overlapping."""
     side = max(height, width)
     yield [((width - side) / 2, (height - side) / 2, side)]
     for share in _TILE_SHARES[:levels]:
@@ -137,6 +133,6 @@ def _tile_levels(
 
 
 def _steps(length: int, side: int) -> list[float]:
-    """Left ends of tiles of `side` that cover `length` and overlap by half or more."""
+    """Where tiles of `side` begin that cover `length` and overlap by half or more."""
     count = max(1, int(np.ceil((length - side) / (side / 2))) + 1)
     return list(np.linspace(0, max(0, length - side), count))

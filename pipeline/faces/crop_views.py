@@ -1,9 +1,8 @@
-"""What the crops of a clip need of its frames, kept while the face is followed.
+"""The part of every frame around the face, kept until the crops can be made.
 
-The crops are made when the landmarks of the whole clip are known. By then the frames are gone, and
-decoding them once more costs more than all networks where they are large; whole frames of a minute
-of film fill a machine. So a view of each is kept: the face and what is around it, no finer than
-they need it.
+The crops need the smoothed landmarks of the whole clip. By then the frames are gone; decoding large
+ones again costs more than all networks, and keeping whole frames takes too much memory. So a view
+of each is kept: the face and its surroundings, no finer than the crops need it.
 """
 
 from __future__ import annotations
@@ -26,25 +25,25 @@ _SPARE = 0.15  # of the crop, on each side: how far smoothing may move it
 
 
 class FaceViews:
-    """Views of the frames of a clip, as the crops will need them.
+    """Views of the frames of a clip, as the crops need them.
 
     Args:
         size: side of the crops, pixels.
-        bridge: frames without a face between two with one that will be interpolated.
-        most: bytes; if they do not suffice nothing is kept.
+        bridge: the longest gap, in frames without a face, that is interpolated.
+        max_bytes: if they do not suffice nothing is kept.
     """
 
-    def __init__(self, size: int, bridge: int, most: int = 512 << 20) -> None:
+    def __init__(self, size: int, bridge: int, max_bytes: int = 512 << 20) -> None:
         self._size = size
         self._bridge = bridge
-        self._left = most
+        self._left = max_bytes
         self._views: dict[int, Part] | None = {}
         self._count = 0
         self._last: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None
         self._gap: list[NDArray[np.uint8]] = []
 
     def add(self, frame: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
-        """Keeps what is needed of the next frame.
+        """Keeps the view of the next frame.
 
         Args:
             frame: (H, W, 3) uint8 RGB.
@@ -53,10 +52,11 @@ class FaceViews:
         if self._views is None:
             return
         if np.isnan(points[0, 0]):
-            if len(self._gap) <= self._bridge:  # of a longer one nothing is needed
+            if len(self._gap) <= self._bridge:  # longer gaps are not interpolated
                 self._gap.append(frame)
             self._count += 1
             return
+        # Frames of a short gap, with landmarks between those before and after it.
         gap, self._gap = self._gap, []
         if gap and self._last and len(gap) <= self._bridge:
             before = self._last[1]
@@ -69,6 +69,7 @@ class FaceViews:
         self._count += 1
 
     def _keep(self, index: int, frame: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+        """Keeps one view; drops all of them when there is no memory left."""
         if self._views is None:
             return
         if self._last and frame is self._last[0] and index - 1 in self._views:

@@ -1,4 +1,4 @@
-"""Who is seen: a face's embedding by dlib's network, which may be used freely.
+"""Embedding of a face by the network of dlib, which may be used freely.
 
 The field uses ArcFace, whose weights no package carries under a free licence; dlib's network is
 CC0. It needs the optional extra `csim` (the package dlib-bin).

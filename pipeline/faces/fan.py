@@ -1,10 +1,10 @@
-"""Landmarks as the paper has them: face-alignment's S3FD and 2DFAN-4, batched over frames.
+"""The paper's landmarks: S3FD and 2DFAN-4 of face-alignment, batched over frames.
 
-Networks, crops and the reading of heat maps are those of face-alignment 1.5.0 (BSD-3-Clause,
+Networks, crops and decoding of heat maps are those of face-alignment 1.5.0 (BSD-3-Clause,
 https://github.com/1adrianb/face-alignment; Bulat and Tzimiropoulos, "How far are we from solving
-the 2D & 3D Face Alignment problem?", ICCV 2017). What differs: faces are searched for in every
-tenth frame and followed between, FAN sees several frames at once, and points keep the fraction of a
-pixel that the package cuts off. Nothing is downloaded here, see `pipeline.weights`.
+the 2D & 3D Face Alignment problem?", ICCV 2017). Differences: faces are searched for in every tenth
+frame and followed between, FAN runs on several frames at once, and points keep the fraction of a
+pixel that the package cuts off.
 """
 
 from __future__ import annotations
@@ -17,16 +17,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 from face_alignment.models import FAN
-from face_alignment.utils import (
-    CENTER_Y_OFFSET,
-    REFERENCE_SCALE,
-    SCALE_FACTOR,
-    crop,
-    flip,
-)
+from face_alignment.utils import CENTER_Y_OFFSET, REFERENCE_SCALE, SCALE_FACTOR, crop
 
-from pipeline.faces.s3fd import FaceFinder, Precision, arithmetic, with_weights
-from pipeline.faces.tracking import NOWHERE, Located, gather
+from pipeline.faces.geometry import area, overlap
+from pipeline.faces.s3fd import Precision, S3FDDetector, autocast, load_weights
+from pipeline.faces.tracking import NO_FACE, FrameLandmarks, to_track
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,23 +31,20 @@ if TYPE_CHECKING:
 
     from pipeline.faces.tracking import Track
 
-_STEADY = 0.7  # overlap of two boxes between which a face's way is taken to be straight
-_MOST_HELD = 64  # frames that wait for a batch to be full
-_SAME = 0.3  # overlap of two boxes that are one face
+_STEADY = 0.7  # overlap of two boxes between which a face moves in a straight line
+_MAX_WAITING = 64  # frames that wait for a batch to be full
+_SAME_FACE = 0.3  # overlap of two boxes that are one face
 
 
 class FanTracker:
-    """S3FD in every k-th frame, FAN in all: the largest face, then kept to.
+    """S3FD in every k-th frame, FAN in all; the largest face is followed.
 
     Args:
         detector: path of `s3fd-619a316812.pth`, see `pipeline.weights`.
         landmarks: path of `2DFAN4-11f355bf06.pth.tar`.
         device: of torch, `cpu` or `cuda`.
         detect_every: frames from one search for faces to the next, see `follow`.
-        batch: frames that FAN sees at once; by default 4 on a CPU, whose caches hold no more, and
-            32 elsewhere.
-        flip_input: sum the heat maps of a crop and of its mirror image, at twice the cost; the
-            package's default, which its own examples switch off.
+        batch: frames that FAN runs on at once; by default 4 on a CPU and 32 elsewhere.
         precision: of the networks' arithmetic.
 
     Raises:
@@ -69,67 +61,67 @@ class FanTracker:
         device: str = "cpu",
         detect_every: int = 10,
         batch: int | None = None,
-        flip_input: bool = False,
         precision: Precision = "float32",
     ) -> None:
         self._device = torch.device(device)
-        self._finder = FaceFinder(detector, device, precision)
-        self._net = with_weights(FAN(4), landmarks, device)
+        self._detector = S3FDDetector(detector, device, precision)
+        self._net = load_weights(FAN(4), landmarks, device)
         self._every = detect_every
         self._batch = batch or (4 if self._device.type == "cpu" else 32)
-        self._flip = flip_input
         self._precision: Precision = precision
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
         """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
-        return gather(self.locate(frames))
+        return to_track(self.locate(frames))
 
-    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Located]:
+    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order.
 
         Holds `detect_every` frames and those of a batch at a time. A frame that is the same array
         as the one before it is not computed again.
         """
         repeats: deque[int] = deque()
-        waiting: list[Sighting] = []
-        for sighting in follow(_distinct(frames, repeats), self._finder.detect, self._every):
-            waiting.append(sighting)
+        waiting: list[FollowedBox] = []
+        for followed in follow(_distinct(frames, repeats), self._detector.detect, self._every):
+            waiting.append(followed)
             faces = sum(one.box is not None for one in waiting)
-            if faces in (0, self._batch) or len(waiting) == _MOST_HELD:
-                yield from self._settled(waiting, repeats)
+            if faces in (0, self._batch) or len(waiting) == _MAX_WAITING:
+                yield from self._batch_landmarks(waiting, repeats)
                 waiting = []
-        yield from self._settled(waiting, repeats)
+        yield from self._batch_landmarks(waiting, repeats)
 
-    def _settled(self, waiting: list[Sighting], repeats: deque[int]) -> Iterator[Located]:
+    def _batch_landmarks(
+        self, batch: list[FollowedBox], repeats: deque[int]
+    ) -> Iterator[FrameLandmarks]:
         """The landmarks of frames whose face was followed, each as often as it is shown."""
-        views = [view(one.frame, one.box) for one in waiting if one.box is not None]
-        points = iter(self.points(views) if views else ())
-        for one in waiting:
-            found = NOWHERE if one.box is None else next(points)
-            yield from itertools.repeat(Located(one.frame, found, one.faces), repeats.popleft())
+        inputs = [crop_input(one.frame, one.box) for one in batch if one.box is not None]
+        points = iter(self.points(inputs) if inputs else ())
+        for one in batch:
+            found = NO_FACE if one.box is None else next(points)
+            yield from itertools.repeat(
+                FrameLandmarks(one.frame, found, one.faces), repeats.popleft()
+            )
 
     @torch.inference_mode()
-    def points(self, views: Sequence[View]) -> NDArray[np.float32]:
-        """The landmarks in N views: (N, 68, 2) in pixels of their frames.
+    def points(self, inputs: Sequence[FanInput]) -> NDArray[np.float32]:
+        """The landmarks in N inputs: (N, 68, 2) in pixels of their frames.
 
-        Pixels have their centres at whole numbers. The package's points are these plus a half, cut
-        to whole numbers.
+        Pixels have their centres at whole numbers. The package's points are these plus a half,
+        truncated to whole numbers.
         """
-        pixels = torch.from_numpy(np.stack([seen.pixels for seen in views])).to(self._device)
-        pixels = pixels.permute(0, 3, 1, 2).float() / 255
-        with arithmetic(self._device, self._precision):
-            heat = self._net(pixels)[-1].float()
-            if self._flip:
-                heat = heat + flip(self._net(flip(pixels))[-1].float(), is_label=True)
+        pixels = torch.from_numpy(np.stack([one.pixels for one in inputs])).to(self._device)
+        pixels = pixels.permute(0, 3, 1, 2).float() / 255  # (N, 3, 256, 256)
+        with autocast(self._device, self._precision):
+            heat = self._net(pixels)[-1].float()  # (N, 68, 64, 64)
         shares = heat_points(heat).cpu().double().numpy()
-        corners = np.stack([seen.corner for seen in views])[:, None]
-        sides = np.array([seen.side for seen in views])[:, None, None]
+        corners = np.stack([one.corner for one in inputs])[:, None]
+        sides = np.array([one.side for one in inputs])[:, None, None]
         return cast("NDArray[np.float32]", (corners + shares * sides - 0.5).astype(np.float32))
 
 
 @dataclass(frozen=True)
-class View:
-    """What FAN sees of a frame: a square around the face.
+class FanInput:
+    """The square around a face that FAN runs on.
 
     Attributes:
         pixels: (256, 256, 3) uint8 RGB.
@@ -142,13 +134,13 @@ class View:
     side: float
 
 
-def view(frame: NDArray[np.uint8], box: NDArray[np.float64]) -> View:
+def crop_input(frame: NDArray[np.uint8], box: NDArray[np.float64]) -> FanInput:
     """The square that face-alignment cuts out for a detector's box x0 y0 x1 y1."""
     width, height = box[2] - box[0], box[3] - box[1]
     centre = np.array([box[2] - width / 2, box[3] - height / 2 - height * CENTER_Y_OFFSET])
     scale = (width + height) / REFERENCE_SCALE
     side = SCALE_FACTOR * scale
-    return View(crop(frame, centre, scale), centre - side / 2, side)
+    return FanInput(crop(frame, centre, scale), centre - side / 2, side)
 
 
 def heat_points(heat: torch.Tensor) -> torch.Tensor:
@@ -174,13 +166,13 @@ def heat_points(heat: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """A frame and where the followed face is in it.
+class FollowedBox:
+    """A frame and the box of the followed face.
 
     Attributes:
         frame: (H, W, 3) uint8 RGB.
         box: x0 y0 x1 y1 in pixels; None without a face.
-        faces: how many were seen; 0 where none was looked for.
+        faces: how many were found; 0 in frames that were not searched.
     """
 
     frame: NDArray[np.uint8]
@@ -192,18 +184,16 @@ def follow(
     frames: Iterable[NDArray[np.uint8]],
     detect: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
     every: int,
-) -> Iterator[Sighting]:
+) -> Iterator[FollowedBox]:
     """Finds the largest face and follows it, searching every `every`-th frame and the last.
 
-    Between two searches that find it in much the same place its box moves in a straight line; where
-    they do not, the frame in the middle is searched as well, and so on. Measured on 105 real clips
-    with `every` = 10: 0.116 searches a frame, and in 999 of 1,000 frames the box's centre is within
-    a tenth of its side of where it would be found. A face is taken to be there, or not to be there,
-    between two searches that agree on it: one that leaves for less than that is not missed.
+    Between two searches that find it in nearly the same place its box moves in a straight line;
+    otherwise the frame in the middle is searched as well, and so on. Between two searches that
+    agree a face is assumed to be present, or absent: shorter absences go unnoticed.
 
     Args:
         frames: in order.
-        detect: gives the faces in a frame as (N, 5) x0 y0 x1 y1 score.
+        detect: finds the faces in a frame, (N, 5) x0 y0 x1 y1 score.
         every: 1 or more.
 
     Yields:
@@ -219,20 +209,20 @@ def follow(
 
 
 def _between(
-    first: Sighting,
+    first: FollowedBox,
     inner: list[NDArray[np.uint8]],
-    last: Sighting,
+    last: FollowedBox,
     detect: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
-) -> list[Sighting]:
-    """The first sighting and those of the frames from there up to the last."""
+) -> list[FollowedBox]:
+    """The boxes of the first frame and those up to the last, which is left out."""
     if not inner:
         return [first]
     start, end = first.box, last.box
     if start is None and end is None:
-        return [first, *(Sighting(frame, None) for frame in inner)]
-    if start is not None and end is not None and _overlap(start[None], end)[0] >= _STEADY:
-        way = np.linspace(start, end, len(inner) + 2)[1:-1]
-        return [first, *map(Sighting, inner, way)]
+        return [first, *(FollowedBox(frame, None) for frame in inner)]
+    if start is not None and end is not None and overlap(start[None], end)[0] >= _STEADY:
+        boxes = np.linspace(start, end, len(inner) + 2)[1:-1]
+        return [first, *map(FollowedBox, inner, boxes)]
     middle = len(inner) // 2
     found = _search(inner[middle], detect, end if start is None else start)
     before = _between(first, inner[:middle], found, detect)
@@ -243,33 +233,22 @@ def _search(
     frame: NDArray[np.uint8],
     detect: Callable[[NDArray[np.uint8]], NDArray[np.float64]],
     near: NDArray[np.float64] | None,
-) -> Sighting:
-    """Looks for faces and takes the one that was followed so far, else the largest."""
+) -> FollowedBox:
+    """Searches a frame; takes the face that was followed so far, else the largest."""
     boxes = detect(frame)[:, :4]
     if not len(boxes):
-        return Sighting(frame, None)
+        return FollowedBox(frame, None)
     if near is not None:
-        overlaps = _overlap(boxes, near)
-        if overlaps.max() > _SAME:
-            return Sighting(frame, boxes[overlaps.argmax()], len(boxes))
-    return Sighting(frame, boxes[_areas(boxes).argmax()], len(boxes))
-
-
-def _overlap(boxes: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of (N, 4) boxes with one."""
-    low, high = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    shared = np.clip(high - low, 0, None).prod(1)
-    return cast("NDArray[np.float64]", shared / (_areas(boxes) + _areas(box) - shared))
-
-
-def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return cast("NDArray[np.float64]", (boxes[..., 2:] - boxes[..., :2]).prod(-1))
+        overlaps = overlap(boxes, near)
+        if overlaps.max() > _SAME_FACE:
+            return FollowedBox(frame, boxes[overlaps.argmax()], len(boxes))
+    return FollowedBox(frame, boxes[area(boxes).argmax()], len(boxes))
 
 
 def _distinct(
     frames: Iterable[NDArray[np.uint8]], repeats: deque[int]
 ) -> Iterator[NDArray[np.uint8]]:
-    """Frames without repetitions, how often each came being counted in `repeats`."""
+    """Frames without repetitions; `repeats` counts how often each is shown."""
     before = None
     for frame in frames:
         if frame is before:

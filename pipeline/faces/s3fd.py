@@ -1,9 +1,9 @@
-"""Faces in a frame by S3FD, face-alignment's detector: its network and weights, decoded at once.
+"""Faces in a frame by S3FD, the detector of face-alignment.
 
 The network, the anchors, the thresholds and the suppression are those of face-alignment 1.5.0
-(BSD-3-Clause, https://github.com/1adrianb/face-alignment), which has them from Zhang et al.,
+(BSD-3-Clause, https://github.com/1adrianb/face-alignment), after Zhang et al.,
 "S3FD: Single Shot Scale-invariant Face Detector", ICCV 2017. The package reads the network's output
-in a Python loop over positions; here each level is read in one go.
+in a Python loop over positions; here each level is read at once.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-import cv2
 import numpy as np
 import torch
 from face_alignment.detection.sfd.bbox import nms
 from face_alignment.detection.sfd.net_s3fd import s3fd
 
 from pipeline.errors import UserError
+from pipeline.media.image import resize
 from pipeline.runtimes.onednn import quicken
 
 if TYPE_CHECKING:
@@ -29,34 +29,27 @@ if TYPE_CHECKING:
 
 Precision = Literal["float32", "bfloat16"]
 
-_LONGEST = 640  # pixels of a frame's longer side, as the network sees it
-_SHORTEST = 32  # pixels of its shorter side: of less the network leaves nothing
-_PRESENT = 0.5
+_LONG_SIDE = 640  # pixels to which a frame's longer side is reduced
+_MIN_SHORT_SIDE = 32  # pixels of its shorter side, which the network's strides need
+_MIN_SCORE = 0.5
 _OVERLAP = 0.3  # of two boxes that are one face
-_FIRST_STRIDE = 4  # of the finest level; each further one's is twice the last's
+_FIRST_STRIDE = 4  # of the finest level; it doubles with each level
 _ANCHOR = 4  # side of a level's anchors, in strides
 _VARIANCES = (0.1, 0.2)  # of the offsets of centre and size
 _MEAN_BGR = (104.0, 117.0, 123.0)
-# What torch makes of a file that is missing, or is something else.
-_NO_CHECKPOINT = (
-    OSError,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
+# What torch raises for a file that is missing or no checkpoint.
+_LOAD_ERRORS = (
+    OSError, EOFError, RuntimeError, ValueError, TypeError, AttributeError, LookupError,
     pickle.UnpicklingError,
-)
+)  # fmt: skip
 
 
-class FaceFinder:
-    """Finds faces in a frame, whose longer side is first brought down to 640 pixels.
+class S3FDDetector:
+    """Finds faces in a frame, whose longer side is first reduced to 640 pixels.
 
-    The cost grows with the pixels, and the network knows faces from about 16 pixels on, so that
-    the smallest face found is a fortieth of the frame's longer side. A strip that is then less than
-    32 pixels wide holds none. One frame at a time: batches
-    were no faster on a CPU, and what is found in a frame does not depend on its neighbours.
+    The network finds faces from about 16 pixels on, a fortieth of the frame's longer side. In a
+    strip that is then less than 32 pixels wide it finds none. Frames are not batched, so that the
+    result for a frame does not depend on its neighbours.
 
     Args:
         path: `s3fd-619a316812.pth`, see `pipeline.weights`.
@@ -70,20 +63,20 @@ class FaceFinder:
     def __init__(
         self, path: Path | str, device: str = "cpu", precision: Precision = "float32"
     ) -> None:
-        self._net = with_weights(s3fd(), path, device)
+        self._net = load_weights(s3fd(), path, device)
         self._mean = torch.tensor(_MEAN_BGR, device=device).view(3, 1, 1)
         self._precision = precision
 
     @torch.inference_mode()
     def detect(self, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Faces in an (H, W, 3) uint8 RGB frame: (N, 5) x0 y0 x1 y1 score, best score first."""
-        small = _shrunk(frame)
-        if min(small.shape[:2]) < _SHORTEST:
+        small = _reduced(frame)
+        if min(small.shape[:2]) < _MIN_SHORT_SIDE:
             return np.empty((0, 5))
         bgr = torch.from_numpy(small).to(self._mean.device)[None].flip(-1)
         # A view whose channels lie last in memory, as the network's weights do.
         pixels = bgr.permute(0, 3, 1, 2).float() - self._mean
-        with arithmetic(self._mean.device, self._precision):
+        with autocast(self._mean.device, self._precision):
             outputs = self._net(pixels)
         faces = decode([output.float().cpu() for output in outputs])
         height, width = frame.shape[:2]
@@ -102,7 +95,7 @@ def decode(outputs: Sequence[Tensor]) -> NDArray[np.float64]:
     for level, (scores, offsets) in enumerate(zip(outputs[::2], outputs[1::2], strict=True)):
         stride = _FIRST_STRIDE << level
         face = torch.softmax(scores[0], 0)[1]
-        row, column = torch.nonzero(face > _PRESENT, as_tuple=True)
+        row, column = torch.nonzero(face > _MIN_SCORE, as_tuple=True)
         offset = offsets[0, :, row, column].T.double()
         side = _ANCHOR * stride
         anchor = torch.stack([column, row], 1) * stride + stride / 2
@@ -111,13 +104,13 @@ def decode(outputs: Sequence[Tensor]) -> NDArray[np.float64]:
         rows = [centre - size / 2, centre + size / 2, face[row, column, None].double()]
         found.append(torch.cat(rows, 1))
     faces = torch.cat(found).numpy()
-    # The package suppresses first and asks for 0.5 then, which comes to the same: what scores less
-    # suppresses nothing that scores more.
+    # The package applies the threshold after suppression, with the same result: a box suppresses
+    # only those that score less.
     return cast("NDArray[np.float64]", faces[nms(faces, _OVERLAP)])
 
 
-def with_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
-    """The network with the weights of a file, ready to run, channels last in memory.
+def load_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
+    """Loads a file into a network and prepares it to run, channels last in memory.
 
     Raises:
         UserError: the file is no checkpoint or another network's.
@@ -125,7 +118,7 @@ def with_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         net.load_state_dict(state)
-    except _NO_CHECKPOINT as error:
+    except _LOAD_ERRORS as error:
         raise UserError(
             f"{path} does not hold the weights of {type(net).__name__}; dh-prep doctor says where "
             "to get the file"
@@ -136,16 +129,16 @@ def with_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
     return cast("nn.Module", cast("Any", net).to(device, memory_format=torch.channels_last))
 
 
-def arithmetic(device: torch.device, precision: Precision) -> torch.autocast:
+def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """The context in which a network computes in `precision`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
-def _shrunk(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frame, averaged down to the size that the network sees; a small one as it is."""
+def _reduced(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The frame at the size that the network sees; a small one as it is."""
     height, width = frame.shape[:2]
-    factor = _LONGEST / max(height, width)
+    factor = _LONG_SIDE / max(height, width)
     if factor >= 1:
         return frame
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cast("NDArray[np.uint8]", cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+    return resize(frame, size)

@@ -5,15 +5,9 @@ Hjorth, 'EEG analysis based on time domain properties', 1970): power of the seco
 power of the first. Being a ratio, it does not depend on contrast or exposure; the smaller of the
 two axes counts, so that motion along either shows.
 
-Chosen on crops of 128 pixels of 105 real clips. Where the source was large (over 90 pixels between
-the eye corners), the chance that a crop ranks above another one that was made softer:
-
-| | halved and enlarged | Gaussian, 0.7 px | motion by 5 px |
-| --- | --- | --- | --- |
-| this | 0.99 | 0.98 | 0.98 … 1.00 |
-| blur effect (Crete et al. 2007), window of 11 | 0.67 | 0.70 | 0.78 … 0.96 |
-| the same, window of 3 | 0.90 | 0.89 | 0.98 … 1.00 |
-| variance of the Laplacian, which follows contrast | 0.88 | 0.89 | 0.82 … 0.94 |
+Chosen on crops of 128 pixels of real clips, of which it ranks 99 to 100 % above softened ones; the
+blur effect of Crete et al. (2007) ranks 70 to 98 %, the variance of the Laplacian, which follows
+contrast, 88 to 99 % (`benchmarks/studies/faces.py sharpness`; benchmarks/speed/RESULTS.md).
 """
 
 from __future__ import annotations
@@ -26,24 +20,23 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Brows to chin in an aligned crop: hair and background say nothing of the face.
+# Brows to chin in an aligned crop: hair and background are left out.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.26, 0.76, 0.34, 0.80
 
 
 def sharpness(crop: NDArray[np.uint8]) -> float:
     """Frequency of the edges in the face of an aligned crop, in cycles per pixel of the crop.
 
-    Half the contrast or exposure, or JPEG at quality 95, changes it by 0.008 at most. Grain reads
+    Half the contrast or exposure, or JPEG at quality 95, changes it by 0.009 at most. Grain counts
     as sharpness.
 
     Args:
         crop: (S, S, 3) uint8 RGB, aligned as `pipeline.faces.alignment` does.
 
     Returns:
-        0 to 0.5. Of real clips at 128 pixels 0.163 in the median, 0.115 and 0.188 at the 5th and
-        95th percentile, and 0.098 from sources below 40 pixels between the eye corners. Made half
-        as large and enlarged again 0.11, a third 0.09, moving by 5 pixels 0.08 to 0.10. NaN where
-        the face is one flat colour.
+        0 to 0.5. Of real clips at 128 pixels 0.165 in the median, 0.120 and 0.192 at the 5th and
+        95th percentile. Made half as large and enlarged again 0.11, a third 0.09, moving by 5
+        pixels 0.08 to 0.09. NaN where the face is one flat colour.
     """
     height, width = crop.shape[:2]
     face = crop[

@@ -1,4 +1,4 @@
-"""68 landmarks of the one face of a clip: search for it, then follow it from frame to frame."""
+"""68 landmarks of a clip's face: search for it, then follow it from frame to frame."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
 MOUTH = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
 MESH_TO_68 = (*JAW, *BROWS, *NOSE, *EYES, *MOUTH)
 
-_PRESENT = 0.5
-_SMALLEST = 12.0  # pixels; below this a "face" is texture
+_MIN_PRESENCE = 0.5
+_MIN_SIDE = 12.0  # pixels of a face's box; smaller detections are texture
 _FULL_SEARCH_EVERY = 5  # frames without a face between two searches over all tiles
-_COUNT_EVERY = 25  # frames between two looks at how many faces are in view
+_COUNT_EVERY = 25  # frames between two counts of the faces in view
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Track:
 
     Attributes:
         points: (T, 68, 2) float32 in pixels of the frame, x and y; NaN where no face was found.
-        faces: the most faces seen in one of the frames that were searched for all of them.
+        faces: the most faces found in one frame, among those in which all were counted.
     """
 
     points: NDArray[np.float32]
@@ -50,13 +50,13 @@ class Track:
 
 
 @dataclass(frozen=True)
-class Located:
-    """A frame, and where the face is in it.
+class FrameLandmarks:
+    """A frame and the landmarks of its face.
 
     Attributes:
         frame: (H, W, 3) uint8 RGB.
         points: (68, 2) float32 in its pixels; NaN where no face was found.
-        faces: how many were seen; 0 where all of them were not looked for.
+        faces: how many were found; 0 in frames in which they were not counted.
     """
 
     frame: NDArray[np.uint8]
@@ -64,38 +64,37 @@ class Located:
     faces: int = 0
 
 
-NOWHERE: NDArray[np.float32] = np.full((68, 2), np.nan, np.float32)
+NO_FACE: NDArray[np.float32] = np.full((68, 2), np.nan, np.float32)
 
 
 class Tracker(Protocol):
-    """What a landmark backend is: frames in, landmarks out."""
+    """A landmark backend: frames in, landmarks out."""
 
     name: str
 
-    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Located]:
+    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order.
 
-        A picture that is shown for several frames is the same object in each, and so are its
-        points.
+        Where a frame is the same object as the one before it, so are its points.
         """
         ...
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """What `locate` finds, gathered into a track."""
+        """The results of `locate` as one track."""
         ...
 
 
-def gather(located: Iterable[Located]) -> Track:
+def to_track(frames: Iterable[FrameLandmarks]) -> Track:
     """The track of a clip from its frames."""
     rows, faces = [], 0
-    for one in located:
+    for one in frames:
         rows.append(one.points)
         faces = max(faces, one.faces)
     return Track(np.stack(rows) if rows else np.empty((0, 68, 2), np.float32), faces)
 
 
 class MediaPipeTracker:
-    """MediaPipe's networks on LiteRT: search, then follow; search again when the face is lost.
+    """MediaPipe's networks on LiteRT: search for the face, then follow it; search when it is lost.
 
     Args:
         task: path of `face_landmarker.task`, see `pipeline.weights`.
@@ -110,43 +109,52 @@ class MediaPipeTracker:
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
         """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
-        return gather(self.locate(frames))
+        return to_track(self.locate(frames))
 
-    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[Located]:
+    def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order."""
-        box: Box | None = None
-        last: Located | None = None
-        lost = 0
+        box: Box | None = None  # where the face of the last frame was
+        last: FrameLandmarks | None = None
+        frames_without = 0
         for index, frame in enumerate(frames):
-            if last and frame is last.frame and box:  # a source of few frames a second repeats them
+            # A source of fewer than 25 frames a second repeats them.
+            if last and frame is last.frame and box:
                 yield last
                 continue
+            # Follow: the mesh in the box of the last frame, as long as it is a face.
             faces = 0
-            mesh, presence = self._mesh(frame, box) if box else (None, 0.0)
-            box = box_of_mesh(mesh) if mesh is not None and presence >= _PRESENT else None
-            if mesh is None or box is None or _has_left(box, frame):
-                mesh, faces = self._find(frame, tiles=lost % _FULL_SEARCH_EVERY == 0)
+            mesh = self._mesh_in(frame, box) if box else None
+            box = box_of_mesh(mesh) if mesh is not None else None
+            if box is None or _has_left(box, frame):
+                # Search: over all tiles at first, then in every few frames.
+                full = frames_without % _FULL_SEARCH_EVERY == 0
+                mesh, faces = self._search(frame, tiles=full)
                 box = box_of_mesh(mesh) if mesh is not None else None
-                lost = 0 if mesh is not None else lost + 1
+                frames_without = 0 if mesh is not None else frames_without + 1
             elif index % _COUNT_EVERY == 0:
                 faces = len(self._detector.search(frame, tiles=False))
-            last = Located(frame, to_68(mesh) if mesh is not None else NOWHERE, faces)
+            points = to_68(mesh) if mesh is not None else NO_FACE
+            last = FrameLandmarks(frame, points, faces)
             yield last
 
-    def _find(
+    def _search(
         self, frame: NDArray[np.uint8], *, tiles: bool
     ) -> tuple[NDArray[np.float32] | None, int]:
         """The mesh of the largest detection that the mesh network confirms, and their number."""
         detections = self._detector.search(frame, tiles=tiles)
         for face in detections:
-            mesh, presence = self._mesh(frame, box_of_detection(face))
-            if presence < _PRESENT:
-                continue
             # A second pass in the box of the first settles the points.
-            mesh, presence = self._mesh(frame, box_of_mesh(mesh))
-            if presence >= _PRESENT:
+            mesh = self._mesh_in(frame, box_of_detection(face))
+            if mesh is not None:
+                mesh = self._mesh_in(frame, box_of_mesh(mesh))
+            if mesh is not None:
                 return mesh, len(detections)
         return None, 0
+
+    def _mesh_in(self, frame: NDArray[np.uint8], box: Box) -> NDArray[np.float32] | None:
+        """(478, 2) mesh points in a box; None where the network finds no face."""
+        mesh, presence = self._mesh(frame, box)
+        return mesh if presence >= _MIN_PRESENCE else None
 
 
 def to_68(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -155,19 +163,19 @@ def to_68(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _has_left(box: Box, frame: NDArray[np.uint8]) -> bool:
-    """Whether the face's centre is out of the frame, or the face too small to be one."""
+    """Whether the face's centre is outside the frame, or the face too small to be one."""
     height, width = frame.shape[:2]
-    return not (0 <= box.x < width and 0 <= box.y < height and box.side > _SMALLEST)
+    return not (0 <= box.x < width and 0 <= box.y < height and box.side > _MIN_SIDE)
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Frames in which one face is in view without a break.
+    """Consecutive frames with one face.
 
     Attributes:
         frames: which of the clip.
         points: (T, 68, 2) float32 without NaN, in pixels of the frame.
-        interpolated: how many of them lie in gaps that were bridged.
+        interpolated: how many of them had no landmarks of their own.
     """
 
     frames: slice
@@ -186,19 +194,20 @@ def stretches(track: Track, *, bridge: int, cuts: Sequence[int] = ()) -> list[St
         bridge: frames; a longer gap ends a stretch.
         cuts: first frames of new shots, ascending; each ends a stretch.
     """
-    seen = np.flatnonzero(track.found)
-    if not len(seen):
+    found = np.flatnonzero(track.found)
+    if not len(found):
         return []
-    shot = np.searchsorted(np.asarray(cuts), seen, side="right")
-    breaks = np.flatnonzero((np.diff(seen) > bridge + 1) | (np.diff(shot) > 0)) + 1
-    return [_filled(track, run) for run in np.split(seen, breaks)]
+    # Split where a gap is too long or another shot begins.
+    shot = np.searchsorted(np.asarray(cuts), found, side="right")
+    breaks = np.flatnonzero((np.diff(found) > bridge + 1) | (np.diff(shot) > 0)) + 1
+    return [_interpolated(track, frames) for frames in np.split(found, breaks)]
 
 
-def _filled(track: Track, run: NDArray[np.intp]) -> Stretch:
-    """A stretch from the frames in which its face was seen."""
-    span = np.arange(run[0], run[-1] + 1)
-    flat = track.points[run].reshape(len(run), -1)
-    if len(span) > len(run):
-        flat = np.stack([np.interp(span, run, column) for column in flat.T], axis=1)
+def _interpolated(track: Track, frames: NDArray[np.intp]) -> Stretch:
+    """The stretch that spans the frames in which a face was found."""
+    span = np.arange(frames[0], frames[-1] + 1)
+    flat = track.points[frames].reshape(len(frames), -1)  # (N, 136)
+    if len(span) > len(frames):
+        flat = np.stack([np.interp(span, frames, column) for column in flat.T], axis=1)
     points = flat.reshape(-1, 68, 2).astype(np.float32)
-    return Stretch(slice(int(run[0]), int(run[-1]) + 1), points, len(span) - len(run))
+    return Stretch(slice(int(span[0]), int(span[-1]) + 1), points, len(span) - len(frames))

@@ -11,6 +11,7 @@ from pipeline.media.container import (
     SAMPLES_PER_FRAME,
     VIDEO_SUFFIXES,
     MediaError,
+    is_video,
 )
 from pipeline.media.encode import open_video, write_video
 from pipeline.media.image import IMAGE_SUFFIXES, open_pictures, read_image, write_image
@@ -27,6 +28,7 @@ __all__ = [
     "MediaError",
     "VideoInfo",
     "fit_audio",
+    "is_video",
     "open_pictures",
     "open_video",
     "probe",

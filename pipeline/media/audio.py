@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 
 from pipeline.media.container import (
     SAMPLE_RATE,
     SAMPLES_PER_FRAME,
     MediaError,
-    decoded,
-    first_stream,
+    check_time_step,
+    choose_stream,
+    decode_frames,
     open_container,
-    refuse_jump,
     seek,
 )
+from pipeline.media.mixer import Mixer
 from pipeline.media.video import probe
 
 if TYPE_CHECKING:
@@ -25,18 +27,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# Seconds by which sound may stray from its time stamps, which jitter where calls were recorded; in
-# 346 real files it strays by 1.2 ms at most. Beyond that, silence fills what is missing, and what
-# is there twice is cut. So it is where the format changes, about which decoders stumble.
-_STRAY = 0.04
+    from pipeline.media.notes import Note
+
+# Seconds by which sound may differ from its time stamps, which jitter in recorded calls. Beyond
+# that, gaps are filled with silence and overlaps are cut. Where the format changes, where decoders
+# lose or repeat samples, any difference counts.
+_TIME_TOLERANCE = 0.04
 
 
 @dataclass(frozen=True)
 class Audio:
-    """Sound: `samples` is int16, (N,) when mono or (N, channels); `rate` is in Hz."""
+    """Sound.
+
+    Attributes:
+        samples: int16, (N,) when mono or (N, channels).
+        rate: in Hz.
+        notes: how its channels were chosen or mixed; keys of `pipeline.media.notes.NOTES`.
+    """
 
     samples: NDArray[np.int16]
     rate: int = SAMPLE_RATE
+    notes: tuple[Note, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -53,15 +64,17 @@ def read_audio(
     end: float | None = None,
     origin: float | None = None,
 ) -> Audio:
-    """Decodes the first sound stream, lined up with the video's first frame if there is a video.
+    """Decodes the sound, lined up with the video's first frame if there is a video.
+
+    Channels that cancel each other in the mix to mono are replaced by the loudest of them.
 
     Args:
         path: any container FFmpeg reads.
         rate: Hz of the result; None keeps the source's.
-        mono: mix to one channel; otherwise at most two are kept.
+        mono: mix to one channel; otherwise to two at most.
         start: seconds after time zero at which to begin.
         end: seconds after time zero at which to stop; None reads to the end.
-        origin: time stamp of time zero where it is known, `VideoInfo.start`; None looks for it.
+        origin: time stamp of time zero, `VideoInfo.start`; None reads it from the file.
 
     Raises:
         MediaError: the file is absent, no media file, or holds no sound.
@@ -69,65 +82,85 @@ def read_audio(
     origin = _time_zero(path) if origin is None else origin
     begin = origin + start
     stop = float("inf") if end is None else origin + end
-    found = _sound(path, rate, mono=mono, begin=begin, stop=stop) if start > 1 else None
-    if found is None or found[0] > begin:  # not to be sought in, or it landed too late
-        found = _sound(path, rate, mono=mono, begin=None, stop=stop)
-    if found is None:
-        raise MediaError(f"{path} has a sound stream but nothing in it that decodes")
-    first, sound = found
-    offset = round((first - begin) * sound.rate)
-    return Audio(_placed(sound.samples, offset, sound.rate, start, end), sound.rate)
+
+    def read(mixer: Mixer) -> tuple[float, NDArray[np.int16], int]:
+        # A start further in is sought; where that fails the file is decoded from its beginning.
+        found = _decode(path, rate, mixer, begin=begin, stop=stop) if start > 1 else None
+        if found is None or found[0] > begin:
+            found = _decode(path, rate, mixer, begin=None, stop=stop)
+        if found is None:
+            raise MediaError(f"{path} has a sound stream but nothing in it that decodes")
+        return found
+
+    mixer = Mixer(mono=mono)
+    first, samples, rate = read(mixer)
+    if (channel := mixer.loudest_of_cancelling()) is not None:
+        mixer = Mixer(mono=mono, only=channel)
+        first, samples, rate = read(mixer)
+    # Samples before `start` are cut; sound that begins later is preceded by silence.
+    offset = round((first - begin) * rate)
+    samples = samples[max(0, -offset) :]
+    if offset > 0:
+        silence = np.zeros((offset, *samples.shape[1:]), np.int16)
+        samples = np.concatenate([silence, samples])
+    if end is not None:
+        samples = samples[: round((end - start) * rate)]
+    return Audio(samples, rate, mixer.notes)
 
 
 def _time_zero(path: Path | str) -> float:
     """Time stamp of the first video frame; of the first sound where there is no picture."""
     with open_container(path) as container:
-        stream = first_stream(container, "audio")
+        stream = choose_stream(container, "audio")
         if stream is None:
             raise MediaError(f"{path} holds no sound stream")
-        if first_stream(container, "video") is None:
-            first = next(decoded(container, stream), None)
+        if choose_stream(container, "video") is None:
+            first = next(decode_frames(container, stream), None)
             return float(first.time or 0.0) if first is not None else 0.0
     return probe(path).start
 
 
-def _sound(
-    path: Path | str, rate: int | None, *, mono: bool, begin: float | None, stop: float
-) -> tuple[float, Audio] | None:
-    """Sound from before the time stamp `begin` until after `stop`, and the stamp it starts at."""
+def _decode(
+    path: Path | str, rate: int | None, mixer: Mixer, *, begin: float | None, stop: float
+) -> tuple[float, NDArray[np.int16], int] | None:
+    """Sound from before the time stamp `begin` until after `stop`.
+
+    Returns:
+        The first time stamp, the samples and their rate; None where the file cannot be sought in,
+        or no packet decodes.
+    """
     with open_container(path) as container:
-        stream = first_stream(container, "audio")
+        stream = choose_stream(container, "audio")
         rate = rate or int(stream.rate)
-        layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
         if begin is not None and not seek(container, begin - 0.5):
             return None
-        resampler = _Resampler(rate, layout)
+        mixer.open(rate, stream.codec_context.channels)
         chunks: list[NDArray[np.int16]] = []
         first: float | None = None
-        before = heard = 0.0
-        for frame in decoded(container, stream):
+        before = seconds = 0.0  # the last time stamp; sound decoded so far
+        for frame in decode_frames(container, stream):
             time = frame.time
             if first is None:
                 first = before = float(time or 0.0)
             elif time is not None:
-                refuse_jump(container, before, time)
+                check_time_step(container, before, time)
                 before = time
-                stray = 0 if resampler.is_new_to(frame) else _STRAY
-                if chunks and abs(gap := time - first - heard) > stray:
-                    chunks = _moved(chunks, round(gap * rate))
-                    heard += gap
-            heard += frame.samples / frame.sample_rate
-            chunks += resampler.samples(frame)
-            if first + heard > stop + 0.1:
+                tolerance = 0 if mixer.is_new_format(frame) else _TIME_TOLERANCE
+                if chunks and abs(gap := time - first - seconds) > tolerance:
+                    chunks = _move_end(chunks, round(gap * rate))
+                    seconds += gap
+            seconds += frame.samples / frame.sample_rate
+            chunks += mixer.mixed(frame)
+            if first + seconds > stop + 0.1:
                 break
-        chunks += resampler.samples(None)
+        chunks += mixer.mixed(None)
     if first is None or not chunks:
         return None
-    return first, Audio(np.concatenate(chunks), rate)
+    return first, np.concatenate(chunks), rate
 
 
-def _moved(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:
-    """Sound followed by `by` samples of silence, or less its last samples if that is negative."""
+def _move_end(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:
+    """Appends `by` samples of silence to the sound, or cuts its last samples if `by` < 0."""
     if by > 0:
         return [*chunks, np.zeros((by, *chunks[0].shape[1:]), np.int16)]
     while chunks and by < 0:
@@ -139,56 +172,30 @@ def _moved(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:
     return chunks
 
 
-class _Resampler:
-    """Frames of any format, which may change on the way, as samples of one rate and layout."""
-
-    def __init__(self, rate: int, layout: str) -> None:
-        self._rate, self._layout = rate, layout
-        self._format: tuple[str, str, int] | None = None
-        self._resampler: av.AudioResampler | None = None
-
-    def is_new_to(self, frame: Any) -> bool:
-        """Whether a frame's format is another than that of the frame before it."""
-        return _format(frame) != self._format
-
-    def samples(self, frame: Any) -> list[NDArray[np.int16]]:
-        """What a frame gives; for None, what is still to come."""
-        done: list[Any] = []
-        if self._resampler is not None and (frame is None or self.is_new_to(frame)):
-            done = self._resampler.resample(None)
-            self._resampler = None
-        if frame is not None:
-            if self._resampler is None:
-                self._resampler = av.AudioResampler("s16", self._layout, self._rate)
-                self._format = _format(frame)
-            done += self._resampler.resample(frame)
-        return [_samples(part) for part in done]
-
-
-def _format(frame: Any) -> tuple[str, str, int]:
-    return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _samples(frame: Any) -> NDArray[np.int16]:
-    """A packed s16 frame as (N,) or (N, channels)."""
-    channels = frame.layout.nb_channels
-    flat = frame.to_ndarray().reshape(-1)
-    return flat if channels == 1 else flat.reshape(-1, channels)
-
-
-def _placed(
-    samples: NDArray[np.int16], offset: int, rate: int, start: float, end: float | None
-) -> NDArray[np.int16]:
-    """Shifts samples to begin at `offset` (silence before, or cut) and ends them at `end`."""
-    if offset >= 0:
-        silence = np.zeros((offset, *samples.shape[1:]), np.int16)
-        samples = np.concatenate([silence, samples])
-    else:
-        samples = samples[-offset:]
-    return samples if end is None else samples[: round((end - start) * rate)]
-
-
 def fit_audio(samples: NDArray[np.int16], frames: int) -> NDArray[np.int16]:
     """Cuts or pads mono 16 kHz sound with silence to exactly `frames` x 640 samples."""
-    wanted = frames * SAMPLES_PER_FRAME
-    return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+    length = frames * SAMPLES_PER_FRAME
+    return np.pad(samples[:length], (0, max(0, length - len(samples))))
+
+
+def wav_bytes(samples: NDArray[np.int16]) -> bytes:
+    """A 16 kHz mono WAV file of (N,) samples."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return buffer.getvalue()
+
+
+def wav_samples(data: bytes) -> NDArray[np.int16]:
+    """The (N,) samples of a 16 kHz mono 16-bit WAV file.
+
+    Raises:
+        ValueError: the file has another rate, width or number of channels.
+    """
+    with wave.open(io.BytesIO(data)) as file:
+        if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, SAMPLE_RATE):
+            raise ValueError("not mono 16-bit at 16 kHz")
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)

@@ -1,4 +1,4 @@
-"""Pictures as they are shown: in RGB, of one size, their pixels square, upright."""
+"""Pictures as they are shown: in RGB of BT.709, of one size, their pixels square, upright."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.media.colour import colour_note, rgb_in_bt709
+
 if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
     from numpy.typing import NDArray
 
-_WIDEST = 4  # of a pixel; wider or narrower ones are a mistake that would fill the memory
+_MAX_PIXEL_ASPECT = 4  # beyond it is an error of the file, which would take much memory
 
 
 def stored_size(stream: Any, frame: Any) -> tuple[int, int]:
-    """Width and height of a stream's pictures with square pixels, before they are turned.
+    """Width and height of a stream's pictures with square pixels, before rotation.
 
-    The first picture tells it: recordings of video calls change their size as the network does.
+    Of the first picture: recordings of video calls change their size with the network.
     """
     aspect: Fraction = stream.sample_aspect_ratio or Fraction(1)
-    if not Fraction(1, _WIDEST) <= aspect <= _WIDEST:
+    if not Fraction(1, _MAX_PIXEL_ASPECT) <= aspect <= _MAX_PIXEL_ASPECT:
         aspect = Fraction(1)
     return round(frame.width * aspect), frame.height
 
@@ -28,7 +30,7 @@ def stored_size(stream: Any, frame: Any) -> tuple[int, int]:
 def displayed_size(stream: Any, frame: Any) -> tuple[int, int]:
     """Width and height of a stream's pictures as they are shown."""
     width, height = stored_size(stream, frame)
-    return (height, width) if _lies_on_its_side(_matrix(frame)) else (width, height)
+    return (height, width) if _is_quarter_turn(_matrix(frame)) else (width, height)
 
 
 def rgb_as_displayed(
@@ -39,17 +41,19 @@ def rgb_as_displayed(
     Args:
         frame: of the decoder.
         size: from `stored_size`.
-        converter: kept for a whole video. A new one for every frame, with threads to start and to
-            end, takes three times as long as the conversion.
+        converter: one for a whole video, since making one starts threads.
     """
-    width, height = size
-    shown: Any = converter.reformat(frame, width=width, height=height, format="rgb24", threads=1)
-    rgb: NDArray[np.uint8] = shown.to_ndarray()
+    rgb: NDArray[np.uint8]
+    if colour_note(frame) is not None:
+        rgb = rgb_in_bt709(frame, size, converter)
+    else:
+        shown: Any = converter.reformat(frame, *size, format="rgb24", threads=1)
+        rgb = shown.to_ndarray()
     matrix = _matrix(frame)
     if matrix is None:
         return rgb
     a, b, c, d = matrix
-    if _lies_on_its_side(matrix):
+    if _is_quarter_turn(matrix):
         rgb = rgb.transpose(1, 0, 2)[:: _sign(b), :: _sign(c)]
     else:
         rgb = rgb[:: _sign(d), :: _sign(a)]
@@ -57,7 +61,7 @@ def rgb_as_displayed(
 
 
 def _matrix(frame: Any) -> tuple[int, int, int, int] | None:
-    """a, b, c, d by which the container wants pictures shown: x' = a x + c y, y' = b x + d y."""
+    """a, b, c, d of the container's display matrix: x' = a x + c y, y' = b x + d y."""
     found = frame.side_data.get("DISPLAYMATRIX")
     if found is None:
         return None
@@ -65,7 +69,7 @@ def _matrix(frame: Any) -> tuple[int, int, int, int] | None:
     return a, b, c, d
 
 
-def _lies_on_its_side(matrix: tuple[int, int, int, int] | None) -> bool:
+def _is_quarter_turn(matrix: tuple[int, int, int, int] | None) -> bool:
     return matrix is not None and abs(matrix[1]) > abs(matrix[0])
 
 

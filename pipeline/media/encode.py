@@ -25,16 +25,15 @@ if TYPE_CHECKING:
     WriteFrame = Callable[[NDArray[np.uint8]], None]
 
 
-# x264's weighing of blocks by what later frames take from them reads beyond its rows where pictures
-# are not a multiple of 128 pixels wide: of the same frames it made other bytes from time to time.
+# x264's macroblock tree reads beyond its rows where pictures are not a multiple of 128 pixels wide,
+# so that the same frames gave different bytes from time to time.
 _X264 = {"preset": "medium", "x264-params": "mbtree=0"}
-# Of x264, whose bytes depend on how many there are: not those of the machine.
-_THREADS = 4
+_THREADS = 4  # of x264, whose bytes depend on their number: the same on every machine
 
 
 @dataclass(frozen=True)
 class _Format:
-    """How a container is filled.
+    """Encoders and options of a container.
 
     Attributes:
         video: FFmpeg's name of the encoder of the pictures.
@@ -56,7 +55,7 @@ class _Format:
 _MP4 = _Format(container={"movflags": "+faststart+use_metadata_tags"})
 # Constant quality at a speed that keeps up with sampling.
 _VP9 = {"b:v": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"}
-# Matroska, which WebM is too, gives every file a random number of its own, unless told not to.
+# Matroska and WebM files get a random number, unless bit-exact output is asked for.
 _MATROSKA = {"fflags": "+bitexact"}
 _FORMATS = {
     ".mp4": _MP4,
@@ -76,15 +75,14 @@ def write_video(
     crf: int = 12,
     metadata: dict[str, str] | None = None,
 ) -> int:
-    """Writes a video with its sound cut to the length of the frames, atomically; see `open_video`.
+    """Writes a video with its sound cut to the length of the frames, atomically.
 
     Args:
-        path: the output; .mp4, .mov, .mkv, .webm or .gif.
+        path: see `open_video`, as for the other arguments.
         frames: (H, W, 3) uint8 RGB, all of one even size; written as they come.
         fps: frames a second.
         audio: sound, or None for a silent file.
-        crf: x264's constant rate factor: 0 lossless … 51; 12 gives about
-            42 dB on faces, most of the loss being chroma.
+        crf: constant rate factor.
         metadata: container tags.
 
     Returns:
@@ -110,7 +108,7 @@ def open_video(
     crf: int = 12,
     metadata: dict[str, str] | None = None,
 ) -> Iterator[WriteFrame]:
-    """Gives a function that writes the next frame; the file takes its name when all went well.
+    """Gives a function that writes the next frame; the file gets its name when all went well.
 
     By the suffix: .mp4, .mov, .mkv hold H.264 (yuv420p) and AAC, .webm VP9 and Opus, .gif pictures
     of 256 colours each without sound.
@@ -119,8 +117,7 @@ def open_video(
         path: the output.
         fps: frames a second.
         audio: sound, cut to the length of the frames; or None.
-        crf: constant rate factor: 0 lossless … 51; 12 gives about 42 dB on faces, most of the loss
-            being chroma.
+        crf: constant rate factor: 0 lossless … 51.
         metadata: container tags.
 
     Raises:
@@ -158,7 +155,7 @@ class _Writer:
             layout = "mono" if self._audio.samples.ndim == 1 else "stereo"
             rate = chosen.rate or self._audio.rate
             self._sound = container.add_stream(chosen.sound, rate=rate, layout=layout)
-        self.count = self._heard = 0
+        self.count = self._sound_written = 0  # frames; samples
 
     def write(self, frame: NDArray[np.uint8]) -> None:
         """Encodes the next (H, W, 3) uint8 RGB frame; all are of one even size."""
@@ -166,13 +163,13 @@ class _Writer:
             self._video = self._video_stream(frame)
         self._container.mux(self._video.encode(self._picture(frame)))
         self.count += 1
-        self._listen(whole=False)
+        self._write_sound(whole=False)
 
     def finish(self) -> None:
-        """Writes what encoders hold back."""
+        """Writes the frames that the encoders still hold."""
         self._container.mux(self._video.encode(None))
         if self._audio is not None:
-            self._listen(whole=True)
+            self._write_sound(whole=True)
             self._container.mux(self._sound.encode(None))
 
     def _video_stream(self, frame: NDArray[np.uint8]) -> Any:
@@ -185,7 +182,7 @@ class _Writer:
             stream.codec_context.thread_count = _THREADS
         if self._format.pixels == "yuv420p":
             stream.options = {"crf": str(self._crf), **self._format.options}
-            # swscale converts RGB with the BT.601 matrix; saying so keeps players from guessing
+            # swscale converts RGB with the BT.601 matrix; the flag keeps players from assuming
             # BT.709.
             stream.codec_context.colorspace = 6
             stream.codec_context.color_range = 1
@@ -201,18 +198,19 @@ class _Writer:
         indexed: Any = (np.asarray(quantised), palette)
         return av.VideoFrame.from_ndarray(indexed, format="pal8")
 
-    def _listen(self, *, whole: bool) -> None:
+    def _write_sound(self, *, whole: bool) -> None:
         """Encodes the sound up to the end of the last frame, in frames of 1024 samples."""
         if self._audio is None:
             return
         samples, rate, step = self._audio.samples, self._audio.rate, 1024
         end = min(round(self.count / self._fps * rate), len(samples))
-        while self._heard + (1 if whole else step) <= end:
-            part = np.ascontiguousarray(samples[self._heard : min(self._heard + step, end)])
+        while self._sound_written + (1 if whole else step) <= end:
+            begin = self._sound_written
+            part = np.ascontiguousarray(samples[begin : min(begin + step, end)])
             layout = "mono" if samples.ndim == 1 else "stereo"
             frame = av.AudioFrame.from_ndarray(part.reshape(1, -1), format="s16", layout=layout)
             frame.sample_rate = rate
-            frame.pts = self._heard
+            frame.pts = begin
             frame.time_base = Fraction(1, rate)
             self._container.mux(self._sound.encode(frame))
-            self._heard += len(part)
+            self._sound_written += len(part)

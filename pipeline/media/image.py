@@ -1,14 +1,18 @@
-"""Pictures read and written as (H, W, 3) uint8 RGB."""
+"""Pictures read and written as (H, W, 3) uint8 sRGB."""
 
 from __future__ import annotations
 
+import io
 import shutil
+import warnings
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
+from PIL import Image, ImageCms, ImageOps
 
 from pipeline.files import atomic_path
 from pipeline.media.container import MediaError
@@ -18,11 +22,34 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-IMAGE_SUFFIXES = frozenset([".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"])
+    from pipeline.media.notes import Note
+
+IMAGE_SUFFIXES = frozenset(
+    (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+)
+_BACKGROUND = (255, 255, 255)  # behind transparency
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, and what was done to make it usable.
+
+    Attributes:
+        pixels: (H, W, 3) uint8 sRGB.
+        notes: keys of `pipeline.media.notes.NOTES`.
+    """
+
+    pixels: NDArray[np.uint8]
+    notes: tuple[Note, ...] = ()
 
 
 def read_image(path: Path | str) -> NDArray[np.uint8]:
-    """Reads a picture, turned as its EXIF data asks: (H, W, 3) uint8 RGB.
+    """The pixels of `read_picture`."""
+    return read_picture(path).pixels
+
+
+def read_picture(path: Path | str) -> Picture:
+    """Reads a picture, turned as its EXIF data asks, in sRGB, on white where it is transparent.
 
     Raises:
         MediaError: the file is absent or no picture.
@@ -30,11 +57,64 @@ def read_image(path: Path | str) -> NDArray[np.uint8]:
     name = Path(path)
     if not name.exists():
         raise MediaError(f"no such file: {name}")
-    data = np.frombuffer(name.read_bytes(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    data = name.read_bytes()
+    picture = _with_profile_or_transparency(data)
+    if picture is not None:
+        return picture
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         raise MediaError(f"cannot read {name} as a picture; PNG and JPEG are safe choices")
-    return cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    return Picture(cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+
+
+def _with_profile_or_transparency(data: bytes) -> Picture | None:
+    """A picture that has transparency or a colour profile other than sRGB; None for others.
+
+    None too for what Pillow cannot read, be it the picture, its profile or its EXIF data: these
+    are optional, and OpenCV then reads the pixels.
+    """
+    notes: list[Note] = []
+    try:
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as opened:
+            warnings.simplefilter("ignore")  # of EXIF data and sizes
+            image: Image.Image = opened
+            profile = _profile(opened)
+            transparent = opened.has_transparency_data
+            if profile is None and not transparent:
+                return None
+            image = ImageOps.exif_transpose(image)
+            if transparent:
+                # The profile is applied below, to what is opaque by then.
+                ground = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
+                image = Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+                notes.append("background-added")
+            if profile is not None:
+                srgb = ImageCms.createProfile("sRGB")
+                converted = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
+                assert converted is not None  # it would be in place only
+                image = converted
+                notes.append("profile-converted")
+            return Picture(np.asarray(image.convert("RGB")), tuple(notes))
+    except Exception:  # noqa: BLE001 - broken files raise anything
+        return None
+
+
+def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The colour profile of a picture; None for sRGB and where there is none."""
+    data = image.info.get("icc_profile")
+    if not data:
+        return None
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+    return None if "sRGB" in ImageCms.getProfileDescription(profile) else profile
+
+
+def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture at (width, height): pixel-area means when smaller, bicubic when larger."""
+    height, width = image.shape[:2]
+    if (width, height) == size:
+        return image
+    method = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
+    return cast("NDArray[np.uint8]", cv2.resize(image, size, interpolation=method))
 
 
 def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
@@ -60,7 +140,7 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
         OSError: a picture cannot be written.
     """
     with ExitStack() as afterwards, atomic_path(folder) as temporary:
-        # By then the folder has its name, or is to go.
+        # By then the folder has its name, or is left over from an error.
         afterwards.callback(shutil.rmtree, temporary, ignore_errors=True)
         temporary.mkdir()
         count = 0
@@ -74,6 +154,6 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
 
 
 def _write(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a picture; OpenCV's own way of writing files says nothing of a full disk."""
+    """Writes a picture; `cv2.imwrite` would not report a full disk."""
     encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
     path.write_bytes(encoded.tobytes())

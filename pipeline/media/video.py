@@ -9,17 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 from av.video.reformatter import VideoReformatter
 
+from pipeline.media.colour import colour_note
 from pipeline.media.container import (
     FPS,
     MediaError,
-    decoded,
-    first_stream,
+    check_time_step,
+    choose_stream,
+    decode_frames,
+    is_still_picture,
     open_container,
-    refuse_jump,
     seek,
+    streams_of,
 )
+from pipeline.media.declared_length import DeclaredLength, declared_length
+from pipeline.media.deinterlace import deinterlace
 from pipeline.media.display import displayed_size, rgb_as_displayed, stored_size
-from pipeline.media.stated_length import Stated, stated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,25 +32,32 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.media.notes import Note
+
 _EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums
-_SLOWEST, _FASTEST = 0.1, 1000  # frames a second that are believed
+_MIN_RATE, _MAX_RATE = 0.1, 1000  # frames a second; other values are errors of the file
 _STAMP_ROUNDING = 1e-3  # seconds; Matroska and FLV write time stamps in whole milliseconds
 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a container says about its first video stream.
+    """Facts about a container and the video stream chosen in it.
 
     Attributes:
         width: pixels, as displayed (rotation and pixel aspect applied).
         height: pixels, as displayed.
-        fps: average frames a second of the source; 0 when the container does not say.
+        fps: average frames a second of the source; 0 when the container does not declare it.
         start: time stamp of the first frame in seconds, this module's time zero.
-        rotation: degrees counter-clockwise that the container asks for: 0, 90, 180 or 270; that
-            it may ask for a mirror image as well is not told.
+        rotation: degrees counter-clockwise that the container asks for: 0, 90, 180 or 270,
+            without a mirror image that it may ask for too.
         codec: FFmpeg's name of the video codec.
-        audio_rate: Hz of the first sound stream; 0 when there is none.
-        stated: how long it says it is, and whether it is a video at all.
+        audio_rate: Hz of the sound stream that is chosen; 0 when there is none.
+        is_still: whether the file is a picture.
+        declared: the length that the file declares.
+        video_tracks: number of video streams.
+        audio_tracks: number of sound streams.
+        notes: what is done to the first frame to make it usable, and of several tracks that one
+            was chosen; keys of `pipeline.media.notes.NOTES`.
     """
 
     width: int
@@ -56,50 +67,15 @@ class VideoInfo:
     rotation: int
     codec: str
     audio_rate: int
-    stated: Stated
-
-
-def _rate(stream: Any) -> float:
-    """Average frames a second; 0 where FFmpeg, not knowing it, names the clock's own rate."""
-    rate = float(stream.average_rate or 0)
-    return rate if _SLOWEST <= rate <= _FASTEST else 0.0
-
-
-def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
-    """(seconds, frame) in order; frames without a time stamp follow at the average rate."""
-    step = 1 / (_rate(stream) or FPS)
-    # AVI stores no display times; what stands in their place is out of order with B-frames.
-    by_decoding = container.format.name == "avi"
-    time = None
-    for frame in decoded(container, stream):
-        stamp = frame.dts if by_decoding else frame.pts
-        own = None if stamp is None else float(stamp * frame.time_base)
-        if own is None:
-            own = 0.0 if time is None else time + step
-        if time is not None:
-            refuse_jump(container, time, own)
-        if time is None or own > time:  # a stamp that runs backwards would repeat a frame
-            time = own
-            yield time, frame
-
-
-def _sought(container: Any, stream: Any, wanted: float) -> Iterator[tuple[float, Any]] | None:
-    """What `_timed_frames` gives, from a little before `wanted` on; None if that is out of reach.
-
-    Containers without an index land anywhere, and some count in decoding order, so that the seek
-    aims a second early and where it landed is looked at.
-    """
-    if not seek(container, wanted - 1):
-        return None
-    frames = _timed_frames(container, stream)
-    first = next(frames, None)
-    if first is None or first[0] > wanted + _EPSILON:
-        return None
-    return itertools.chain([first], frames)
+    is_still: bool
+    declared: DeclaredLength
+    video_tracks: int = 1
+    audio_tracks: int = 1
+    notes: tuple[Note, ...] = ()
 
 
 def probe(path: Path | str) -> VideoInfo:
-    """Reads what a container says about its video, decoding one frame.
+    """Reads the facts about a video from its container, decoding one frame.
 
     Raises:
         MediaError: the file is absent, no media file, or holds no video frame.
@@ -111,7 +87,8 @@ def probe(path: Path | str) -> VideoInfo:
             raise MediaError(f"{path} has a video stream but no frame in it that decodes")
         start, frame = first
         width, height = displayed_size(stream, frame)
-        audio = first_stream(container, "audio")
+        audio = choose_stream(container, "audio")
+        tracks = [len(streams_of(container, kind)) for kind in ("video", "audio")]
         return VideoInfo(
             width=width,
             height=height,
@@ -120,16 +97,12 @@ def probe(path: Path | str) -> VideoInfo:
             rotation=round(frame.rotation / 90) % 4 * 90,
             codec=stream.codec_context.name,
             audio_rate=int(audio.rate or 0) if audio else 0,
-            stated=stated(container, stream, start),
+            is_still=is_still_picture(container),
+            declared=declared_length(container, stream, start),
+            video_tracks=tracks[0],
+            audio_tracks=tracks[1],
+            notes=_notes(frame, *tracks),
         )
-
-
-def _video_stream(container: Any, path: Path | str) -> Any:
-    stream = first_stream(container, "video")
-    if stream is None:
-        raise MediaError(f"{path} holds no video stream")
-    stream.codec_context.thread_count = 1  # workers x threads = cores, and Ray owns the workers
-    return stream
 
 
 def read_frames(
@@ -151,6 +124,7 @@ def read_frames(
         MediaError: the file is absent, no media file, or holds no video stream.
     """
     with ExitStack() as stack:
+        # The first frame is time zero and decides the size.
         container = stack.enter_context(open_container(path))
         stream = _video_stream(container, path)
         frames = _timed_frames(container, stream)
@@ -158,25 +132,84 @@ def read_frames(
         if first is None:
             return
         origin = first[0]
+        size = stored_size(stream, first[1])
         frames = itertools.chain([first], frames)
+        # A start further in is sought; where that fails the file is decoded from its beginning.
         if start > 1:
-            sought = _sought(container, stream, origin + start)
-            if sought is None:
+            from_there = _frames_from(container, stream, origin + start)
+            if from_there is None:
                 container = stack.enter_context(open_container(path))
                 stream = _video_stream(container, path)
-                sought = _timed_frames(container, stream)
-            frames = sought
-        size = stored_size(stream, first[1])
+                from_there = _timed_frames(container, stream)
+            frames = from_there
+        # Whole frames at the constant rate; each source frame is converted once.
+        stop = float("inf") if end is None else origin + end
         converter = VideoReformatter()
         before = rgb = None
-        for frame in _nearest(frames, fps, origin + start, _stop(origin, end), stream):
+        frames = deinterlace(frames, stream)
+        for frame in _nearest(frames, fps, origin + start, stop, stream):
             if rgb is None or frame is not before:
                 before, rgb = frame, rgb_as_displayed(frame, size, converter)
             yield rgb
 
 
-def _stop(origin: float, end: float | None) -> float:
-    return float("inf") if end is None else origin + end
+def _video_stream(container: Any, path: Path | str) -> Any:
+    stream = choose_stream(container, "video")
+    if stream is None:
+        raise MediaError(f"{path} holds no video stream")
+    stream.codec_context.thread_count = 1  # one worker a core: Ray has the others
+    return stream
+
+
+def _notes(frame: Any, video_tracks: int, audio_tracks: int) -> tuple[Note, ...]:
+    """What is done to make a video usable, by its first frame and its tracks."""
+    notes: list[Note | None] = [
+        colour_note(frame),
+        "deinterlaced" if frame.interlaced_frame else None,
+        "video-track-chosen" if video_tracks > 1 else None,
+        "audio-track-chosen" if audio_tracks > 1 else None,
+    ]
+    return tuple(note for note in notes if note is not None)
+
+
+def _rate(stream: Any) -> float:
+    """Average frames a second; 0 where FFmpeg does not know it and gives the clock's own rate."""
+    rate = float(stream.average_rate or 0)
+    return rate if _MIN_RATE <= rate <= _MAX_RATE else 0.0
+
+
+def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
+    """(seconds, frame) in order; frames without a time stamp follow at the average rate."""
+    step = 1 / (_rate(stream) or FPS)
+    # AVI stores no display times; FFmpeg's substitutes are out of order with B-frames.
+    by_decoding = container.format.name == "avi"
+    time = None
+    for frame in decode_frames(container, stream):
+        stamp = frame.dts if by_decoding else frame.pts
+        if stamp is not None:
+            stamped = float(stamp * frame.time_base)
+        else:
+            stamped = 0.0 if time is None else time + step
+        if time is not None:
+            check_time_step(container, time, stamped)
+        if time is None or stamped > time:  # a stamp that runs backwards would repeat a frame
+            time = stamped
+            yield time, frame
+
+
+def _frames_from(container: Any, stream: Any, seconds: float) -> Iterator[tuple[float, Any]] | None:
+    """`_timed_frames` from a little before a time stamp on; None if it cannot be reached.
+
+    Containers without an index land anywhere, and some count in decoding order, so that the seek
+    aims a second early and the place where it landed is checked.
+    """
+    if not seek(container, seconds - 1):
+        return None
+    frames = _timed_frames(container, stream)
+    first = next(frames, None)
+    if first is None or first[0] > seconds + _EPSILON:
+        return None
+    return itertools.chain([first], frames)
 
 
 def _nearest(
@@ -188,35 +221,32 @@ def _nearest(
     time, frame = next(frames, (0.0, None))
     for later, next_frame in frames:
         middle = (time + later) / 2 + _EPSILON
-        while (wanted := start + k / fps) <= middle:
-            if wanted >= stop - _EPSILON:
+        while (moment := start + k / fps) <= middle:
+            if moment >= stop - _EPSILON:
                 return
             yield frame
             k += 1
         gap, time, frame = later - time, later, next_frame
     if frame is None:
         return
-    last = time + _length(_rate(stream), gap) - _STAMP_ROUNDING
-    while (wanted := start + k / fps) < min(last, stop - _EPSILON):
+    # The last frame is shown as long as an average one, or, in a film with pauses, whose average
+    # rate is too low, as long as the one before it.
+    rate = _rate(stream)
+    length = 1 / rate if rate else gap or 1 / FPS
+    if gap is not None and length > 2 * gap:
+        length = gap
+    last = time + length - _STAMP_ROUNDING
+    while (moment := start + k / fps) < min(last, stop - _EPSILON):
         yield frame
         k += 1
 
 
-def _length(rate: float, gap: float | None) -> float:
-    """Seconds for which the last frame is shown: as others, or as the one before it.
-
-    With pauses in a film the average rate tells of them and not of its frames.
-    """
-    usual = 1 / rate if rate else gap or 1 / FPS
-    return usual if gap is None or usual <= 2 * gap else gap
-
-
 @dataclass
 class Frames:
-    """The frames of a video, as often as one likes: kept while they are few, decoded anew if not.
+    """The frames of a video, to be read several times: kept in memory while they are few.
 
-    Pasting a face back passes twice over a clip, once to find the face and once to draw. Short
-    clips stay in memory; a long one costs a second decoding rather than the machine's memory.
+    Pasting a face back passes twice over a clip, once to find the face and once to draw. A long
+    clip is decoded again rather than kept.
 
     Attributes:
         path: the video.

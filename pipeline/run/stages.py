@@ -19,13 +19,13 @@ from pipeline.faces.head_pose import head_pose
 from pipeline.faces.mouth_box import mouth_boxes, mouth_opening
 from pipeline.faces.sharpness import sharpness
 from pipeline.faces.tracking import (
-    Located,
+    FrameLandmarks,
     MediaPipeTracker,
     Stretch,
     Track,
     Tracker,
-    gather,
     stretches,
+    to_track,
 )
 from pipeline.media import (
     FPS,
@@ -39,8 +39,8 @@ from pipeline.media import (
 )
 from pipeline.media.scene_cuts import CutDetector
 from pipeline.speech.activity import speech_share
-from pipeline.speech.features import log_energy, speech_features
-from pipeline.speech.lip_sync import lag_and_correlation
+from pipeline.speech.features import speech_features
+from pipeline.speech.lip_sync import lag_and_correlation, log_energy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,7 @@ def decode(clip: Clip) -> Clip | Skip:
     """Opens the video, and reads its sound as mono 16 kHz."""
     row = clip.row
     info = probe(row.path)
-    if info.stated.still:
+    if info.is_still:
         return Skip("a still picture, not a video")
     if not info.audio_rate:
         return Skip("no sound stream")
@@ -138,7 +138,7 @@ def track_face(tracker: Tracker) -> Stage:
         detector = CutDetector()
         views = FaceViews(clip.options.image_size, clip.options.bridge_frames)
         frames = _in_bursts(detector.watch(_in_bursts(clip.frames)))
-        track = gather(_viewed(tracker.locate(frames), views))
+        track = to_track(_viewed(tracker.locate(frames), views))
         if not len(track.points):
             return Skip("no frame between start and end")
         if detector.cuts and clip.options.cuts == "drop":
@@ -163,7 +163,7 @@ def track_face(tracker: Tracker) -> Stage:
     return landmarks
 
 
-def _viewed(located: Iterable[Located], views: FaceViews) -> Iterator[Located]:
+def _viewed(located: Iterable[FrameLandmarks], views: FaceViews) -> Iterator[FrameLandmarks]:
     """The frames as they come, and what the crops need of them into `views`."""
     for one in located:
         views.add(one.frame, one.points)
@@ -223,7 +223,7 @@ def extract_speech(featurise: Featurise) -> Stage:
         energy = log_energy(audio, len(clip.stretch))
         opening = mouth_opening(clip.stretch.points)
         lag, correlation = lag_and_correlation(opening, energy, max_lag=_MAX_LAG)
-        missing = clip.info.stated.missing(
+        missing = clip.info.declared.missing(
             clip.length / FPS, len(clip.audio) / SAMPLE_RATE, start=row.start, end=row.end
         )
         measures = {

@@ -18,7 +18,7 @@ from pipeline.dataset.rows import cut_off, drop_reasons, kind_of
 from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.run.estimate import estimate, total_size
-from pipeline.sources.splits import in_several, speakers_by_split
+from pipeline.sources.splits import in_several, speakers_by_split, unused_splits
 from pipeline.storage import Folder
 from pipeline.units import size_text, time_text
 
@@ -73,6 +73,8 @@ def note_speakers(rows: Iterable[ManifestRow]) -> None:
     splits = sorted({row.split for row in rows})
     if "train" not in splits:
         say(f"note     dh-train reads split train, and all clips are in {', '.join(splits)}")
+    for split, count in sorted(unused_splits(rows).items()):
+        say(f"note     {count:,} clips in split {split!r}, which no command reads by itself")
     shared = in_several(speakers_by_split(rows))
     if shared:
         named = ", ".join(shared[:3]) + (" …" if len(shared) > 3 else "")

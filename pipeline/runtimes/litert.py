@@ -1,4 +1,4 @@
-"""Networks on LiteRT, opened without its banner."""
+"""Networks on LiteRT."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def open_network(model: bytes) -> Any:
 
 @contextmanager
 def _no_banner() -> Iterator[None]:
-    """Keeps LiteRT's C++ from announcing its delegate on standard error, which no setting does.
+    """Hides what LiteRT's C++ prints on standard error, for which it has no setting.
 
-    What goes wrong inside is raised as an exception all the same.
+    Errors are raised as exceptions all the same.
     """
     sys.stderr.flush()
     kept = os.dup(2)

@@ -1,8 +1,8 @@
-"""Convolutions that oneDNN computes on a processor, all of them.
+"""Convolutions computed by oneDNN on a processor.
 
-PyTorch hands float32 convolutions of single pixels, and those over small pictures, to a general
-product of matrices after unfolding the picture, which takes two to three times as long. Only the
-order of additions differs.
+PyTorch computes float32 convolutions of single pixels, and those over small pictures, as a general
+product of matrices after unfolding the picture, which is slower. Only the order of additions
+differs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _AVAILABLE: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyp
 
 
 def takes(x: Tensor) -> bool:
-    """Whether a convolution of this input is better given to oneDNN by name."""
+    """Whether a convolution of this input is better computed by oneDNN directly."""
     return (
         _AVAILABLE
         and x.device.type == "cpu"
@@ -30,7 +30,7 @@ def takes(x: Tensor) -> bool:
 
 
 class Conv2d(nn.Conv2d):
-    """`nn.Conv2d`, as quick as it can be on a processor."""
+    """`nn.Conv2d` that calls oneDNN directly on a processor."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in nn.Conv2d
         """(B, C, H, W) to (B, C', H', W')."""
@@ -43,7 +43,7 @@ class Conv2d(nn.Conv2d):
 
 
 def quicken(net: nn.Module) -> None:
-    """Makes the convolutions of a network that is not ours such ones."""
+    """Turns the convolutions of a network that is not ours into such ones, in place."""
     for module in net.modules():
         if type(module) is nn.Conv2d:
             module.__class__ = Conv2d

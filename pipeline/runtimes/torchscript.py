@@ -1,4 +1,4 @@
-"""TorchScript modules of the authors, which are called and never looked into."""
+"""TorchScript modules of the authors, used as black boxes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def load_script(path: Path, what: str, device: torch.device | None = None) -> An
 
     Args:
         path: of the file.
-        what: it should be, for the sentence.
-        device: where it computes; None is the CPU.
+        what: the file should be, for the error message.
+        device: on which it computes; None is the CPU.
 
     Raises:
         UserError: it is no TorchScript file.
@@ -27,7 +27,7 @@ def load_script(path: Path, what: str, device: torch.device | None = None) -> An
     at = device or torch.device("cpu")
     try:
         with warnings.catch_warnings():
-            # PyTorch would rather have another format; these files have this one.
+            # PyTorch recommends another format; these files have this one.
             warnings.simplefilter("ignore", DeprecationWarning)
             module = torch.jit.load(path, map_location=at)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError, OSError) as error:

@@ -1,10 +1,10 @@
-"""Who is in which clip where nobody has said so: clips grouped by the face seen in them.
+"""Identities of clips whose speakers are not named: clips grouped by the face seen in them.
 
 The face of a clip is the mean of dlib's embeddings over a few of its frames. Two clips closer than
-`SAME` show one person, and so do two that a chain of such clips joins. On 108 clips of 61 people,
-mostly of one session each, every threshold from 0.38 to 0.47 finds the 61 people without a mistake;
-clips of one person are at most 0.37 apart (95 % below 0.23), of two at least 0.47 (99.9 % above
-0.55). A wrong join costs little, two people who share a split; a missed one lets a person into two.
+`SAME` show one person, and so do two that a chain of such clips joins. On 108 clips of 61 people
+every threshold from 0.40 to 0.46 finds the 61 people without a mistake
+(`benchmarks/studies/faces.py identities`). A wrong join costs little, two people who share a split;
+a missed one puts a person into two splits.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def clip_embedder(
                     if len(found) == _FACES:
                         break
         except (UserError, OSError):
-            return None  # what is wrong with it is for dh-prep run to say
+            return None  # dh-prep run reports what is wrong with it
         return np.mean(found, axis=0) if found else None
 
     return embed
@@ -89,7 +89,7 @@ def faces_of_clips(
     Raises:
         UserError: dlib or a network is not to be had.
     """
-    embed = clip_embedder(weights_dir)  # what is missing is told before processes are started
+    embed = clip_embedder(weights_dir)  # a missing network is reported before processes start
     count = min(os.cpu_count() or 1, len(rows)) if workers is None else workers
     if not count:
         yield from map(embed, rows)

@@ -1,4 +1,4 @@
-"""How the field's data sets tell speaker and split by the paths of their videos."""
+"""Speaker and split of videos, read from their paths, for the layouts of the field's data sets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def speakers_and_splits(
 def _folder(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
     """Speaker: the first folder below the one scanned, if any; about a tenth of the clips is test.
 
-    Which tenth is told by a hash of the name, so that a new video moves no other one's split.
+    A hash of the name decides, so that a new video changes no other one's split.
     """
     for path in paths:
         speaker = path.parts[0] if len(path.parts) > 1 else ""
@@ -59,23 +59,23 @@ def _crema(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
 
 
 def _lrw(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
-    """WORD/{train,val,test}/WORD_00001.mp4; LRW does not tell its speakers."""
+    """WORD/{train,val,test}/WORD_00001.mp4; LRW does not name its speakers."""
     for path in paths:
         if len(path.parts) < 2 or path.parts[-2] not in ("train", "val", "test"):
-            raise UserError(f"{path} does not lie as in LRW (WORD/train/WORD_00001.mp4)")
+            raise UserError(f"{path} is not laid out as in LRW (WORD/train/WORD_00001.mp4)")
         yield "", path.parts[-2]
 
 
 def _grid(name: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
     """s1/bbaf2n.mpg: the folder is the speaker; of each, every tenth sentence by name is test."""
-    seen: Counter[str] = Counter()
+    sentences: Counter[str] = Counter()
     for path in paths:
         if not re.fullmatch(r"[a-z]{4}[a-z0-9][a-z0-9]", path.stem):
             raise UserError(f"{path} is not named as in GRID (bbaf2n.mpg); use another layout")
         named = [part for part in path.parts[:-1] if re.fullmatch(r"s\d+", part)]
         speaker = named[-1] if named else (path.parts[-2] if len(path.parts) > 1 else name)
-        seen[speaker] += 1
-        yield speaker, "test" if seen[speaker] % 10 == 0 else "train"
+        sentences[speaker] += 1
+        yield speaker, "test" if sentences[speaker] % 10 == 0 else "train"
 
 
 def _voxceleb(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
@@ -83,7 +83,9 @@ def _voxceleb(_: str, paths: list[PurePosixPath]) -> Iterable[tuple[str, str]]:
     for path in paths:
         speaker = next((part for part in path.parts if re.fullmatch(r"id\d{5}", part)), None)
         if speaker is None:
-            raise UserError(f"{path} does not lie as in VoxCeleb2 (id00012/21Uxsk56VDQ/00001.mp4)")
+            raise UserError(
+                f"{path} is not laid out as in VoxCeleb2 (id00012/21Uxsk56VDQ/00001.mp4)"
+            )
         yield speaker, "test" if "test" in path.parts else "train"
 
 

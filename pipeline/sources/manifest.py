@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, printable, short_digest
-from pipeline.media import VIDEO_SUFFIXES
+from pipeline.media import VIDEO_SUFFIXES, is_video
 from pipeline.sources.layouts import speakers_and_splits
 from pipeline.storage import find_files, is_url, open_file
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from pipeline.sources.layouts import Layout
 
+SPLITS = ("train", "val", "test")  # those that are used, in any case; others are kept
 COLUMNS = ("clip_id", "path", "speaker", "split", "start", "end")
 _KEY_LENGTH = 80  # with the longest member name this fits the 100 characters of a tar header
 _KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_KEY_LENGTH}}}")
-# What the shots of a clip that was split are told apart by, see `pipeline.run.stages.shot_key`.
+# The number of a shot of a clip that was split, see `pipeline.run.stages.shot_key`.
 SHOT_SUFFIX = re.compile(r"--\d+$")
 
 
@@ -40,8 +41,8 @@ class ManifestRow:
         clip_id: the sample's key: unique, of letters, digits, `_` and `-`.
         path: where the video lies: an absolute path, or an fsspec URL.
         source: the video as the manifest names it, or relative to the folder that was scanned.
-        speaker: who talks; empty when unknown.
-        split: train, val or test.
+        speaker: name of the person who talks; empty when unknown.
+        split: train, val or test; clips of other splits are prepared, and used by no command.
         start: seconds after the first frame.
         end: seconds after the first frame; None for the end of the video.
     """
@@ -59,7 +60,7 @@ def read_input(source: str) -> list[ManifestRow]:
     """Clips of a folder, a glob pattern, one video, or a manifest CSV; by path or fsspec URL.
 
     Raises:
-        UserError: nothing there, no video in it, or a manifest that does not hold together.
+        UserError: nothing there, no video in it, or a manifest with an error.
     """
     if Path(source).suffix.lower() == ".csv" and not Path(source).is_dir():
         return read_manifest(source)
@@ -73,7 +74,7 @@ def read_input(source: str) -> list[ManifestRow]:
     if any(letter in source for letter in "*?["):
         base = Path(path.anchor) if path.is_absolute() else Path()
         pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else source
-        found = sorted(p for p in base.glob(pattern) if not p.is_dir() and _is_video(p.name))
+        found = sorted(p for p in base.glob(pattern) if not p.is_dir() and is_video(str(p)))
         if not found:
             raise UserError(f"no video matches {source}")
         folder = _common_folder([str(path.parent) for path in found])
@@ -82,7 +83,7 @@ def read_input(source: str) -> list[ManifestRow]:
 
 
 def scan(folder: Path | str, layout: Layout) -> list[ManifestRow]:
-    """Every video below a folder, with the speaker and split that its path tells.
+    """Every video below a folder, with the speaker and split given by its path.
 
     Links to folders are followed.
 
@@ -100,7 +101,7 @@ def scan(folder: Path | str, layout: Layout) -> list[ManifestRow]:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Videos below a folder, relative to it; a link that leads back to a folder above is left."""
+    """Videos below a folder, relative to it; links that lead back to a folder above are skipped."""
     for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         real = os.path.realpath(here)
         folders[:] = [
@@ -110,11 +111,11 @@ def _walk(folder: str) -> Iterator[str]:
         ]
         inside = os.path.relpath(here, folder)
         prefix = "" if inside == "." else f"{inside}/"
-        yield from (prefix + name for name in files if _is_video(name))
+        yield from (prefix + name for name in files if is_video(f"{here}/{name}"))
 
 
 def _refuse(error: OSError) -> None:
-    """A folder that cannot be opened may hold clips: nothing is left out in silence."""
+    """Raises for a folder that cannot be opened: it may hold clips."""
     raise UserError(
         f"cannot look into {printable(str(error.filename))}: {error.strerror}; ask for the right "
         "to read it, or name what is to be prepared in a manifest"
@@ -127,7 +128,8 @@ def _leads_back(here: str, name: str, real: str) -> bool:
 
 
 def _scan_url(source: str, layout: Layout) -> list[ManifestRow]:
-    found = [url for url in find_files(source) if _is_video(url)]
+    files = find_files(source)
+    found = [url for url in files if PurePosixPath(url).suffix.lower() in VIDEO_SUFFIXES]
     if not found:
         raise _no_videos(source)
     pattern = any(sign in source for sign in "*?[")
@@ -140,11 +142,9 @@ def _scan_url(source: str, layout: Layout) -> list[ManifestRow]:
 
 def _no_videos(folder: Path | str) -> UserError:
     kinds = " ".join(sorted(VIDEO_SUFFIXES))
-    return UserError(f"no videos in {folder} (looked below it for {kinds})")
-
-
-def _is_video(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES  # noqa: PTH122 - see `_walk`
+    return UserError(
+        f"no videos in {folder} (looked below it for {kinds}, and into files of unknown suffix)"
+    )
 
 
 def _common_folder(folders: list[str]) -> str:
@@ -170,7 +170,7 @@ def _rows(names: list[str], folder: str, layout: Layout) -> list[ManifestRow]:
 
 
 def _absolute(folder: str) -> str:
-    """A folder by an address that holds where workers of a cluster run; a URL as it is."""
+    """A folder as an absolute path, which workers in another folder can use; a URL as it is."""
     return folder if is_url(folder) else os.path.abspath(folder)  # noqa: PTH100 - see `_walk`
 
 
@@ -256,7 +256,7 @@ def _manifest_row(where: str, folder: str, values: list[str]) -> ManifestRow:
         source=printable(path),
         # A few names stand in a million rows.
         speaker=sys.intern(printable(speaker)),
-        split=sys.intern(split or "train"),
+        split=sys.intern(split.lower() if split.lower() in SPLITS else split or "train"),
         start=begin,
         end=stop,
     )

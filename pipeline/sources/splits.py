@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.files import short_digest
+from pipeline.sources.manifest import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,9 +21,9 @@ def split_by_speaker(
 ) -> list[ManifestRow]:
     """The rows with splits that share no speaker.
 
-    Speakers are taken in the order of a hash of their names, for test until it has its share of the
-    clips, then for val; the others train. So the same speakers fall into the same split on every
-    machine, and a new one moves few others.
+    Speakers are assigned in the order of a hash of their names, to test until it has its share of
+    the clips, then to val; the others to train. So the same speakers fall into the same split on
+    every machine, and a new one moves few others.
 
     Args:
         rows: of a manifest.
@@ -33,10 +34,10 @@ def split_by_speaker(
     Raises:
         UserError: a speaker is not known, or there are too few of them for the shares.
     """
-    stranger = next((row for row in rows if not row.speaker), None)
-    if stranger is not None and not unknown:
+    unnamed = next((row for row in rows if not row.speaker), None)
+    if unnamed is not None and not unknown:
         raise UserError(
-            f"{stranger.source} has no speaker, so that splits cannot be kept apart by speaker; "
+            f"{unnamed.source} has no speaker, so that splits cannot be kept apart by speaker; "
             "name the speakers in the manifest, or lay the videos out in a folder for each"
         )
     clips = Counter(row.speaker for row in rows if row.speaker)
@@ -51,7 +52,7 @@ def split_by_speaker(
     if not order:
         raise UserError(
             f"{len(clips)} speakers are too few for test {test:g} and val {val:g}: "
-            "none is left to train with"
+            "no speaker is left to train with"
         )
     known = dict.fromkeys(clips, "train") | chosen
     return [replace(row, split=known.get(row.speaker, unknown)) for row in rows]
@@ -63,6 +64,11 @@ def speakers_by_split(rows: Iterable[ManifestRow]) -> dict[str, set[str]]:
     for row in rows:
         found.setdefault(row.split, set()).update({row.speaker} - {""})
     return found
+
+
+def unused_splits(rows: Iterable[ManifestRow]) -> dict[str, int]:
+    """Number of clips in every split that no command uses, by its name."""
+    return dict(Counter(row.split for row in rows if row.split not in SPLITS))
 
 
 def in_several(splits: Mapping[str, Collection[str]]) -> list[str]:

@@ -1,13 +1,15 @@
-"""How much of a recording is speech: what stands out of its own floor and is voiced like a voice.
+"""Speech activity: where a recording stands out of its own noise floor and is voiced like speech.
 
-A stretch counts as speech when its energy stands out, in several bands at once, of the floor that
-the recording has in them, and when part of it repeats at the pitch of a voice that moves as voices
-do. Hum, tones and noise do not stand out of their own floor, clicks and bursts of noise repeat at
-no pitch, and played notes hold theirs. Gliding tones and singing are taken for speech.
+A stretch counts as speech when its energy is above the floor of the recording in several bands at
+once, and when part of it repeats at the pitch of a voice that moves as voices do. Hum, tones and
+noise do not rise above their own floor, clicks and bursts of noise repeat at no pitch, and played
+notes hold theirs. Gliding tones and singing count as speech, and so does music beneath speech: the
+pauses are then not found.
 
-Against the word alignments of 226 GRID sentences (the figures below were set on every third) 96.7 %
+Against the word alignments of 226 GRID sentences (the thresholds were set on every third) 96.7 %
 of the frames agree, and the share of speech is off by 0.03 on average; with white noise at 20, 10
-and 5 dB 96.5, 95.7 and 94.3 %, off by 0.03, 0.04 and 0.05. A gain of -40 dB changes nothing.
+and 5 dB 96.5, 95.9 and 94.3 %, off by 0.03, 0.04 and 0.05 (`benchmarks/studies/voice.py`; other
+detectors on the same sentences: benchmarks/speed/RESULTS.md, Speech activity).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ _PITCH = slice(SAMPLE_RATE // 400, SAMPLE_RATE // 70)  # periods of 70 to 400 Hz
 _QUIETEST = -80.0  # dB full scale; a recording that is never louder holds no speech
 _DEPTH = 40.0  # dB below its loudest at which a recording's floor is taken to lie at least
 _FLOOR, _LOUD = 10, 95  # percentiles of the time that stand for the floor and for the loudest
-_MOST = 25.0  # dB over the floor beyond which a band says no more
+_MOST = 25.0  # dB over the floor beyond which a band counts no further
 _FULLEST = 3  # bands that count, those that stand out most
 _STEADY = 6.0  # dB over the floor that steady sounds do not reach
 _LEAST, _SHARE = 3.0, 0.2  # dB over the floor, and share of the loudest, that speech has

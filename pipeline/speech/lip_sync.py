@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.media import SAMPLES_PER_FRAME, fit_audio
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,6 +19,28 @@ if TYPE_CHECKING:
 
 MAX_LAG = 15  # frames; SyncNet's range
 _LEAST = 5  # frames that must overlap
+
+
+def log_energy(samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
+    """Loudness of every video frame: (T,) root mean square of its 640 samples in dB full scale."""
+    windows = fit_audio(samples, frames).reshape(frames, SAMPLES_PER_FRAME).astype(np.float64)
+    power = (windows / 32768) ** 2
+    return (10 * np.log10(power.mean(1) + 1e-10)).astype(np.float32)
+
+
+def pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Pearson correlation of two curves (T,), of the frames in which neither is NaN.
+
+    NaN where one of them does not vary, or fewer than five frames are known.
+    """
+    known = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[known], b[known]
+    if len(a) < _LEAST:
+        return float("nan")
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    # Rounding leaves a little variance in what is constant.
+    return float(a @ b) / scale if scale > 1e-9 * len(a) else float("nan")
 
 
 def correlations(
@@ -38,24 +62,11 @@ def correlations(
         fewer than five frames overlap.
     """
     lips, sound = np.asarray(opening, np.float64), np.asarray(energy, np.float64)
-    return np.array([_pearson(*_overlap(lips, sound, d)) for d in range(-max_lag, max_lag + 1)])
-
-
-def _overlap(
-    opening: NDArray[np.float64], energy: NDArray[np.float64], lag: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The frames that meet at a lag."""
-    length = max(0, len(opening) - abs(lag))
-    return opening[max(0, -lag) :][:length], energy[max(0, lag) :][:length]
-
-
-def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    if len(a) < _LEAST:
-        return float("nan")
-    a, b = a - a.mean(), b - b.mean()
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    # Rounding leaves a little variance in what is constant.
-    return float(a @ b) / scale if scale > 1e-9 * len(a) else float("nan")
+    curve = []
+    for lag in range(-max_lag, max_lag + 1):
+        length = max(0, len(lips) - abs(lag))  # frames that overlap at this lag
+        curve.append(pearson(lips[max(0, -lag) :][:length], sound[max(0, lag) :][:length]))
+    return np.array(curve)
 
 
 def lag_and_correlation(
@@ -75,12 +86,11 @@ def lag_of_set(curves: Iterable[NDArray[np.floating]]) -> tuple[float, float]:
         curves: of each clip, from `correlations`; those with NaN do not count.
     """
     known = [curve for curve in curves if not np.isnan(curve).any()]
-    if not known:
-        return float("nan"), float("nan")
-    return _peak(np.mean(known, axis=0))
+    return _peak(np.mean(known, axis=0)) if known else (float("nan"), float("nan"))
 
 
 def _peak(curve: NDArray[np.floating]) -> tuple[float, float]:
+    """Lag and height of the highest point of a curve over lags -n … n."""
     if np.isnan(curve).all():
         return float("nan"), float("nan")
     best = int(np.nanargmax(curve))

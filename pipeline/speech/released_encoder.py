@@ -1,8 +1,8 @@
 """The authors' speech encoder as speech features: what their checkpoints were trained with.
 
-It is a TorchScript file (`audio_encoder.pt`, beside the demo checkpoint of Diffused Heads), whose
-inside is its own affair: windows of sound go in one after the other, an embedding of 256 numbers
-comes out of each, and a hidden state is carried from window to window.
+It is a TorchScript file (`audio_encoder.pt`, beside the demo checkpoint of Diffused Heads), used as
+a black box: windows of sound go in one after the other, an embedding of 256 numbers comes out of
+each, and a hidden state is carried from window to window.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WIDTH = 256
-_WINDOW, _MARGIN = 3200, 1280
-_HIDDEN = (2, 1, WIDTH)
+WIDTH = 256  # numbers in an embedding
+_WINDOW, _MARGIN = 3200, 1280  # samples of a window, and of silence on both sides
+_HIDDEN = (2, 1, WIDTH)  # shape of the state
 
 
 class ReleasedSpeech:
@@ -46,10 +46,9 @@ class ReleasedSpeech:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._encoder = load_script(path, "the authors' speech encoder")
-        # The authors hand the state over by this name; a script that calls it otherwise has it
-        # third.
+        # The authors pass the state by this name; a script with another name takes it third.
         schema = self._encoder.forward.schema
-        self._named = "init_state" in [argument.name for argument in schema.arguments]
+        self._takes_init_state = "init_state" in [argument.name for argument in schema.arguments]
 
     def __call__(self, samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
         """The embeddings of a recording.
@@ -62,13 +61,13 @@ class ReleasedSpeech:
             (T, 256) float32.
 
         Raises:
-            UserError: the file does not do what the authors' encoder does.
+            UserError: the file does not behave as the authors' encoder does.
         """
         sound = np.pad(fit_audio(samples, frames), _MARGIN).astype(np.float32) / 32768
         windows = torch.from_numpy(sound).unfold(0, _WINDOW, SAMPLES_PER_FRAME)
         hidden, length = torch.zeros(_HIDDEN), torch.tensor([_WINDOW])
         embeddings = np.empty((frames, WIDTH), np.float32)
-        with _same_bits():
+        with _deterministic():
             for index, window in enumerate(windows):
                 embedding, hidden = self._step(window[None, None], length, hidden)
                 embeddings[index] = embedding.numpy().reshape(WIDTH)
@@ -79,11 +78,11 @@ class ReleasedSpeech:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """One window (1, 1, 3200) to its embedding and the state after it."""
         try:
-            if self._named:
-                given = self._encoder(window, length, init_state=hidden)
+            if self._takes_init_state:
+                output = self._encoder(window, length, init_state=hidden)
             else:
-                given = self._encoder(window, length, hidden)
-            embedding, after = given[0], given[-1]
+                output = self._encoder(window, length, hidden)
+            embedding, after = output[0], output[-1]
             fits = (embedding.numel(), tuple(after.shape)) == (math.prod(_HIDDEN[1:]), _HIDDEN)
         except (RuntimeError, TypeError, IndexError, AttributeError) as error:
             reason = str(error).strip().splitlines()[-1]
@@ -93,15 +92,15 @@ class ReleasedSpeech:
             ) from error
         if not fits or not torch.isfinite(embedding).all():
             raise UserError(
-                f"{self._path} is not the authors' speech encoder: it does not answer with an "
+                f"{self._path} is not the authors' speech encoder: its output is not an "
                 f"embedding of {WIDTH} finite numbers and a state of {_HIDDEN}"
             )
         return embedding, after
 
 
 @contextmanager
-def _same_bits() -> Iterator[None]:
-    """Nothing that would make the numbers depend on the machine's threads or on earlier calls."""
+def _deterministic() -> Iterator[None]:
+    """Keeps the numbers independent of the machine's threads and of earlier calls."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

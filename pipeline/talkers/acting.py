@@ -1,4 +1,4 @@
-"""What a talker does while speaking: mouth, lids and head as curves over the frames."""
+"""The movements of a talker: mouth, lids and head as curves over the frames."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, fit_audio
+from pipeline.talkers.warps import smoothstep
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,7 @@ VISEMES = {
 CLOSED = frozenset({"B", "M", "P", "SIL"})
 
 _RATE = 500  # curves are drawn at this many points a second, then read off at the frames
-_BLEND = 0.032  # seconds, standard deviation with which neighbouring sounds run into each other
+_BLEND = 0.032  # seconds, standard deviation over which neighbouring sounds are blended
 _CLOSING, _SHUT, _REOPENING = 0.08, 0.06, 0.14  # seconds of a blink
 _HEAD_REACH = (0.05, 0.035, 2.2, 0.012)  # x and y in eye spans, roll in degrees, scale
 
@@ -61,7 +62,7 @@ class Performance:
 
 
 def perform(utterance: Utterance, rng: np.random.Generator) -> Performance:
-    """Acts an utterance out; frame k shows the middle of its 640 samples."""
+    """The movements for an utterance; frame k shows the middle of its 640 samples."""
     frames = -(-len(utterance.samples) // SAMPLES_PER_FRAME)
     times = (np.arange(frames) + 0.5) / FPS
     opening, width = _mouth(utterance, frames / FPS)
@@ -77,31 +78,32 @@ def perform(utterance: Utterance, rng: np.random.Generator) -> Performance:
 
 
 def _mouth(utterance: Utterance, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Opening and width at `_RATE`: the phones' targets, blended, the lips shut where they must."""
+    """Opening and width of the mouth at `_RATE` points a second, two (N,) curves."""
     axis = (np.arange(round(seconds * _RATE)) + 0.5) / _RATE
-    opening, width = np.zeros_like(axis), np.zeros_like(axis)
-    shut = np.zeros_like(axis)
+    opening, width, shut = np.zeros((3, len(axis)))
+    # The target of every phone, and how far the lips are shut for it.
     for phone in utterance.phones:
         inside = (axis >= phone.start) & (axis < phone.end)
         opening[inside], width[inside] = VISEMES[phone.symbol]
         if phone.symbol in CLOSED:
             shut = np.maximum(shut, _closure(axis, phone))
+    # Neighbouring targets blend; loud speech opens wider; closed lips stay closed.
     opening = gaussian_filter1d(opening, _BLEND * _RATE, mode="nearest")
     width = gaussian_filter1d(width, 1.4 * _BLEND * _RATE, mode="nearest")
     opening *= _emphasis(utterance, axis) * (1 - shut) * WIDEST
     return opening, width
 
 
-def _closure(axis: NDArray[np.float64], phone: Phone) -> NDArray[np.float64]:
+def _closure(axis: NDArray[np.float64], phone: Phone) -> NDArray[np.floating]:
     """1 while the lips are shut, a frame at least; they part 20 ms before the sound ends."""
     half = max((phone.end - phone.start) / 2 - 0.02, 0.5 / FPS)
     beyond = np.abs(axis - (phone.start + phone.end) / 2) - half
     ramp = np.clip(1 - beyond / 0.06, 0, 1)
-    return np.asarray(ramp * ramp * (3 - 2 * ramp))
+    return smoothstep(ramp)
 
 
 def _emphasis(utterance: Utterance, axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Louder is wider: 0.7 to 1.05 with the level of the speech over 120 ms."""
+    """Gain of the opening: 0.7 to 1.05 with the level of the speech over 120 ms."""
     block = SAMPLE_RATE // _RATE
     power = fit_audio(utterance.samples, -(-len(axis) * FPS // _RATE)).astype(np.float64) ** 2
     power = power[: len(axis) * block].reshape(-1, block).mean(1)
@@ -112,7 +114,7 @@ def _emphasis(utterance: Utterance, axis: NDArray[np.float64]) -> NDArray[np.flo
 def _lids(
     times: NDArray[np.float64], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], tuple[tuple[int, int], ...]]:
-    """Blinks about 0.3 times a second, never at the very ends of a clip."""
+    """The lids' curve and its blinks, about 0.3 a second, never at the very ends of a clip."""
     lids = np.zeros_like(times)
     blinks = []
     begin = rng.uniform(0.5, 2.2)
@@ -120,7 +122,7 @@ def _lids(
         since = times - begin
         closing = np.clip(since / _CLOSING, 0, 1)
         reopening = np.clip((since - _CLOSING - _SHUT) / _REOPENING, 0, 1)
-        one = closing * (1 - reopening * reopening * (3 - 2 * reopening))
+        one = closing * (1 - smoothstep(reopening))
         moved = np.flatnonzero(one > 0.02)
         blinks.append((int(moved[0]), int(moved[-1])))
         lids = np.maximum(lids, np.where(one > 0.02, one, 0))
@@ -129,7 +131,7 @@ def _lids(
 
 
 def _head(times: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Slow sums of sines, another for each direction."""
+    """(T, 4) shift in x and y, roll and growth: slow sums of sines."""
     columns = []
     for reach in _HEAD_REACH:
         rates = rng.uniform(0.08, 0.55, 3)

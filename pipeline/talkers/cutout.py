@@ -38,8 +38,8 @@ _OVAL = (
 )
 
 
-def ids(text: str) -> list[int]:
-    """Mesh points from a list in words."""
+def point_ids(text: str) -> list[int]:
+    """Indexes of mesh points from a list in words."""
     return [int(word) for word in text.split()]
 
 
@@ -58,6 +58,7 @@ def cut_out(net: FaceMesh, canvas: int, *, mirrored: bool) -> CutOut:
     from skimage.data import astronaut
 
     photograph = astronaut()
+    # Where the face is in the photograph; from it, the map to the canvas.
     mesh, _ = net(photograph, Box(226.0, 122.0, 165.0, 0.05))
     mesh, _ = net(photograph, box_of_mesh(mesh))
     scale = canvas * EYE_SPAN / float(np.linalg.norm(mesh[LEFT_EYE] - mesh[RIGHT_EYE]))
@@ -69,6 +70,7 @@ def cut_out(net: FaceMesh, canvas: int, *, mirrored: bool) -> CutOut:
     image = cv2.warpAffine(
         photograph, matrix, (canvas, canvas), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
+    # The mesh once more, in the pixels of the canvas.
     side = 165.0 * scale
     centre = transform(np.array([226.0, 122.0]), matrix)
     mesh, _ = net(image, Box(float(centre[0]), float(centre[1]), side, -0.05 if mirrored else 0.05))
@@ -81,18 +83,20 @@ def _masks(
     image: NDArray[np.uint8], mesh: NDArray[np.float32], matrix: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Soft masks of the head with its neck, and of the hair, by GrabCut from drawn outlines."""
+    # The head, cut out of the background.
     hair = transform(np.array(_HAIR), matrix)
-    oval = mesh[ids(_OVAL)]
+    oval = mesh[point_ids(_OVAL)]
     neck = transform(np.array(_NECK), matrix)
     marks = np.full(image.shape[:2], cv2.GC_BGD, np.uint8)
     for outline, growth in ((hair, 1.12), (oval, 1.12)):
         fill(marks, grown(outline, growth), cv2.GC_PR_BGD)
-    marks[int(mesh[ids("132 361"), 1].max()) :] = cv2.GC_BGD
+    marks[int(mesh[point_ids("132 361"), 1].max()) :] = cv2.GC_BGD
     fill(marks, grown(hair, 1.06), cv2.GC_PR_FGD)
     fill(marks, grown(hair, 0.88), cv2.GC_FGD)
     fill(marks, oval, cv2.GC_FGD)
     fill(marks, neck, cv2.GC_FGD)
     head = _grab_cut(image, marks)
+    # The hair, cut out of the head.
     marks = np.where(head, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
     fill(marks, grown(hair, 0.97), cv2.GC_PR_FGD)
     marks[head == 0] = cv2.GC_BGD
@@ -151,7 +155,7 @@ def _without_fringe(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDAr
 def _spread(
     colours: NDArray[np.float32], inside: NDArray[np.float32], sigma: float
 ) -> NDArray[np.float32]:
-    """Blurred colours of the inside alone."""
+    """Blurred colours of the inside, without those outside."""
     weight = cv2.GaussianBlur(inside, (0, 0), sigma)[..., None]
     blurred = cv2.GaussianBlur(colours * inside[..., None], (0, 0), sigma)
     return cast("NDArray[np.float32]", blurred / (weight + 1e-6))

@@ -5,7 +5,7 @@ Real speech with known phones is acted out by people made of one public-domain p
 
     videos/<speaker>/<clip_id>.mp4   25 fps H.264 and AAC, picture and sound in sync
     manifest.csv                     clip_id, path (relative to this folder), speaker, split
-    truth.json                       what the pipeline's results are to be held against
+    truth.json                       the right answers for every clip, see `_UNITS`
     demo.json                        the options; written first, so that a run can be carried on
 """
 
@@ -27,7 +27,7 @@ from pipeline.media import FPS, Audio, fit_audio, write_video
 from pipeline.talkers.acting import perform
 from pipeline.talkers.cutout import cut_out
 from pipeline.talkers.people import PEOPLE, Person
-from pipeline.talkers.portraits import portrait
+from pipeline.talkers.portraits import make_portrait
 from pipeline.talkers.talker import Talker
 from pipeline.talkers.voices import SENTENCES, read_recordings, speak
 from pipeline.weights import locate
@@ -43,6 +43,7 @@ TRAIN_SENTENCES, TEST_SENTENCE = SENTENCES[:-1], SENTENCES[-1]
 _RECIPE = 1  # counts up when the same options make other videos
 _CANVAS = 1.25  # side of the portrait over side of the frame: room for the head to move
 _CRF = 16
+_COMMENT = "synthetic: made by dh-prep demo from a public-domain photograph"
 _UNITS = {
     "opening": "gap of the inner lips (points 62 and 66 of the 68) over the distance of the outer "
     "eye corners (36 and 45), one value a frame",
@@ -62,7 +63,7 @@ class DemoOptions:
         clips: number of videos, 2 at least; a quarter, one a person at most, is for testing.
         people: number of speakers, at most as many as `pipeline.portraits.PEOPLE`.
         size: side of the frames in pixels, even.
-        seed: of everything that is drawn by chance.
+        seed: of all random numbers.
         weights_dir: the user's folder of pretrained files; None reads DH_WEIGHTS.
     """
 
@@ -89,7 +90,7 @@ class DemoOptions:
 
 
 @dataclass(frozen=True)
-class Clip:
+class DemoClip:
     """One video to make."""
 
     clip_id: str
@@ -103,8 +104,8 @@ class Clip:
         return f"videos/{self.person.name}/{self.clip_id}.mp4"
 
 
-def plan(options: DemoOptions) -> list[Clip]:
-    """Who says what: each sentence goes round the people, and one is kept for the test."""
+def plan_clips(options: DemoOptions) -> list[DemoClip]:
+    """Who speaks which sentence: each goes round the people, and one is kept for the test split."""
     people = PEOPLE[: options.people]
     tests = min(len(people), max(1, options.clips // 4))
     clips = []
@@ -115,9 +116,9 @@ def plan(options: DemoOptions) -> list[Clip]:
     return clips + [_clip(person, TEST_SENTENCE, 0, "test") for person in people[:tests]]
 
 
-def _clip(person: Person, sentence: str, take: int, split: str) -> Clip:
+def _clip(person: Person, sentence: str, take: int, split: str) -> DemoClip:
     suffix = f"-{take + 1}" if take else ""
-    return Clip(f"{person.name}-{sentence}{suffix}", person, sentence, split)
+    return DemoClip(f"{person.name}-{sentence}{suffix}", person, sentence, split)
 
 
 def make_demo(
@@ -134,22 +135,34 @@ def make_demo(
         The manifest's path.
 
     Raises:
-        UserError: wrong options, another folder's content, or a pretrained file is not to be had.
+        UserError: wrong options, another folder's content, or a pretrained file cannot be found.
     """
     options.check()
-    clips = plan(options)
+    clips = plan_clips(options)
     _claim(out, options)
     manifest = out / "manifest.csv"  # written last: where it is, all is
     if manifest.exists() and all((out / clip.path).exists() for clip in clips):
         return manifest
     recordings = read_recordings(options.weights_dir)
-    truth, talkers = {}, _Talkers(options)
+    truth: dict[str, Any] = {}
+    talkers: dict[str, Talker] = {}  # made when first needed: a finished demo needs none
     for count, clip in enumerate(clips):
+        # The sentence in the person's voice, and the movements for it.
         utterance = speak(recordings[clip.sentence], clip.person.voice)
         performance = perform(utterance, _rng(options, clip.clip_id))
         truth[clip.clip_id] = _truth(clip, utterance, performance)
+        # The video, unless an earlier run made it.
         if not (out / clip.path).exists():
-            _film(out / clip.path, talkers[clip.person], utterance, performance)
+            name = clip.person.name
+            if name not in talkers:
+                talkers[name] = _make_talker(clip.person, options)
+            write_video(
+                out / clip.path,
+                talkers[name].render(performance),
+                audio=Audio(fit_audio(utterance.samples, len(performance))),
+                crf=_CRF,
+                metadata={"comment": _COMMENT},
+            )
         if on_clip:
             on_clip(count + 1, len(clips))
     write_json(out / "truth.json", {"fps": FPS, "units": _UNITS, "clips": truth})
@@ -173,43 +186,18 @@ def _claim(out: Path, options: DemoOptions) -> None:
 
 
 def _rng(options: DemoOptions, name: str) -> np.random.Generator:
-    """Chance of its own for each name, so that one clip does not depend on another."""
+    """A generator for each name, so that one clip does not depend on another."""
     return np.random.default_rng([options.seed, zlib.crc32(name.encode())])
 
 
-class _Talkers:
-    """The people, each made when first asked for: a finished demo needs none of them."""
-
-    def __init__(self, options: DemoOptions) -> None:
-        self._options = options
-        self._made: dict[str, Talker] = {}
-        self._net: FaceMesh | None = None
-
-    def __getitem__(self, person: Person) -> Talker:
-        if person.name not in self._made:
-            if self._net is None:
-                task = locate("face_landmarker.task", self._options.weights_dir)
-                with zipfile.ZipFile(task) as archive:
-                    self._net = FaceMesh(archive.read("face_landmarks_detector.tflite"))
-            canvas = round(self._options.size * _CANVAS)
-            head = cut_out(self._net, canvas, mirrored=person.mirrored)
-            made = portrait(person, head, _rng(self._options, person.name))
-            self._made[person.name] = Talker(made, self._options.size)
-        return self._made[person.name]
+def _make_talker(person: Person, options: DemoOptions) -> Talker:
+    with zipfile.ZipFile(locate("face_landmarker.task", options.weights_dir)) as archive:
+        mesh_net = FaceMesh(archive.read("face_landmarks_detector.tflite"))
+    cutout = cut_out(mesh_net, round(options.size * _CANVAS), mirrored=person.mirrored)
+    return Talker(make_portrait(person, cutout, _rng(options, person.name)), options.size)
 
 
-def _film(path: Path, talker: Talker, utterance: Utterance, performance: Performance) -> None:
-    """Renders and encodes one clip."""
-    write_video(
-        path,
-        talker.render(performance),
-        audio=Audio(fit_audio(utterance.samples, len(performance))),
-        crf=_CRF,
-        metadata={"comment": "synthetic: made by dh-prep demo from a public-domain photograph"},
-    )
-
-
-def _truth(clip: Clip, utterance: Utterance, performance: Performance) -> dict[str, Any]:
+def _truth(clip: DemoClip, utterance: Utterance, performance: Performance) -> dict[str, Any]:
     return {
         "speaker": clip.person.name,
         "split": clip.split,
@@ -225,7 +213,7 @@ def _truth(clip: Clip, utterance: Utterance, performance: Performance) -> dict[s
     }
 
 
-def _write_manifest(path: Path, clips: list[Clip]) -> Path:
+def _write_manifest(path: Path, clips: list[DemoClip]) -> Path:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["clip_id", "path", "speaker", "split"])

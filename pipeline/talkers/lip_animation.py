@@ -12,18 +12,26 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, ids
-from pipeline.talkers.warps import Region, curve, fine, node_step, sampled, thin_plate
+from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, point_ids
+from pipeline.talkers.warps import (
+    Region,
+    curve,
+    grid_step,
+    sample_picture,
+    thin_plate,
+    upsample_map,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # The four contours of the lips from the viewer's left to right, point i above point i.
-_UPPER_OUTER = ids("61 185 40 39 37 0 267 269 270 409 291")
-_UPPER_INNER = ids("78 191 80 81 82 13 312 311 310 415 308")
-_LOWER_INNER = ids("78 95 88 178 87 14 317 402 318 324 308")
-_LOWER_OUTER = ids("61 146 91 181 84 17 314 405 321 375 291")
-_STILL = ids("2 97 326 98 327 129 358 50 280 58 288 132 361 93 323")
+_UPPER_OUTER = point_ids("61 185 40 39 37 0 267 269 270 409 291")
+_UPPER_INNER = point_ids("78 191 80 81 82 13 312 311 310 415 308")
+_LOWER_INNER = point_ids("78 95 88 178 87 14 317 402 318 324 308")
+_LOWER_OUTER = point_ids("61 146 91 181 84 17 314 405 321 375 291")
+# Points around the mouth that do not move.
+_FIXED = point_ids("2 97 326 98 327 129 358 50 280 58 288 132 361 93 323")
 # How far each point of chin and jaw follows the lower jaw.
 _JAW = {
     152: 1.0, 175: 1.0, 199: 1.0, 200: 0.98, 148: 0.97, 377: 0.97, 176: 0.9, 400: 0.9, 149: 0.75,
@@ -36,40 +44,44 @@ _TONGUE = np.array([142, 72, 70], np.float32)
 
 
 class Mouth:
-    """The mouth and all that moves with it."""
+    """The mouth of a portrait, which can be posed.
+
+    Args:
+        figure: (C, C, 4) uint8, premultiplied RGB and opacity.
+        mesh: (478, 2) the face mesh in its pixels.
+        span: distance of the outer eye corners in pixels.
+    """
 
     def __init__(self, figure: NDArray[np.uint8], mesh: NDArray[np.float64], span: float) -> None:
-        self._span = span
+        self._figure, self._span = figure, span
+        # The lips' contours in a frame of their own: eye spans from the middle of the mouth,
+        # x along the line of the eyes.
         across = (mesh[LEFT_EYE] - mesh[RIGHT_EYE]) / span
         self._axes = np.array([across, [-across[1], across[0]]])
         self._origin = (mesh[61] + mesh[291]) / 2
         local = (mesh - self._origin) @ self._axes.T / span
-        self._contours = [
-            local[i] for i in (_UPPER_OUTER, _UPPER_INNER, _LOWER_INNER, _LOWER_OUTER)
-        ]
-        chin, centre = mesh[CHIN], self._origin
+        contours = (_UPPER_OUTER, _UPPER_INNER, _LOWER_INNER, _LOWER_OUTER)
+        self._contours = [local[points] for points in contours]
+        # The part of the canvas that moves, and its grid.
         reach = 0.95 * span
         self._region = Region(
-            int(centre[0] - reach), int(mesh[2, 1] - 0.25 * span),
-            int(centre[0] + reach), int(chin[1] + 0.55 * span),
+            int(self._origin[0] - reach), int(mesh[2, 1] - 0.25 * span),
+            int(self._origin[0] + reach), int(mesh[CHIN, 1] + 0.55 * span),
         )  # fmt: skip
-        self._step = node_step(span)
-        self._nodes = self._region.grid(self._step)
-        self._still = np.concatenate([mesh[_STILL], self._border()])
-        self._jaw, self._follows = mesh[list(_JAW)], np.array(list(_JAW.values()))
-        self._figure = figure
-        self._teeth, self._teeth_opacity = self._find_teeth(mesh)
-
-    def _border(self) -> NDArray[np.float64]:
+        self._step = grid_step(span)
+        self._grid = self._region.grid(self._step)
+        # What stands still, with the region's border, and what follows the jaw.
         r = self._region
         x, y = np.linspace(r.x0, r.x1, 6), np.linspace(r.y0, r.y1, 6)
-        sides = [(a, b) for a in x for b in y if a in (r.x0, r.x1) or b in (r.y0, r.y1)]
-        return np.array(sides, np.float64)
+        border = [(a, b) for a in x for b in y if a in (r.x0, r.x1) or b in (r.y0, r.y1)]
+        self._fixed = np.concatenate([mesh[_FIXED], np.array(border, np.float64)])
+        self._jaw, self._follows = mesh[list(_JAW)], np.array(list(_JAW.values()))
+        self._teeth, self._teeth_opacity = self._find_teeth(mesh)
 
     def _find_teeth(
         self, mesh: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The upper teeth of the photograph, which shows them smiling; they stay with the skull."""
+        """Colour and opacity of the photograph's upper teeth; they stay with the skull."""
         outline = np.concatenate([mesh[_UPPER_INNER], mesh[_LOWER_INNER[::-1]]])
         mask = np.zeros(self._figure.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 255)
@@ -78,13 +90,39 @@ class Mouth:
         bright = np.clip((teeth.mean(2) - 80) / 60, 0, 1)
         return teeth * 0.88, mask[self._region.part].astype(np.float32) / 255 * bright
 
-    def _target(self, opening: float, width: float) -> list[NDArray[np.float64]]:
+    def draw(self, canvas: NDArray[np.uint8], opening: float, width: float) -> None:
+        """Poses the mouth in the canvas; the arguments are those of `Performance`."""
+        posed = self._pose_contours(opening, width)
+        sources = [contour.copy() for contour in self._contours]
+        sources[1][1:-1, 1] -= 0.012  # a little into the lips, where no tooth shows
+        sources[2][1:-1, 1] += 0.012
+        # The jaw follows the middle of the lower lip.
+        drop = posed[2][_MIDDLE, 1] - self._contours[2][_MIDDLE, 1]
+        drop *= 0.85 if drop > 0 else 0.5
+        jaw = np.outer(self._follows * drop, self._axes[1]) * self._span
+        # One warp follows the upper lip's inner contour, one the lower's.
+        warped = []
+        for inner in (1, 2):
+            lips = [0, inner, 3]
+            source = [self._pixels(sources[k]) for k in lips]
+            target = [self._pixels(posed[k]) for k in lips]
+            source[2], target[2] = source[2][1:-1], target[2][1:-1]  # the corners are shared
+            warped.append(
+                self._warp(
+                    np.concatenate([*source, self._fixed, self._jaw]),
+                    np.concatenate([*target, self._fixed, self._jaw + jaw]),
+                )
+            )
+        top, bottom = (self._pixels(posed[k]) for k in (1, 2))
+        canvas[self._region.part] = self._compose(warped, top, bottom, is_open=opening > 0)
+
+    def _pose_contours(self, opening: float, width: float) -> list[NDArray[np.float64]]:
         """The four contours of the posed lips, in eye spans about the mouth of the photograph."""
         outer_top, top, bottom, outer_bottom = (c.copy() for c in self._contours)
         spread, rounded = max(width, 0.0), max(-width, 0.0)
         half = (top[-1, 0] - top[0, 0]) / 2
         t = np.clip((top[:, 0] - top[[0, -1], 0].mean()) / half, -1, 1)
-        # The photograph smiles: its mouth is narrowed, its corners are let down and its curve
+        # The photograph smiles: its mouth is narrowed, its corners are lowered and its curve
         # is flattened, the more so when the lips are rounded or far apart.
         narrow = 0.86 * (1 + 0.1 * spread - 0.30 * rounded)
         smile = 0.42 * (1 - 0.8 * rounded) * (1 - opening)
@@ -102,65 +140,54 @@ class Mouth:
         return [outer_top, top, bottom, outer_bottom]
 
     def _pixels(self, local: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 2) points of the mouth's own frame, in pixels of the canvas."""
         return cast("NDArray[np.float64]", local @ self._axes * self._span + self._origin)
 
-    def draw(self, canvas: NDArray[np.uint8], opening: float, width: float) -> None:
-        """Poses the mouth in the canvas."""
-        posed = self._target(opening, width)
-        sources = [contour.copy() for contour in self._contours]
-        sources[1][1:-1, 1] -= 0.012  # a little into the lips, where no tooth shines through
-        sources[2][1:-1, 1] += 0.012
-        drop = posed[2][_MIDDLE, 1] - self._contours[2][_MIDDLE, 1]
-        jaw = (
-            np.outer(self._follows * drop * (0.85 if drop > 0 else 0.5), self._axes[1]) * self._span
-        )
-        layers = []
-        for inner in (1, 2):
-            lips = [0, inner, 3]
-            source = [self._pixels(sources[k]) for k in lips]
-            target = [self._pixels(posed[k]) for k in lips]
-            source[2], target[2] = source[2][1:-1], target[2][1:-1]  # the corners are shared
-            layers.append(
-                self._warped(
-                    np.concatenate([*source, self._still, self._jaw]),
-                    np.concatenate([*target, self._still, self._jaw + jaw]),
-                )
-            )
-        canvas[self._region.part] = self._composed(layers, posed, opening)
-
-    def _warped(
-        self, source: NDArray[np.float64], target: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
-        """The figure in the region, with the points `source` moved to `target`."""
-        shift = thin_plate(target, source - target, self._nodes.reshape(-1, 2))
+    def _warp(self, source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """(rows, columns, 4) the figure in the region, its points `source` moved to `target`."""
+        shift = thin_plate(target, source - target, self._grid.reshape(-1, 2))
         r = self._region
-        nodes = self._nodes + shift.reshape(self._nodes.shape)
-        full = fine(nodes.astype(np.float32), r.x1 - r.x0, r.y1 - r.y0, self._step)
-        return sampled(self._figure, full)
+        coarse = (self._grid + shift.reshape(self._grid.shape)).astype(np.float32)
+        full = upsample_map(coarse, r.x1 - r.x0, r.y1 - r.y0, self._step)
+        return sample_picture(self._figure, full)
 
-    def _composed(
-        self, layers: list[NDArray[np.uint8]], posed: list[NDArray[np.float64]], opening: float
+    def _compose(
+        self,
+        warped: list[NDArray[np.uint8]],
+        top: NDArray[np.float64],
+        bottom: NDArray[np.float64],
+        *,
+        is_open: bool,
     ) -> NDArray[np.uint8]:
-        """Upper face, lower face and the inside of the mouth, each on its side of the lips."""
+        """Upper face, lower face and the inside of the mouth, each on its side of the lips.
+
+        Args:
+            warped: the region warped with the upper and with the lower lip.
+            top: (11, 2) inner contour of the upper lip, pixels.
+            bottom: (11, 2) inner contour of the lower lip.
+            is_open: whether the lips are apart.
+        """
         grid = self._region.grid()
         x = grid[0, :, 0]
-        top, bottom = (curve(self._pixels(posed[k]), x) for k in (1, 2))
+        left, right = top[0, 0], top[-1, 0]
+        top, bottom = curve(top, x), curve(bottom, x)
+        # The rows in which the two warps meet: above is the one, below the other.
         first = int(top.min() - 0.06 * self._span) - self._region.y0
         last = int(bottom.max() + 0.06 * self._span) - self._region.y0
-        band = slice(first, last)  # the rows in which the layers meet
+        band = slice(first, last)
         y = grid[band, :, 1]
         upper = np.clip(top - y + 0.5, 0, 1)
         lower = np.clip(np.minimum(y - bottom + 0.5, 1 - upper), 0, 1)
-        mixed = layers[0][band] * upper[..., None] + layers[1][band] * lower[..., None]
-        left, right = (self._pixels(posed[1][k])[0] for k in (0, -1))
+        mixed = warped[0][band] * upper[..., None] + warped[1][band] * lower[..., None]
+        # What is inside the mouth shows between the lips, which are darker at their edges.
         across = np.clip(1 - ((x - (left + right) / 2) / ((right - left) / 2)) ** 2, 0, 1) ** 0.5
-        if opening > 0:
+        if is_open:
             inside = (1 - upper - lower)[..., None]
             mixed[..., :3] += self._cavity(y, band, top, bottom, across) * inside
             mixed[..., 3:] += 255 * inside
         near = np.minimum(np.abs(y - top), np.abs(y - bottom)) / (0.014 * self._span)
         mixed[..., :3] *= (1 - 0.5 * np.exp(-near * near) * across)[..., None]
-        result = np.concatenate([layers[0][:first], layers[0][band], layers[1][last:]])
+        result = np.concatenate([warped[0][:first], warped[0][band], warped[1][last:]])
         result[band] = np.clip(mixed + 0.5, 0, 255)
         return result
 
@@ -173,15 +200,12 @@ class Mouth:
         across: NDArray[np.float64],
     ) -> NDArray[np.float32]:
         """Darkness, tongue and upper teeth, darker towards the lips and the corners."""
-        span = self._span
-        gap = bottom - top
+        span, gap = self._span, bottom - top
         rise = np.minimum(0.11 * span, 0.42 * gap) * across
         tongue = np.clip((y - (bottom - rise)) / (0.05 * span), 0, 1)
         tongue = tongue * np.clip((gap / span - 0.06) / 0.1, 0, 1)
         colour = _DARK + (_TONGUE - _DARK) * (tongue * across * 0.8)[..., None]
         shade = np.clip(0.55 + 0.45 * (y - top) / (0.05 * span), 0, 1) * (0.35 + 0.65 * across)
         opacity = self._teeth_opacity[band, :, None]
-        return cast(
-            "NDArray[np.float32]",
-            colour * (1 - opacity) + self._teeth[band] * shade[..., None] * opacity,
-        )
+        mixed = colour * (1 - opacity) + self._teeth[band] * shade[..., None] * opacity
+        return cast("NDArray[np.float32]", mixed)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from pipeline.talkers.cutout import EYE_SPAN, LEFT_EYE, RIGHT_EYE, fill, ids
-from pipeline.talkers.wardrobe import backdrop, dressed
-from pipeline.talkers.warps import Region, fine, node_step
+from pipeline.talkers.cutout import EYE_SPAN, LEFT_EYE, RIGHT_EYE, fill, point_ids
+from pipeline.talkers.wardrobe import paint_backdrop, paint_clothes
+from pipeline.talkers.warps import Region, grid_step, upsample_map
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from pipeline.talkers.cutout import CutOut
     from pipeline.talkers.people import Bump, Person
 
-_RIGHT_LIDS = "33 246 161 160 159 158 157 173 133 155 154 153 145 144 163 7"
-_LEFT_LIDS = "263 466 388 387 386 385 384 398 362 382 381 380 374 373 390 249"
-_OUTER_LIPS = "61 185 40 39 37 0 267 269 270 409 291 375 321 405 314 17 84 181 91 146"
-_INNER_LIPS = "78 191 80 81 82 13 312 311 310 415 308 324 318 402 317 14 87 178 88 95"
-_RIGHT_BROW = "70 63 105 66 107 55 65 52 53 46"
-_LEFT_BROW = "300 293 334 296 336 285 295 282 283 276"
+_RIGHT_LIDS = point_ids("33 246 161 160 159 158 157 173 133 155 154 153 145 144 163 7")
+_LEFT_LIDS = point_ids("263 466 388 387 386 385 384 398 362 382 381 380 374 373 390 249")
+_OUTER_LIPS = point_ids("61 185 40 39 37 0 267 269 270 409 291 375 321 405 314 17 84 181 91 146")
+_INNER_LIPS = point_ids("78 191 80 81 82 13 312 311 310 415 308 324 318 402 317 14 87 178 88 95")
+_RIGHT_BROW = point_ids("70 63 105 66 107 55 65 52 53 46")
+_LEFT_BROW = point_ids("300 293 334 296 336 285 295 282 283 276")
+# Where a beard grows: moustache, chin, jaw; soft towards the cheeks.
+_BEARD = point_ids(
+    "58 172 136 150 149 176 148 152 377 400 378 379 365 397 288 434 432 426 327 2 98 206 212 214"
+)
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,18 @@ class Portrait:
         return float(np.linalg.norm(self.mesh[LEFT_EYE] - self.mesh[RIGHT_EYE]))
 
 
-def portrait(person: Person, cut: CutOut, rng: np.random.Generator) -> Portrait:
-    """Makes a person of the head: recoloured, reshaped, dressed, before a backdrop."""
-    tinted = _tinted(person, cut, rng)
-    layers = np.dstack([tinted, cut.head[..., None] * 255])
-    source, mesh = _reshaped(person.shape, cut.mesh, layers.shape[0])
-    layers = cv2.remap(layers, source[..., 0], source[..., 1], cv2.INTER_CUBIC)
-    layers = np.clip(layers, 0, 255)
-    figure = dressed(person, layers, mesh, rng)
-    wall = backdrop(person, layers.shape[0], rng)
-    return Portrait(figure, wall, mesh)
+def make_portrait(person: Person, cutout: CutOut, rng: np.random.Generator) -> Portrait:
+    """Makes a person from the head: recoloured, reshaped, dressed, in front of a backdrop."""
+    tinted = _tint(person, cutout, rng)
+    head = np.dstack([tinted, cutout.head[..., None] * 255])  # (C, C, 4)
+    source, mesh = _reshape(person.shape, cutout.mesh, len(head))
+    head = np.clip(cv2.remap(head, source[..., 0], source[..., 1], cv2.INTER_CUBIC), 0, 255)
+    figure = paint_clothes(person, head, mesh, rng)
+    return Portrait(figure, paint_backdrop(person, len(head), rng), mesh)
 
 
-def _soft(outline: NDArray[np.float32], size: int, blur: float) -> NDArray[np.float32]:
+def _soft_mask(outline: NDArray[np.float32], size: int, blur: float) -> NDArray[np.float32]:
+    """(size, size) mask in 0..1 of the inside of an outline, its edge blurred."""
     mask = np.zeros((size, size), np.uint8)
     fill(mask, outline, 255)
     return cast(
@@ -66,61 +69,61 @@ def _soft(outline: NDArray[np.float32], size: int, blur: float) -> NDArray[np.fl
     )
 
 
-def _tinted(person: Person, cut: CutOut, rng: np.random.Generator) -> NDArray[np.float32]:
+def _tint(person: Person, cut: CutOut, rng: np.random.Generator) -> NDArray[np.float32]:
     """Skin, hair, brows, lips and beard in the person's colours."""
-    size, span, mesh = cut.image.shape[0], cut.image.shape[0] * EYE_SPAN, cut.mesh
-    edge = span / 60
-    eyes = _soft(mesh[ids(_RIGHT_LIDS)], size, edge)
-    eyes = np.maximum(eyes, _soft(mesh[ids(_LEFT_LIDS)], size, edge))
-    teeth = _soft(mesh[ids(_INNER_LIPS)], size, edge)
-    lips = np.clip(_soft(mesh[ids(_OUTER_LIPS)], size, edge) - teeth, 0, 1)
-    brows = _soft(mesh[ids(_RIGHT_BROW)], size, 2 * edge)
-    brows = np.maximum(brows, _soft(mesh[ids(_LEFT_BROW)], size, 2 * edge)) * (1 - cut.hair)
+    size, mesh = cut.image.shape[0], cut.mesh
+    edge = size * EYE_SPAN / 60
+    # Where eyes, teeth, lips and brows are.
+    eyes = _soft_mask(mesh[_RIGHT_LIDS], size, edge)
+    eyes = np.maximum(eyes, _soft_mask(mesh[_LEFT_LIDS], size, edge))
+    teeth = _soft_mask(mesh[_INNER_LIPS], size, edge)
+    lips = np.clip(_soft_mask(mesh[_OUTER_LIPS], size, edge) - teeth, 0, 1)
+    brows = _soft_mask(mesh[_RIGHT_BROW], size, 2 * edge)
+    brows = np.maximum(brows, _soft_mask(mesh[_LEFT_BROW], size, 2 * edge)) * (1 - cut.hair)
     grey = cut.image @ np.array([0.299, 0.587, 0.114], np.float32)
     # Hair keeps its strands: brightness by the photograph, colour by the person.
     strands = np.clip(grey / 115, 0, 1.9)[..., None]
     hair = np.array(person.hair, np.float32) * strands**0.95
+    # Skin, lips and brows are the photograph's times a gain.
     skin_mask = np.clip(1 - cut.hair - 0.7 * eyes - teeth, 0, 1)[..., None]
     result = cut.image * (1 + skin_mask * (np.array(person.skin, np.float32) - 1))
     result = result * (1 + lips[..., None] * (np.array(person.lips) / person.skin - 1))
     dark = np.clip((175 - grey) / 60, 0.25, 1) * brows
     result = result * (1 + dark[..., None] * (person.brows - 1))
-    beard = _beard(mesh, size) * (1 - lips) * (1 - teeth) * person.stubble
+    # A shaven beard darkens the skin with a little grain.
+    beard = (
+        _soft_mask(mesh[_BEARD], size, size * EYE_SPAN / 10)
+        * (1 - lips)
+        * (1 - teeth)
+        * person.stubble
+    )
     grain = 1 + 0.12 * rng.standard_normal((size, size)).astype(np.float32)
     result = result * (1 - beard * grain * 0.42)[..., None] + beard[..., None] * np.array([4, 6, 8])
     mixed = result * (1 - cut.hair[..., None]) + hair * cut.hair[..., None]
     return cast("NDArray[np.float32]", np.clip(mixed, 0, 255).astype(np.float32))
 
 
-def _beard(mesh: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Where a beard grows: moustache, chin, jaw; soft towards the cheeks."""
-    cheeks = ids(
-        "58 172 136 150 149 176 148 152 377 400 378 379 365 397 288 434 432 426 327 2 98 206 212 "
-        "214"
-    )
-    return _soft(mesh[cheeks], size, size * EYE_SPAN / 10)
-
-
-def _reshaped(
+def _reshape(
     bumps: tuple[Bump, ...], mesh: NDArray[np.float32], size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where each pixel of the reshaped canvas comes from, and the reshaped mesh."""
     span = float(np.linalg.norm(mesh[LEFT_EYE] - mesh[RIGHT_EYE]))
     origin = (mesh[LEFT_EYE] + mesh[RIGHT_EYE]) / 2
-    step = node_step(span)
+    step = grid_step(span)
     source = (Region(0, 0, size, size).grid(step) - origin) / span
     points = (mesh - origin) / span
     for bump in bumps:
         points = points + _displacement(bump, points)
     for bump in reversed(bumps):
-        wanted = source
-        for _ in range(12):  # the inverse of p + d(p), since d changes less than p does
-            source = wanted - _displacement(bump, source)
-    pixels = fine((source * span + origin).astype(np.float32), size, size, step)
+        displaced = source
+        for _ in range(12):  # fixed point of p = q - d(p), since d changes less than p does
+            source = displaced - _displacement(bump, source)
+    pixels = upsample_map((source * span + origin).astype(np.float32), size, size, step)
     return pixels, (points * span + origin).astype(np.float32)
 
 
 def _displacement(bump: Bump, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """By how much a bump moves (..., 2) points, in eye spans."""
     total = np.zeros_like(points)
     for side in (1, -1) if bump.both else (1,):
         offset = points - np.array([side * bump.at[0], bump.at[1]], np.float32)

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from pipeline.talkers.cutout import CHIN, ids
+from pipeline.talkers.cutout import CHIN
 from pipeline.talkers.lip_animation import Mouth
-from pipeline.talkers.warps import Region, curve, fine, node_step, sampled
+from pipeline.talkers.warps import (
+    Region,
+    curve,
+    grid_step,
+    sample_picture,
+    smoothstep,
+    upsample_map,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +26,11 @@ if TYPE_CHECKING:
     from pipeline.talkers.acting import Performance
     from pipeline.talkers.portraits import Portrait
 
-_LIDS = (
-    (ids("33 246 161 160 159 158 157 173 133"), ids("33 7 163 144 145 153 154 155 133")),
-    (ids("362 398 384 385 386 387 388 466 263"), ids("362 382 381 380 374 373 390 249 263")),
-)
+# The upper and the lower lid of each eye, from the viewer's left to right.
+_LIDS = [
+    ([33, 246, 161, 160, 159, 158, 157, 173, 133], [33, 7, 163, 144, 145, 153, 154, 155, 133]),
+    ([362, 398, 384, 385, 386, 387, 388, 466, 263], [362, 382, 381, 380, 374, 373, 390, 249, 263]),
+]
 
 
 class Talker:
@@ -44,21 +52,17 @@ class Talker:
         self._backdrop = portrait.backdrop[self._frame.part].astype(np.float32)
         self._mouth = Mouth(self._figure, self._mesh, self._span)
         self._eyes = [_Eye(self._figure, self._mesh, self._span, lids) for lids in _LIDS]
-        self._step = node_step(self._span)
+        self._step = grid_step(self._span)
         self._nodes = self._frame.grid(self._step)
         below = (self._nodes[..., 1] - self._mesh[CHIN, 1]) / self._span
         sink = np.clip((below - 0.1) / 0.5, 0, 1)
-        self._follows = (1 - 0.75 * sink * sink * (3 - 2 * sink))[..., None]  # shoulders move less
+        self._follows = (1 - 0.75 * smoothstep(sink))[..., None]  # shoulders move less
 
     def render(self, performance: Performance) -> Iterator[NDArray[np.uint8]]:
         """The frames of a performance, (size, size, 3) uint8 RGB."""
-        for k in range(len(performance)):
-            yield self.pose(
-                float(performance.opening[k]),
-                float(performance.width[k]),
-                float(performance.lids[k]),
-                performance.head[k],
-            )
+        columns = (performance.opening, performance.width, performance.lids, performance.head)
+        for opening, width, lids, head in zip(*columns, strict=True):
+            yield self.pose(float(opening), float(width), float(lids), head)
 
     def pose(
         self, opening: float, width: float, lids: float, head: NDArray[np.float64]
@@ -69,21 +73,22 @@ class Talker:
         if lids > 0:
             for eye in self._eyes:
                 eye.draw(canvas, lids)
-        source = self._moved(head)
+        # The figure moves as the head does, over a backdrop that stands still.
+        source = self._head_motion(head)
         moved = cv2.remap(canvas, source[..., 0], source[..., 1], cv2.INTER_LINEAR)
         frame = self._backdrop * (1 - moved[..., 3:] * np.float32(1 / 255))
         frame += moved[..., :3]
         return cast("NDArray[np.uint8]", cv2.convertScaleAbs(frame))
 
-    def _moved(self, head: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Where each pixel of the frame comes from when the head has moved."""
+    def _head_motion(self, head: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(size, size, 2) where each pixel of the frame comes from when the head has moved."""
         angle, scale = np.deg2rad(head[2]), 1 + head[3]
         cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
         pivot = self._mesh[CHIN] + [0, 0.3 * self._span]
         turned = (self._nodes - pivot - head[:2] * self._span) @ np.array([[cos, -sin], [sin, cos]])
         source = self._nodes + self._follows * (turned + pivot - self._nodes)
         size = self._frame.x1 - self._frame.x0
-        return fine(source.astype(np.float32), size, size, self._step)
+        return upsample_map(source.astype(np.float32), size, size, self._step)
 
 
 class _Eye:
@@ -118,8 +123,8 @@ class _Eye:
         edge = self._upper + travel
         top = self._upper - self._fold
         share = np.clip((self._y - top) / (edge - top), 0, 1)
-        source_y = (self._y - travel * share * share * (3 - 2 * share)).astype(np.float32)
-        lid = sampled(self._figure, np.dstack([self._x, source_y]))
+        source_y = (self._y - travel * smoothstep(share)).astype(np.float32)
+        lid = sample_picture(self._figure, np.dstack([self._x, source_y]))
         cover = np.clip(edge + self._lash - self._y + 0.5, 0, 1)[..., None]
         below = canvas[self._region.part].astype(np.float32)
         result = lid * cover + below * (1 - cover)

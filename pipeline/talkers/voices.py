@@ -1,19 +1,17 @@
-"""Two voices with phone timing, from the LibriVox recordings in pocketsphinx' source package."""
+"""Two voices with phone timing: the LibriVox recordings in pocketsphinx' source package."""
 
 from __future__ import annotations
 
 import json
 import tarfile
-import wave
 from dataclasses import dataclass
 from fractions import Fraction
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.signal import resample_poly
 
-from pipeline.media import SAMPLE_RATE
+from pipeline.media.audio import wav_samples
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ class Utterance:
     Attributes:
         sentence: number of the LibriVox recording.
         voice: a key of `VOICES`.
-        text: what is said.
+        text: words of the sentence.
         samples: (N,) int16 at 16 kHz.
         phones: in order, without gaps.
     """
@@ -69,15 +67,9 @@ def read_recordings(weights_dir: Path | str | None = None) -> dict[str, Utteranc
             assert timing is not None
             words = json.loads(timing.read())
             found[sentence] = Utterance(
-                sentence, "recorded", words["t"], _samples(sound.read()), _phones(words)
+                sentence, "recorded", words["t"], wav_samples(sound.read()), _phones(words)
             )
     return found
-
-
-def _samples(data: bytes) -> NDArray[np.int16]:
-    with wave.open(BytesIO(data)) as sound:
-        assert (sound.getframerate(), sound.getnchannels()) == (SAMPLE_RATE, 1)
-        return np.frombuffer(sound.readframes(sound.getnframes()), "<i2").astype(np.int16)
 
 
 def _phones(words: Any) -> tuple[Phone, ...]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.talkers.people import Person
 
 
-def dressed(
+def paint_clothes(
     person: Person, head: NDArray[np.float32], mesh: NDArray[np.float32], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Neck and clothes painted below the head: (C, C, 4) uint8."""
@@ -23,7 +23,7 @@ def dressed(
     span = float(np.linalg.norm(mesh[LEFT_EYE] - mesh[RIGHT_EYE]))
     axis, chin = float(mesh[CHIN, 0]), float(mesh[CHIN, 1])
     y, x = np.mgrid[:size, :size].astype(np.float32)
-    # The photograph ends below the chin: the neck is carried on downwards.
+    # The photograph ends below the chin: the neck continues downwards in its own colours.
     middle, half = _neck(head, axis, round(chin - 0.12 * span), span)
     side = (x - middle) / span
     below = (y - chin) / span
@@ -33,6 +33,7 @@ def dressed(
     shade = 0.96 + 0.14 * np.clip(below / 0.5, 0, 1)
     shade -= 0.25 * np.clip(np.abs(side) / half, 0, 1) ** 4
     canvas = np.dstack([skin * shade[..., None], neck * 255])
+    # Clothes over the neck, the head over both.
     canvas = _over(_clothes(person, side, below, span, rng), canvas)
     return cast("NDArray[np.uint8]", _over(head, canvas).round().astype(np.uint8))
 
@@ -99,7 +100,7 @@ def _noise(size: int, grain: float, rng: np.random.Generator) -> NDArray[np.floa
     return cast("NDArray[np.float32]", noise / noise.std())
 
 
-def backdrop(person: Person, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def paint_backdrop(person: Person, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A painted studio wall: a gradient with soft clouds, brighter behind the head."""
     top, bottom = (np.array(colour, np.float32) for colour in person.backdrop)
     y, x = np.mgrid[:size, :size].astype(np.float32) / size

@@ -1,4 +1,4 @@
-"""Warping parts of a picture: maps drawn on coarse nodes, thin-plate splines, smooth curves."""
+"""Warping parts of a picture: maps on a coarse grid, thin-plate splines, smooth curves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
-from scipy.interpolate import PchipInterpolator
+from scipy.interpolate import PchipInterpolator, RBFInterpolator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,35 +28,36 @@ class Region:
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
     def grid(self, step: int = 1) -> NDArray[np.float32]:
-        """(rows, columns, 2) positions x, y of every `step`-th pixel, one more than fits."""
-        x = np.arange(self.x0, self.x1 + (step if step > 1 else 0), step, dtype=np.float32)
-        y = np.arange(self.y0, self.y1 + (step if step > 1 else 0), step, dtype=np.float32)
+        """(rows, columns, 2) positions x, y of every `step`-th pixel, the last beyond the edge."""
+        beyond = step if step > 1 else 0
+        x = np.arange(self.x0, self.x1 + beyond, step, dtype=np.float32)
+        y = np.arange(self.y0, self.y1 + beyond, step, dtype=np.float32)
         return np.stack(np.meshgrid(x, y), axis=-1)
 
 
-def node_step(span: float) -> int:
-    """Pixels between nodes that are dense enough for lips, where the eye span has `span` pixels."""
-    return max(2, round(span / 15))
+def grid_step(eye_span: float) -> int:
+    """Pixels between grid points dense enough for lips, by the distance of the eyes in pixels."""
+    return max(2, round(eye_span / 15))
 
 
-def fine(coarse: NDArray[np.float32], width: int, height: int, step: int) -> NDArray[np.float32]:
-    """A map given at every `step`-th pixel, for every pixel."""
+def upsample_map(
+    coarse: NDArray[np.float32], width: int, height: int, step: int
+) -> NDArray[np.float32]:
+    """A map given at every `step`-th pixel, for every pixel: (height, width, 2)."""
     matrix = np.array([[step, 0, 0], [0, step, 0]], np.float64)
     return cast("NDArray[np.float32]", cv2.warpAffine(coarse, matrix, (width, height)))
 
 
-def sampled(picture: NDArray[np.uint8], source: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """The picture read off at (rows, columns, 2) positions."""
-    return cast(
-        "NDArray[np.uint8]",
-        cv2.remap(
-            picture,
-            source[..., 0],
-            source[..., 1],
-            cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
-        ),
-    )
+def sample_picture(picture: NDArray[np.uint8], source: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The picture at (rows, columns, 2) positions x, y; its edge is repeated outside."""
+    x, y = source[..., 0], source[..., 1]
+    sampled = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return cast("NDArray[np.uint8]", sampled)
+
+
+def smoothstep(share: NDArray[np.floating]) -> NDArray[np.floating]:
+    """0..1 to 0..1 with a slope of 0 at both ends."""
+    return share * share * (3 - 2 * share)
 
 
 def curve(points: NDArray[np.float64], x: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -68,7 +69,7 @@ def curve(points: NDArray[np.float64], x: NDArray[np.float32]) -> NDArray[np.flo
 def thin_plate(
     centres: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """The smoothest surface through `values` at `centres` (Bookstein 1989), read off `at` points.
+    """The smoothest surface through `values` at `centres` (Bookstein 1989), evaluated at points.
 
     Args:
         centres: (N, 2), all different.
@@ -78,21 +79,5 @@ def thin_plate(
     Returns:
         (M, D).
     """
-    count = len(centres)
-    system = np.zeros((count + 3, count + 3))
-    system[:count, :count] = _kernel(centres, centres)
-    system[:count, count] = 1
-    system[:count, count + 1 :] = centres
-    system[count:, :count] = system[:count, count:].T
-    right = np.zeros((count + 3, values.shape[1]))
-    right[:count] = values
-    weights = np.linalg.solve(system, right)
-    smooth = _kernel(at.astype(np.float32), centres.astype(np.float32)) @ weights[:count]
-    return cast("NDArray[np.float64]", smooth + weights[count] + at @ weights[count + 1 :])
-
-
-def _kernel(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    """r² log r² between all points of two lists."""
-    squared = np.subtract.outer(a[:, 0], b[:, 0]) ** 2
-    squared += np.subtract.outer(a[:, 1], b[:, 1]) ** 2
-    return cast("NDArray[np.floating]", squared * np.log(np.maximum(squared, 1e-12)))
+    spline = RBFInterpolator(centres, values, kernel="thin_plate_spline")
+    return cast("NDArray[np.float64]", spline(at))

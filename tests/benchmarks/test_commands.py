@@ -20,10 +20,10 @@ def run(tmp_path, *codes, timeout=600.0):
 
 
 def test_steps_follow_each_other_in_their_folder_and_what_they_print_is_kept(tmp_path):
-    first = "import os, sys; open('a', 'w'); print(os.getcwd()); print('told', file=sys.stderr)"
+    first = "import os, sys; open('a', 'w'); print(os.getcwd()); print('printed', file=sys.stderr)"
     text = run(tmp_path, first, "import os; print(os.listdir())")
     assert str(tmp_path) in text
-    assert "told" in text
+    assert "printed" in text
     assert "'a'" in text
     assert text.count("$ ") == 2
 
@@ -43,7 +43,7 @@ def test_our_packages_do_not_shadow_the_system_s(tmp_path, monkeypatch):
     assert text.splitlines()[-1] == "None yes"
 
 
-def test_a_failure_is_told_by_its_last_line_and_ends_the_steps(tmp_path):
+def test_a_failure_is_shown_by_its_last_line_and_ends_the_steps(tmp_path):
     with pytest.raises(CommandError, match="ended with code 1: ValueError: no face"):
         run(tmp_path, "raise ValueError('no face')", "open('b', 'w')")
     assert not (tmp_path / "b").exists()

@@ -27,8 +27,9 @@ class Case:
         reason: a part of the sentence that says why.
         frames: of the sample.
         first: seconds of the film at which the sample begins.
-        looks: least PSNR of its crops against those of the plain film, dB; None: not compared.
-        hears: least correlation of its sound with the voice, within a few milliseconds; None: not
+        psnr: least PSNR of its crops against those of the plain film, dB; None: not
+            compared.
+        sound: least correlation of its sound with the voice, within a few milliseconds; None: not
             compared.
         speaker: that its path tells.
         measures: columns of its row, least and greatest value.
@@ -41,8 +42,8 @@ class Case:
     reason: str = ""
     frames: int | range = 25
     first: float = 0.0
-    looks: float | None = 30
-    hears: float | None = 0.97
+    psnr: float | None = 30
+    sound: float | None = 0.97
     speaker: str = ""
     measures: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 

@@ -52,15 +52,15 @@ def _forbidden(path: Path) -> None:
 
 def _named(name: str | bytes, speaker: str = "") -> Case:
     """A good film with a name."""
-    return Case(os.fsdecode(name), _SHORT, frames=10, looks=20, speaker=speaker)
+    return Case(os.fsdecode(name), _SHORT, frames=10, psnr=20, speaker=speaker)
 
 
 FILES = [
     # No films.
     failed("empty.mp4", _bytes(b""), "is empty"),
     failed("text.mp4", _bytes(b"this is no film\n" * 100), _NO_MEDIA),
-    failed("error page.mp4", _bytes(_PAGE), _NO_MEDIA),
-    failed("pointer of git-lfs.mp4", _bytes(_POINTER), _NO_MEDIA),
+    failed("error page.mp4", _bytes(_PAGE), "a web page"),
+    failed("pointer of git-lfs.mp4", _bytes(_POINTER), "run git lfs pull"),
     failed("playlist.mp4", _bytes(_PLAYLIST), _NO_MEDIA),
     failed("random.mp4", _bytes(np.random.default_rng(0).bytes(50_000)), _NO_MEDIA),
     failed("zeros.mp4", _bytes(bytes(50_000)), _NO_MEDIA),
@@ -72,12 +72,12 @@ FILES = [
     Case("cut, index at the front.mp4", cut(film(**_LONG, **_FRONT), 0.6), frames=range(20, 40)),
     Case("cut.mkv", cut(film(**_LONG), 0.6), frames=range(20, 40)),
     Case("cut.webm", cut(film(**_WEBM), 0.6), frames=range(20, 40)),
-    Case("cut.mpg", cut(film(**_MPEG), 0.6), frames=range(20, 45), hears=None),
+    Case("cut.mpg", cut(film(**_MPEG), 0.6), frames=range(20, 45), sound=None),
     Case("cut.flv", cut(film(**_LONG), 0.6), frames=range(20, 40)),
-    Case("hole.mp4", zeroed(film(**_LONG), 0.4, 0.5), frames=50, looks=20, hears=None),
-    Case("hole.mkv", zeroed(film(**_LONG), 0.4, 0.5), frames=50, looks=20, hears=None),
-    Case("rotten.mp4", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, looks=15, hears=None),
-    Case("rotten.flv", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, looks=15, hears=None),
+    Case("hole.mp4", zeroed(film(**_LONG), 0.4, 0.5), frames=50, psnr=20, sound=None),
+    Case("hole.mkv", zeroed(film(**_LONG), 0.4, 0.5), frames=50, psnr=20, sound=None),
+    Case("rotten.mp4", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, psnr=15, sound=None),
+    Case("rotten.flv", flipped(film(**_LONG), 0.3, 0.7, 2000), frames=50, psnr=15, sound=None),
     failed("beginning lost.mp4", zeroed(film(**_LONG), 0, 0.05), _NO_MEDIA),
     Case("beginning lost.mpg", zeroed(film(**_MPEG), 0, 0.05), frames=38, first=0.48),
     Case("something behind its end.mp4", followed(film(), b"junk" * 500)),
@@ -122,7 +122,7 @@ FILES = [
     _named("once.mp4"),
     _named("twice.mp4"),
     Case("notes.txt", _bytes(b"x"), status=""),
-    Case("no suffix", film(muxer="mp4"), status=""),
+    Case("no suffix", film(muxer="mp4")),
     # What a folder can hold besides.
     Case("empty folder.mp4", _folder, status=""),
     Case("link to it.mp4", _link("plain.mp4"), frames=50),

@@ -28,12 +28,18 @@ def state(folder: Path) -> dict[str, tuple[object, ...]]:
     for here, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             path = Path(here, name)
-            told = path.lstat()
+            status = path.lstat()
             content = ""
-            if stat.S_ISLNK(told.st_mode):
+            if stat.S_ISLNK(status.st_mode):
                 content = str(path.readlink())
-            elif stat.S_ISREG(told.st_mode) and os.access(path, os.R_OK):
+            elif stat.S_ISREG(status.st_mode) and os.access(path, os.R_OK):
                 content = hashlib.sha256(path.read_bytes()).hexdigest()
             key = str(path.relative_to(folder))
-            found[key] = (told.st_mode, told.st_mtime_ns, told.st_size, told.st_nlink, content)
+            found[key] = (
+                status.st_mode,
+                status.st_mtime_ns,
+                status.st_size,
+                status.st_nlink,
+                content,
+            )
     return found

@@ -84,14 +84,14 @@ def write_film(
     sound: str | None = "aac",
     rate: int = 16_000,
     layout: str = "mono",
-    heard: tuple[float, float] | None = None,
-    said: Voice = voice,
+    sound_seconds: tuple[float, float] | None = None,
+    speech: Voice = voice,
     muxer: str | None = None,
     muxing: dict[str, str] | None = None,
     start: float = 0.0,
     extra: Callable[[Any], None] | None = None,
 ) -> None:
-    """Writes a film; the container is told by the name.
+    """Writes a film; the name decides on the container.
 
     Args:
         path: of the film.
@@ -106,8 +106,8 @@ def write_film(
         sound: FFmpeg's encoder of the sound; None: a file without sound.
         rate: of the sound, Hz.
         layout: of its channels; all but the first are quieter.
-        heard: seconds between which there is sound; None: as long as the picture.
-        said: what is heard at a time.
+        sound_seconds: seconds between which there is sound; None: as long as the picture.
+        said: what is sound_seconds at a time.
         muxer: the container, where the name does not tell it.
         muxing: its options.
         start: seconds that are added to every time stamp.
@@ -117,7 +117,7 @@ def write_film(
     stamps = steady if times is None else times
     # Codecs of the nineties know their own few rates only, so that a picture's time is its number.
     clock = Fraction(1, 90_000) if times is not None else 1 / Fraction(fps)
-    begin, end = heard or (0.0, seconds)
+    begin, end = sound_seconds or (0.0, seconds)
     with av.open(f"file:{path}", "w", format=muxer, options=REPEATABLE | (muxing or {})) as film:
         shown: Any = None
         if picture is not None:
@@ -129,7 +129,7 @@ def write_film(
         spoken: Any = film.add_stream(sound, rate=rate, layout=layout) if sound else None
         if extra is not None:
             extra(film)
-        pieces = _sound_pieces(spoken, said, begin, end, start) if spoken else iter(())
+        pieces = _sound_pieces(spoken, speech, begin, end, start) if spoken else iter(())
         piece = next(pieces, None)
         for time in stamps if picture is not None else ():
             while piece is not None and piece[0] <= time:
@@ -162,7 +162,7 @@ def _picture_frame(image: NDArray[np.uint8], pixels: str, time: float, clock: Fr
 
 
 def _sound_pieces(
-    stream: Any, said: Voice, begin: float, end: float, start: float
+    stream: Any, speech: Voice, begin: float, end: float, start: float
 ) -> Iterator[tuple[float, Any]]:
     """(seconds, frame) of the sound in pieces that the encoder takes."""
     context = stream.codec_context
@@ -170,7 +170,7 @@ def _sound_pieces(
     size = 1024
     for first in range(round(begin * rate), round(end * rate), size):
         index = np.arange(first, min(first + size, round(end * rate)))
-        wave = said(index / rate)
+        wave = speech(index / rate)
         loudness = np.array([1.0, *[0.5] * (channels - 1)])
         packed = np.round(wave[:, None] * loudness * 16_000).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(

@@ -9,7 +9,7 @@ import pytest
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset
 from tests.datasets import content, run_prep
-from tests.faults.runs import LONG, WORDS, born, said, start, wait_for
+from tests.faults.runs import LONG, WORDS, log_of, start, start_time, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def traces(tmp_path: Path) -> Path:
-    """Where workers that something befell leave their numbers."""
+    """Where faulty workers leave their numbers."""
     folder = tmp_path / "traces"
     folder.mkdir()
     return folder
 
 
-def _befallen(traces: Path) -> int:
+def _faults_triggered(traces: Path) -> int:
     return len(list(traces.glob("[0-9]*")))
 
 
@@ -42,9 +42,9 @@ def test_a_clip_that_ends_its_worker_is_given_up_and_the_others_are_made(
     videos: Path, landmark_task: Path, tmp_path: Path, traces: Path
 ):
     out = tmp_path / "out"
-    run = start(videos, out, 2, sabotage=("die", "clip3", 100, traces))
-    assert run.wait(LONG) == 1, said(out)
-    assert _befallen(traces) == 3
+    run = start(videos, out, 2, fault=("die", "clip3", 100, traces))
+    assert run.wait(LONG) == 1, log_of(out)
+    assert _faults_triggered(traces) == 3
     _check_without("clip3", out, videos, "the worker process died on it 3 times")
 
 
@@ -53,14 +53,14 @@ def test_a_clip_that_hangs_is_given_up_and_the_others_are_made(
     videos: Path, landmark_task: Path, tmp_path: Path, traces: Path
 ):
     out = tmp_path / "out"
-    sabotage = ("hang", "clip1", 1, traces)  # as in a decoder's endless loop, or on a dead disk
-    run = start(videos, out, 1, "--clip-minutes", "30", sabotage=sabotage)
+    fault = ("hang", "clip1", 1, traces)  # as in a decoder's endless loop, or on a dead disk
+    run = start(videos, out, 1, "--clip-minutes", "30", fault=fault)
     wait_for(run, out, traces / "0")
     hung = int((traces / "0").read_text())
-    begun = born(hung)
-    assert run.wait(LONG) == 1, said(out)
+    begun = start_time(hung)
+    assert run.wait(LONG) == 1, log_of(out)
     assert begun
-    assert born(hung) != begun
+    assert start_time(hung) != begun
     _check_without("clip1", out, videos, "took more than 30 minutes")
 
 
@@ -70,9 +70,9 @@ def test_a_worker_that_hangs_where_there_is_no_clip_is_replaced(
     videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path, place: str
 ):
     out = tmp_path / "out"
-    run = start(videos, out, 1, sabotage=("hang", place, 2, traces))
-    assert run.wait(LONG) == 1, said(out)
-    assert _befallen(traces) == 2
+    run = start(videos, out, 1, fault=("hang", place, 2, traces))
+    assert run.wait(LONG) == 1, log_of(out)
+    assert _faults_triggered(traces) == 2
     assert content(out) == whole
 
 
@@ -90,11 +90,11 @@ def test_no_clip_is_blamed_where_every_worker_fails_and_the_run_ends(
     reason: str,
 ):  # fmt: skip
     out = tmp_path / "out"
-    run = start(videos, out, 1, sabotage=(how, place, 100, traces))
-    assert run.wait(LONG) == 2, said(out)
-    assert _befallen(traces) == 4
-    assert reason in said(out)
-    assert "Traceback" not in said(out)
+    run = start(videos, out, 1, fault=(how, place, 100, traces))
+    assert run.wait(LONG) == 2, log_of(out)
+    assert _faults_triggered(traces) == 4
+    assert reason in log_of(out)
+    assert "Traceback" not in log_of(out)
     assert run_prep(videos, "--out", out, *WORDS, 0).returncode == 1
     assert content(out) == whole
 
@@ -104,7 +104,7 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(
     videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path
 ):
     out = tmp_path / "out"
-    run = start(videos, out, 2, sabotage=("die", "start", 3, traces))
-    assert run.wait(LONG) == 1, said(out)
-    assert _befallen(traces) == 3
+    run = start(videos, out, 2, fault=("die", "start", 3, traces))
+    assert run.wait(LONG) == 1, log_of(out)
+    assert _faults_triggered(traces) == 3
     assert content(out) == whole

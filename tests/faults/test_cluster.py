@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.parallel.tasks import Share
 from tests.datasets import content, run_prep, write_talker
-from tests.faults.runs import LONG, WORDS, said, start, wait_for
+from tests.faults.runs import LONG, WORDS, log_of, start, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +35,13 @@ def test_a_node_that_dies_in_mid_run_changes_no_byte(
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-        sabotage = ("wait", "writing", 3, traces)
-        run = start(videos, out, 3, "--address", cluster.address, sabotage=sabotage)
+        fault = ("wait", "writing", 3, traces)
+        run = start(videos, out, 3, "--address", cluster.address, fault=fault)
         # All three nodes are in mid-shard, and stay there until one of them is gone.
         wait_for(run, out, *(traces / str(turn) for turn in range(3)))
         cluster.remove_node(nodes[0], allow_graceful=False)
         (traces / "go").touch()
-        assert run.wait(LONG) == 0, said(out)
+        assert run.wait(LONG) == 0, log_of(out)
     finally:
         cluster.shutdown()
     assert content(out) == content(tmp_path / "whole")

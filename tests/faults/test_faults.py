@@ -19,7 +19,7 @@ from tests.datasets import content
 from tests.faults.cases_of_files import FILES, FORBIDDEN
 from tests.faults.corpus import CASES, make_corpus, state
 from tests.faults.films import voice
-from tests.faults.humbly import needs_rights, run_humbly
+from tests.faults.permissions import needs_permissions, run_with_permissions
 
 if TYPE_CHECKING:
     import subprocess
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass(frozen=True)
 class Prepared:
-    """The corpus after a run: what lay in it before, what was said, and what was made."""
+    """The corpus after a run: what lay in it before, what was printed, and what was made."""
 
     corpus: Path
     before: dict[str, tuple[object, ...]]
@@ -62,7 +62,7 @@ def prepared(landmark_task: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     make_corpus(base / "corpus")
     before = state(base / "corpus")
     out = base / "out"
-    ended = run_humbly("run", base / "corpus", "--out", out, "--workers", 2,
+    ended = run_with_permissions("run", base / "corpus", "--out", out, "--workers", 2,
                        "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
     samples = {
         key: from_members(key, members)
@@ -82,7 +82,7 @@ def _name(case: Case) -> str:
 @pytest.mark.parametrize("case", [case for case in CASES if case.status], ids=_name)
 def test_what_becomes_of_it(prepared: Prepared, case: Case):
     if case.name == FORBIDDEN:
-        needs_rights()
+        needs_permissions()
     row = prepared.row(case)
     assert (row["status"], row["stage"]) == (case.status, case.stage), row["reason"]
     assert case.reason in row["reason"]
@@ -106,20 +106,20 @@ def test_every_video_has_one_row_and_nothing_else_has_one(prepared: Prepared):
 
 def test_the_run_ends_with_1_and_no_traceback(prepared: Prepared):
     assert prepared.ended.returncode == 1
-    for said in (prepared.ended.stdout, prepared.ended.stderr):
-        assert "Traceback" not in said
+    for printed in (prepared.ended.stdout, prepared.ended.stderr):
+        assert "Traceback" not in printed
     assert set(prepared.rows["traceback"]) == {""}
 
 
 def test_names_do_not_steer_the_terminal(prepared: Prepared):
-    for said in (prepared.ended.stdout, prepared.ended.stderr):
-        assert not {"\x1b", "\a"} & set(said)
+    for printed in (prepared.ended.stdout, prepared.ended.stderr):
+        assert not {"\x1b", "\a"} & set(printed)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.status not in ("", "ok")], ids=_name)
 def test_the_reason_is_a_sentence_for_people(prepared: Prepared, case: Case):
     if case.name == FORBIDDEN:
-        needs_rights()
+        needs_permissions()
     row = prepared.row(case)
     for word in ("Exception", "Error", "Errno", "errno", "Traceback", "None", "<", "0x"):
         assert word not in row["reason"]
@@ -160,12 +160,14 @@ def test_counts_add_up(prepared: Prepared):
 
 
 def test_it_passes_check(prepared: Prepared):
-    checked = run_humbly("check", prepared.out)
+    checked = run_with_permissions("check", prepared.out)
     assert checked.returncode == 0, checked.stdout
 
 
 def test_it_can_be_looked_at(prepared: Prepared, tmp_path: Path):
-    looked = run_humbly("inspect", prepared.out, "--out", tmp_path / "page.html", "--clips", 1000)
+    looked = run_with_permissions(
+        "inspect", prepared.out, "--out", tmp_path / "page.html", "--clips", 1000
+    )
     assert looked.returncode == 0, looked.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.count("cut off: the file says it is") == 4
@@ -178,7 +180,8 @@ def test_the_sources_are_untouched(prepared: Prepared):
 
 
 def test_one_process_without_ray_makes_the_same_bytes(prepared: Prepared, tmp_path: Path):
-    ended = run_humbly("run", prepared.corpus, "--out", tmp_path / "out", "--workers", 0,
+    ended = run_with_permissions("run", prepared.corpus,
+                       "--out", tmp_path / "out", "--workers", 0,
                        "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
@@ -188,14 +191,15 @@ def test_one_process_without_ray_makes_the_same_bytes(prepared: Prepared, tmp_pa
 
 def test_trying_the_failed_ones_again_changes_nothing(prepared: Prepared, tmp_path: Path):
     out = shutil.copytree(prepared.out, tmp_path / "out")
-    ended = run_humbly("run", prepared.corpus, "--out", out, "--workers", 0, "--retry", "failed",
+    ended = run_with_permissions("run", prepared.corpus,
+                       "--out", out, "--workers", 0, "--retry", "failed",
                        "--clips-per-shard", _CLIPS_PER_SHARD)  # fmt: skip
     assert ended.returncode == 1
     assert content(out) == content(prepared.out)
 
 
 def test_a_plan_can_be_had_of_it(prepared: Prepared, tmp_path: Path):
-    planned = run_humbly("run", prepared.corpus, "--out", tmp_path / "out", "--dry-run")
+    planned = run_with_permissions("run", prepared.corpus, "--out", tmp_path / "out", "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert f"clips      {len(prepared.rows)}" in planned.stdout
     assert not (tmp_path / "out").exists()
@@ -203,7 +207,7 @@ def test_a_plan_can_be_had_of_it(prepared: Prepared, tmp_path: Path):
 
 def test_a_manifest_names_the_same_files(prepared: Prepared, tmp_path: Path):
     path = tmp_path / "manifest.csv"
-    listed = run_humbly("manifest", prepared.corpus, "--layout", "folder", "--out", path)
+    listed = run_with_permissions("manifest", prepared.corpus, "--layout", "folder", "--out", path)
     assert listed.returncode == 0, listed.stderr
     rows = read_manifest(path)
     assert {row.clip_id for row in rows} == set(prepared.rows["clip_id"])
@@ -211,10 +215,10 @@ def test_a_manifest_names_the_same_files(prepared: Prepared, tmp_path: Path):
     assert sorted((row.path, row.speaker) for row in rows) == sorted(wanted)
 
 
-# --- what is seen and heard -----------------------------------------------------------------------
+# --- picture and sound ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", [case for case in _GOOD if case.looks], ids=_name)
+@pytest.mark.parametrize("case", [case for case in _GOOD if case.psnr], ids=_name)
 def test_the_face_looks_as_in_the_plain_film(prepared: Prepared, case: Case):
     # The face is upright, of the same size and in the same place at the same time.
     plain = np.stack(list(prepared.samples["plain"].frames))[round(case.first * 25) :]
@@ -222,20 +226,20 @@ def test_the_face_looks_as_in_the_plain_film(prepared: Prepared, case: Case):
     edge = min(_EDGE, (len(crops) - 1) // 2)
     errors = (crops.astype(float) - plain[: len(crops)]) ** 2
     psnr = 10 * np.log10(255**2 / (errors[edge : len(crops) - edge].mean((1, 2, 3)) + 1e-9))
-    assert psnr.mean() >= case.looks
+    assert psnr.mean() >= case.psnr
 
 
-@pytest.mark.parametrize("case", [case for case in _GOOD if case.hears], ids=_name)
-def test_the_voice_is_heard_at_its_time(prepared: Prepared, case: Case):
+@pytest.mark.parametrize("case", [case for case in _GOOD if case.sound], ids=_name)
+def test_the_voice_is_at_its_time(prepared: Prepared, case: Case):
     audio = prepared.sample(case).audio.astype(float)
-    said = voice(np.arange(len(audio)) / 16_000 + case.first)
+    speech = voice(np.arange(len(audio)) / 16_000 + case.first)
     furthest = 160  # samples, a quarter of a frame
     inner = audio[furthest:-furthest]
     found = [
-        np.corrcoef(said[furthest + lag :][: len(inner)], inner)[0, 1]
+        np.corrcoef(speech[furthest + lag :][: len(inner)], inner)[0, 1]
         for lag in range(-furthest, furthest + 1)
     ]
-    assert max(found) >= case.hears
+    assert max(found) >= case.sound
 
 
 def test_sound_that_begins_late_or_ends_early_is_silence_there(prepared: Prepared):
@@ -246,9 +250,9 @@ def test_sound_that_begins_late_or_ends_early_is_silence_there(prepared: Prepare
         ("sound short.mp4", slice(9_300, 16_000), slice(0, 8_000)),
     ):
         audio = prepared.samples[rows.loc[name, "clip_id"]].audio.astype(float)
-        said = voice(np.arange(len(audio)) / 16_000)
+        speech = voice(np.arange(len(audio)) / 16_000)
         assert np.abs(audio[silent]).max() < 30
-        assert np.corrcoef(audio[spoken], said[spoken])[0, 1] > 0.97
+        assert np.corrcoef(audio[spoken], speech[spoken])[0, 1] > 0.97
 
 
 def test_a_name_changes_nothing_in_the_sample(prepared: Prepared):

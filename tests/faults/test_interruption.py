@@ -22,7 +22,16 @@ from pipeline.run.runner import pending, run_tasks
 from pipeline.run.shard_writer import ShardWriter
 from pipeline.sources.manifest import read_input
 from tests.datasets import content, run_prep, workers_of
-from tests.faults.runs import LONG, WORDS, born, interrupt, said, start, wait_for, wait_until_gone
+from tests.faults.runs import (
+    LONG,
+    WORDS,
+    interrupt,
+    log_of,
+    start,
+    start_time,
+    wait_for,
+    wait_until_gone,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,12 +73,12 @@ def test_a_run_killed_at_random_moments_makes_the_same_bytes_in_the_end(
                         os.kill(random.choice(workers), signal.SIGKILL)
                         kills += 1
             if _wait(run, random.uniform(0, 3)):
-                orphans |= {pid: born(pid) for pid in workers_of(run.pid)}
+                orphans |= {pid: start_time(pid) for pid in workers_of(run.pid)}
                 kill = random.choice((os.kill, os.killpg))  # the driver, or its process group
                 kill(run.pid, signal.SIGKILL)
                 kills += 1
         if run.wait(LONG) == 1:
-            assert "Traceback" not in said(out), said(out)
+            assert "Traceback" not in log_of(out), log_of(out)
             wait_until_gone(orphans)  # they end at once, yet not before their driver
             assert content(out) == whole
             finished += 1
@@ -84,9 +93,9 @@ def test_no_worker_stays_when_the_driver_is_killed(
 ):
     out, traces = tmp_path / "out", tmp_path / "traces"
     traces.mkdir()
-    run = start(videos, out, 2, sabotage=("wait", "clip0", 1, traces))
+    run = start(videos, out, 2, fault=("wait", "clip0", 1, traces))
     wait_for(run, out, traces / "0")
-    workers = {pid: born(pid) for pid in workers_of(run.pid)}
+    workers = {pid: start_time(pid) for pid in workers_of(run.pid)}
     assert int((traces / "0").read_text()) in workers
     assert interrupt(run, signal.SIGKILL, group=False) == -signal.SIGKILL
     wait_until_gone(workers)
@@ -105,7 +114,7 @@ def small_disk(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_full_disk_is_said_in_a_sentence_and_nothing_is_lost(
+def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
     videos: Path, whole: dict[str, str], small_disk: Path, workers: int
 ):
     out = small_disk / "out"
@@ -135,13 +144,13 @@ def test_a_run_that_is_ended_leaves_no_halves_and_the_same_command_carries_on(
     out, traces = tmp_path / "out", tmp_path / "traces"
     traces.mkdir()
     # In mid-shard a worker stays till the end, so that there is something to interrupt.
-    run = start(videos, out, 2, sabotage=("wait", "clip3", 1, traces))
+    run = start(videos, out, 2, fault=("wait", "clip3", 1, traces))
     wait_for(run, out, traces / "0")
     assert list(out.glob(".shard-*.tar"))
     # Ctrl-C reaches the whole process group, SIGTERM the command alone.
     assert interrupt(run, number, group=number == signal.SIGINT) == code
-    assert said(out).endswith("interrupted; the same command carries on where it stopped\n")
-    assert "***" not in said(out)
+    assert log_of(out).endswith("interrupted; the same command carries on where it stopped\n")
+    assert "***" not in log_of(out)
     assert not list(out.glob(".*"))
     assert run_prep(videos, "--out", out, *WORDS, 2).returncode == 1
     assert content(out) == whole

@@ -79,8 +79,8 @@ def _download(s3, prefix: str, folder: Path) -> Path:
 
 def _samples(folder: Path) -> dict[str, str]:
     """What of a data set does not tell where its videos lay."""
-    told = ("plan.json", "dataset.json", "README.md", "report.csv", "rows")
-    return {name: value for name, value in content(folder).items() if name not in told}
+    other_files = ("plan.json", "dataset.json", "README.md", "report.csv", "rows")
+    return {name: value for name, value in content(folder).items() if name not in other_files}
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])

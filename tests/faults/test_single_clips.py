@@ -13,30 +13,31 @@ from pipeline.dataset.rows import read_rows
 from tests.datasets import DH_PREP
 from tests.faults.case import film
 from tests.faults.damage import repeated
-from tests.faults.humbly import needs_rights, run_humbly
+from tests.faults.permissions import needs_permissions, run_with_permissions
 
 
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_clip_of_a_frame_or_two_can_be_had(landmark_task: Path, tmp_path: Path, frames: int):
     film(seconds=frames / 25)(tmp_path / "a.mp4")
-    ended = run_humbly("run", tmp_path / "a.mp4", "--out", tmp_path / "out", "--workers", 0,
+    ended = run_with_permissions("run", tmp_path / "a.mp4",
+                       "--out", tmp_path / "out", "--workers", 0,
                        "--min-seconds", 0)  # fmt: skip
     assert ended.returncode == 0, ended.stdout + ended.stderr
     (row,) = read_rows(tmp_path / "out").to_dict("records")
     assert row["frames"] == frames
-    assert run_humbly("check", tmp_path / "out").returncode == 0
+    assert run_with_permissions("check", tmp_path / "out").returncode == 0
 
 
 def test_an_input_named_in_another_encoding(landmark_task: Path, tmp_path: Path):
     path = tmp_path / os.fsdecode(b"latin \xe9.mp4")
     film(seconds=0.4)(path)
-    ended = run_humbly("run", path, "--out", tmp_path / "out", "--workers", 0)
+    ended = run_with_permissions("run", path, "--out", tmp_path / "out", "--workers", 0)
     assert ended.returncode == 0, ended.stderr
-    assert run_humbly("check", tmp_path / "out").returncode == 0
+    assert run_with_permissions("check", tmp_path / "out").returncode == 0
 
 
-def test_a_folder_that_may_not_be_opened_is_told(landmark_task: Path, tmp_path: Path):
-    needs_rights()
+def test_a_folder_that_may_not_be_opened_is_named(landmark_task: Path, tmp_path: Path):
+    needs_permissions()
     locked = tmp_path / "videos" / "locked"
     locked.mkdir(parents=True)
     for path in (locked / "a.mp4", locked.parent / "b.mp4"):
@@ -44,7 +45,7 @@ def test_a_folder_that_may_not_be_opened_is_told(landmark_task: Path, tmp_path: 
     locked.chmod(0)
     try:
         for source in (locked, locked.parent):
-            ended = run_humbly("run", source, "--out", tmp_path / "out", "--workers", 0)
+            ended = run_with_permissions("run", source, "--out", tmp_path / "out", "--workers", 0)
             assert ended.returncode == 2
             assert str(locked) in ended.stderr
             assert "Permission denied" in ended.stderr
@@ -58,15 +59,15 @@ def test_twenty_minutes_do_not_fill_the_memory(landmark_task: Path, tmp_path: Pa
                   coding={"preset": "ultrafast", "bf": "0"})  # fmt: skip
     repeated(minute, 20, 60)(tmp_path / "long.mkv")
     words = ("run", tmp_path / "long.mkv", "--out", tmp_path / "out", "--workers", 0)
-    with (tmp_path / "said").open("w") as said:
+    with (tmp_path / "log").open("w") as log:
         run = subprocess.Popen(
-            [DH_PREP, *map(str, words), "--image-size", "64"], stdout=said, stderr=said
+            [DH_PREP, *map(str, words), "--image-size", "64"], stdout=log, stderr=log
         )
         most = 0  # kB; what wait4 tells counts the tests' own process as well, from before exec
         while run.poll() is None:
             most = max(most, _peak(run.pid))
             time.sleep(0.05)
-    assert run.returncode == 0, (tmp_path / "said").read_text()
+    assert run.returncode == 0, (tmp_path / "log").read_text()
     (row,) = read_rows(tmp_path / "out").to_dict("records")
     assert row["frames"] == 30_000
     assert 2**17 < most < 1.5 * 2**20

@@ -21,6 +21,7 @@ from pipeline.faces.mouth_box import mouth_boxes
 from pipeline.files import sha256_file, write_json
 from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
+from tests.models import untrained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,9 +175,4 @@ def recipe(small: Preset) -> Callable[..., Preset]:
 @pytest.fixture
 def model(small: Preset, speech_format: SpeechFormat) -> TalkingHead:
     """A small model with random weights, none of them zero."""
-    torch.manual_seed(2)
-    model = TalkingHead(small, speech_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.05)
-    return model.eval()
+    return untrained(small, speech_format, seed=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from model.diffusion.process import cosine_schedule
+from model.diffusion.schedule import cosine_schedule
 
 FULL = cosine_schedule()
 RNG = np.random.default_rng(0)

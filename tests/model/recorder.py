@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from model.data.training_frame import to_unit
-from model.diffusion.process import Schedule, cosine_schedule, respace
-from model.sampling.autoregressive import SampleConfig, generate
+from model.diffusion.schedule import Schedule, cosine_schedule, respace
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,13 +42,13 @@ class Recorder:
         self.noise: list[Tensor] = []
         self.seen: list[Shown] = []
 
-    def identify(self, identity: Tensor) -> Tensor:
+    def encode_identity(self, identity: Tensor) -> Tensor:
         return identity
 
-    def encode(self, features: Tensor) -> Tensor:
+    def encode_speech(self, features: Tensor) -> Tensor:
         return features
 
-    def prepare(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Shown:
+    def prepare_frame(self, identity: Tensor, motion: Tensor, speech: Tensor) -> Shown:
         self.seen.append(Shown(identity, motion, speech))
         return self.seen[-1]
 
@@ -83,8 +84,9 @@ def draw(
 ) -> list[list]:
     """The video of each clip."""
     videos: list[list] = [[] for _ in lengths]
-    heard = [speech(length, clip) for clip, length in enumerate(lengths)]
-    for frames in generate(model, preset, faces(len(lengths)), heard, config):
+    features = [speech(length, clip) for clip, length in enumerate(lengths)]
+    denoiser = make_denoiser(model, preset, config)
+    for frames in generate_frames(denoiser, preset, faces(len(lengths)), features, config):
         for video, frame in zip(videos, frames, strict=True):
             if frame is not None:
                 video.append(frame)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.checkpoints.checkpoint import load_model
-from model.training.run_folder import RunOptions
+from model.checkpoints.checkpoint import load_talking_head
+from model.training.run_options import RunOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,4 +35,4 @@ def curves(run: Path) -> dict[str, dict[int, float]]:
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
-    return load_model(path, torch.device("cpu"))[0].state_dict()
+    return load_talking_head(path, torch.device("cpu"))[0].state_dict()

@@ -116,7 +116,7 @@ def test_wrong_bytes_in_the_users_folder_are_refused_and_left_alone(
     _entry(monkeypatch, f"{home}/good")
     (tmp_path / "net.bin").write_bytes(_OTHER)
     for look in (find, locate):
-        with pytest.raises(UserError, match=r"net\.bin is not the file .* replace it"):
+        with pytest.raises(UserError, match=r"net\.bin is not the file .* replace or remove it"):
             look("net.bin", tmp_path)
     assert (tmp_path / "net.bin").read_bytes() == _OTHER
     assert not cache.exists()
@@ -138,7 +138,7 @@ def test_a_file_without_a_known_digest_is_taken_as_it_is_and_never_fetched(
     file = PretrainedFile("net.bin", "", None, "MIT", "a net", f"{home}/good")
     monkeypatch.setitem(FILES, "net.bin", file)
     assert find("net.bin", tmp_path) is None
-    with pytest.raises(UserError, match=rf"a net\) has to be got by hand from {home}/good; put it"):
+    with pytest.raises(UserError, match=rf"a net\) must be downloaded by hand from {home}/good"):
         locate("net.bin", tmp_path)
     (tmp_path / "net.bin").write_bytes(_OTHER)
     assert locate("net.bin", tmp_path) == find("net.bin", tmp_path) == tmp_path / "net.bin"

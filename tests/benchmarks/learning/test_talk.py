@@ -1,4 +1,4 @@
-"""What is said of a model that talks: openings, correlations, distances, curves."""
+"""Measures of a model that talks: openings, correlations, distances, curves."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from benchmarks.learning.talk import Clip, correlation, curves_svg, measure, opening, summary
-from model.data.training_frame import resized
+from benchmarks.learning.talk import Generated, correlation, draw_curves, measure, opening, summary
 from pipeline.dataset.shards import read_samples
+from pipeline.media.image import resize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,21 +41,21 @@ def test_correlation_is_pearsons_over_what_is_known():
 
 
 @pytest.fixture(scope="module")
-def real(talking_set: Path) -> Clip:
+def real(talking_set: Path) -> Generated:
     """A real clip as if generated perfectly; with another speech it would stand still."""
     sample = next(read_samples(talking_set))
     frames = sample.frames.stack()
     still = np.repeat(frames[:1], len(frames), axis=0)
     landmarks = sample.landmarks.astype(float) * 256 / sample.meta["image_size"]
-    return Clip(sample.key, frames, frames, still, landmarks)
+    return Generated(sample.key, frames, frames, still, landmarks)
 
 
 @pytest.fixture(scope="module")
-def measured(real: Clip, tracker: MediaPipeTracker) -> dict[str, Any]:
+def measured(real: Generated, tracker: MediaPipeTracker) -> dict[str, Any]:
     return measure(real, tracker)
 
 
-def test_the_real_clip_itself_talks_best(real: Clip, measured: dict[str, Any]):
+def test_the_real_clip_itself_talks_best(real: Generated, measured: dict[str, Any]):
     row = measured
     assert row["r_own"] > 0.8
     assert abs(row["r_other"]) < 0.3  # its landmarks only tremble
@@ -64,18 +64,19 @@ def test_the_real_clip_itself_talks_best(real: Clip, measured: dict[str, Any]):
     assert len(row["opening_real"]) == len(row["opening_drawn"]) == len(real.own)
 
 
-def test_frames_without_a_face_are_counted(real: Clip, tracker: MediaPipeTracker):
+def test_frames_without_a_face_are_counted(real: Generated, tracker: MediaPipeTracker):
     noise = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
-    frames = np.stack([resized(frame, 64) for frame in real.real[:9]])
-    row = measure(Clip("noise", frames, noise, noise, real.landmarks[:9]), tracker)
+    frames = np.stack([resize(frame, (64, 64)) for frame in real.real[:9]])
+    row = measure(Generated("noise", frames, noise, noise, real.landmarks[:9]), tracker)
     assert (row["faces_missed"], row["r_own"]) == (9, 0)
     assert row["mouth_distance"] is None
-    told = {name: value for name, value, _ in summary([row])}
-    assert told["(a) r of lip opening, own speech"] == "0.000"
+    cells = {name: value for name, value, _ in summary([row])}
+    assert cells["(a) r of lip opening, own speech"] == "0.000"
 
 
-def test_the_curves_are_a_picture_with_a_line_for_each(measured: dict[str, Any], real: Clip):
-    drawing = ET.fromstring(curves_svg([measured, {**measured, "key": "a & b"}]))
-    lines = drawing.findall("{http://www.w3.org/2000/svg}polyline")
-    assert len(lines) == 4
-    assert {len(line.get("points").split()) for line in lines} == {len(real.own)}
+def test_the_curves_are_a_picture_with_a_line_for_each(measured: dict[str, Any], tmp_path: Path):
+    draw_curves([measured, {**measured, "key": "a & b"}], tmp_path / "lips.svg")
+    drawing = ET.parse(tmp_path / "lips.svg")
+    svg = "{http://www.w3.org/2000/svg}"
+    lines = [g.get("id") for g in drawing.iter(f"{svg}g") if "line2d" in g.get("id", "")]
+    assert len(lines) == 4 + 2  # two clips, and the legend

@@ -26,7 +26,7 @@ def test_sound_that_is_late_by_k_frames_has_offset_minus_k(late):
 
 def test_distances_are_the_definition_written_out():
     picture, sound = embeddings(2, count=25)
-    wanted = []
+    expected = []
     for shift in range(-15, 16):
         distances = []
         for index, vector in enumerate(picture.numpy().astype(np.float64)):
@@ -34,12 +34,12 @@ def test_distances_are_the_definition_written_out():
             inside = 0 <= other < len(sound)
             partner = sound[other].numpy() if inside else np.zeros(64)
             distances.append(np.sqrt(((vector - partner + 1e-6) ** 2).sum()))
-        wanted.append(np.mean(distances))
-    assert shifted_distances(picture, sound).numpy() == pytest.approx(wanted, rel=1e-5)
+        expected.append(np.mean(distances))
+    assert shifted_distances(picture, sound).numpy() == pytest.approx(expected, rel=1e-5)
     found = synchrony(picture, sound)
-    assert found.confidence == pytest.approx(np.median(wanted) - min(wanted), rel=1e-4)
-    assert found.distance == pytest.approx(min(wanted), rel=1e-5)
-    assert found.offset == 15 - int(np.argmin(wanted)) == -2
+    assert found.confidence == pytest.approx(np.median(expected) - min(expected), rel=1e-4)
+    assert found.distance == pytest.approx(min(expected), rel=1e-5)
+    assert found.offset == 15 - int(np.argmin(expected)) == -2
 
 
 def test_unrelated_sound_has_little_confidence():

@@ -37,7 +37,7 @@ def test_every_fifth_frame_with_a_face_is_embedded():
     assert embed(embedder, frames[:2], landmarks[:2]).shape == (0, 128)
 
 
-def test_without_dlib_the_remedy_is_told(monkeypatch, tmp_path):
+def test_without_dlib_the_remedy_is_shown(monkeypatch, tmp_path):
     monkeypatch.setitem(__import__("sys").modules, "dlib", None)
     with pytest.raises(UserError, match="pip install dlib-bin"):
         FaceEmbedder(tmp_path / WEIGHTS)

@@ -43,19 +43,19 @@ class Extractor(torch.nn.Module):
 
 def test_features_are_those_of_the_script(script, network, face_frames):
     with torch.inference_mode():
-        wanted = script(fid_input(face_frames[:3])).numpy()
+        expected = script(fid_input(face_frames[:3])).numpy()
     found = fid_features(network, face_frames[:3])
     assert found.shape == (3, 2048)
-    assert np.abs(found - wanted).max() < 1e-4
+    assert np.abs(found - expected).max() < 1e-4
     # And they tell these frames apart far better than that.
     assert np.abs(found[0] - found[2]).max() > 0.05
 
 
 def test_resizing_is_bilinear_at_half_pixel_centres(face_frames):
     frame = face_frames[0]
-    wanted = cv2.resize(frame.astype(np.float32), (299, 299), interpolation=cv2.INTER_LINEAR)
+    expected = cv2.resize(frame.astype(np.float32), (299, 299), interpolation=cv2.INTER_LINEAR)
     found = fid_input([frame])[0].permute(1, 2, 0).numpy() * 128 + 128
-    assert np.abs(found - wanted).max() < 2e-2
+    assert np.abs(found - expected).max() < 2e-2
     assert fid_input([np.zeros_like(frame)]).numpy() == pytest.approx(-1)
     assert fid_input([np.full_like(frame, 255)]).numpy() == pytest.approx(127 / 128)
 

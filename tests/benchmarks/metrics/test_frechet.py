@@ -33,10 +33,10 @@ def test_is_the_closed_form_of_gaussians_that_commute():
     mean1, mean2 = rng.normal(size=(2, 30))
     deviation1, deviation2 = rng.uniform(0, 3, (2, 30))
     rotation, _ = np.linalg.qr(rng.normal(size=(30, 30)))
-    wanted = ((mean1 - mean2) ** 2).sum() + ((deviation1 - deviation2) ** 2).sum()
+    expected = ((mean1 - mean2) ** 2).sum() + ((deviation1 - deviation2) ** 2).sum()
     turned = [rotation @ np.diag(d**2) @ rotation.T for d in (deviation1, deviation2)]
     found = frechet_distance(mean1, turned[0], mean2, turned[1])
-    assert found == pytest.approx(wanted, rel=1e-10)
+    assert found == pytest.approx(expected, rel=1e-10)
 
 
 def test_is_symmetric_and_zero_for_the_same():
@@ -64,13 +64,13 @@ def test_fewer_samples_than_features_give_the_nuclear_norm():
     x, y = rng.normal(size=(40, 300)) + 0.3, rng.normal(size=(55, 300)) * 1.4
     centred_x = (x - x.mean(0)) / np.sqrt(len(x) - 1)
     centred_y = (y - y.mean(0)) / np.sqrt(len(y) - 1)
-    wanted = (
+    expected = (
         ((x.mean(0) - y.mean(0)) ** 2).sum()
         + (centred_x**2).sum()
         + (centred_y**2).sum()
         - 2 * np.linalg.norm(centred_x @ centred_y.T, "nuc")
     )
-    assert distance(Moments.of(x), Moments.of(y)) == pytest.approx(wanted, rel=1e-12)
+    assert distance(Moments.of(x), Moments.of(y)) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("offset", [3, 3000])
@@ -83,8 +83,8 @@ def test_moments_taken_up_in_parts_are_those_of_all(offset):
     assert moments.count == 500
     assert moments.mean == pytest.approx(features.astype(np.float64).mean(0), rel=1e-13)
     # A mean far from 0 costs digits, as sums of squares do: 1e-16 of its square over the variance.
-    wanted = np.cov(features.astype(np.float64).T)
-    assert np.abs(moments.covariance - wanted).max() < 1e-13 * max(1, offset**2)
+    expected = np.cov(features.astype(np.float64).T)
+    assert np.abs(moments.covariance - expected).max() < 1e-13 * max(1, offset**2)
 
 
 def test_weights_repeat_vectors():

@@ -25,8 +25,8 @@ def test_logits_are_those_of_the_jax_network(network):
     window = np.repeat(np.repeat(coarse, 8, 2), 8, 3)
     with torch.inference_mode():
         logits = network(torch.from_numpy(window).permute(0, 4, 1, 2, 3)).numpy()
-    wanted = [-0.72867894, 9.402648, -6.7672772, 0.40686762, 6.450211]
-    assert logits[0, [0, 100, 200, 300, 399]] == pytest.approx(wanted, abs=5e-4)
+    expected = [-0.72867894, 9.402648, -6.7672772, 0.40686762, 6.450211]
+    assert logits[0, [0, 100, 200, 300, 399]] == pytest.approx(expected, abs=5e-4)
     assert logits.sum() == pytest.approx(2.4730568, abs=0.02)
 
 
@@ -49,9 +49,9 @@ def test_pooling_is_max_pool3d_on_what_is_padded_with_zeros(shape, kernel, strid
     x = torch.rand(2, 5, *shape, generator=torch.Generator().manual_seed(0))
     sides = [side for pair in reversed(_pads(shape, kernel, stride)) for side in pair]
     padded = torch.nn.functional.pad(x, sides)
-    wanted = torch.nn.functional.max_pool3d(padded, kernel, stride)
+    expected = torch.nn.functional.max_pool3d(padded, kernel, stride)
     for given in (x, x.contiguous(memory_format=torch.channels_last_3d)):
-        assert torch.equal(_Pool(kernel, stride)(given), wanted)
+        assert torch.equal(_Pool(kernel, stride)(given), expected)
 
 
 class Recorder(torch.nn.Module):

@@ -17,8 +17,8 @@ def test_a_mouth_stretched_about_its_middle_is_as_far_as_it_is_stretched():
     middle = real[:, 48:].mean(1, keepdims=True)
     fake = real.copy()
     fake[:, 48:] = middle + 1.5 * (real[:, 48:] - middle)
-    wanted = 0.5 * np.linalg.norm(real[:, 48:] - middle, axis=-1).mean()
-    assert lmd(real, fake, 128, 128) == pytest.approx(wanted, rel=1e-5)
+    expected = 0.5 * np.linalg.norm(real[:, 48:] - middle, axis=-1).mean()
+    assert lmd(real, fake, 128, 128) == pytest.approx(expected, rel=1e-5)
 
 
 def test_where_the_mouth_is_and_what_the_eyes_do_does_not_count():
@@ -36,8 +36,8 @@ def test_pixels_are_those_of_128():
 
 def test_frames_without_a_face_on_a_side_are_left_out():
     real, fake = faces(), faces(5, seed=1)
-    wanted = lmd(real[[1, 3, 4]], fake[[1, 3, 4]], 128, 128)
+    expected = lmd(real[[1, 3, 4]], fake[[1, 3, 4]], 128, 128)
     real[0], fake[2] = np.nan, np.nan
-    assert lmd(real, fake, 128, 128) == pytest.approx(wanted)
+    assert lmd(real, fake, 128, 128) == pytest.approx(expected)
     with pytest.raises(ValueError, match="no frame has a face"):
         lmd(real[:1], fake[:1], 128, 128)

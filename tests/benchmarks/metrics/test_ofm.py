@@ -21,9 +21,9 @@ def test_colours_of_a_stretched_flow_by_hand():
     magnitude = np.random.default_rng(0).gamma(1.5, 2.0, (128, 128)).astype(np.float32)
     span = magnitude.max() - magnitude.min()
     levels = np.floor((magnitude.astype(np.float64) - magnitude.min()) / span * 255 + 1e-4)
-    wanted = np.mean([jet(level) for level in levels.ravel()])
+    expected = np.mean([jet(level) for level in levels.ravel()])
     # OpenCV rounds each colour to a byte.
-    assert colour_mean(magnitude) == pytest.approx(wanted, abs=0.3)
+    assert colour_mean(magnitude) == pytest.approx(expected, abs=0.3)
 
 
 def test_stretching_forgets_how_fast_it_moves():
@@ -57,8 +57,8 @@ def test_the_equations_form_is_how_far_pixels_move():
 def test_frames_are_brought_to_128_without_smoothing():
     frame = astronaut()[:256, :256]
     # Half the size, bilinear: the mean of the four pixels in the middle of each 2x2.
-    wanted = frame.reshape(128, 2, 128, 2, 3).mean((1, 3))
-    assert np.abs(small(frame).astype(int) - wanted).max() <= 1
+    expected = frame.reshape(128, 2, 128, 2, 3).mean((1, 3))
+    assert np.abs(small(frame).astype(int) - expected).max() <= 1
     assert np.array_equal(small(frame[:128, :128]), frame[:128, :128])
 
 

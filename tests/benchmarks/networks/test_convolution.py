@@ -22,11 +22,11 @@ def test_is_the_definition_on_every_path(shape, kernel, stride, padding, dtype):
     weight = torch.randn(24, shape[1], *kernel, generator=generator).to(dtype)
     bias = torch.randn(24, generator=generator).to(dtype)
     convolve = F.conv2d if len(kernel) == 2 else F.conv3d
-    wanted = convolve(x.double(), weight.double(), bias.double(), stride, padding).relu()
+    expected = convolve(x.double(), weight.double(), bias.double(), stride, padding).relu()
     layout = torch.channels_last if len(kernel) == 2 else torch.channels_last_3d
     for given in (x, x.contiguous(memory_format=layout)):
         found = convolve_relu(given, weight, bias, stride, padding)
         assert found.dtype == dtype
-        error = (found.double() - wanted).abs().max() / wanted.max()
+        error = (found.double() - expected).abs().max() / expected.max()
         assert error < (2e-6 if dtype == torch.float32 else 1e-2)
-    assert (wanted == 0).any()
+    assert (expected == 0).any()

@@ -82,8 +82,8 @@ def test_sound_windows_are_twenty_vectors_every_four():
     assert windows.shape == (19, 1, 13, 20)
     cepstra = mfcc(samples, 16000)
     for index in (0, 7, 18):
-        wanted = cepstra[4 * index : 4 * index + 20].T
-        assert windows[index, 0].numpy() == pytest.approx(wanted, rel=1e-5, abs=1e-4)
+        expected = cepstra[4 * index : 4 * index + 20].T
+        assert windows[index, 0].numpy() == pytest.approx(expected, rel=1e-5, abs=1e-4)
 
 
 def test_the_crop_lies_around_the_face_and_is_grey_beyond_the_picture():

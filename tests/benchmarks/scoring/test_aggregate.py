@@ -8,7 +8,7 @@ import pytest
 from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.scoring.aggregate import SetStatistics, bootstrap_interval
 from benchmarks.scoring.cache import MeasurementCache
-from benchmarks.scoring.measure import Measured
+from benchmarks.scoring.clip_metrics import MeasuredClip
 
 
 @pytest.fixture
@@ -23,10 +23,10 @@ def over(cache, metrics, clips):
     return statistics.rows()
 
 
-def clip(number, values=None, real=None, missing=None, **evidence):
+def clip(number, values=None, real=None, missing=None, **pooled):
     row = {"clip_id": f"clip{number}", "status": "ok", "values": values or {}}
     row |= {"real_values": real or {}, "missing": missing or {}}
-    return Measured(row, evidence)
+    return MeasuredClip(row, pooled)
 
 
 def test_means_count_the_clips_that_have_a_value(cache):
@@ -45,7 +45,7 @@ def test_what_no_clip_has_says_why(cache):
     row = over(cache, ["csim"], clips)["csim"]
     assert (row["n"], row["mean"], row["ci95"]) == (0, None, None)
     assert row["reason"] == "dlib is not installed: pip install dlib-bin"
-    failed = Measured({"clip_id": "x", "status": "failed", "reason": "no video"})
+    failed = MeasuredClip({"clip_id": "x", "status": "failed", "reason": "no video"}, {})
     assert "see the reasons" in over(cache, ["ssim"], [failed])["ssim"]["reason"]
 
 
@@ -92,7 +92,9 @@ def test_av_offset_is_the_median(cache):
 
 def test_wer_counts_words(cache):
     row = over(
-        cache, ["wer"], [clip(0, {"wer": 0.1}, wer=[1, 10]), clip(1, {"wer": 1.0}, wer=[2, 2])]
+        cache,
+        ["wer"],
+        [clip(0, {"wer": 0.1}, wer={"fake": [1, 10]}), clip(1, {"wer": 1.0}, wer={"fake": [2, 2]})],
     )
     assert row["wer"]["mean"] == pytest.approx(3 / 12)
 
@@ -103,8 +105,8 @@ def features(cache, rng, clips, shift):
     for number in range(clips):
         both = rng.normal(size=(2, 3, 8)) + rng.normal(0, 0.5, (2, 1, 8))
         both[1] += shift
-        keys = [f"{number:04d}{side}" for side in ("real", "fake")]
-        for key, value in zip(keys, both, strict=True):
+        keys = {side: f"{number:04d}{side}" for side in ("real", "fake")}
+        for key, value in zip(keys.values(), both, strict=True):
             cache.array(key, lambda value=value: value.astype(np.float32))
         real.append(both[0])
         fake.append(both[1])
@@ -116,8 +118,8 @@ def test_frechet_distances_are_of_all_features_and_their_interval_covers(cache):
     rng = np.random.default_rng(0)
     clips, real, fake = features(cache, rng, 60, 0.5)
     row = over(cache, ["fvd"], clips)["fvd"]
-    wanted = distance(Moments.of(real.astype(np.float32)), Moments.of(fake.astype(np.float32)))
-    assert row["mean"] == pytest.approx(wanted, rel=1e-9)
+    expected = distance(Moments.of(real.astype(np.float32)), Moments.of(fake.astype(np.float32)))
+    assert row["mean"] == pytest.approx(expected, rel=1e-9)
     assert row["protocol"].startswith("fvd_16f_n60: ")
     low, high = row["ci95"]
     assert low < row["mean"] < high
@@ -148,3 +150,14 @@ def test_bootstrap_has_the_width_of_the_normal_interval():
     half = 1.96 * values.std(ddof=1) / np.sqrt(400)
     assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
     assert high == pytest.approx(values.mean() + half, abs=0.1 * half)
+
+
+def test_one_feature_vector_is_the_reason_itself(cache):
+    clips, _, _ = features(cache, np.random.default_rng(0), 1, 0.5)
+    for side in ("real", "fake"):
+        cache.array(f"one {side}", lambda: np.ones((1, 8), np.float32))
+    short = clip(0, fid={"fake": "one fake", "real": "one real"})
+    assert over(cache, ["fvd"], clips)["fvd"]["mean"] is not None
+    row = over(cache, ["fid"], [short])["fid"]
+    assert (row["mean"], row["n"]) == (None, 1)
+    assert "two feature vectors, not 1 and 1 (one is made of a frame)" in row["reason"]

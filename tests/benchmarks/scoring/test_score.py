@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from benchmarks.clips.frame_size import compared_size, resize
+from benchmarks.clips.paired_frames import compared_size
 from benchmarks.clips.pairs import find_videos, match_clips
-from benchmarks.scoring.aggregate import bootstrap_interval
 from benchmarks.scoring.results import read_scores
 from benchmarks.scoring.score import score_to
 from benchmarks.scoring.score_options import ScoreOptions
@@ -72,15 +71,15 @@ def test_rows_written_one_by_one_are_those_that_are_kept(folders, tmp_path):
     write_video(folders[0] / "three.mkv", moving(2))
     (folders[1] / "three.mp4").write_bytes(b"not a video")
     options = ScoreOptions(metrics=FRAMEWISE, workers=1)
-    told = score_to(tmp_path / "scores.json", *folders, options)
+    brief = score_to(tmp_path / "scores.json", *folders, options)
     whole = score(*folders)
     assert read_scores(tmp_path / "scores.json") == whole
-    assert {**told, "clips": []} == {**whole, "clips": []}
-    assert [(row["clip_id"], row["status"]) for row in told["clips"]] == [
+    assert {**brief, "clips": []} == {**whole, "clips": []}
+    assert [(row["clip_id"], row["status"]) for row in brief["clips"]] == [
         ("three", "failed"),
         ("two", "ok"),
     ]
-    assert told["clips"][1]["warnings"] == row(whole, "two")["warnings"]
+    assert brief["clips"][1]["warnings"] == row(whole, "two")["warnings"]
     lines = (tmp_path / "scores.json").read_text().splitlines()
     assert sum(line.startswith('    {"clip_id": ') for line in lines) == 3
     assert {path.name for path in tmp_path.iterdir()} == {"real", "fake", "scores.json"}
@@ -132,16 +131,6 @@ def test_a_fake_of_another_size_is_brought_to_the_real_one(folders):
     assert (one["size_real"], one["size_fake"], one["size_compared"]) == ("64x48", "32x24", "64x48")
     assert "compared at 64x48; fake frames resized from 32x24" in scores["protocol"]
     assert "resized" not in score(folders[0], folders[0])["protocol"]
-
-
-def test_resizing_averages_down_and_interpolates_up():
-    frame = np.zeros((4, 4, 3), np.uint8)
-    frame[::2, ::2] = 200
-    assert (resize(frame, (2, 2)) == 50).all()  # the mean of each 2x2 area
-    smooth = np.broadcast_to((np.arange(16, dtype=np.uint8) * 8)[None, :, None], (16, 16, 3))
-    expected = cv2.resize(smooth, (32, 32), interpolation=cv2.INTER_CUBIC)
-    assert np.array_equal(resize(smooth, (32, 32)), expected)
-    assert resize(frame, (4, 4)) is frame
 
 
 def test_size_keeps_the_shape_of_the_real_clip():
@@ -199,11 +188,3 @@ def test_matching_takes_the_key_first_and_never_guesses():
     fakes = {name: name for name in ("s1_bbaf", "lone", "bbaf")}
     stems = {"s1_bbaf": "bbaf", "s2_bbaf": "bbaf", "lone-1a2b": "lone"}
     assert match_clips(stems, fakes) == {"s1_bbaf": "s1_bbaf", "lone-1a2b": "lone"}
-
-
-def test_bootstrap_has_the_width_of_the_normal_interval():
-    values = np.random.default_rng(5).normal(3.0, 2.0, 400)
-    low, high = bootstrap_interval(values)
-    half = 1.96 * values.std(ddof=1) / np.sqrt(400)
-    assert low == pytest.approx(values.mean() - half, abs=0.1 * half)
-    assert high == pytest.approx(values.mean() + half, abs=0.1 * half)

@@ -12,10 +12,11 @@ import pytest
 from benchmarks.clips.pairs import shard_clips
 from benchmarks.metrics.wer import transcript
 from benchmarks.scoring.score_options import ScoreOptions
-from pipeline.dataset.sample import MEMBERS, pack_frames, wav_bytes
+from pipeline.dataset.sample import MEMBERS, pack_frames
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import write_video
+from pipeline.media.audio import wav_bytes
 from tests.benchmarks.score_inputs import moving, row, score
 
 

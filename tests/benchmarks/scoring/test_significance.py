@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from benchmarks.scoring.significance import compare_scores
-from benchmarks.tables.comparison import lines, to_html, to_markdown, write_comparison
+from benchmarks.tables.comparison import WRITERS, comparison_table
+from benchmarks.tables.render import to_html, to_markdown, write_each
 from pipeline.errors import UserError
 from tests.benchmarks.made_up import NO_WEIGHTS, made_up_scores, without
 
@@ -125,7 +126,7 @@ def test_holm_asks_more_of_many_metrics():
     assert both["ssim"].verdict == "within noise"
 
 
-def test_numbers_of_a_whole_set_are_told_apart_by_their_intervals_or_not_at_all():
+def test_numbers_of_a_whole_set_are_kept_apart_by_their_intervals_or_not_at_all():
     a, b = made_up_scores(method="one"), made_up_scores(method="two")
     a["metrics"]["fvd"] |= {"mean": 100.0, "ci95": [90.0, 110.0]}
     b["metrics"]["fvd"] |= {"mean": 150.0, "ci95": [140.0, 160.0]}
@@ -134,7 +135,7 @@ def test_numbers_of_a_whole_set_are_told_apart_by_their_intervals_or_not_at_all(
     assert (found["fvd"].verdict, found["fvd"].gain) == ("better", 50.0)
     assert found["fvd"].p is None
     assert found["fid"].verdict == "unknown"
-    assert "chance cannot be told" in found["fid"].note
+    assert "cannot be tested" in found["fid"].note
     b["metrics"]["fvd"]["ci95"] = [105.0, 160.0]
     assert by_metric(compare_scores(a, b))["fvd"].verdict == "within noise"
 
@@ -150,7 +151,7 @@ def test_what_cannot_be_compared_says_why():
         compare_scores(a, b)
 
 
-def test_only_common_clips_count_and_unlike_protocols_are_told():
+def test_only_common_clips_count_and_unlike_protocols_are_shown():
     a, b = made_up_scores(clips=12), made_up_scores(method="two", clips=9)
     b["metrics"]["ssim"]["protocol"] = "another"
     b["protocol"] = "compared at 256x256"
@@ -167,7 +168,7 @@ def test_only_common_clips_count_and_unlike_protocols_are_told():
     assert "Holm" in notes
 
 
-def test_a_set_s_own_number_that_is_no_mean_over_clips_is_told():
+def test_a_set_s_own_number_that_is_no_mean_over_clips_is_shown():
     a, b = made_up_scores(clips=20), made_up_scores(method="two", clips=20)
     a["metrics"]["blinks_per_second"]["mean"] = 0.5  # a median, say
     found = by_metric(compare_scores(a, b))
@@ -189,19 +190,19 @@ def test_many_clips_take_fewer_draws_and_say_so(monkeypatch):
 def test_written_as_json_and_markdown_and_nothing_else(tmp_path):
     pair = made_up_scores(method="a|<b>"), made_up_scores(method="two", shift=1.0)
     comparison = compare_scores(*pair)
-    write_comparison(tmp_path / "c.json", comparison)
+    write_each([tmp_path / "c.json"], WRITERS, comparison)
     content = json.loads((tmp_path / "c.json").read_text())
     assert content["clips"] == 12
     assert {d["metric"] for d in content["differences"]} == set(pair[0]["metrics"])
-    write_comparison(tmp_path / "c.md", comparison)
+    write_each([tmp_path / "c.md"], WRITERS, comparison)
     markdown = (tmp_path / "c.md").read_text()
-    assert markdown == to_markdown(comparison)
+    assert markdown == to_markdown(comparison_table(comparison))
     rows = [line for line in markdown.splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(lines(comparison))
+    assert len(rows) == 2 + len(comparison.differences)
     assert {row.count("|") for row in rows} == {10}
     assert "<b>" not in markdown
-    page = to_html(comparison)
+    page = to_html(comparison_table(comparison))
     assert "worse" in page
     assert f"<td>−{abs(content['differences'][0]['gain']):.3f}</td>" in page
     with pytest.raises(UserError, match=r"ends in \.json, \.md"):
-        write_comparison(tmp_path / "c.txt", comparison)
+        write_each([tmp_path / "c.txt"], WRITERS, comparison)

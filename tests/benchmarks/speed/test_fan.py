@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from skimage import data
 
-from benchmarks.speed.fan import blind_detector, faces_of, told
-from pipeline.faces.s3fd import FaceFinder
+from benchmarks.speed.fan import blind_detector, faces_of, with_faces
+from pipeline.faces.s3fd import S3FDDetector
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_what_a_search_finds_is_what_it_is_told_when_it_has_searched(tmp_path: Path):
+def test_a_search_does_its_work_and_returns_the_given_faces(tmp_path: Path):
     torch.save(blind_detector(), tmp_path / "blind.pth")
     face = data.astronaut()[:240, 80:340].copy()
     wall, other = np.full_like(face, 128), np.zeros_like(face)
@@ -24,8 +24,8 @@ def test_what_a_search_finds_is_what_it_is_told_when_it_has_searched(tmp_path: P
     x0, y0, x1, y1, _ = faces[id(face)][0]
     assert x0 < 145 < x1  # where the photograph has its nose
     assert y0 < 125 < y1
-    finder, searched = FaceFinder(tmp_path / "blind.pth"), []
-    search = told(lambda frame: searched.append(frame) or finder.detect(frame), faces)
+    detector, searched = S3FDDetector(tmp_path / "blind.pth"), []
+    search = with_faces(lambda frame: searched.append(frame) or detector.detect(frame), faces)
     assert search(face) is faces[id(face)]
     assert search(wall) is faces[id(wall)]
     assert search(other).shape == (0, 5)

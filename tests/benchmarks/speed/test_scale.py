@@ -1,4 +1,4 @@
-"""Memory over a long run: what is read from /proc, what is made of it, a whole run."""
+"""Memory over a long run: what is read from /proc, what is computed from it, small runs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from skimage import data
 
-from benchmarks.speed.scale import Look, below, look, memory, memory_rows, time_rows
-from pipeline.media import Audio, write_video
+from benchmarks.speed.harness import below
+from benchmarks.speed.scale import look, memory, memory_rows, time_rows
+from pipeline.media import write_video
 
-ROOT = Path(__file__).parents[3]
 MB = 1_000_000
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs /proc")
@@ -37,11 +36,10 @@ def test_what_a_process_takes_is_what_it_touched():
             child.stdout.readline()
             assert child.pid in below(os.getpid())
             sizes.append(memory(child.pid))
-            seen = look(child.pid, 7)
-            assert seen.clips == 7
+            seen = look(child.pid)
             # Between the looks it has begun to read, which touches some pages more.
-            assert seen.driver == pytest.approx([sizes[-1]["VmRSS"], sizes[-1]["RssAnon"]], abs=MB)
-            assert seen.worker == (0, 0)
+            assert seen[:2] == pytest.approx([sizes[-1]["VmRSS"], sizes[-1]["RssAnon"]], abs=MB)
+            assert seen[2:4] == [0, 0]
             child.stdin.close()
     for name in ("VmRSS", "RssAnon", "Pss"):
         # Of Python's own code, a few MB, counts what others have read and do not share.
@@ -56,22 +54,19 @@ def test_of_a_process_that_has_ended_nothing_is_left():
     assert set(memory(nobody).values()) == {0}
 
 
-def test_drift_is_of_the_last_clips_against_the_settled_ones():
-    """A driver that grows by 1 MB every 100 clips; a worker that jumps early and then stays."""
+def test_drift_is_of_the_last_looks_against_the_settled_ones():
+    """A driver that grows by 1 MB a second for 100 s; a worker that jumps early and then stays."""
     looks = [
-        Look(
-            k, ((100 + k // 100) * MB, 50 * MB), ((80 if k < 450 else 300) * MB, 40 * MB), 900 * MB
-        )
-        for k in range(0, 10_000, 10)
+        (float(t), [(100 + t) * MB, 50 * MB, (80 if t < 2 else 300) * MB, 40 * MB, 900 * MB])
+        for t in range(100)
     ]
-    looks.append(Look(10_000, (250 * MB, 50 * MB), (0, 0), 0))  # the command's end
-    rows = numbers(memory_rows(looks, 10_000))
-    assert rows["clip 500"][0] == pytest.approx(107, abs=1)
-    assert rows["clip 5,000"][0] == pytest.approx(152, abs=1)
-    assert rows["clip 10,000"][0] == pytest.approx(197, abs=1)
+    looks.append((100.0, [250 * MB, 50 * MB, 0, 0, 0]))  # the command's end
+    rows = numbers(memory_rows(looks))
+    assert rows["5% of the run"][:3] == [105, 50, 300]
+    assert rows["95% of the run"][0] == 195
     assert rows["most, the end of the command included"][0] == 250
-    assert rows["clip 10,000 against 500"][0] == pytest.approx(100 * (197 / 107 - 1), abs=1.5)
-    assert rows["clip 10,000 against 500"][2] == 0
+    assert rows["95% against 5%"][0] == pytest.approx(100 * (195 / 105 - 1), abs=0.1)
+    assert rows["95% against 5%"][2] == 0
 
 
 def test_time_per_clip_is_that_of_each_fifth():
@@ -84,32 +79,35 @@ def test_time_per_clip_is_that_of_each_fifth():
     assert rows["last fifth"] == [150]
 
 
-@pytest.mark.slow
-def test_the_script_watches_a_run_and_plans(tmp_path, landmark_task):
-    photograph = data.astronaut()[..., :3]
-    pictures = [np.ascontiguousarray(photograph[:240, 80 + t : 340 + t]) for t in range(25)]
-    noise = np.random.default_rng(0).normal(0, 2000, 16000).astype(np.int16)
-    for name in ("one", "two"):
-        write_video(tmp_path / f"{name}.mp4", pictures, audio=Audio(noise))
-    command = ["benchmarks/speed/scale.py", tmp_path, "--clips", "40", "--rows", "1000"]
-    done = subprocess.run(
-        [sys.executable, *command, "--every", "0.1"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    cells = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if "|" in line]
-    rows = {first: rest for first, *rest in cells}
-    assert all(float(cell) >= 0 for cell in rows["clip 20"])
-    # Any clip may have passed between two looks; the most of them all has seen everybody.
-    driver, anonymous, worker, of_worker, everything = map(
-        float, rows["most, the end of the command included"]
-    )
+def assert_everybody_was_seen(cells):
+    driver, anonymous, worker, of_worker, everything = map(float, cells)
     assert 50 < anonymous < driver < 2000
     assert 50 < of_worker < worker < 2000
     assert everything > driver
+
+
+@pytest.mark.slow
+def test_a_run_of_dh_prep(script, clips, landmark_task):
+    _, rows = script("scale.py", "prep", clips, "--clips", 40, "--every", 0.1)
+    assert_everybody_was_seen(rows["most, the end of the command included"])
     assert float(rows["middle fifth"][0]) > 0
+
+
+def test_planning(script, clips):
+    _, rows = script("scale.py", "plan", clips, "--rows", 1000)
     assert float(rows["plan_shards"][1]) > 50
-    assert float(rows["dh-prep run --dry-run"][0]) > 0
+    assert float(rows["dh-prep run --dry-run"][1]) > 50
+
+
+@pytest.mark.slow
+def test_a_run_of_dh_bench(script, face_frames, tmp_path):
+    for name, first in (("a", 0), ("b", 3)):
+        frames = face_frames[first : first + 16]
+        write_video(tmp_path / "real" / f"{name}.mkv", frames, crf=12)
+        write_video(tmp_path / "fake" / f"{name}.mp4", frames, crf=38)
+    folders = tmp_path / "real", tmp_path / "fake"
+    words = ["--clips", 40, "--metrics", "ssim", "--every", 0.2]
+    printed, rows = script("scale.py", "score", *folders, *words)
+    assert "40 links to 2 pairs" in printed
+    assert "measured: ssim\n" in printed
+    assert_everybody_was_seen(rows["most, the end of the command included"])

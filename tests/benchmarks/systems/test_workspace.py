@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchmarks.systems import workspace
-from benchmarks.systems.methods import Input
-from benchmarks.systems.workspace import lay_inputs, make_workspace, placed
+from benchmarks.systems.method_file import Input
+from benchmarks.systems.workspace import make_workspace, placed, write_inputs
 from pipeline.media import read_frames
 
 RNG = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def test_inputs_are_what_a_system_reads(tmp_path):
         driving="another",
         driving_video="in/pose/%06d.png",
     )
-    lay_inputs(tmp_path, given, face, samples, 10, driving)
+    write_inputs(tmp_path, given, face, samples, 10, driving)
     for path in given.face:
         assert np.array_equal(cv2.imread(str(tmp_path / path))[..., ::-1], face)
     with wave.open(str(tmp_path / "in" / "speech.wav")) as sound:
@@ -93,7 +93,7 @@ def test_inputs_are_what_a_system_reads(tmp_path):
 def test_a_driving_video_may_be_a_video(tmp_path):
     given = Input(("f.png",), ("s.wav",), 32, driving="itself", driving_video="d/drive.mp4")
     frames = [np.full((16, 16, 3), 50 * k, np.uint8) for k in range(4)]
-    lay_inputs(tmp_path, given, frames[0], np.zeros(640, np.int16), 1, frames)
+    write_inputs(tmp_path, given, frames[0], np.zeros(640, np.int16), 1, frames)
     shown = list(read_frames(tmp_path / "d" / "drive.mp4"))
     assert [frame.shape for frame in shown] == [(32, 32, 3)] * 4
     assert [round(float(frame.mean()) / 50) for frame in shown] == [0, 1, 2, 3]

@@ -9,10 +9,11 @@ import pytest
 from rich.console import Console
 
 from benchmarks.scoring.results import read_scores
-from benchmarks.tables.layout import BEST, LAYOUTS, METRIC_KEYS, SECOND
-from benchmarks.tables.paper_tables import build_table
+from benchmarks.tables.measured import METRIC_KEYS
+from benchmarks.tables.paper_tables import LAYOUTS, build_table
 from benchmarks.tables.published import read_published
-from benchmarks.tables.terminal import to_rich
+from benchmarks.tables.render import to_terminal
+from benchmarks.tables.table import BEST, SECOND
 from pipeline.errors import UserError
 from pipeline.files import write_json
 from tests.benchmarks.made_up import NO_WEIGHTS, made_up_scores, without
@@ -163,7 +164,7 @@ def test_measured_here_the_closer_to_its_own_real_clips_the_better():
 
 def test_terminal_shows_a_name_in_brackets_as_it_is_and_letters_for_gaps():
     console = Console(width=160, record=True, file=io.StringIO())
-    console.print(to_rich(build_table("v1", [made_up_scores(method="[bold]x")])))
+    console.print(to_terminal(build_table("v1", [made_up_scores(method="[bold]x")])))
     text = console.export_text()
     assert "[bold]x (measured here) [1]" in text
     assert "30.92" in text
@@ -194,5 +195,14 @@ def test_scores_that_lack_a_part_are_told_by_its_name(tmp_path):
         write_json(path, {key: value for key, value in whole.items() if key != name})
         assert name not in read_scores(path)
     write_json(path, {key: whole[key] for key in ("schema_version", "clips", "metrics")})
-    with pytest.raises(UserError, match=r"lacks dataset, fake, method, .*; score the videos again"):
+    with pytest.raises(UserError, match=r"lacks method, dataset, .*; score the videos again"):
+        read_scores(path)
+
+
+def test_a_wrong_value_in_scores_is_named_by_file_and_field(tmp_path):
+    path = tmp_path / "scores.json"
+    scores = made_up_scores()
+    scores["metrics"]["ssim"]["mean"] = "high"
+    write_json(path, scores)
+    with pytest.raises(UserError, match=r"scores\.json: metrics\.ssim\.mean is 'high'"):
         read_scores(path)

@@ -12,11 +12,16 @@ import subprocess
 
 import pytest
 
-from benchmarks.tables.html import to_html
-from benchmarks.tables.latex import to_latex
-from benchmarks.tables.layout import LAYOUTS
-from benchmarks.tables.paper_tables import build_table
-from benchmarks.tables.render import RENDERERS, to_csv, to_json, to_markdown, write_table
+from benchmarks.tables.paper_tables import LAYOUTS, build_table
+from benchmarks.tables.render import (
+    RENDERERS,
+    to_csv,
+    to_html,
+    to_json,
+    to_latex,
+    to_markdown,
+    write_each,
+)
 from pipeline.errors import UserError
 from tests.benchmarks.made_up import NO_WEIGHTS, made_up_scores, without
 
@@ -165,11 +170,11 @@ def test_html_is_well_formed_self_contained_and_escaped(name):
 def test_written_by_suffix(tmp_path, suffix):
     path = tmp_path / "deep" / f"table{suffix.upper()}"
     table = build_table("v1", [])
-    write_table(path, table)
+    write_each([path], RENDERERS, table)
     assert path.read_text() == RENDERERS[suffix](table)
     assert [child.name for child in path.parent.iterdir()] == [path.name]
 
 
 def test_another_suffix_is_one_sentence(tmp_path):
     with pytest.raises(UserError, match=r"\.md, \.csv, \.tex, \.html, \.json"):
-        write_table(tmp_path / "table.docx", build_table("v1", []))
+        write_each([tmp_path / "table.docx"], RENDERERS, build_table("v1", []))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.scoring.significance import compare_scores
-from benchmarks.tables.comparison import print_comparison
+from benchmarks.tables.comparison import comparison_table
 from benchmarks.tables.paper_tables import build_table
-from benchmarks.tables.terminal import print_scores, print_table
+from benchmarks.tables.render import print_table
+from benchmarks.tables.scores_text import print_scores
 from tests.benchmarks.made_up import made_up_scores
 
 REMEDY = "cannot fetch syncnet_v2.model: put it into a folder, [name] it with --weights-dir"
@@ -22,7 +23,8 @@ def test_scores_are_printed_under_their_own_name(name: str, capsys: pytest.Captu
 
 @pytest.mark.parametrize("name", NAMES)
 def test_compared_systems_keep_their_names(name: str, capsys: pytest.CaptureFixture[str]):
-    print_comparison(compare_scores(made_up_scores(method=name), made_up_scores(method="b")))
+    pair = made_up_scores(method=name), made_up_scores(method="b")
+    print_table(comparison_table(compare_scores(*pair)))
     assert f"A: {name}, B: b, over 12 common clips" in capsys.readouterr().out
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model.app import server as serve
-from model.app.upload_jobs import Limits
+from model.app.limits import PageLimits
 from model.cli import sample as sample_cli
-from model.sampling.autoregressive import SampleConfig
+from model.sampling.sample_config import SampleConfig
 from tests.models import write_untrained
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def test_options_reach_the_server(small, speech_format, tmp_path: Path, monkeypatch):
     write_untrained(tmp_path / "run.safetensors", small, speech_format)
-    asked: list[tuple[SampleRun, str, int, Limits]] = []
+    asked: list[tuple[SampleRun, str, int, PageLimits]] = []
     monkeypatch.setattr(serve, "serve", lambda *given: asked.append(given))
     words = ["--checkpoint", str(tmp_path / "run.safetensors"), "--sampler", "ddim", "--steps", "7"]
     words += ["--start", "noise", "--noise-correlation", "0.3", "--reanchor", "15", "--compile"]
@@ -35,4 +35,4 @@ def test_options_reach_the_server(small, speech_format, tmp_path: Path, monkeypa
     assert run.config == SampleConfig(
         "ddim", 7, start="noise", noise_correlation=0.3, reanchor=15, compiled=True
     )
-    assert (run.device, host, port, limits) == ("cpu", "127.0.0.1", 0, Limits(3 << 20, 9))
+    assert (run.device, host, port, limits) == ("cpu", "127.0.0.1", 0, PageLimits(3 << 20, 9))

@@ -2,125 +2,130 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import shutil
-import subprocess
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-import aiohttp
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from model.app.server import PageServer
+    from playwright.sync_api import Page
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-sync", "--disable-background-networking", "--disable-component-update"),
+    # A camera and a microphone that give a test picture and beeps.
+    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
+]
+RESULT = "document.querySelector('#result video')"
 
 
-class PageGone(Exception):  # noqa: N818 - it is no error of ours
-    """A question was asked of a page that another took the place of meanwhile."""
-
-
-class Browser:
-    """A page of headless Chromium, spoken to by the DevTools protocol."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket, self._number = socket, 0
-
-    async def call(self, method: str, **words: Any) -> dict[str, Any]:
-        self._number += 1
-        await self._socket.send_json({"id": self._number, "method": method, "params": words})
-        while True:
-            told = await self._socket.receive_json(timeout=300)
-            if told.get("id") == self._number:
-                if "error" in told:
-                    raise PageGone(told["error"])
-                return told["result"]
-
-    async def run(self, script: str) -> Any:
-        told = await self.call(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
-        return told["result"].get("value")
-
-    async def wait(self, script: str) -> None:
-        for _ in range(3000):
-            with contextlib.suppress(PageGone):
-                if await self.run(script):
-                    return
-            await asyncio.sleep(0.1)
-        raise AssertionError(
-            f"never came true: {script}\n{await self.run('document.body.innerText')}"
-        )
-
-    async def choose(self, selector: str, path: Path) -> None:
-        root = (await self.call("DOM.getDocument"))["root"]["nodeId"]
-        node = (await self.call("DOM.querySelector", nodeId=root, selector=selector))["nodeId"]
-        await self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
-
-
-@pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[str]:
-    """The address of a running headless Chromium; skips where there is none."""
+@pytest.fixture(scope="module")
+def page(served: str) -> Iterator[Page]:
+    """The page in a headless Chromium; skips where there is none."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("needs Chromium, which this machine does not have")
-    words = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-    words += [f"--user-data-dir={tmp_path / 'profile'}", "--no-first-run", "about:blank"]
-    # To a file: a pipe that nobody reads to its end would one day be full, and Chromium wait.
-    said = tmp_path / "chromium.log"
-    with said.open("wb") as log:
-        process = subprocess.Popen([program, *words], stderr=log)
-    try:
-        while not (found := re.search(r"DevTools listening on ws://(.+?)/", said.read_text())):
-            if process.poll() is not None:
-                pytest.fail(f"Chromium does not start: {said.read_text()}")
-            time.sleep(0.1)
-        yield found[1]
-    finally:
-        process.terminate()
-        process.wait(timeout=300)
+    with playwright.sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=program, args=FLAGS)
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        yield page
+        browser.close()
 
 
-async def use_the_page(chromium: str, url: str, given: Path, shots: Path) -> None:
-    async with aiohttp.ClientSession() as session:
-        async with session.put(f"http://{chromium}/json/new?{url}") as answer:
-            target = await answer.json(content_type=None)
-        async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-            page = Browser(socket)
-            await page.wait("document.readyState === 'complete' && !!document.getElementById('go')")
-            assert await page.run("document.getElementById('go').disabled")
-            # What goes wrong is shown, and the page is of use afterwards.
-            await page.choose("#face", given / "wall.png")
-            await page.choose("#speech", given / "short.wav")
-            await page.wait("!document.getElementById('go').disabled")
-            await page.run("document.getElementById('go').click()")
-            await page.wait("!document.getElementById('error').hidden")
-            assert "no face found" in await page.run("document.getElementById('error').textContent")
-            (shots / "junk.wav").write_text("no sound")
-            await page.choose("#face", given / "face.jpg")
-            await page.choose("#speech", shots / "junk.wav")
-            await page.run("document.getElementById('go').click()")
-            wanted = "junk.wav: this file is not taken"
-            await page.wait(f"document.getElementById('error').textContent.startsWith('{wanted}')")
-            await page.choose("#speech", given / "short.wav")
-            await page.run("document.getElementById('go').click()")
-            await page.wait("!document.getElementById('result').hidden")
-            assert await page.run("document.getElementById('error').hidden")
-            # The browser itself plays the result.
-            await page.wait("document.getElementById('video').readyState >= 2")
-            size = await page.run("[video.videoWidth, video.videoHeight, video.duration]")
-            assert size[:2] == [32, 32]
-            assert size[2] == pytest.approx(0.4, abs=0.1)
-            assert await page.run("document.getElementById('video').error === null")
-            shot = await page.call("Page.captureScreenshot", format="png")
-            (shots / "page.b64").write_text(shot["data"])
+@pytest.fixture
+def fresh(page: Page, served: str) -> Page:
+    page.goto(served)
+    button(page).wait_for()
+    return page
 
 
-@pytest.mark.slow
-def test_a_person_uses_the_page(server: PageServer, chromium: str, given: Path, tmp_path: Path):
-    asyncio.run(use_the_page(chromium, server.url, given, tmp_path))
-    assert (tmp_path / "page.b64").stat().st_size > 5000
+def button(page: Page):
+    return page.get_by_role("button", name="Make it talk")
+
+
+def choose(page: Page, kind: str, path: Path) -> None:
+    page.locator(f"input[type=file][accept*={kind}]").first.set_input_files(path)
+
+
+def wait_for_error(page: Page, text: str) -> None:
+    page.get_by_test_id("toast-body").filter(has_text=text).first.wait_for()
+
+
+def wait_for_video(page: Page) -> dict[str, float]:
+    """Plays the result; returns its size, duration and whether sound was decoded."""
+    page.wait_for_selector("#result video", state="attached")
+    page.wait_for_function(f"{RESULT}.readyState >= 2")
+    page.evaluate(f"{RESULT}.play()")
+    page.wait_for_function(f"{RESULT}.webkitAudioDecodedByteCount > 0")
+    return page.evaluate(
+        f"(v => ({{width: v.videoWidth, height: v.videoHeight, seconds: v.duration}}))({RESULT})"
+    )
+
+
+def test_a_picture_and_a_recording_become_a_video(fresh: Page, served: str, given: Path, tmp_path):
+    hosts: set[str] = set()
+    fresh.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    fresh.reload()
+    button(fresh).wait_for()
+    choose(fresh, "image", given / "face.jpg")
+    choose(fresh, "audio", given / "short.wav")
+    fresh.wait_for_selector("img[alt]")
+    fresh.get_by_text("0:00").first.wait_for()
+    button(fresh).click()
+    video = wait_for_video(fresh)
+    assert (video["width"], video["height"]) == (32, 32)
+    assert video["seconds"] == pytest.approx(0.4, abs=0.1)
+    with fresh.expect_download() as download:
+        fresh.locator("#result a[download]").click()
+    assert download.value.suggested_filename == "talking.mp4"
+    assert b"SYNTHETIC MEDIA" in download.value.path().read_bytes()
+    assert hosts - {""} == {urlsplit(served).netloc}  # without a host: data: and blob:
+
+
+def test_a_film_and_the_microphone_become_a_video(fresh: Page, given: Path):
+    fresh.get_by_role("tab", name="Video").first.click()
+    choose(fresh, "video", given / "film.mp4")
+    fresh.get_by_role("button", name="Record audio").click()
+    fresh.get_by_role("button", name="Record", exact=True).click()
+    fresh.wait_for_timeout(700)
+    fresh.get_by_role("button", name="Stop", exact=True).click()
+    fresh.get_by_text("0:00").first.wait_for()
+    button(fresh).click()
+    assert wait_for_video(fresh)["width"] == 32
+
+
+def test_what_goes_wrong_is_one_sentence(fresh: Page, given: Path):
+    button(fresh).click()
+    wait_for_error(fresh, "give a face first")
+    # Refused by the browser already.
+    choose(fresh, "image", given / "short.wav")
+    wait_for_error(fresh, "short.wav")
+    choose(fresh, "audio", given / "huge.wav")
+    wait_for_error(fresh, "huge.wav")
+    # Refused by the server.
+    choose(fresh, "image", given / "wall.png")
+    choose(fresh, "audio", given / "junk.wav")
+    fresh.wait_for_selector("img[alt]")
+    button(fresh).click()
+    wait_for_error(fresh, "junk.wav: this file is not accepted")
+    assert not re.search(r"Traceback|/tmp/", fresh.inner_text("body"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_fits_the_window_and_follows_the_theme(page: Page, served: str, scheme, width):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(served)
+    button(page).wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    colours = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(value) for value in re.findall(r"\d+", colours)[:3])
+    assert (brightness > 380) == (scheme == "light")

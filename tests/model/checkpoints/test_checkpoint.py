@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from model.checkpoints import checkpoint
 from model.checkpoints.checkpoint import (
-    Info,
+    CheckpointInfo,
     TrainingState,
     latest,
-    load_model,
+    load_talking_head,
     read_info,
     resolve,
     restore,
@@ -63,8 +63,8 @@ def differences(one: torch.nn.Module, other: torch.nn.Module) -> list[str]:
 
 
 @pytest.fixture
-def info(small: Preset, speech_format: SpeechFormat) -> Info:
-    return Info(small, speech_format, step=3, seed=11)
+def info(small: Preset, speech_format: SpeechFormat) -> CheckpointInfo:
+    return CheckpointInfo(small, speech_format, step=3, seed=11)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def trained(small: Preset, speech_format: SpeechFormat) -> TrainingState:
 
 
 @pytest.fixture
-def saved(tmp_path: Path, trained: TrainingState, info: Info) -> Path:
+def saved(tmp_path: Path, trained: TrainingState, info: CheckpointInfo) -> Path:
     path = tmp_path / "run" / "checkpoint-0000003.safetensors"
     save(path, trained, info)
     return path
@@ -116,20 +116,20 @@ def test_a_resumed_run_goes_where_the_other_went(saved: Path, trained, small, sp
     assert differences(state.average, trained.average) == []
 
 
-def test_sampling_takes_the_average(saved: Path, trained: TrainingState, info: Info):
-    model, read = load_model(saved, CPU)
+def test_sampling_takes_the_average(saved: Path, trained: TrainingState, info: CheckpointInfo):
+    model, read = load_talking_head(saved, CPU)
     assert read == info
     assert differences(model, trained.average) == []
     assert not model.training
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
-def test_the_json_tells_people_what_it_is(saved: Path, info: Info):
-    told = json.loads(saved.with_suffix(".json").read_text())
-    assert told["step"] == 3
-    assert told["preset"]["name"] == "small"
-    assert told["preset"]["unet"]["base_channels"] == 16
-    assert "synthetic" in told["synthetic_media"]
+def test_the_json_tells_people_what_it_is(saved: Path, info: CheckpointInfo):
+    described = json.loads(saved.with_suffix(".json").read_text())
+    assert described["step"] == 3
+    assert described["preset"]["name"] == "small"
+    assert described["preset"]["unet"]["base_channels"] == 16
+    assert "synthetic" in described["synthetic_media"]
     assert read_info(saved) == info
 
 
@@ -137,7 +137,7 @@ def test_the_json_tells_people_what_it_is(saved: Path, info: Info):
 
 
 def test_an_interrupted_save_leaves_the_last_checkpoint_as_it_was(
-    saved: Path, trained: TrainingState, info: Info, monkeypatch
+    saved: Path, trained: TrainingState, info: CheckpointInfo, monkeypatch
 ):
     before = {path.name: path.read_bytes() for path in saved.parent.iterdir()}
 
@@ -212,7 +212,7 @@ def test_a_truncated_file(saved: Path, small, speech_format, share: float):
     data = saved.read_bytes()
     saved.write_bytes(data[: int(share * len(data))])
     with pytest.raises(UserError, match="is not a whole safetensors file"):
-        load_model(saved, CPU)
+        load_talking_head(saved, CPU)
     with pytest.raises(UserError, match="is not a whole safetensors file"):
         restore(saved, fresh(small, speech_format, seed=0))
 
@@ -224,7 +224,7 @@ def test_a_pickle_is_not_opened(saved: Path, tmp_path: Path):
 
     torch.save({"model": Trap()}, saved)
     with pytest.raises(UserError, match="is not a whole safetensors file"):
-        load_model(saved, CPU)
+        load_talking_head(saved, CPU)
     assert not (tmp_path / "sprung").exists()
 
 
@@ -235,7 +235,7 @@ def test_a_pickle_is_not_opened(saved: Path, tmp_path: Path):
 def test_a_json_that_describes_something_else(saved: Path, text: str):
     saved.with_suffix(".json").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match="checkpoint"):
-        load_model(saved, CPU)
+        load_talking_head(saved, CPU)
 
 
 def test_a_json_with_an_option_that_we_do_not_have(saved: Path):
@@ -244,18 +244,18 @@ def test_a_json_with_an_option_that_we_do_not_have(saved: Path):
     data["preset"]["unet"]["experts"] = 8
     described.write_text(json.dumps(data))
     with pytest.raises(UserError, match=r"does not describe a checkpoint of ours.*experts"):
-        load_model(saved, CPU)
+        load_talking_head(saved, CPU)
 
 
 def test_tensors_of_another_preset(saved: Path, small, speech_format, tmp_path: Path):
     wide = replace(small, unet=replace(small.unet, base_channels=8))
     described = saved.with_suffix(".json")
     other = tmp_path / "other.safetensors"
-    save(other, fresh(wide, speech_format, 0), Info(wide, speech_format, 1, 0))
+    save(other, fresh(wide, speech_format, 0), CheckpointInfo(wide, speech_format, 1, 0))
     shutil.copy(other.with_suffix(".json"), described)
-    with pytest.raises(UserError, match="does not fit its preset: size mismatch") as told:
-        load_model(saved, CPU)
-    assert len(str(told.value).splitlines()) == 1
+    with pytest.raises(UserError, match="does not fit its preset: size mismatch") as caught:
+        load_talking_head(saved, CPU)
+    assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(UserError, match="does not fit its preset"):
         restore(other, fresh(small, speech_format, 0))
 
@@ -263,13 +263,13 @@ def test_tensors_of_another_preset(saved: Path, small, speech_format, tmp_path: 
 def test_tensors_of_nothing_of_ours(saved: Path, small, speech_format):
     save_file({"weight": torch.zeros(3)}, saved)
     with pytest.raises(UserError, match="does not fit its preset"):
-        load_model(saved, CPU)
+        load_talking_head(saved, CPU)
 
 
 def test_an_averaged_model_alone_samples_but_does_not_resume(saved: Path, small, speech_format):
     """What one would publish: a third of the size."""
     whole = load_file(saved)
     save_file({name: v for name, v in whole.items() if name.startswith("average.")}, saved)
-    load_model(saved, CPU)
+    load_talking_head(saved, CPU)
     with pytest.raises(UserError, match="does not fit its preset"):
         restore(saved, fresh(small, speech_format, seed=0))

@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from model.checkpoints.lightning import (
-    StandIn,
+    InertObject,
     is_torch_file,
     is_torchscript,
-    plain,
     read_checkpoint,
+    to_plain,
 )
 from pipeline.errors import UserError
 from tests.released_files import HYPER, write_lightning
@@ -78,7 +78,7 @@ def test_a_checkpoint_from_before_torch_files_were_archives(tmp_path: Path):
     torch.save(content, path, _use_new_zipfile_serialization=False)
     read = read_checkpoint(path)
     same(read)
-    assert plain(read["hyper_parameters"]) == {"image_size": 64}
+    assert to_plain(read["hyper_parameters"]) == {"image_size": 64}
 
 
 def test_a_namespace(tmp_path: Path):
@@ -86,10 +86,10 @@ def test_a_namespace(tmp_path: Path):
     path = write_lightning(tmp_path / "a.ckpt", TENSORS, hyper, hparams_type=argparse.Namespace)
     content = read_checkpoint(path)
     same(content)
-    read = plain(content["hyper_parameters"])
+    read = to_plain(content["hyper_parameters"])
     assert read["image_size"] == 64
     assert read["channel_mult"] == [1, 2]
-    assert isinstance(content["hyper_parameters"]["log_dir"], StandIn)
+    assert isinstance(content["hyper_parameters"]["log_dir"], InertObject)
 
 
 def test_objects_of_libraries_that_are_not_here(tmp_path: Path, foreign):
@@ -116,7 +116,7 @@ def test_objects_of_libraries_that_are_not_here(tmp_path: Path, foreign):
             del sys.modules[loaded]
     content = read_checkpoint(path)
     same(content)
-    read = plain(content["hyper_parameters"])
+    read = to_plain(content["hyper_parameters"])
     assert read["unet"] == {"attention": [32], "size": 64}
     assert read["dropout"] == 0.2
     assert not any(key.split(".")[0] in ("torchvision", "omegaconf") for key in sys.modules)
@@ -150,7 +150,7 @@ def test_nothing_in_a_file_runs(tmp_path: Path, place: str, zipped: bool):
         torch.save(content, tmp_path / "a.ckpt", _use_new_zipfile_serialization=zipped)
         read = read_checkpoint(tmp_path / "a.ckpt")
         same(read)
-        assert isinstance(read[place][0], StandIn)
+        assert isinstance(read[place][0], InertObject)
         assert not sprung.exists()
 
 

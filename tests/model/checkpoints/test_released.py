@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from model.checkpoints.released import config_of, load_released, read_released
+from model.checkpoints.released import config_of, load_released
 from model.config.architecture import UNetConfig
 from model.config.presets import PRESETS
 from model.network.talking_head import Conditions
@@ -152,8 +152,8 @@ def test_other_shapes(shape: Shape, expected: dict[str, Any]):
 def test_what_no_shape_tells_is_in_the_hyper_parameters():
     with torch.device("meta"):
         tensors = {name: torch.empty(size) for name, size in shapes(CREMA).items()}
-    told = HYPER | {"image_size": 64, "num_head_channels": -1, "dropout": 0.3}
-    config = config_of(tensors, told)
+    hyper = HYPER | {"image_size": 64, "num_head_channels": -1, "dropout": 0.3}
+    config = config_of(tensors, hyper)
     assert config == replace(
         PRESETS["crema"].unet, image_size=64, attention_resolutions=(16,), heads=4, dropout=0.3
     )
@@ -173,38 +173,39 @@ def test_any_of_its_names(tmp_path: Path, prefix: str):
     state = {prefix + name: value for name, value in tiny().items()}
     others = {"diffusion.beta": torch.zeros(1000)} if prefix else {}
     torch.save({"state_dict": state | others}, tmp_path / "a.ckpt")
-    found = read_released(tmp_path / "a.ckpt")
-    assert found.step == 0
-    assert found.preset.name == "released"
-    assert found.tensors.keys() == tiny().keys()
-    assert all(torch.equal(found.tensors[name], value) for name, value in tiny().items())
+    model, preset, step = load_released(tmp_path / "a.ckpt", CPU)
+    assert (preset.name, step) == ("released", 0)
+    found = model.unet.state_dict()
+    assert found.keys() == tiny().keys()
+    assert all(torch.equal(found[name], value) for name, value in tiny().items())
     torch.save(state, tmp_path / "bare.pt")
-    assert read_released(tmp_path / "bare.pt").preset == found.preset
+    assert load_released(tmp_path / "bare.pt", CPU)[1] == preset
 
 
 def test_a_file_that_only_the_inert_reader_reads(tmp_path: Path):
     hyper = argparse.Namespace(**SIZED, motion_transforms=argparse.Namespace())
-    found = read_released(write_lightning(tmp_path / "a.ckpt", tiny(), hyper))
-    assert found.preset.unet.image_size == 32
-    assert all(torch.equal(found.tensors[name], value) for name, value in tiny().items())
+    model, preset, _ = load_released(write_lightning(tmp_path / "a.ckpt", tiny(), hyper), CPU)
+    assert preset.unet.image_size == 32
+    found = model.unet.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in tiny().items())
 
 
 def test_half_precision_is_made_whole_and_the_file_may_go(tmp_path: Path):
     path = tmp_path / "a.ckpt"
     write_lightning(path, {name: value.half() for name, value in tiny().items()}, SIZED)
-    found = read_released(path)
+    found = load_released(path, CPU)[0].unet.state_dict()
     path.write_bytes(bytes(path.stat().st_size))
     path.unlink()
     for name, value in tiny().items():
-        assert found.tensors[name].dtype == torch.float32
-        torch.testing.assert_close(found.tensors[name], value, rtol=1e-3, atol=1e-6)
+        assert found[name].dtype == torch.float32
+        torch.testing.assert_close(found[name], value, rtol=1e-3, atol=1e-6)
 
 
 def test_presets_by_name(tmp_path: Path):
     """Of a full-size file: the tensors share one number, so that it stays small."""
     state = {name: torch.zeros(()).expand(size) for name, size in shapes(LRW).items()}
     torch.save({"state_dict": state, "hyper_parameters": HYPER}, tmp_path / "lrw.ckpt")
-    assert read_released(tmp_path / "lrw.ckpt").preset == PRESETS["lrw"]
+    assert load_released(tmp_path / "lrw.ckpt", CPU)[1] == PRESETS["lrw"]
 
 
 def test_the_same_file_gives_the_same_model(tmp_path: Path):
@@ -219,14 +220,14 @@ def test_the_same_file_gives_the_same_model(tmp_path: Path):
 
 def refusal(path: Path) -> str:
     with pytest.raises(UserError) as caught:
-        read_released(path)
+        load_released(path, CPU)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"out.2.weight": torch.zeros(3, 32, 3, 3)}, r"out.2.weight is (3, 32, 3, 3), not (6,"),
         ({"middle_block.1.qkv.bias": None}, "middle_block.1.qkv.bias is missing"),
@@ -237,15 +238,15 @@ def refusal(path: Path) -> str:
         ({"input_blocks.1.0.in_layers.2.weight": torch.zeros(())}, "cannot be read off"),
     ],
 )
-def test_another_network_is_named_by_the_first_tensor(tmp_path: Path, change: dict, said: str):
+def test_another_network_is_named_by_the_first_tensor(tmp_path: Path, change: dict, message: str):
     tensors = {name: value for name, value in (tiny() | change).items() if value is not None}
-    assert said in refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
+    assert message in refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
 
 
 def test_how_many_more_do_not_fit(tmp_path: Path):
     tensors = tiny() | {"a": torch.zeros(1), "b": torch.zeros(1), "c": torch.zeros(1)}
-    said = refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
-    assert "a has no place in it (and 2 more like this)" in said
+    message = refusal(write_lightning(tmp_path / "a.ckpt", tensors, SIZED))
+    assert "a has no place in it (and 2 more like this)" in message
 
 
 def test_no_network_of_the_authors(tmp_path: Path):

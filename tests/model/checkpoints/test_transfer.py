@@ -10,7 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from model.checkpoints.checkpoint import Info, TrainingState, load_model, read_info, save
+from model.checkpoints.checkpoint import (
+    CheckpointInfo,
+    TrainingState,
+    load_talking_head,
+    read_info,
+    save,
+)
 from model.checkpoints.transfer import convert, init_from
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from pipeline.errors import UserError
@@ -41,7 +47,9 @@ def run(tmp_path: Path, small: Preset, speech_format: SpeechFormat) -> Path:
     model, average = (TalkingHead(small, speech_format) for _ in range(2))
     state = TrainingState(model, average, torch.optim.Adam(model.parameters()), 4)
     folder = tmp_path / "run"
-    save(folder / "checkpoint-0000004.safetensors", state, Info(small, speech_format, 4, 0))
+    save(
+        folder / "checkpoint-0000004.safetensors", state, CheckpointInfo(small, speech_format, 4, 0)
+    )
     return folder
 
 
@@ -61,10 +69,10 @@ def test_the_authors_checkpoint_becomes_one_of_ours(tmp_path: Path, authors: Pat
     before = authors.read_bytes()
     info = convert(authors, tmp_path / "new" / "ours.safetensors")
     assert authors.read_bytes() == before
-    model, read = load_model(tmp_path / "new" / "ours.safetensors", CPU)
+    model, read = load_talking_head(tmp_path / "new" / "ours.safetensors", CPU)
     assert read == info == read_info(tmp_path / "new" / "ours.safetensors")
     assert (read.preset.name, read.step, read.speech.name) == ("released", 247_500, "released")
-    direct, _ = load_model(authors, CPU)
+    direct, _ = load_talking_head(authors, CPU)
     given = inputs(TINY, 32)
     calls = [one(*given[:2], Conditions(*given[2:])) for one in (model, direct)]
     assert torch.equal(*calls)
@@ -85,8 +93,10 @@ def test_the_demo_model_becomes_one_of_ours_by_its_tensors(tmp_path: Path):
 def test_a_run_is_published_without_what_only_its_training_needs(tmp_path: Path, run: Path):
     info = convert(run, tmp_path / "ours.safetensors")
     assert info.step == 4
-    model, _ = load_model(tmp_path / "ours.safetensors", CPU)
-    assert differences(model, load_model(run / "checkpoint-0000004.safetensors", CPU)[0]) == []
+    model, _ = load_talking_head(tmp_path / "ours.safetensors", CPU)
+    assert (
+        differences(model, load_talking_head(run / "checkpoint-0000004.safetensors", CPU)[0]) == []
+    )
     assert all(name.startswith("average.") for name in load_file(tmp_path / "ours.safetensors"))
 
 
@@ -107,15 +117,15 @@ def fresh(preset: Preset, speech: SpeechFormat) -> TalkingHead:
 
 
 def test_from_the_authors(authors: Path, speech_format: SpeechFormat):
-    preset = load_model(authors, CPU)[1].preset
+    preset = load_talking_head(authors, CPU)[1].preset
     model = fresh(preset, speech_format)
     before = copy.deepcopy(model)
-    told = init_from(authors, model)
+    lines = init_from(authors, model)
     assert all(torch.equal(model.unet.state_dict()[n], v) for n, v in weights(TINY).items())
     for part in ("speech_encoder", "lip_reader"):
         assert differences(getattr(model, part), getattr(before, part)) == []
-    why = "begins fresh, since the checkpoint hears released and the data set holds mfcc"
-    assert told == [
+    why = "begins fresh, since the checkpoint takes released and the data set holds mfcc"
+    assert lines == [
         f"network: from {authors}, 247500 steps old, which predicts epsilon",
         f"speech encoder: {why}",
         f"lip reader: {why}",
@@ -124,15 +134,15 @@ def test_from_the_authors(authors: Path, speech_format: SpeechFormat):
 
 
 def test_from_the_authors_with_their_speech(authors: Path):
-    preset = load_model(authors, CPU)[1].preset
+    preset = load_talking_head(authors, CPU)[1].preset
     model = fresh(preset, released_format(encoder="ab"))
-    told = init_from(authors, model)
-    assert told[1:] == ["lip reader: from the checkpoint"]  # the embeddings need no encoder
+    lines = init_from(authors, model)
+    assert lines[1:] == ["lip reader: from the checkpoint"]  # the embeddings need no encoder
 
 
 def test_from_the_demo_model(tmp_path: Path, authors: Path):
     demo = write_script(tmp_path / "demo.pt", Demo(weights(TINY)))
-    model = fresh(load_model(authors, CPU)[1].preset, released_format())
+    model = fresh(load_talking_head(authors, CPU)[1].preset, released_format())
     init_from(demo, model)
     assert all(torch.equal(model.unet.state_dict()[n], v) for n, v in weights(TINY).items())
 
@@ -141,10 +151,12 @@ def test_from_the_demo_model(tmp_path: Path, authors: Path):
 def test_from_a_run_of_ours(run: Path, small: Preset, speech_format: SpeechFormat, name: str):
     speech = replace(speech_format, mean=[5.0] * 13)
     model = fresh(small, speech)
-    told = init_from(run / name, model)
+    lines = init_from(run / name, model)
     # The averaged weights, with the mean and deviation that they were trained with.
-    assert differences(model, load_model(run / "checkpoint-0000004.safetensors", CPU)[0]) == []
-    assert told[1:] == ["speech encoder: from the checkpoint", "lip reader: from the checkpoint"]
+    assert (
+        differences(model, load_talking_head(run / "checkpoint-0000004.safetensors", CPU)[0]) == []
+    )
+    assert lines[1:] == ["speech encoder: from the checkpoint", "lip reader: from the checkpoint"]
 
 
 def test_a_speech_encoder_of_another_shape_begins_fresh(
@@ -152,8 +164,8 @@ def test_a_speech_encoder_of_another_shape_begins_fresh(
 ):
     model = fresh(replace(small, speech_hidden=5), speech_format)
     before = copy.deepcopy(model.speech_encoder)
-    told = init_from(run, model)
-    assert told[1] == (
+    lines = init_from(run, model)
+    assert lines[1] == (
         "speech encoder: begins fresh, since that of the checkpoint is of another shape"
     )
     assert differences(model.speech_encoder, before) == []
@@ -167,7 +179,7 @@ def test_another_size_of_picture_is_the_same_network(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"motion_channels": 1}, "motion_channels 3, not 1"),
         ({"time_exponent": "standard"}, "time_exponent released, not standard"),
@@ -177,14 +189,14 @@ def test_another_size_of_picture_is_the_same_network(
     ],
 )
 def test_another_network_is_refused(
-    run: Path, small: Preset, speech_format: SpeechFormat, change: dict, said: str
+    run: Path, small: Preset, speech_format: SpeechFormat, change: dict, message: str
 ):
     model = fresh(replace(small, unet=replace(small.unet, **change)), speech_format)
     before = copy.deepcopy(model)
     with pytest.raises(UserError, match="choose another --preset") as caught:
         init_from(run, model)
     assert "\n" not in str(caught.value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert differences(model, before) == []
 
 

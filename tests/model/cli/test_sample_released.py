@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import wave
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from model.sampling.inputs import features_of
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.media import read_frames, write_image
-from pipeline.speech.features import mfcc_windows
+from pipeline.media.audio import wav_bytes
+from pipeline.speech.mfcc import mfcc_windows
 from pipeline.speech.released_encoder import ReleasedSpeech
 from tests.released_files import HYPER, write_lightning
 from tests.released_network import Shape, weights
@@ -45,9 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, landmark_task: Path) -> Pat
     write_image(made / "face.png", np.ascontiguousarray(data.astronaut()[:260, 80:360]))
     for name, seed in (("one", 0), ("two", 1)):
         sound = np.random.default_rng(seed).normal(0, 9000, 2600).clip(-32768, 32767)
-        with wave.open(str(made / f"{name}.wav"), "wb") as file:
-            file.setparams((1, 2, 16000, 0, "NONE", ""))
-            file.writeframes(sound.astype("<i2").tobytes())
+        (made / f"{name}.wav").write_bytes(wav_bytes(sound))
     return made
 
 
@@ -87,7 +85,7 @@ def test_from_their_checkpoint_to_a_video(folder: Path, tmp_path: Path, call):
     assert f"wrote {tmp_path / 'my.safetensors'} and my.json: preset released, 32 x 32" in said
     assert "2 RGB motion frames, released speech" in said
     assert np.array_equal(talk(tmp_path / "my.safetensors", "converted.mp4"), direct)
-    # It hears the speech, with the encoder of the user's folder.
+    # It sound the speech, with the encoder of the user's folder.
     assert np.abs(talk(folder / "crema.ckpt", "two.mp4", "two") - direct).mean() > 0.5
     (tmp_path / "weights").mkdir()
     for source in ("others/audio_encoder.pt", "weights/face_landmarker.task"):

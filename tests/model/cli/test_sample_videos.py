@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.media import read_frames
 from tests.model.cli.calling import QUICK, call, frames, refused
 
@@ -46,7 +46,7 @@ def test_the_video_says_how_it_was_drawn(run: Path, given: Path, monkeypatch, sm
     """Never only that it was `auto`."""
     words = ("--face", given / "face.png", "--speech", given / "short.wav", "--checkpoint", run)
     words += ("--device", "cpu", "--precision", "float32", "--seed", "4")
-    auto = choose_sampler(SampleConfig(), small.diffusion.prediction)
+    auto = choose_sampler(SampleConfig(), small.diffusion)
     correlated = ("--noise-correlation", "0.5", "--reanchor", "2")
     for name, more, sampler, steps in (
         ("a.mp4", (), auto.sampler, auto.steps),

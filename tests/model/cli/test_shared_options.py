@@ -9,15 +9,16 @@ from typing import get_args, get_type_hints
 import pytest
 
 from model.cli import shared_options as options
+from model.config.architecture import DiffusionConfig
 from model.device import Precision, choose_device
 from model.diffusion.samplers import SamplerChoice, SamplerName
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model.sampling.sample_config import SampleConfig, StartChoice, choose_sampler
 
 
 def test_words_are_those_that_the_code_knows():
     for ours, known in (
         (options.Sampler, SamplerChoice),
-        (options.Start, get_type_hints(SampleConfig)["start"]),
+        (options.Start, StartChoice),
         (options.Device, get_type_hints(choose_device)["name"]),
         (options.PrecisionName, Precision),
     ):
@@ -27,12 +28,14 @@ def test_words_are_those_that_the_code_knows():
 def test_defaults_that_are_told_are_those_that_are_taken():
     told = str(options.STEPS.show_default)
     for name in get_args(SamplerName):
-        steps = choose_sampler(SampleConfig(name), "v").steps
+        steps = choose_sampler(SampleConfig(name), DiffusionConfig(prediction="v")).steps
         assert f" {steps}" in told[told.index(name) :].partition(",")[0]
     told = str(options.NOISE_CORRELATION.show_default)
     for name in get_args(SamplerName):
         for start in ("noise", "previous"):
-            taken = choose_sampler(SampleConfig(name, start=start), "v").noise_correlation
+            taken = choose_sampler(
+                SampleConfig(name, start=start), DiffusionConfig(prediction="v")
+            ).noise_correlation
             assert taken == (0.8 if name in told and start == "noise" else 0)
     assert told.startswith("0.8 of")
 

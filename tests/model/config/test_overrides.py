@@ -56,7 +56,7 @@ def test_fields_can_be_set_by_name():
         ("unet.motion_channels=2", "unet.motion_channels=2: .*1 or 3"),
         ("unet.channel_mult=[]", r"unet.channel_mult=\[\]: .*at least 1"),
         ('unet.channel_mult=[1,"a"]', "unet.channel_mult.1=a: .*integer"),
-        ("unet.image_size=100", "unet: image_size 100 must be a multiple of 8"),
+        ("unet.image_size=100", "unet: image_size 100 must be a multiple of 16"),
         ("unet.base_channels=50", "unet: base_channels 50 must be a multiple of norm_groups 8"),
         ("train=3", "train=3: .*object"),
     ],

@@ -11,12 +11,11 @@ import torch
 
 from model.config.recipe import MotionCorruption, TrainConfig
 from model.data.training_frame import (
-    Choice,
+    FrameChoice,
     as_tensor,
     grey,
     lip_shape,
     scaled_box,
-    speech_windows,
     to_pixels,
     to_unit,
     training_frame,
@@ -49,7 +48,7 @@ def frame_of(
     """The training frame with that target and that identity."""
     length = len(sample.frames)
     others = ((identity - target - 1) % length + 0.5) / (length - 1)
-    choice = Choice((target + 0.5) / length, others, drop=0.5, level=1.0, seed=7)
+    choice = FrameChoice((target + 0.5) / length, others, drop=0.5, level=1.0, seed=7)
     return training_frame(sample, choice, config, TrainConfig(1, 1, 1e-3, **recipe))
 
 
@@ -86,17 +85,6 @@ def test_a_picture_is_averaged_when_it_shrinks():
     np.testing.assert_allclose(small.permute(1, 2, 0).numpy(), means, atol=0.51)
     assert torch.equal(as_tensor(picture, 64), torch.from_numpy(picture).permute(2, 0, 1))
     assert as_tensor(picture, 128).shape == (3, 128, 128)
-
-
-@pytest.mark.parametrize(("context", "length"), [(2, 6), (2, 2), (0, 3), (1, 1)])
-def test_speech_windows_repeat_the_edges(context: int, length: int):
-    features = np.arange(length, dtype=np.float32)[:, None] * [1, 10]
-    windows = speech_windows(features, context)
-    assert windows.shape == (length, 2 * context + 1, 2)
-    for k in range(length):
-        expected = [min(max(j, 0), length - 1) for j in range(k - context, k + context + 1)]
-        assert windows[k, :, 0].tolist() == expected
-        assert windows[k, :, 1].tolist() == [10 * value for value in expected]
 
 
 @pytest.mark.parametrize(
@@ -186,18 +174,18 @@ def test_the_released_loaders_mistake_takes_the_identitys_box(drawn_sample, conf
     assert theirs.mouth.tolist() == sample.mouth[2].tolist() != sample.mouth[6].tolist()
 
 
-def test_only_motion_frames_are_spoilt_and_those_by_the_frames_own_seed(
+def test_only_motion_frames_are_corrupted_by_the_frames_own_seed(
     real_set: Path, config: UNetConfig
 ):
     sample = next(read_samples(real_set, "train"))
     clean = frame_of(sample, 7, 0, config)
     strength = MotionCorruption(blur=3, colour=0.2, compression=1)
-    spoilt, again = (frame_of(sample, 7, 0, config, motion=strength) for _ in range(2))
-    assert torch.equal(spoilt.motion, again.motion)
-    assert float((spoilt.motion.float() - clean.motion.float()).abs().mean()) > 5
-    assert torch.equal(spoilt.target, clean.target)
-    assert torch.equal(spoilt.identity, clean.identity)
-    assert (float(clean.level), float(spoilt.level)) == (0, 1)
+    corrupted, again = (frame_of(sample, 7, 0, config, motion=strength) for _ in range(2))
+    assert torch.equal(corrupted.motion, again.motion)
+    assert float((corrupted.motion.float() - clean.motion.float()).abs().mean()) > 5
+    assert torch.equal(corrupted.target, clean.target)
+    assert torch.equal(corrupted.identity, clean.identity)
+    assert (float(clean.level), float(corrupted.level)) == (0, 1)
 
 
 def test_lip_shape_is_what_the_lips_do_apart_from_how_they_are(drawn_sample):

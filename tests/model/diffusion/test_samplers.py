@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from model.diffusion.process import Schedule, cosine_schedule, respace, target_of
+from model.diffusion.prediction import Denoised, denoise_output, prediction_target
 from model.diffusion.samplers import SAMPLERS, SamplerName
+from model.diffusion.schedule import Schedule, cosine_schedule, respace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
-    from model.diffusion.process import Spacing
+    from model.diffusion.schedule import Spacing
 
 FULL = cosine_schedule()
 MEAN, DEVIATION = 0.1, 0.2
@@ -64,8 +65,8 @@ def answer(
     """What a network would say that believes in x0."""
     alpha_bar = schedule.alpha_bar[index].reshape(-1, 1, 1, 1)
     epsilon = (x - alpha_bar.sqrt() * x0) / (1 - alpha_bar).sqrt()
-    said = target_of(x0, epsilon, index, schedule, prediction)
-    return torch.cat([said, v.reshape(-1, 1, 1, 1).expand_as(x)], 1)
+    predicted = prediction_target(x0, epsilon, index, schedule, prediction)
+    return torch.cat([predicted, v.reshape(-1, 1, 1, 1).expand_as(x)], 1)
 
 
 def run(
@@ -76,7 +77,11 @@ def run(
     prediction: str = "v",
 ) -> Tensor:
     """A sampler that begins in noise."""
-    return SAMPLERS[name](denoise, noise(), noise, schedule, prediction)
+
+    def estimate(x: Tensor, index: int) -> Denoised:
+        return denoise_output(denoise(x, index), x, index, schedule, prediction)
+
+    return SAMPLERS[name](estimate, noise(), noise, schedule)
 
 
 def flow(noise: Tensor) -> Tensor:

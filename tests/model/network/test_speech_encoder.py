@@ -36,13 +36,13 @@ def test_windows_do_not_see_each_other():
 
 def test_features_are_standardised_by_coefficient():
     mean, deviation = np.linspace(-5, 20, COEFFICIENTS), np.linspace(0.5, 9, COEFFICIENTS)
-    told = encoder(mean=mean.tolist(), std=deviation.tolist())
+    scaled = encoder(mean=mean.tolist(), std=deviation.tolist())
     plain = encoder()
     given = features(4)
     standard = given.reshape(4, STEPS, COEFFICIENTS) - torch.from_numpy(mean)
     standard = standard / torch.from_numpy(deviation)
-    torch.testing.assert_close(told(given), plain(standard.flatten(1)), rtol=1e-5, atol=1e-5)
-    assert {"mean", "std"} <= told.state_dict().keys()
+    torch.testing.assert_close(scaled(given), plain(standard.flatten(1)), rtol=1e-5, atol=1e-5)
+    assert {"mean", "std"} <= scaled.state_dict().keys()
 
 
 def test_a_coefficient_that_never_changed_does_not_blow_up():
@@ -50,7 +50,7 @@ def test_a_coefficient_that_never_changed_does_not_blow_up():
     assert torch.isfinite(model(features(3))).all()
 
 
-def test_it_is_the_network_that_it_says():
+def test_it_is_the_network_of_its_description():
     """Features lie step by step: 18 x 13, as `pipeline.speech.features` writes them."""
     model = encoder()
     w = model.state_dict()
@@ -71,7 +71,7 @@ def test_windows_of_any_length(steps: int):
     assert model(torch.randn(5, steps * 4)).shape == (5, WIDTH)
 
 
-def test_when_a_sound_was_heard_makes_a_difference():
+def test_the_place_of_a_sound_in_the_window_counts():
     model = encoder()
     given = torch.zeros(2, STEPS, COEFFICIENTS, dtype=torch.float64)
     given[0, 4] = given[1, 12] = 3.0

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import copy
-import wave
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import torch
 from skimage import data
 
-from model.checkpoints.checkpoint import Info, TrainingState, save
-from model.network.talking_head import TalkingHead
-from model.sampling.api import generate, load_model
-from model.sampling.autoregressive import SampleConfig, choose_sampler
+from model import SampleConfig, generate, load_model
+from model.sampling.sample_config import choose_sampler
 from pipeline.errors import UserError
 from pipeline.media import write_image
+from pipeline.media.audio import wav_bytes
+from tests.models import write_untrained
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,15 +28,7 @@ QUICK = SampleConfig("ddim", 2)
 def run(small: Preset, speech_format, tmp_path: Path, landmark_task: Path, monkeypatch) -> Path:
     """A run's folder with a checkpoint of a network that has learned nothing."""
     monkeypatch.setenv("DH_WEIGHTS", str(landmark_task.parent))
-    torch.manual_seed(0)
-    model = TalkingHead(small, speech_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.05)
-    state = TrainingState(model, copy.deepcopy(model), torch.optim.Adam(model.parameters()), 1)
-    save(
-        tmp_path / "run" / "checkpoint-0000001.safetensors", state, Info(small, speech_format, 1, 0)
-    )
+    write_untrained(tmp_path / "run" / "checkpoint-0000001.safetensors", small, speech_format)
     return tmp_path / "run"
 
 
@@ -47,11 +36,7 @@ def test_files_and_arrays_give_the_same_frames_one_by_one(run: Path, tmp_path: P
     face = np.ascontiguousarray(data.astronaut()[:260, 80:360])
     sound = np.random.default_rng(0).integers(-9000, 9000, 3300, dtype=np.int16)
     write_image(tmp_path / "face.png", face)
-    with wave.open(str(tmp_path / "speech.wav"), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(sound.tobytes())
+    (tmp_path / "speech.wav").write_bytes(wav_bytes(sound))
     loaded = load_model(run, QUICK)
     of_arrays = list(generate(face, sound, loaded, seed=3))
     frames = generate(str(tmp_path / "face.png"), tmp_path / "speech.wav", run, QUICK, seed=3)
@@ -70,18 +55,26 @@ def test_without_a_config_the_sampler_is_chosen_when_the_checkpoint_is_loaded(
 ):
     found = load_model(run).run.config
     assert found.sampler != "auto"
-    assert replace(found, precision="float32") == choose_sampler(
-        SampleConfig(), small.diffusion.prediction
-    )
+    assert replace(found, precision="float32") == choose_sampler(SampleConfig(), small.diffusion)
 
 
-def test_what_cannot_be_used_is_told(run: Path):
+def test_a_loaded_model_takes_no_second_config(run: Path):
+    with pytest.raises(ValueError, match="load_model"):
+        next(generate("face.png", "speech.wav", load_model(run, QUICK), QUICK))
+
+
+def test_the_device_and_precision_may_be_chosen(run: Path):
+    loaded = load_model(run, device="cpu", precision="bf16")
+    assert (loaded.denoiser.device.type, loaded.run.config.precision) == ("cpu", "bf16")
+
+
+def test_inputs_that_cannot_be_used(run: Path):
     face, sound = data.astronaut(), np.ones(700, np.int16)
     with pytest.raises(UserError, match="no face found in the picture"):
         next(generate(np.full((99, 99, 3), 70, np.uint8), sound, run, QUICK))
     with pytest.raises(UserError, match="the speech is empty"):
         next(generate(face, sound[:0], run, QUICK))
-    # Samples in -1 … 1 would be heard as silence.
+    # Samples in -1 … 1 would be nearly silent.
     for wrong in (sound.astype(np.float32) / 32768, np.stack([sound, sound], axis=1)):
         with pytest.raises(UserError, match=r"speech is \(N,\) int16 at 16 kHz, not"):
             next(generate(face, wrong, run, QUICK))

@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from model.config.architecture import DiffusionConfig
 from model.data.training_frame import grey, to_unit
-from model.diffusion.process import cosine_schedule
 from model.diffusion.samplers import SamplerName
-from model.sampling.autoregressive import SampleConfig, generate, walked
-from model.sampling.autoregressive import draw as draw_frames
+from model.diffusion.schedule import cosine_schedule
+from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.denoiser import Denoiser
+from model.sampling.sample_config import SampleConfig, sampling_schedule
 from tests.model.recorder import FEATURES, ONE_STEP, Recorder, colour, draw, faces, speech
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 
     from model.config.presets import Preset
     from model.network.talking_head import TalkingHead
-    from model.sampling.denoiser import Prepared
+    from model.sampling.denoiser import FrameConditions
 
 
 def test_motion_frames_start_as_the_identity_and_slide(small: Preset):
     recorder = Recorder()
-    list(draw_frames(recorder, small, faces(2), [speech(4), speech(4, 1)], ONE_STEP))
+    list(generate_frames(recorder, small, faces(2), [speech(4), speech(4, 1)], ONE_STEP))
     identity = torch.stack([to_unit(torch.from_numpy(f).permute(2, 0, 1)) for f in faces(2)])
     drawn = [torch.stack([colour(0, k), colour(1, k)]) for k in range(3)]
     expected = [
@@ -48,7 +49,7 @@ def test_motion_frames_start_as_the_identity_and_slide(small: Preset):
 
 def test_frames_are_what_was_drawn(small: Preset):
     for k, (first, second) in enumerate(
-        draw_frames(Recorder(), small, faces(2), [speech(3), speech(3, 1)], ONE_STEP)
+        generate_frames(Recorder(), small, faces(2), [speech(3), speech(3, 1)], ONE_STEP)
     ):
         for frame, base in ((first, 20 * k), (second, 10 + 20 * k)):
             assert frame.shape == (32, 32, 3)
@@ -59,9 +60,9 @@ def test_frames_are_what_was_drawn(small: Preset):
             )
 
 
-def test_speech_is_heard_from_two_frames_before_to_two_after(small: Preset):
+def test_speech_goes_from_two_frames_before_to_two_after(small: Preset):
     recorder = Recorder()
-    list(draw_frames(recorder, small, faces(2), [speech(4), speech(4, 1)], ONE_STEP))
+    list(generate_frames(recorder, small, faces(2), [speech(4), speech(4, 1)], ONE_STEP))
     windows = [[0, 0, 0, 1, 2], [0, 0, 1, 2, 3], [0, 1, 2, 3, 3], [1, 2, 3, 3, 3]]
     for seen, window in zip(recorder.seen, windows, strict=True):
         assert seen.speech.shape == (2, 5, FEATURES)
@@ -71,7 +72,9 @@ def test_speech_is_heard_from_two_frames_before_to_two_after(small: Preset):
 
 def test_clips_end_each_at_its_own_length(small: Preset):
     frames = list(
-        draw_frames(Recorder(), small, faces(3), [speech(2), speech(5, 1), speech(3, 2)], ONE_STEP)
+        generate_frames(
+            Recorder(), small, faces(3), [speech(2), speech(5, 1), speech(3, 2)], ONE_STEP
+        )
     )
     lengths = [sum(step[clip] is not None for step in frames) for clip in range(3)]
     assert (len(frames), lengths) == (5, [2, 5, 3])
@@ -81,7 +84,7 @@ def test_clips_end_each_at_its_own_length(small: Preset):
 def test_grey_motion_frames(small: Preset):
     recorder = Recorder()
     preset = replace(small, unet=replace(small.unet, motion_channels=1))
-    list(draw_frames(recorder, preset, faces(1), [speech(3)], ONE_STEP))
+    list(generate_frames(recorder, preset, faces(1), [speech(3)], ONE_STEP))
     identity = recorder.seen[0].identity
     assert identity.shape == (1, 3, 32, 32)
     torch.testing.assert_close(recorder.seen[0].motion, grey(identity).repeat(1, 2, 1, 1))
@@ -91,13 +94,13 @@ def test_grey_motion_frames(small: Preset):
 
 def test_what_is_drawn_next_sees_eight_bits(small: Preset, model: TalkingHead, monkeypatch):
     seen = []
-    prepare = Denoiser.prepare
+    prepare = Denoiser.prepare_frame
 
-    def noted(self: Denoiser, identity: Tensor, motion: Tensor, speech: Tensor) -> Prepared:
+    def noted(self: Denoiser, identity: Tensor, motion: Tensor, speech: Tensor) -> FrameConditions:
         seen.append(motion)
         return prepare(self, identity, motion, speech)
 
-    monkeypatch.setattr(Denoiser, "prepare", noted)
+    monkeypatch.setattr(Denoiser, "prepare_frame", noted)
     videos = draw(model, small, [3], SampleConfig("ddim", steps=2))
     newest = ((seen[-1][0, 3:] + 1) * 127.5).permute(1, 2, 0).numpy()
     np.testing.assert_allclose(newest, videos[0][1], atol=1e-3)
@@ -106,7 +109,7 @@ def test_what_is_drawn_next_sees_eight_bits(small: Preset, model: TalkingHead, m
 def test_larger_faces_are_shrunk(small: Preset):
     face = np.kron(faces(1)[0], np.ones((4, 4, 1), np.uint8))
     recorder = Recorder()
-    next(draw_frames(recorder, small, [face], [speech(1)], ONE_STEP))
+    next(generate_frames(recorder, small, [face], [speech(1)], ONE_STEP))
     expected = to_unit(torch.from_numpy(faces(1)[0]).permute(2, 0, 1))
     torch.testing.assert_close(recorder.seen[0].identity[0], expected)
 
@@ -116,8 +119,8 @@ def test_larger_faces_are_shrunk(small: Preset):
 
 def test_clip_i_has_the_noise_of_seed_plus_i_alone_or_in_a_batch(small: Preset):
     together, alone = Recorder(), Recorder()
-    list(draw_frames(together, small, faces(3), [speech(2)] * 3, replace(ONE_STEP, seed=40)))
-    list(draw_frames(alone, small, faces(1), [speech(2)], replace(ONE_STEP, seed=42)))
+    list(generate_frames(together, small, faces(3), [speech(2)] * 3, replace(ONE_STEP, seed=40)))
+    list(generate_frames(alone, small, faces(1), [speech(2)], replace(ONE_STEP, seed=42)))
     for batch, one in zip(together.noise, alone.noise, strict=True):
         assert torch.equal(batch[2], one[0])
         assert not torch.equal(batch[0], batch[1])
@@ -147,7 +150,7 @@ def test_the_noise_of_a_frame_is_correlated_with_that_of_the_frame_before(
 def test_where_a_frame_begins_is_the_correlated_noise(small: Preset):
     recorder = Recorder()
     config = replace(ONE_STEP, noise_correlation=0.8, seed=3)
-    list(draw_frames(recorder, small, faces(2), [speech(4)] * 2, config))
+    list(generate_frames(recorder, small, faces(2), [speech(4)] * 2, config))
     generator, expected = torch.Generator().manual_seed(4), None
     for found in recorder.noise:
         fresh = torch.randn(3, 32, 32, generator=generator)
@@ -209,7 +212,7 @@ def test_speech_is_read_no_further_than_the_frame_needs(small: Preset):
             yield np.full(FEATURES, k, np.float32)
 
     recorder = Recorder()
-    frames = draw_frames(recorder, small, faces(2), [rows(), speech(4)], ONE_STEP)
+    frames = generate_frames(recorder, small, faces(2), [rows(), speech(4)], ONE_STEP)
     for k in range(6):
         first, second = next(frames)
         assert first is not None
@@ -221,13 +224,13 @@ def test_speech_is_read_no_further_than_the_frame_needs(small: Preset):
 
 def test_a_clip_without_speech_is_refused(small: Preset):
     with pytest.raises(ValueError, match="not one row of speech"):
-        next(draw_frames(Recorder(), small, faces(2), [speech(3), speech(0)], ONE_STEP))
+        next(generate_frames(Recorder(), small, faces(2), [speech(3), speech(0)], ONE_STEP))
 
 
 def test_reanchoring_shows_the_identity_again_every_so_many_frames(small: Preset):
     recorder = Recorder()
     config = replace(ONE_STEP, reanchor=3)
-    list(draw_frames(recorder, small, faces(1), [speech(8)], config))
+    list(generate_frames(recorder, small, faces(1), [speech(8)], config))
     identity = recorder.seen[0].identity
     older = [torch.equal(seen.motion[:, :3], identity) for seen in recorder.seen]
     assert older == [True, True, False, True, False, False, True, False]
@@ -239,9 +242,9 @@ def test_reanchoring_shows_the_identity_again_every_so_many_frames(small: Preset
 def test_a_frame_may_start_at_the_one_before(small: Preset):
     """What the network is shown first is the last frame, and noise as at the step it starts at."""
     config = replace(ONE_STEP, start="previous", start_step=300)
-    recorder, plain = Recorder(walked(1000, config)), Recorder()
-    list(draw_frames(recorder, small, faces(1), [speech(2)], config))
-    list(draw_frames(plain, small, faces(1), [speech(2)], ONE_STEP))
+    recorder, plain = Recorder(sampling_schedule(DiffusionConfig(), config)), Recorder()
+    list(generate_frames(recorder, small, faces(1), [speech(2)], config))
+    list(generate_frames(plain, small, faces(1), [speech(2)], ONE_STEP))
     alpha_bar = float(cosine_schedule().alpha_bar[299])
     for k, before in enumerate((recorder.seen[0].identity, colour(0, 0)[None])):
         expected = alpha_bar**0.5 * before + (1 - alpha_bar) ** 0.5 * plain.noise[k]
@@ -252,7 +255,8 @@ def test_threads_are_as_they_were_while_the_caller_works(small: Preset, model: T
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:
-        for _ in generate(model, small, faces(1), [speech(2)], ONE_STEP):
+        denoiser = make_denoiser(model, small, ONE_STEP)
+        for _ in generate_frames(denoiser, small, faces(1), [speech(2)], ONE_STEP):
             assert torch.get_num_threads() == 3
     finally:
         torch.set_num_threads(before)

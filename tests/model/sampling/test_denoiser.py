@@ -10,26 +10,23 @@ import torch
 
 from model.config.presets import PRESETS
 from model.config.recipe import MotionCorruption
-from model.diffusion.process import cosine_schedule, respace
-from model.network.talking_head import Conditions, TalkingHead
+from model.diffusion.schedule import cosine_schedule, respace
+from model.network.talking_head import Conditions
 from model.sampling.denoiser import Denoiser, call_flops
+from tests.models import untrained
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from model.config.presets import Preset
+    from model.network.talking_head import TalkingHead
 
 SCHEDULE = respace(cosine_schedule(), 4)
 FEATURES = 234
 
 
 def make(preset: Preset, speech_format) -> TalkingHead:
-    torch.manual_seed(2)
-    model = TalkingHead(preset, speech_format)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(0, 0.15)
-    return model.eval().requires_grad_(requires_grad=False)
+    return untrained(preset, speech_format, seed=2, scale=0.15).requires_grad_(requires_grad=False)
 
 
 def inputs(preset: Preset, batch: int = 3) -> tuple[Tensor, Conditions]:
@@ -45,14 +42,14 @@ def inputs(preset: Preset, batch: int = 3) -> tuple[Tensor, Conditions]:
 
 
 def answer(denoiser: Denoiser, x: Tensor, index: int, conditions: Conditions) -> Tensor:
-    speech = torch.stack([denoiser.encode(one) for one in conditions.speech.unbind(1)], 1)
-    known = denoiser.identify(conditions.identity)
-    return denoiser.step(x, index, denoiser.prepare(known, conditions.motion, speech))
+    speech = torch.stack([denoiser.encode_speech(one) for one in conditions.speech.unbind(1)], 1)
+    known = denoiser.encode_identity(conditions.identity)
+    return denoiser.step(x, index, denoiser.prepare_frame(known, conditions.motion, speech))
 
 
 @pytest.mark.parametrize("changes", [{}, {"patch": 2}, {"motion_channels": 1}])
 @pytest.mark.parametrize("index", [0, 1, 3])
-def test_every_step_says_what_the_model_says(small: Preset, speech_format, changes, index: int):
+def test_every_step_is_a_call_of_the_model(small: Preset, speech_format, changes, index: int):
     preset = replace(small, unet=replace(small.unet, attention_resolutions=(16,), **changes))
     model, (x, conditions) = make(preset, speech_format), inputs(preset)
     expected = model(x, SCHEDULE.steps[torch.full((3,), index)], conditions)
@@ -81,7 +78,7 @@ def test_bf16_is_near_and_leaves_the_model_as_it_is(small: Preset, speech_format
 
 
 @pytest.mark.slow
-def test_compiled_says_the_same(small: Preset, speech_format):
+def test_compiled_gives_the_same(small: Preset, speech_format):
     model, (x, conditions) = make(small, speech_format), inputs(small)
     found = answer(Denoiser(model, SCHEDULE, compiled=True), x, 1, conditions)
     expected = answer(Denoiser(model, SCHEDULE), x, 1, conditions)
@@ -92,18 +89,12 @@ def test_a_call_of_the_papers_network_is_a_teraflop():
     assert call_flops(PRESETS["crema"].unet) == pytest.approx(1.04e12, rel=0.01)
 
 
-def test_a_network_that_is_told_a_level_is_told_that_of_sampling(small, speech_format):
-    told = replace(
-        small,
-        train=replace(
-            small.train, motion=MotionCorruption(level_as_input=True, sampling_level=0.7)
-        ),
-    )
-    torch.manual_seed(0)
-    model = TalkingHead(told, speech_format).eval().requires_grad_(requires_grad=False)
-    features = torch.randn(3, 234)
-    heard = Denoiser(model, cosine_schedule()).encode(features)
-    expected = model.hear(features, torch.full((3,), 0.7))
-    torch.testing.assert_close(heard, expected)
-    assert not torch.allclose(heard, model.hear(features, torch.zeros(3)))
-    assert not torch.allclose(heard, model.speech_encoder(features))
+def test_a_network_with_a_level_is_given_that_of_sampling(small: Preset, speech_format):
+    motion = MotionCorruption(level_as_input=True, sampling_level=0.7)
+    preset = replace(small, train=replace(small.train, motion=motion))
+    model = make(preset, speech_format)
+    features = torch.randn(3, FEATURES, generator=torch.Generator().manual_seed(0))
+    found = Denoiser(model, cosine_schedule()).encode_speech(features)
+    torch.testing.assert_close(found, model.embed_speech(features, torch.full((3,), 0.7)))
+    assert not torch.allclose(found, model.embed_speech(features, torch.zeros(3)))
+    assert not torch.allclose(found, model.speech_encoder(features))

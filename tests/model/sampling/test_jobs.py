@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from model.sampling.jobs import Job, read_jobs, without_pair
+from model.sampling.jobs import Job, read_jobs, unpaired_files
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def test_a_list_of_pairs(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "face,sound\na.png,b.wav\n",
@@ -37,9 +37,9 @@ def test_a_list_of_pairs(tmp_path: Path):
         ("face,speech\n\xff\xfe,b.wav\n", "is no CSV in UTF-8"),
     ],
 )
-def test_lists_that_are_none(tmp_path: Path, text: str, said: str):
+def test_lists_that_are_none(tmp_path: Path, text: str, message: str):
     (tmp_path / "pairs.csv").write_bytes(text.encode("latin-1"))
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         read_jobs(tmp_path / "pairs.csv", tmp_path)
     with pytest.raises(UserError, match="no such list of pairs"):
         read_jobs(tmp_path / "none.csv", tmp_path)
@@ -60,7 +60,7 @@ def test_a_folder_pairs_files_of_one_name(tmp_path: Path):
         ("c.jpg", "c.mp4", "c.webm"),
         ("d.mp4", "d.mp3", "d.webm"),
     ]
-    assert [path.name for path in without_pair(folder)] == ["e.jpg", "f.wav"]
+    assert [path.name for path in unpaired_files(folder)] == ["e.jpg", "f.wav"]
     with pytest.raises(UserError, match=r"holds no pair: .* as ann.jpg and ann.wav"):
         read_jobs(empty, out)
 

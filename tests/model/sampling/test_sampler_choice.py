@@ -1,4 +1,4 @@
-"""What the sampler `auto` stands for, and the steps that are walked."""
+"""What the sampler `auto` stands for, and the steps that are taken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from model.sampling.autoregressive import SampleConfig, choose_sampler, walked
+from model.config.architecture import DiffusionConfig
+from model.sampling.sample_config import SampleConfig, choose_sampler, sampling_schedule
 from tests.model.recorder import draw
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
     ],
 )
 def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
-    assert walked(1000, config).steps.tolist() == steps[::-1]
+    assert sampling_schedule(DiffusionConfig(), config).steps.tolist() == steps[::-1]
 
 
 @pytest.mark.parametrize(
-    ("prediction", "wanted", "chosen"),
+    ("prediction", "config", "chosen"),
     [
         ("v", SampleConfig(), ("dpm", 6, "noise", 0, 0.8)),
         ("v", SampleConfig(steps=9), ("dpm", 9, "noise", 0, 0.8)),
@@ -41,6 +42,9 @@ def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
         ("v", SampleConfig("sde"), ("sde", 10, "noise", 0, 0)),
         ("v", SampleConfig("ancestral"), ("ancestral", 200, "noise", 0, 0)),
         ("v", SampleConfig(start="previous"), ("dpm", 6, "previous", 600, 0)),
+        ("prior", SampleConfig(), ("ddim", 2, "noise", 0, 0.8)),
+        ("prior", SampleConfig(steps=1), ("ddim", 1, "noise", 0, 0.8)),
+        ("prior", SampleConfig("dpm"), ("dpm", 6, "noise", 0, 0.8)),
         ("epsilon", SampleConfig(), ("sde", 10, "previous", 800, 0)),
         ("epsilon", SampleConfig(steps=4), ("sde", 4, "previous", 800, 0)),
         ("epsilon", SampleConfig("dpm"), ("dpm", 6, "previous", 600, 0)),
@@ -49,13 +53,15 @@ def test_the_steps_that_are_walked(config: SampleConfig, steps: list[int]):
         ("epsilon", SampleConfig("sde", start_step=700), ("sde", 10, "previous", 700, 0)),
     ],
 )
-def test_what_auto_is(prediction, wanted: SampleConfig, chosen: tuple[str, int, str, int, float]):
-    found = choose_sampler(wanted, prediction)
+def test_what_auto_is(prediction, config: SampleConfig, chosen: tuple[str, int, str, int, float]):
+    scale = 0.2 if prediction == "prior" else 0.0
+    diffusion = DiffusionConfig(prediction="v" if scale else prediction, identity_prior=scale)
+    found = choose_sampler(config, diffusion)
     names = ("sampler", "steps", "start", "start_step", "noise_correlation")
     assert tuple(getattr(found, name) for name in names) == chosen
-    assert choose_sampler(found, prediction) == found
-    assert replace(found, **{name: getattr(wanted, name) for name in names}) == wanted
-    walked(1000, found)
+    assert choose_sampler(found, diffusion) == found
+    assert replace(found, **{name: getattr(config, name) for name in names}) == config
+    sampling_schedule(diffusion, found)
 
 
 @pytest.mark.parametrize(

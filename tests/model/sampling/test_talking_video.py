@@ -12,16 +12,18 @@ import pytest
 import torch
 from skimage import data
 
+from model.config.architecture import DiffusionConfig
 from model.network.talking_head import TalkingHead
-from model.sampling.autoregressive import SampleConfig, make_denoiser, walked
+from model.sampling.autoregressive import make_denoiser
 from model.sampling.denoiser import Denoiser
-from model.sampling.inputs import make_ready, read_face, read_speech
+from model.sampling.inputs import read_face, read_inputs, read_speech
 from model.sampling.jobs import Job
-from model.sampling.talking_video import SYNTHETIC, talk
+from model.sampling.sample_config import SampleConfig, sampling_schedule
+from model.sampling.talking_video import SYNTHETIC, make_videos
 from pipeline.errors import UserError
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.media import probe, read_audio, read_frames, write_image, write_video
-from pipeline.speech.features import mfcc_windows
+from pipeline.speech.mfcc import mfcc_windows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,27 +145,27 @@ def test_a_recording_is_no_face(tmp_path: Path, tracker):
 )
 def test_the_video_covers_the_recording(tmp_path: Path, samples: int, frames: int):
     sound = chirp(samples / 16000, 16000)
-    features, heard = read_speech(write_wav(tmp_path / "a.wav", sound, 16000))
+    features, audio = read_speech(write_wav(tmp_path / "a.wav", sound, 16000))
     assert len(features) == frames
-    assert np.array_equal(heard.samples, sound)
+    assert np.array_equal(audio.samples, sound)
     np.testing.assert_allclose(features, mfcc_windows(sound, frames))
 
 
 def test_the_sound_keeps_its_rate_and_channels(tmp_path: Path):
     left, right = chirp(0.5, 44_100), chirp(0.5, 44_100)[::-1]
     path = write_wav(tmp_path / "a.wav", np.stack([left, right], 1), 44_100)
-    features, heard = read_speech(path)
-    assert (len(features), heard.rate, heard.samples.shape) == (13, 44_100, (22_050, 2))
-    assert np.array_equal(heard.samples[:, 0], left)
-    # What the network hears is the mix, at 16 kHz.
+    features, audio = read_speech(path)
+    assert (len(features), audio.rate, audio.samples.shape) == (13, 44_100, (22_050, 2))
+    assert np.array_equal(audio.samples[:, 0], left)
+    # What the network sound is the mix, at 16 kHz.
     np.testing.assert_allclose(features, mfcc_windows(read_audio(path).samples, 13))
 
 
 @pytest.mark.parametrize("rate", [6_000, 37_800, 192_000])
 def test_a_rate_that_aac_does_not_have(tmp_path: Path, rate: int):
-    features, heard = read_speech(write_wav(tmp_path / "a.wav", chirp(0.4, rate), rate))
-    assert (len(features), heard.rate) == (10, 48_000)
-    write_video(tmp_path / "a.mp4", [EMPTY] * 10, audio=heard)
+    features, audio = read_speech(write_wav(tmp_path / "a.wav", chirp(0.4, rate), rate))
+    assert (len(features), audio.rate) == (10, 48_000)
+    write_video(tmp_path / "a.mp4", [EMPTY] * 10, audio=audio)
     assert read_audio(tmp_path / "a.mp4").seconds == pytest.approx(0.4, abs=0.05)
 
 
@@ -178,9 +180,9 @@ def test_recordings_that_are_none(tmp_path: Path):
 
 
 def test_the_sound_of_a_real_video(shared_data: Path):
-    features, heard = read_speech(shared_data / "clips" / CREMA)
-    assert features.shape == (np.ceil(25 * heard.seconds), 234)
-    assert heard.rate == probe(shared_data / "clips" / CREMA).audio_rate
+    features, audio = read_speech(shared_data / "clips" / CREMA)
+    assert features.shape == (np.ceil(25 * audio.seconds), 234)
+    assert audio.rate == probe(shared_data / "clips" / CREMA).audio_rate
     assert abs(len(features) - 52) <= 1  # the clip has 52 frames
 
 
@@ -197,11 +199,11 @@ def test_videos_with_their_own_sound_marked_as_synthetic(
         Job(picture, tmp_path / "low.wav", tmp_path / "out" / "low.mp4"),
         Job(shared_data / "clips" / CREMA, tmp_path / "high.wav", tmp_path / "out" / "high.mp4"),
     ]
-    told: list[int] = []
-    ready = [make_ready(job, tracker, small) for job in jobs]
+    progress: list[int] = []
+    ready = [read_inputs(job, tracker, small) for job in jobs]
     config = SampleConfig("ddim", 1)
-    talk(make_denoiser(model, small, config), small, ready, config, progress=told.append)
-    assert told == [2] * 12 + [1] * 8
+    make_videos(make_denoiser(model, small, config), small, ready, config, progress=progress.append)
+    assert progress == [2] * 12 + [1] * 8
     for job, frames in zip(jobs, (12, 20), strict=True):
         written = list(read_frames(job.out))
         assert len(written) == frames
@@ -212,11 +214,11 @@ def test_videos_with_their_own_sound_marked_as_synthetic(
             assert (float(video.average_rate), sound.rate) == (25, 22_050)
             assert SYNTHETIC.items() <= container.metadata.items()
         own = sounds[job.out.stem].astype(float)
-        heard = read_audio(job.out, rate=None).samples.astype(float)
-        both = np.correlate(heard, own, "full")
+        audio = read_audio(job.out, rate=None).samples.astype(float)
+        both = np.correlate(audio, own, "full")
         assert abs(int(both.argmax()) - (len(own) - 1)) <= 22  # a millisecond
-        shared = min(len(own), len(heard))
-        assert np.corrcoef(own[:shared], heard[:shared])[0, 1] > 0.95
+        shared = min(len(own), len(audio))
+        assert np.corrcoef(own[:shared], audio[:shared])[0, 1] > 0.95
 
 
 def test_the_face_reaches_the_network_as_training_frames_did(
@@ -225,19 +227,19 @@ def test_the_face_reaches_the_network_as_training_frames_did(
     seen = []
 
     class Noting(Denoiser):
-        def identify(self, identity: torch.Tensor) -> torch.Tensor:
+        def encode_identity(self, identity: torch.Tensor) -> torch.Tensor:
             seen.append(identity)
-            return super().identify(identity)
+            return super().encode_identity(identity)
 
-        def encode(self, features: torch.Tensor) -> torch.Tensor:
+        def encode_speech(self, features: torch.Tensor) -> torch.Tensor:
             seen.append(features)
-            return super().encode(features)
+            return super().encode_speech(features)
 
     write_wav(tmp_path / "a.wav", chirp(0.08, 16000), 16000)
     job = Job(picture, tmp_path / "a.wav", tmp_path / "a.mp4")
     config = SampleConfig("ddim", 1)
-    denoiser = Noting(model, walked(1000, config))
-    talk(denoiser, small, [make_ready(job, tracker, small)], config)
+    denoiser = Noting(model, sampling_schedule(DiffusionConfig(), config))
+    make_videos(denoiser, small, [read_inputs(job, tracker, small)], config)
     identity = ((seen[0][0] + 1) * 127.5).permute(1, 2, 0).numpy()
     crop = read_face(picture, tracker, 128).crop.reshape(32, 4, 32, 4, 3).astype(float).mean((1, 3))
     np.testing.assert_allclose(identity, crop, atol=0.6)

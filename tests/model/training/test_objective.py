@@ -13,7 +13,7 @@ from scipy.stats import kstest
 from model.config.recipe import MotionCorruption
 from model.data.stream import Clips, Lanes, batches
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
-from model.training.objective import FrameNoise, Objective
+from model.training.objective import Objective, SeededNoise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,15 +47,15 @@ def objective(preset: Preset, speech: SpeechFormat, precision: str = "float32") 
 
 def test_noise_is_that_of_the_frames_seed():
     seeds = torch.tensor([3, 1 << 61, 3])
-    noise = FrameNoise(seeds, CPU)
+    noise = SeededNoise(seeds, CPU)
     drawn, share = noise.normal(2, 500), noise.uniform()
     assert drawn.shape == (3, 2, 500)
     assert torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], drawn[1])
     assert share[0] == share[2] != share[1]
-    again = FrameNoise(seeds[1:2], CPU)
+    again = SeededNoise(seeds[1:2], CPU)
     assert torch.equal(again.normal(2, 500)[0], drawn[1])
-    many = FrameNoise(torch.arange(300), CPU)
+    many = SeededNoise(torch.arange(300), CPU)
     assert kstest(many.uniform().numpy(), "uniform").pvalue > 0.01
     assert kstest(many.normal(20).flatten().numpy(), "norm").pvalue > 0.01
 
@@ -143,7 +143,7 @@ def test_a_network_that_is_told_the_level_hears_it(batch, recipe, speech_format)
     given = batch(4, told)
     first = loss(given).by_frame["simple"]
     # The same noise and the same spoilt frames, only another level told.
-    conditions = loss._conditions(given, FrameNoise(given.seed, CPU))
+    conditions = loss._conditions(given, SeededNoise(given.seed, CPU))
     outputs = [
         loss.model(
             conditions.identity,

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 def test_a_strip_of_a_test_clip(small: Preset, real_set: Path, monkeypatch: pytest.MonkeyPatch):
     given = []
 
-    def echo(_model, _preset, identities, speech, _config):
+    def echo(_denoiser, _preset, identities, speech, _config):
         """Draws frame k in the shade k."""
         given.append((identities, speech))
         for k in range(len(speech[0])):
             yield [np.full((32, 32, 3), k, np.uint8)]
 
-    monkeypatch.setattr(preview, "generate", echo)
+    monkeypatch.setattr(preview, "make_denoiser", lambda *_: None)
+    monkeypatch.setattr(preview, "generate_frames", echo)
     strip = draw_strip(torch.nn.Identity(), small, real_set, seed=0)
     sample = next(read_samples(real_set, "test"))
     ((identities, speech),) = given
@@ -45,8 +46,11 @@ def test_a_strip_of_a_test_clip(small: Preset, real_set: Path, monkeypatch: pyte
 def test_without_a_test_split_and_with_a_short_clip(
     small: Preset, tmp_path: Path, drawn_sample, write_set, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(preview, "make_denoiser", lambda *_: None)
     monkeypatch.setattr(
-        preview, "generate", lambda *given: ([face] for face in [given[2][0]] * len(given[3][0]))
+        preview,
+        "generate_frames",
+        lambda *given: ([face] for face in [given[2][0]] * len(given[3][0])),
     )
     folder = write_set(tmp_path / "set", [("train", [drawn_sample("a", 5)])])
     strip = draw_strip(torch.nn.Identity(), small, folder, seed=0)

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from ray.train import Result
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from model.checkpoints.checkpoint import read_info
+from model.checkpoints.checkpoint import read_info, resolve
 from model.config.recipe import MotionCorruption
 from model.training.loop import train
-from model.training.ray_train import train_on_ray
-from model.training.run_folder import RunOptions
+from model.training.ray_train import RESULT, train_on_ray
+from model.training.run_options import RunOptions
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
         assert together == pytest.approx(alone, rel=1e-4)
     assert lines[0].startswith("small: ")
     assert [line.split()[1] for line in lines[1:]] == [f"{step}/8" for step in range(1, 9)]
-    assert not (two.out / "stop").exists()
 
     longer = replace(two, resume=True, preset=replace(preset, train=replace(preset.train, steps=9)))
     assert read_info(train_on_ray(longer, lines.append, workers=2)).step == 9
@@ -171,11 +171,25 @@ def test_what_is_wrong_is_told_before_ray_starts(drawn_set: Path, tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
-def test_a_loss_that_is_no_number_ends_the_run(
-    tmp_path: Path, drawn_sample: Callable, write_set: Callable, preset: Preset
-):
-    bad = drawn_sample("rotten", 4)
-    bad.speech[:] = float("nan")
-    data = write_set(tmp_path / "set", [("train", [bad, drawn_sample("good", 4)])])
-    with pytest.raises(FloatingPointError, match=r"not finite at step 0; clips \['rotten'\]"):
-        train_on_ray(options(data, tmp_path / "run", preset), lambda _: None, workers=2)
+def test_divergence_ends_the_run_in_a_sentence(drawn_set: Path, tmp_path: Path):
+    words = ("--set", "train.learning_rate=100", "--set", "train.warmup=0", "--steps", 12)
+    with started(drawn_set, tmp_path / "run", *words, "--precision", "bf16") as run:
+        said, _ = run.communicate(timeout=240)
+    assert run.returncode == 2, said
+    assert "Traceback" not in said
+    (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert "--set train.learning_rate (now 100)" in error
+
+
+def test_ray_knows_checkpoints_and_metrics(drawn_set: Path, tmp_path: Path, preset: Preset):
+    given = replace(options(drawn_set, tmp_path / "run", preset), keep=2)
+    path = train_on_ray(given, lambda _: None, workers=2)
+    result = Result.from_path(given.out / RESULT)
+    assert [metrics["step"] for _, metrics in result.best_checkpoints] == [6, 8]
+    assert result.metrics["loss/total"] == curve(given.out, "loss/total")[-1]
+    # The same file, not a copy of it.
+    assert resolve(Path(result.checkpoint.path)).resolve() == path.resolve()
+    assert [len(list(entry.iterdir())) for entry in (given.out / RESULT).glob("check*-*/")] == [
+        2,
+        2,
+    ]

@@ -20,10 +20,11 @@ from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset, read_samples
-from pipeline.dataset.svg import curve_over_area, histogram, number
+from pipeline.dataset.svg import curve_over_area, histogram
 from pipeline.errors import UserError
 from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
+from pipeline.units import number_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +111,7 @@ def test_the_page_shows_the_numbers_of_the_data_set(page, prepared):
     assert "train 2" in page.text
     rows = read_rows(prepared).set_index("clip_id")
     assert f"face {rows.eye_distance['crema']:.0f} px" in page.text
-    assert number(rows.clip_seconds["lrs3"]) + " s" in page.text
+    assert number_text(rows.clip_seconds["lrs3"]) + " s" in page.text
     assert "image size 128" in page.text
     assert "min seconds 0.6" in page.text
 
@@ -216,4 +217,4 @@ def test_a_curve_spans_the_drawing_in_its_own_range():
     [(181.4, "181"), (24.25, "24.2"), (-3.5, "−3.5"), (3.0, "3"), (0.0526, "0.053"), (-1e-5, "0")],
 )
 def test_numbers_are_as_short_as_their_size_allows(value, text):
-    assert number(value) == text
+    assert number_text(value) == text

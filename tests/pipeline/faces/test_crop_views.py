@@ -10,7 +10,7 @@ from skimage import data
 
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.crop_views import FaceViews
-from pipeline.faces.tracking import NOWHERE, Track, stretches
+from pipeline.faces.tracking import NO_FACE, Track, stretches
 from pipeline.media import read_frames
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def shot(tracker: MediaPipeTracker) -> tuple[list[np.ndarray], np.ndarray]:
     return frames, np.stack([points + np.array([2 * k, k]) for k in range(14)]).astype(np.float32)
 
 
-def _views(frames: list[np.ndarray], points: np.ndarray, most: int = 512 << 20) -> FaceViews:
-    views = FaceViews(_SIZE, _BRIDGE, most)
+def _views(frames: list[np.ndarray], points: np.ndarray, max_bytes: int = 512 << 20) -> FaceViews:
+    views = FaceViews(_SIZE, _BRIDGE, max_bytes)
     for frame, found in zip(frames, points, strict=True):
         views.add(frame, found)
     return views
@@ -82,8 +82,8 @@ def test_a_longer_gap_and_what_lies_before_the_first_face_have_none(
 ):
     frames, points = shot
     seen = points.copy()
-    seen[:2] = NOWHERE
-    seen[4 : 5 + _BRIDGE] = NOWHERE
+    seen[:2] = NO_FACE
+    seen[4 : 5 + _BRIDGE] = NO_FACE
     views, matrices = _views(frames, seen), transforms(points, _SIZE, "none")
     for there, kept in ((True, slice(2, 4)), (True, slice(10, 14)), (False, slice(1, 4)),
                         (False, slice(2, 5)), (False, slice(9, 14))):  # fmt: skip
@@ -109,7 +109,7 @@ def test_views_that_would_take_too_much_memory_are_not_kept(
 ):
     frames, points = shot
     matrices = transforms(points, _SIZE, "authors")
-    views = _views(frames, points, most=2 << 20)
+    views = _views(frames, points, max_bytes=2 << 20)
     assert not views.suffice(slice(0, 2), matrices[:2])
 
 

@@ -10,7 +10,16 @@ from skimage import data
 from skimage.transform import SimilarityTransform, estimate_transform
 from skimage.transform import warp as skimage_warp
 
-from pipeline.faces.geometry import invert, resample, similarity, transform, view_of, warp
+from pipeline.faces.geometry import (
+    area,
+    invert,
+    overlap,
+    resample,
+    similarity,
+    transform,
+    view_of,
+    warp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,3 +191,9 @@ def test_warp_of_a_picture_out_of_view_is_black():
     image = np.full((40, 60, 3), 200, np.uint8)
     for scale in (1.0, 0.1):
         assert not warp(image, _matrix(scale, 0, (500, 500)), 64).any()
+
+
+def test_overlap_is_intersection_over_union():
+    boxes = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [4, 4, 8, 8]], np.float32)
+    assert area(boxes).tolist() == [16, 16, 16]
+    np.testing.assert_allclose(overlap(boxes, boxes[0]), [1, 8 / 24, 0], rtol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import wave
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 from pipeline.media import fit_audio, read_audio
+from pipeline.media.audio import wav_bytes, wav_samples
 from tests.faults.damage import joined, repacked
 from tests.faults.films import talker, voice, write_film
 from tests.pipeline.media.numbered import lag_of, steady, white_noise, write_numbered, write_wav
@@ -76,7 +78,7 @@ def test_sound_that_changes_its_format_on_the_way_stays_in_place(tmp_path: Path)
     def part(path: Path, first: float, **sound: Any) -> None:
         write_film(
             path,
-            said=lambda time: voice(time + first),
+            speech=lambda time: voice(time + first),
             picture=lambda time: talker(time + first),
             start=1 + first,
             sound="mp2",
@@ -152,3 +154,18 @@ def test_fit_audio_cuts_or_pads_at_the_end(length: int):
     kept = min(length, 1280)
     assert np.array_equal(got[:kept], samples[:kept])
     assert not got[kept:].any()
+
+
+def test_samples_survive_and_the_header_is_the_one_of_the_data_set():
+    samples = np.arange(-500, 500, dtype=np.int16)
+    with wave.open(io.BytesIO(wav_bytes(samples))) as file:
+        assert file.getparams()[:4] == (1, 2, 16_000, 1000)
+    assert np.array_equal(wav_samples(wav_bytes(samples)), samples)
+
+
+def test_another_format_is_refused():
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setparams((2, 2, 16_000, 0, "NONE", ""))
+    with pytest.raises(ValueError, match="16 kHz"):
+        wav_samples(buffer.getvalue())

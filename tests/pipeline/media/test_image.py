@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.media import MediaError, open_pictures, read_image, write_image
 from pipeline.media import image as media_image
+from pipeline.media.image import read_picture, resize
 
 
 def test_pictures_are_rgb_and_turned_by_exif(tmp_path: Path):
@@ -27,11 +28,9 @@ def test_pictures_are_rgb_and_turned_by_exif(tmp_path: Path):
     assert np.abs(turned - np.rot90(image, -1)).mean() < 3
 
 
-def test_grey_and_transparent_pictures_have_three_channels(tmp_path: Path):
+def test_grey_pictures_have_three_channels(tmp_path: Path):
     Image.new("L", (8, 6), 77).save(tmp_path / "grey.png")
-    Image.new("RGBA", (8, 6), (10, 20, 30, 128)).save(tmp_path / "clear.png")
     assert (read_image(tmp_path / "grey.png") == 77).all()
-    assert (read_image(tmp_path / "clear.png") == [10, 20, 30]).all()
 
 
 def test_what_is_no_picture_gets_a_sentence(tmp_path: Path):
@@ -62,3 +61,53 @@ def test_a_folder_of_pictures_has_its_name_when_all_went_well_and_leaves_nothing
         write(image[::-1])
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
     assert (read_image(tmp_path / "whole" / "000001.png") == image[::-1]).all()
+
+
+def test_resizing_averages_down_and_interpolates_up():
+    frame = np.zeros((4, 4, 3), np.uint8)
+    frame[::2, ::2] = 200
+    assert (resize(frame, (2, 2)) == 50).all()  # the mean of each 2x2 area
+    smooth = np.broadcast_to((np.arange(16, dtype=np.uint8) * 8)[None, :, None], (16, 16, 3))
+    expected = cv2.resize(smooth, (32, 32), interpolation=cv2.INTER_CUBIC)
+    assert np.array_equal(resize(smooth, (32, 32)), expected)
+    assert resize(frame, (4, 4)) is frame
+
+
+def test_transparency_lies_on_white(tmp_path: Path):
+    pixels = np.zeros((4, 6, 4), np.uint8)
+    pixels[:, :2] = [200, 100, 50, 255]
+    pixels[:, 2:4] = [200, 100, 50, 128]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    picture = read_picture(tmp_path / "a.png")
+    assert picture.notes == ("background-added",)
+    upright = np.rot90(picture.pixels)
+    assert (upright[:, :2] == [200, 100, 50]).all()
+    np.testing.assert_allclose(upright[:, 2:4], np.full((4, 2, 3), [227, 177, 152]), atol=1)
+    assert (upright[:, 4:] == 255).all()
+
+
+def test_a_broken_profile_or_exif_costs_nothing(tmp_path: Path):
+    image = Image.new("RGB", (64, 32), (200, 30, 60))
+    for name, options in {
+        "profile": {"icc_profile": b"no profile at all"},
+        "exif": {"exif": b"Exif\0\0II*\0\xff\xff\xff\xff"},
+    }.items():
+        image.save(tmp_path / f"{name}.png", **({} if name == "exif" else options))
+        image.save(tmp_path / f"{name}.jpg", quality=95, **options)
+        for suffix in ("png", "jpg"):
+            picture = read_picture(tmp_path / f"{name}.{suffix}")
+            np.testing.assert_allclose(picture.pixels[16, 32], [200, 30, 60], atol=4)
+            assert picture.notes == ()
+
+
+def test_a_real_profile_is_converted_to_srgb(shared_cases: Path):
+    picture = read_picture(shared_cases / "picture" / "p3.jpg")
+    plain = np.asarray(Image.open(shared_cases / "picture" / "p3.jpg"))
+    assert picture.notes == ("profile-converted",)
+    spread = [np.ptp(pixels.astype(int), axis=2).mean() for pixels in (picture.pixels, plain)]
+    assert spread[0] > 1.05 * spread[1]  # skin is duller where P3 is taken for sRGB
+    cutout = read_picture(shared_cases / "picture" / "cutout_rgba.png")
+    assert cutout.notes == ("background-added",)
+    assert (cutout.pixels[0, 0] == 255).all()

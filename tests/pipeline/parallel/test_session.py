@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LATE = "The current node timed out during startup. This could happen because"
 
 
-def test_a_cluster_that_does_not_answer_is_said_in_a_sentence():
+def test_a_cluster_that_does_not_answer_is_one_sentence():
     refused = pytest.raises(UserError, match=r"no Ray cluster answers at 127\.0\.0\.1:1")
     with refused, ray_session("127.0.0.1:1"):
         pass

@@ -17,7 +17,7 @@ from pipeline.media import fit_audio, read_audio, read_frames, write_video
 from pipeline.run.prepare_clip import prepare_clip
 from pipeline.run.stages import Clip, default_stages
 from pipeline.sources.manifest import ManifestRow
-from pipeline.speech.features import mfcc_windows
+from pipeline.speech.mfcc import mfcc_windows
 from tests.pipeline.filmed import EMPTY, One, noise_beside, prepared, write_filmed
 
 if TYPE_CHECKING:

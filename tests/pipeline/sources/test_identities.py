@@ -1,4 +1,4 @@
-"""Clips grouped by face: against SciPy's single linkage, and against who is known to be seen."""
+"""Clips grouped by face: against SciPy's single linkage, and against known people."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_film_without_a_face_or_that_does_not_decode_has_none(videos: Path, tm
 
 @pytest.mark.usefixtures("dlib")
 @pytest.mark.parametrize("workers", [0, 2])
-def test_people_are_told_apart_and_kept_apart(videos: Path, tmp_path: Path, workers: int):
+def test_people_are_recognised_and_kept_apart(videos: Path, tmp_path: Path, workers: int):
     out = tmp_path / "people.csv"
     command = [DH_PREP, "manifest", videos, "--layout", "folder", "--split-by", "face", "--out"]
     words = ["--test", "0.3", "--workers", str(workers)]
@@ -103,9 +103,9 @@ def test_people_are_told_apart_and_kept_apart(videos: Path, tmp_path: Path, work
 @pytest.mark.usefixtures("dlib")
 def test_the_61_people_of_the_real_clips_are_found(shared_data: Path):
     with (shared_data / "clips.tsv").open() as file:
-        told = list(csv.DictReader(file, delimiter="\t"))
-    people = [line["notes"].split(";")[0] for line in told]  # "person 8"
-    rows = [ManifestRow(str(k), str(shared_data / x["file"]), "") for k, x in enumerate(told)]
+        lines = list(csv.DictReader(file, delimiter="\t"))
+    people = [line["notes"].split(";")[0] for line in lines]  # "person 8"
+    rows = [ManifestRow(str(k), str(shared_data / x["file"]), "") for k, x in enumerate(lines)]
     found = name_by_face(rows, list(identities.faces_of_clips(rows, workers=2)))
     pairs = {(row.speaker, person) for row, person in zip(found, people, strict=True)}
     assert len(pairs) == len(set(people)) == len({row.speaker for row in found}) == 61

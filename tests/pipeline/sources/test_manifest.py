@@ -18,6 +18,8 @@ from pipeline.sources.manifest import (
     unique_keys,
     write_manifest,
 )
+from pipeline.sources.splits import unused_splits
+from tests.pipeline.media.numbered import steady, write_numbered
 from tests.pipeline.sources.trees import write_tree
 
 if TYPE_CHECKING:
@@ -150,7 +152,7 @@ def test_one_video_is_an_input_too_whatever_its_name(tmp_path: Path):
     assert row.source == "odd[1]*.mp4"
 
 
-def test_nothing_to_read_is_said_in_a_sentence(tmp_path: Path):
+def test_nothing_to_read_is_one_sentence(tmp_path: Path):
     write_tree(tmp_path, "empty/notes.txt")
     with pytest.raises(UserError, match=r"no videos in .*empty.*\.mp4"):
         read_input(str(tmp_path / "empty"))
@@ -260,3 +262,23 @@ def test_a_path_in_the_home_folder_is_found_there(tmp_path: Path, monkeypatch):
     (tmp_path / "list.csv").write_text("clip_id,path\na,~/a.mp4\nb,b.mp4\n")
     paths = [row.path for row in read_manifest(tmp_path / "list.csv")]
     assert paths == [f"{tmp_path}/home/a.mp4", f"{tmp_path}/b.mp4"]
+
+
+def test_films_of_other_suffixes_are_found_by_looking_inside(tmp_path: Path):
+    write_numbered(tmp_path / "a.mp4", steady(3, 25)).rename(tmp_path / "a.xyz")
+    write_numbered(tmp_path / "b.ts", steady(3, 25)).rename(tmp_path / "B.MTS")
+    (tmp_path / "notes").write_text("no film")
+    assert [row.source for row in scan(tmp_path, "folder")] == ["B.MTS", "a.xyz"]
+
+
+def test_films_of_cameras_and_calls_are_found(shared_cases: Path):
+    found = {row.source for row in scan(shared_cases / "suffix", "folder")}
+    assert found == {"00001.MTS", "ok.mp4", "zoom.asf"}
+
+
+def test_splits_are_named_in_any_case_and_others_are_counted(tmp_path: Path):
+    rows = ["a,a.mp4,train", "b,b.mp4,Train", "c,c.mp4,TEST", "d,d.mp4,pretrain", "e,e.mp4,"]
+    (tmp_path / "m.csv").write_text("\n".join(["clip_id,path,split", *rows]))
+    read = read_manifest(tmp_path / "m.csv")
+    assert [row.split for row in read] == ["train", "train", "test", "pretrain", "train"]
+    assert unused_splits(read) == {"pretrain": 1}

@@ -11,13 +11,19 @@ from scipy.stats import pearsonr
 
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.media import read_audio, read_frames
-from pipeline.speech.features import log_energy
-from pipeline.speech.lip_sync import correlations, lag_and_correlation, lag_of_set
+from pipeline.speech.lip_sync import correlations, lag_and_correlation, lag_of_set, log_energy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.faces.tracking import MediaPipeTracker
+
+
+def test_loudness_is_the_level_of_each_frame_in_db_full_scale():
+    time = np.arange(640) / 16_000
+    loud = 32_767 * np.sin(2 * np.pi * 400 * time)  # a full-scale sine: -3.01 dB
+    samples = np.concatenate([loud, loud / 10, np.zeros(640)]).astype(np.int16)
+    np.testing.assert_allclose(log_energy(samples, 4), [-3.01, -23.01, -100, -100], atol=0.02)
 
 
 def test_each_lag_is_pearsons_correlation_of_the_frames_that_meet():

@@ -14,7 +14,8 @@ from pipeline.dataset.check import check_dataset
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.speech.features import SHAPES, mfcc_windows, speech_features
+from pipeline.speech.features import SHAPES, speech_features
+from pipeline.speech.mfcc import mfcc_windows
 from pipeline.speech.released_encoder import ReleasedSpeech
 from tests.datasets import content, run_prep, write_talker
 from tests.scripts import OneArgument, PositionalEncoder, RecurrentEncoder, write_script
@@ -120,7 +121,7 @@ def test_no_torchscript(tmp_path: Path, weights: Path):
 
 @pytest.mark.parametrize(
     ("module", "said"),
-    [(OneArgument(), "does not take"), (RecurrentEncoder(1, width=128), "does not answer with")],
+    [(OneArgument(), "does not take"), (RecurrentEncoder(1, width=128), "its output is not")],
     ids=["one argument", "narrow"],
 )
 def test_torchscript_of_another_kind(tmp_path: Path, module: torch.nn.Module, said: str):

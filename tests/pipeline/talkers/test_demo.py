@@ -13,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import SAMPLES_PER_FRAME, read_audio, read_frames
 from pipeline.talkers.acting import perform
-from pipeline.talkers.demo import DemoOptions, make_demo, plan
+from pipeline.talkers.demo import DemoOptions, make_demo, plan_clips
 from pipeline.talkers.people import PEOPLE
 from pipeline.talkers.voices import VOICES, read_recordings, speak
 
@@ -124,7 +124,7 @@ def small(tmp_path_factory):
 def test_the_same_seed_gives_the_same_frames_and_another_seed_other_ones(small, tmp_path):
     again = make_demo(tmp_path / "again", SMALL).parent
     assert (small / "truth.json").read_bytes() == (again / "truth.json").read_bytes()
-    clip = plan(SMALL)[1]
+    clip = plan_clips(SMALL)[1]
     one, two = (np.stack(list(read_frames(folder / clip.path))) for folder in (small, again))
     assert np.array_equal(one, two)
     said = speak(read_recordings()[clip.sentence], clip.person.voice)
@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_frames_and_another_seed_other_ones(small, 
 def test_a_second_run_makes_only_what_is_missing(small, tmp_path):
     out = tmp_path / "copy"
     shutil.copytree(small, out)
-    videos = [out / clip.path for clip in plan(SMALL)]
+    videos = [out / clip.path for clip in plan_clips(SMALL)]
     written = [path.stat().st_mtime_ns for path in (*videos, out / "manifest.csv")]
     make_demo(out, SMALL)
     assert [path.stat().st_mtime_ns for path in (*videos, out / "manifest.csv")] == written
@@ -150,7 +150,7 @@ def test_a_second_run_makes_only_what_is_missing(small, tmp_path):
 
 
 def test_the_plan_keeps_the_test_sentence_out_of_training():
-    clips = plan(DemoOptions())
+    clips = plan_clips(DemoOptions())
     train, test = ([c for c in clips if c.split == split] for split in ("train", "test"))
     assert (len(train), len(test)) == (12, 4)
     assert len({clip.clip_id for clip in clips}) == 16
@@ -165,7 +165,7 @@ def test_the_plan_keeps_the_test_sentence_out_of_training():
 
 @pytest.mark.parametrize("clips", [2, 5, 40])
 def test_any_number_of_clips_has_both_splits_and_no_name_twice(clips):
-    made = plan(DemoOptions(clips=clips))
+    made = plan_clips(DemoOptions(clips=clips))
     assert len(made) == len({clip.path for clip in made}) == clips
     assert {clip.split for clip in made} == {"train", "test"}
 

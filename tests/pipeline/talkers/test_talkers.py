@@ -11,7 +11,7 @@ from pipeline.faces.geometry import invert, similarity, transform, warp
 from pipeline.talkers.acting import CLOSED, VISEMES, WIDEST, perform
 from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, cut_out
 from pipeline.talkers.people import PEOPLE
-from pipeline.talkers.portraits import portrait
+from pipeline.talkers.portraits import make_portrait
 from pipeline.talkers.talker import Talker
 from pipeline.talkers.voices import SENTENCES, VOICES, Phone, Utterance, read_recordings, speak
 from pipeline.talkers.warps import thin_plate
@@ -40,7 +40,7 @@ def net():
 def portraits(net):
     heads = {mirrored: cut_out(net, 400, mirrored=mirrored) for mirrored in (False, True)}
     rng = np.random.default_rng(0)
-    return {person.name: portrait(person, heads[person.mirrored], rng) for person in PEOPLE}
+    return {person.name: make_portrait(person, heads[person.mirrored], rng) for person in PEOPLE}
 
 
 def pitch(samples):

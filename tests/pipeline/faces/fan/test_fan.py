@@ -6,13 +6,12 @@ import socket
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 import torch
 from face_alignment.utils import get_preds_fromhm
 
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import problems
-from pipeline.faces.fan import FanTracker, heat_points, view
+from pipeline.faces.fan import FanTracker, crop_input, heat_points
 from pipeline.media import Audio, write_video
 from pipeline.run.prepare_clip import prepare_clip
 from pipeline.run.stages import default_stages
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pytest
     from face_alignment import FaceAlignment
 
 
@@ -31,9 +31,8 @@ def _largest(boxes: Sequence[np.ndarray]) -> np.ndarray:
     return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
 
 
-@pytest.mark.parametrize("flip_input", [False, True])
 def test_landmarks_are_those_of_the_package_with_their_fraction(
-    files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray, flip_input: bool
+    files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray
 ):
     # Inside, over two rims, over all.
     boxes = np.array(
@@ -43,10 +42,9 @@ def test_landmarks_are_those_of_the_package_with_their_fraction(
             [-60.5, -70.7, 290.9, 270.1],
         ]
     )
-    package.flip_input = flip_input
     wanted = np.stack(package.get_landmarks_from_image(frame, detected_faces=list(boxes)))
-    tracker = FanTracker(*files, flip_input=flip_input)
-    found = tracker.points([view(frame, box) for box in boxes])
+    tracker = FanTracker(*files)
+    found = tracker.points([crop_input(frame, box) for box in boxes])
     assert found.shape == (3, 68, 2)
     assert np.ptp(found[0]) > 100
     np.testing.assert_array_equal(np.trunc(found.astype(np.float64) + 0.5), wanted)
@@ -127,7 +125,7 @@ def test_no_frame_gives_an_empty_track(tracker: FanTracker):
 
 def test_bfloat16_is_near_and_not_the_same(files: tuple[Path, Path], frame: np.ndarray):
     # Peaks of random maps jump; their heights do not.
-    views = [view(frame, np.array([60.0, 50.0, 170.0, 180.0]))]
+    views = [crop_input(frame, np.array([60.0, 50.0, 170.0, 180.0]))]
     exact, rough = FanTracker(*files), FanTracker(*files, precision="bfloat16")
     maps: list[torch.Tensor] = []
     for tracker in (exact, rough):

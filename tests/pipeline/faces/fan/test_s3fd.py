@@ -15,7 +15,7 @@ from face_alignment.models import FAN
 
 from pipeline.errors import UserError
 from pipeline.faces.fan import FanTracker
-from pipeline.faces.s3fd import FaceFinder, decode, with_weights
+from pipeline.faces.s3fd import S3FDDetector, decode, load_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def test_faces_are_those_that_the_package_finds(
     files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray, photograph: np.ndarray
 ):
-    finder = FaceFinder(files[0])
+    finder = S3FDDetector(files[0])
     for picture in (frame, photograph):
         wanted = np.array(package.face_detector.detect_from_image(picture))
         assert len(wanted) > 20
@@ -57,7 +57,7 @@ class _Threshold:
 
 
 def test_no_face_is_an_empty_array(files: tuple[Path, Path]):
-    finder = FaceFinder(files[0])
+    finder = S3FDDetector(files[0])
     for size in ((210, 240), (32, 33), (31, 500), (1, 1), (60, 4000)):
         assert finder.detect(np.zeros((*size, 3), np.uint8)).shape == (0, 5)
 
@@ -67,7 +67,7 @@ def test_boxes_of_a_shrunk_frame_lie_in_pixels_of_the_frame(
 ):
     # Doubled by repetition, 1024 x 1024 is averaged down to 640 x 640, as the picture is if it is
     # enlarged to 640: the same faces, the boxes twice as large as there.
-    finder = FaceFinder(files[0])
+    finder = S3FDDetector(files[0])
     large = photograph[:320, :320].repeat(4, 0).repeat(4, 1)
     small = photograph[:320, :320].repeat(2, 0).repeat(2, 1)
     wanted = finder.detect(small)
@@ -92,14 +92,14 @@ def test_files_that_hold_no_such_weights_are_named(tmp_path: Path, files: tuple[
         archive.writestr("readme.txt", "no weights")
     for path in (*sorted(tmp_path.iterdir()), files[1], tmp_path / "absent", tmp_path):
         with pytest.raises(UserError, match="does not hold the weights of s3fd") as caught:
-            FaceFinder(path)
+            S3FDDetector(path)
         assert str(path) in str(caught.value)
     with pytest.raises(UserError, match="does not hold the weights of FAN"):
         FanTracker(files[0], files[0])
 
 
 def test_weights_are_loaded_into_a_network_that_cannot_learn(files: tuple[Path, Path]):
-    net = with_weights(FAN(4), files[1], "cpu")
+    net = load_weights(FAN(4), files[1], "cpu")
     assert not net.training
     assert not any(parameter.requires_grad for parameter in net.parameters())
     assert net.conv1.weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,247 @@
+"""How a long video drifts: its frames against those of the first seconds.
+
+An autoregressive model draws each frame from the last ones, so that errors add up. Each measure is
+averaged over seconds and set against its mean over the first two; a face's likeness is the cosine
+of its embedding to the mean embedding of those. What was lost before these seconds ended does not
+show there: so each second is compared with the face that the video began with as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder
+from benchmarks.metrics.ssim import ssim
+from model.sampling.inputs import read_face
+from pipeline.errors import UserError
+from pipeline.faces.sharpness import sharpness
+from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.media import FPS
+from pipeline.media.image import resize
+from pipeline.weights import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.uint8]
+    # A face's embedding, or None where the frame shows no face.
+    Embed = Callable[[Frame], NDArray[np.floating] | None]
+
+REFERENCE_SECONDS = 2
+LIMIT = 0.1  # share of the first seconds' value within which a video is held to be steady
+_EMBED_EVERY = 5  # frames
+_FACE_SIDE = 128  # of training crops, which the identity frames of smaller models average
+MEASURES = {
+    "sharpness": "frequency of edges in the face, cycles per pixel",
+    "brightness": "mean luma, 0 to 255",
+    "contrast": "standard deviation of luma over a frame",
+    "red": "mean of red, 0 to 255",
+    "green": "mean of green, 0 to 255",
+    "blue": "mean of blue, 0 to 255",
+    "saturated": "share of values that are 0 or 255",
+    "change": "mean absolute difference to the frame before",
+}
+# Shares near zero and motion have no steady value to be a tenth of; they are drawn, not judged.
+JUDGED = ("sharpness", "brightness", "contrast", "red", "green", "blue", "identity")
+# A head that moves is less like its first frame too: these are drawn, not judged.
+TO_START = {
+    "ssim_to_start": "SSIM to the face that the video began with",
+    "identity_to_start": "cosine to the embedding of that face",
+}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The drift of one video.
+
+    Attributes:
+        name: of the video.
+        seconds: whole seconds measured.
+        values: per measure, those of `TO_START` among them, its mean in every second, (seconds,).
+        ratios: per measure that is judged, value over that of the first two seconds, (seconds,).
+        identity: why there is no identity cosine; empty where there is one.
+    """
+
+    name: str
+    seconds: int
+    values: dict[str, list[float]]
+    ratios: dict[str, list[float]]
+    identity: str
+
+    @property
+    def last(self) -> dict[str, float]:
+        """Ratio of the last two seconds' mean to the first two's, per judged measure."""
+        return {name: float(np.mean(curve[-2:])) for name, curve in self.ratios.items()}
+
+    @property
+    def steady(self) -> bool:
+        """Whether all of them stayed within a tenth."""
+        return all(abs(value - 1) <= LIMIT for value in self.last.values())
+
+
+def measure(
+    name: str, frames: Iterable[Frame], embed: Embed | str, start: Frame | None = None
+) -> Drift:
+    """Measures a video, one frame in memory at a time.
+
+    Args:
+        name: of the video.
+        frames: (S, S, 3) uint8 RGB aligned crops, 25 a second.
+        embed: gives a face's embedding; or the reason why embeddings are not available.
+        start: (H, H, 3) uint8 RGB, the aligned face that the video was made from; None takes the
+            video's first frame for it.
+
+    Raises:
+        UserError: it is shorter than twice the reference, or no square to compare a start with.
+    """
+    rows: list[list[float]] = []
+    embeddings: list[tuple[int, NDArray[np.floating]]] = []
+    before = began = None
+    for k, frame in enumerate(frames):
+        if began is None:
+            began = frame if start is None else _scaled(name, start, frame)
+        # The likeness of the start to itself is no measurement.
+        likeness = ssim(began, frame) if began is not frame else float("nan")
+        rows.append([*_row(frame, before), likeness])
+        before = frame
+        if not isinstance(embed, str) and k % _EMBED_EVERY == 0:
+            found = _unit(embed(frame))
+            if found is not None:
+                embeddings.append((k, found))
+    seconds = len(rows) // FPS
+    if seconds < 2 * REFERENCE_SECONDS:
+        raise UserError(f"{name} is too short to drift: {2 * REFERENCE_SECONDS} seconds at least")
+    names = [*MEASURES, "ssim_to_start"]
+    table = np.array(rows[: seconds * FPS]).reshape(seconds, FPS, len(names))
+    values = dict(zip(names, np.nanmean(table, axis=1).T.tolist(), strict=True))
+    if isinstance(embed, str):
+        reason = embed
+    else:
+        first = None if start is None or began is None else _unit(embed(began))
+        found_in = _identity(embeddings, seconds, first)
+        reason = "" if found_in else "no face found in some second"
+        values |= found_in
+    ratios = {}
+    for measured in JUDGED:
+        if measured in values:
+            curve = np.array(values[measured])
+            ratios[measured] = (curve / curve[:REFERENCE_SECONDS].mean()).tolist()
+    return Drift(name, seconds, values, ratios, reason)
+
+
+def _row(frame: Frame, before: Frame | None) -> list[float]:
+    """The measures of a frame, in the order of `MEASURES`."""
+    pixels = frame.astype(np.float32)
+    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    change = float("nan") if before is None else float(np.abs(pixels - before).mean())
+    extreme = float(((frame == 0) | (frame == 255)).mean())
+    colours = pixels.mean((0, 1)).tolist()
+    return [sharpness(frame), float(luma.mean()), float(luma.std()), *colours, extreme, change]
+
+
+def _scaled(name: str, start: Frame, frame: Frame) -> Frame:
+    """The start at the size of the video's frames."""
+    height, width = frame.shape[:2]
+    if height != width:
+        raise UserError(f"{name} is {width} x {height}, no aligned crops; leave the face out")
+    return resize(start, (height, height))
+
+
+def _unit(embedding: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
+    return None if embedding is None else embedding / np.linalg.norm(embedding)
+
+
+def _identity(
+    embeddings: Sequence[tuple[int, NDArray[np.floating]]],
+    seconds: int,
+    start: NDArray[np.floating] | None,
+) -> dict[str, list[float]]:
+    """Mean cosines in every second, to the first seconds' mean embedding and to the start's.
+
+    Args:
+        embeddings: of frame k each, of unit length.
+        seconds: of the video.
+        start: the embedding of the face that it began with; None takes the first frame's.
+
+    Returns:
+        Nothing if some second shows no face; no cosine to the start if that shows none.
+    """
+    parts = [[e for k, e in embeddings if k // FPS == second] for second in range(seconds)]
+    if not all(parts):
+        return {}
+
+    def cosines(to: NDArray[np.floating]) -> list[float]:
+        return [float(np.mean([e @ to for e in part])) for part in parts]
+
+    first = np.mean([e for part in parts[:REFERENCE_SECONDS] for e in part], axis=0)
+    found = {"identity": cosines(first / np.linalg.norm(first))}
+    if start is None and embeddings[0][0] == 0:
+        start = embeddings[0][1]
+    return found if start is None else found | {"identity_to_start": cosines(start)}
+
+
+def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
+    """What was measured, for a JSON file; NaN is null."""
+    return {
+        "protocol": f"means over seconds; ratios to the mean of the first {REFERENCE_SECONDS} "
+        f"seconds; steady: the last two seconds within {LIMIT:.0%} of them",
+        "measures": {
+            **MEASURES,
+            "identity": "cosine to the mean embedding of the first seconds",
+            **TO_START,
+        },
+        "videos": [
+            {
+                "name": one.name,
+                "seconds": one.seconds,
+                "steady": one.steady,
+                "last": {name: _finite(value) for name, value in one.last.items()},
+                "values": {name: [_finite(v) for v in vs] for name, vs in one.values.items()},
+                "identity_missing": one.identity,
+            }
+            for one in drifts
+        ],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def aligned_face(path: Path, weights_dir: Path | None) -> Frame:
+    """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows it to the model.
+
+    Raises:
+        UserError: unreadable, or no face in it.
+    """
+    tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
+    return read_face(path, tracker, _FACE_SIDE).crop
+
+
+def face_embedding(
+    weights_dir: Path | None,
+) -> Embed | str:
+    """A function from (S, S, 3) uint8 RGB frames to embeddings, or why it is not available.
+
+    The network is that of the metric CSIM.
+
+    Args:
+        weights_dir: the user's folder of pretrained files.
+    """
+    try:
+        embedder = FaceEmbedder(locate(WEIGHTS, weights_dir))
+        tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
+    except UserError as error:
+        return str(error)
+
+    def embed(frame: Frame) -> NDArray[np.floating] | None:
+        track = tracker.track([frame])
+        return embedder(frame, track.points[0]) if track.found[0] else None
+
+    return embed

@@ -1,0 +1,169 @@
+"""Speed of the four commands in two source trees, on the same small work, in turns.
+
+Commands are taken from `[project.scripts]` of each tree's pyproject.toml, so that modules may have
+moved between them; both trees run in this environment. The work is dh-prep on some clips, dh-train
+on a data set and dh-sample with a checkpoint that the base tree made, and dh-bench on those clips
+against strongly compressed copies. Prints Markdown; needs Linux.
+
+    python benchmarks/speed/compare_trees.py BASE CLIPS
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import pandas as pd
+import typer
+
+from benchmarks.clips.pairs import find_videos
+from benchmarks.speed.harness import Cost, header, load, markdown, run_command, spread
+from pipeline.files import read_json
+from pipeline.media import read_audio, read_frames, write_video
+from pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HERE = Path(__file__).resolve().parents[2]
+WORKERS = 2  # of dh-prep and dh-bench
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A checkout of the toolkit.
+
+    Attributes:
+        name: in the table.
+        root: its folder.
+    """
+
+    name: str
+    root: Path
+
+    def run(self, command: str, *words: object) -> Cost:
+        """What a command of this tree costs, Ray's processes included.
+
+        Raises:
+            RuntimeError: it failed, or its modules came from elsewhere.
+        """
+        project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))
+        module, function = project["project"]["scripts"][command].split(":")
+        code = (
+            f"import sys, {module} as m; sys.argv[0] = {command!r}\n"
+            f"if not m.__file__.startswith({str(self.root)!r}): sys.exit('not ' + m.__file__)\n"
+            f"m.{function}()"
+        )
+        environment = os.environ | {"PYTHONPATH": str(self.root)}
+        with tempfile.TemporaryDirectory() as elsewhere:  # where no package of that name lies
+            return run_command(
+                [sys.executable, "-c", code, *map(str, words)],
+                environment=environment,
+                cwd=Path(elsewhere),
+            )[0]
+
+
+def work(
+    tree: Tree, folder: Path, speech: Path, train: Sequence[object], score: Sequence[object]
+) -> dict[str, Cost]:
+    """Does the work once.
+
+    Args:
+        tree: that does it.
+        folder: of `make_clips`; the first tree's data set and run stay there for all.
+        speech: a clip with a face and sound.
+        train: options of dh-train.
+        score: options of dh-bench score.
+
+    Returns:
+        The cost of each command; as dh-train reports it, the seconds of an image.
+    """
+    costs, out = {}, folder / "out"
+    prep = ["run", folder / "clips.csv", "--out", out / "data", "--workers", WORKERS]
+    costs["dh-prep run"] = tree.run("dh-prep", *prep)
+    data, model = folder / "data", folder / "run"
+    if not data.exists():
+        shutil.copytree(out / "data", data)
+    costs["dh-train"] = tree.run("dh-train", "--data", data, "--out", out / "run", *train)
+    report = read_json(out / "run" / "report.json")
+    costs["dh-train, an image as it reports"] = Cost(clock=1 / report["images_per_second"])
+    if not model.exists():
+        shutil.copytree(out / "run", model)
+    sample = ["--checkpoint", model, "--face", speech, "--speech", speech, "--seed", 0]
+    costs["dh-sample"] = tree.run("dh-sample", *sample, "--out", out / "video.mp4")
+    words = ["score", "--real", folder / "real", "--fake", folder / "fake", "--cache", out, *score]
+    for name in ("dh-bench score", "dh-bench score, from its cache"):
+        costs[name] = tree.run("dh-bench", *words, "--out", out / "scores.json")
+    shutil.rmtree(out)
+    return costs
+
+
+def make_clips(clips: Sequence[Path], folder: Path, frames: int) -> None:
+    """The clips' beginnings as real/ and, strongly compressed, as fake/; and a manifest of them."""
+    listed = []
+    for clip in clips:
+        pictures, sound = list(itertools.islice(read_frames(clip), frames)), read_audio(clip)
+        for side, crf in (("real", 18), ("fake", 38)):
+            path = folder / side / f"{clip.stem}.mp4"
+            write_video(path, pictures, audio=sound, crf=crf)
+        listed.append((clip.stem, folder / "real" / f"{clip.stem}.mp4", clip.stem, "train"))
+    columns = ["clip_id", "path", "speaker", "split"]
+    pd.DataFrame(listed, columns=columns).to_csv(folder / "clips.csv", index=False)
+
+
+def main(
+    base: Annotated[Path, typer.Argument(help="The other tree, a checkout.")],
+    clips: Annotated[Path, typer.Argument(help="Talking-head clips.")],
+    *,
+    count: Annotated[int, typer.Option("--clips", min=2, help="Spread evenly.")] = 24,
+    frames: Annotated[int, typer.Option(min=25, help="Of each clip, at most.")] = 150,
+    steps: Annotated[int, typer.Option(min=1, help="Of dh-train.")] = 60,
+    preset: Annotated[str, typer.Option(help="Of dh-train.")] = "tiny",
+    metrics: Annotated[str, typer.Option(help="Of dh-bench.")] = "ssim,psnr,ofm,f_mse,cpbd,lmd",
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
+) -> None:
+    """Prints medians of both trees, and base / this: above 1, this tree is faster."""
+    trees = [Tree("base", base.resolve()), Tree("this", HERE)]
+    chosen = spread(sorted(find_videos(clips).values()), count)
+    # The speed that dh-train reports is that of the second half.
+    train = ["--preset", preset, "--steps", steps, "--log-every", max(1, steps // 2)]
+    score = ["--workers", WORKERS, "--metrics", metrics]
+    costs: dict[str, list[dict[str, Cost]]] = {tree.name: [] for tree in trees}
+    print(header(["torch", "ray"]))
+    with (
+        tempfile.TemporaryDirectory(prefix="dh-trees-") as name,
+        progress("rounds", rounds) as step,
+    ):
+        make_clips(chosen, Path(name), frames)
+        speech = Path(name) / "real" / f"{chosen[0].stem}.mp4"
+        for turn in range(rounds):
+            for tree in trees if turn % 2 == 0 else trees[::-1]:
+                costs[tree.name].append(work(tree, Path(name), speech, train, score))
+            step()
+    rows = []
+    for label in costs["base"][0]:
+        cells = []
+        for kind in ("clock", "processor"):
+            before, after = (
+                statistics.median(getattr(turn[label], kind) for turn in costs[tree.name])
+                for tree in trees
+            )
+            ratio = f"{before / after:.2f}" if after else ""
+            cells += [f"{before:.3f}", f"{after:.3f}", ratio]
+        rows.append([label, *cells])
+    print(f"base: {base}; {len(chosen)} clips of {frames} frames at most, {WORKERS} workers,")
+    print(f"{steps} steps of {preset}; medians of {rounds} rounds; {load()} at the end\n")
+    columns = ["base, s", "this, s", "base / this"]
+    print(markdown(["", *columns, *(f"processor: {c}" for c in columns)], rows))
+
+
+if __name__ == "__main__":
+    typer.run(main)

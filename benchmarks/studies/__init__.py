@@ -1,0 +1,1 @@
+"""Studies that design decisions rest on: detectors, measures, storage, samplers on real clips."""

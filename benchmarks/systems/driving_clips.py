@@ -1,0 +1,61 @@
+"""The driving clip of systems that take their head pose from a video: PC-AVS, EAMM."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pipeline.dataset.sample import from_members
+from pipeline.dataset.shards import read_shard, shard_paths
+from pipeline.errors import UserError
+from pipeline.storage import open_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.dataset.sample import Sample
+
+_SALT = 77  # apart from other draws of the same seed
+
+
+def choose_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> tuple[str, str]:
+    """A clip of another speaker if the split has one, else another clip, drawn at random.
+
+    Args:
+        data: a data set made by dh-prep.
+        split: of the data set.
+        key: of the clip to be driven.
+        place: of it in the split.
+        seed: of the draw.
+
+    Returns:
+        Its key, and the shard that holds it.
+
+    Raises:
+        UserError: no clip of that split, or no other clip.
+    """
+    parts = []
+    for shard in shard_paths(data, split):
+        with open_file(f"{shard.removesuffix('.tar')}.parquet") as file:
+            content = io.BytesIO(file.read())
+        part = pd.read_parquet(content, columns=["clip_id", "speaker", "status"])
+        parts.append(part[part["status"] == "ok"].assign(shard=shard))
+    rows = pd.concat(parts, ignore_index=True).set_index("clip_id")
+    speaker = rows["speaker"].get(key, "")
+    others = rows.drop(key, errors="ignore")
+    strangers = others[others["speaker"] != speaker]
+    chosen = strangers if speaker and len(strangers) else others
+    if not len(chosen):
+        raise UserError(f"{key} is the only clip of its split, and needs another to drive it")
+    drawn = int(np.random.default_rng([_SALT, seed, place]).integers(len(chosen)))
+    return str(chosen.index[drawn]), str(chosen["shard"].iloc[drawn])
+
+
+def read_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> Sample:
+    """The sample of the clip that `choose_driving_clip` chooses."""
+    chosen, shard = choose_driving_clip(data, split, key, place, seed)
+    members = next(members for found, members in read_shard(shard) if found == chosen)
+    return from_members(chosen, members)

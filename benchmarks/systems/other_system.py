@@ -1,0 +1,261 @@
+"""The test protocol with another system, run from the user's clone or taken from finished videos.
+
+Each clip is made in a working folder of its own, see `benchmarks.systems.workspace`, and
+converted to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.clips.pairs import find_videos
+from benchmarks.commands import CommandError, run_commands
+from benchmarks.systems.driving_clips import read_driving_clip
+from benchmarks.systems.method_file import check_needs, fill, find_method, read_method
+from benchmarks.systems.protocol import claim, data_recipe, missing_clips, synthetic_tags
+from benchmarks.systems.workspace import (
+    make_workspace,
+    read_output,
+    write_inputs,
+    write_texts,
+)
+from pipeline.dataset.shards import shard_paths
+from pipeline.errors import UserError
+from pipeline.files import sha256_file, write_json
+from pipeline.media import SAMPLES_PER_FRAME, Audio, write_video
+from pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchmarks.systems.method_file import Driving, Method
+    from pipeline.dataset.sample import Sample
+
+FAILURES_FILE = "failures.json"
+_HOPELESS = 3  # clips that fail first and at once: then the set-up is wrong, not the clips
+
+
+@dataclass(frozen=True)
+class MethodOptions:
+    """What is generated, and with which of the user's folders.
+
+    Attributes:
+        clone: of the system's repository.
+        weights: folder of its weights; None looks for them in the clone.
+        python: interpreter of its environment; None takes CLONE/.venv if there is one, else ours.
+        finished: a folder of videos that the system made elsewhere; nothing is run then.
+        split: of the data set.
+        max_frames: the most frames of a clip; 0 takes all. The paper's is 100.
+        clips: only the first so many clips; None takes all.
+        seed: of the driving clips, and {seed} in the method's commands.
+        timeout: seconds for one clip; None takes the method's.
+        driving: instead of the method's own rule.
+    """
+
+    clone: Path | None = None
+    weights: Path | None = None
+    python: Path | None = None
+    finished: Path | None = None
+    split: str = "test"
+    max_frames: int = 100
+    clips: int | None = None
+    seed: int = 0
+    timeout: float | None = None
+    driving: Driving | None = None
+
+
+@dataclass(frozen=True)
+class GeneratedClip:
+    """One clip: its video, or the reason why it has none."""
+
+    key: str
+    path: Path
+    reason: str = ""
+
+
+def generate_with(
+    name: str, data: Path, out: Path, options: MethodOptions | None = None
+) -> Iterator[GeneratedClip]:
+    """Makes the missing videos of a split with another system and yields each clip once done.
+
+    Args:
+        name: of a method, or the path of a user's own file.
+        data: a data set made by dh-prep.
+        out: the videos' folder; an interrupted run with the same recipe carries on in it, and what
+            failed is tried again. Beside the videos lie logs/CLIP.log and failures.json.
+        options: what is generated, and with what.
+
+    Raises:
+        UserError: the method cannot be used, `data` has no such split, `out` holds other files, or
+            the first three clips fail one like the other.
+    """
+    options = options or MethodOptions()
+    file = find_method(name)
+    method = read_method(file)
+    if options.driving and not method.input.driving_video:
+        raise UserError(f"{method.name} takes no driving video; leave --driving out")
+    if options.driving:
+        method = replace(method, input=replace(method.input, driving=options.driving))
+
+    # Whatever is missing is reported before anything is written.
+    shard_paths(data, options.split)
+    finished = find_videos(options.finished) if options.finished else None
+    if finished is None:
+        check_needs(method, options.clone, options.weights)
+    claim(out, _recipe(method, file, data, options))
+
+    failures: dict[str, str] = {}
+    done = 0
+    count = sum(1 for _ in missing_clips(data, out, options.split, options.clips))
+    with progress("clips", count) as step:
+        for place, sample in missing_clips(data, out, options.split, options.clips):
+            made = _generate(method, data, place, sample, out, options, finished)
+            step(f"{made.key} failed" if made.reason else "")
+            done += not made.reason
+            if made.reason:
+                failures[made.key] = made.reason
+                write_json(out / FAILURES_FILE, failures)
+                if len(failures) == _HOPELESS and not done and finished is None:
+                    raise UserError(
+                        f"{method.name} failed on the first {_HOPELESS} clips ({made.reason}); "
+                        f"see {out / 'logs'}"
+                    )
+            yield made
+    if (out / FAILURES_FILE).exists():
+        write_json(out / FAILURES_FILE, failures)
+
+
+def _recipe(method: Method, file: Path, data: Path, options: MethodOptions) -> dict[str, Any]:
+    """All that shapes a video, as far as it can be known from outside the system."""
+    return {
+        "method": method.name,
+        "method_sha256": sha256_file(file),
+        "clone": str(options.clone.resolve()) if options.clone else None,
+        "clone_commit": _commit(options.clone) if options.clone else None,
+        "weights": str(options.weights.resolve()) if options.weights else None,
+        "finished": str(options.finished.resolve()) if options.finished else None,
+        "driving": method.input.driving,
+        "seed": options.seed,
+    } | data_recipe(data, options.split, options.max_frames)
+
+
+def _commit(clone: Path) -> str | None:
+    """The commit that a clone is at; None where it is no clone or git is not installed."""
+    command = ["git", "-C", str(clone), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _generate(
+    method: Method,
+    data: Path,
+    place: int,
+    sample: Sample,
+    out: Path,
+    options: MethodOptions,
+    finished: dict[str, Path] | None,
+) -> GeneratedClip:
+    """Makes, or takes, the video of one clip."""
+    path = out / f"{sample.key}.mp4"
+    frames = min(len(sample.frames), options.max_frames or len(sample.frames))
+    sound = sample.audio[: frames * SAMPLES_PER_FRAME]
+    log = out / "logs" / f"{sample.key}.log"
+    try:
+        if finished is None:
+            pictures = _run(method, data, place, sample, frames, sound, log, options)
+        else:
+            source, shape = _finished(finished, sample), sample.frames[0].shape
+            pictures = list(read_output(source, method.output, shape, frames))
+        write_video(path, pictures, audio=Audio(sound), metadata=synthetic_tags(method.name))
+    except (CommandError, UserError, OSError, ValueError) as error:
+        return GeneratedClip(sample.key, path, str(error))
+    except Exception as error:  # noqa: BLE001 - a fault of ours, shown as one
+        traceback.print_exc()
+        return GeneratedClip(sample.key, path, f"{type(error).__name__}: {error}")
+    return GeneratedClip(sample.key, path)
+
+
+def _finished(finished: dict[str, Path], sample: Sample) -> Path:
+    """The finished video of a clip: called like it, or like the video it was cut from."""
+    names = dict.fromkeys((sample.key, Path(sample.meta["source"]).stem))
+    found = next((finished[name] for name in names if name in finished), None)
+    if found is None:
+        raise CommandError(f"no finished video is called {' or '.join(names)}")
+    return found
+
+
+def _run(
+    method: Method,
+    data: Path,
+    place: int,
+    sample: Sample,
+    frames: int,
+    sound: NDArray[np.int16],
+    log: Path,
+    options: MethodOptions,
+) -> list[NDArray[np.uint8]]:
+    """Runs the system on one clip in a working folder of its own."""
+    # No dot and no blank in the name: research code splits paths at both.
+    with tempfile.TemporaryDirectory(prefix="dh-bench-") as name:
+        # A folder like the clone, the clip's inputs in it.
+        folder = Path(name)
+        make_workspace(folder, options.clone, method.private)
+        driving = _driving_frames(method, data, place, sample, options)
+        driving = driving[: options.max_frames or None]
+        write_inputs(folder, method.input, sample.frames[0], sound, frames, driving)
+        values = {
+            "python": _python(options),
+            "clone": str((options.clone or folder).resolve()),
+            "weights": str((options.weights or options.clone or folder).resolve()),
+            "folder": str(folder),
+            "face": method.input.face[0],
+            "speech": method.input.speech[0],
+            "driving": method.input.driving_video,
+            "seed": str(options.seed + place),
+            "frames": str(frames),
+            "driving_frames": str(len(driving)),
+        }
+        write_texts(folder, method, values)
+
+        # Its commands, and the one video that they make.
+        commands = [
+            ([fill(text, values) for text in step.args], folder / step.cwd) for step in method.steps
+        ]
+        run_commands(commands, log, options.timeout or method.timeout)
+        found = sorted(folder.glob(method.output.video))
+        if len(found) != 1:
+            raise CommandError(
+                f"{len(found)} files are called {method.output.video} after its run, not one; "
+                f"see {log}"
+            )
+        return list(read_output(found[0], method.output, sample.frames[0].shape, frames))
+
+
+def _python(options: MethodOptions) -> str:
+    if options.python:
+        return str(options.python.absolute())  # not resolved: an environment's is a link
+    own = options.clone / ".venv" / "bin" / "python" if options.clone else None
+    return str(own.absolute()) if own and own.exists() else sys.executable
+
+
+def _driving_frames(
+    method: Method, data: Path, place: int, sample: Sample, options: MethodOptions
+) -> list[NDArray[np.uint8]]:
+    """Frames of the clip that gives the pose, by the method's rule."""
+    if method.input.driving == "none":
+        return []
+    if method.input.driving == "itself":
+        return list(sample.frames)
+    return list(read_driving_clip(data, options.split, sample.key, place, options.seed).frames)

@@ -1,0 +1,154 @@
+"""The test protocol with our model, see `benchmarks.systems.protocol`."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from benchmarks.systems.protocol import claim, data_recipe, missing_clips
+from model.checkpoints.checkpoint import load_talking_head, resolve
+from model.device import choose_device, choose_precision
+from model.network.talking_head import SpeechFormat
+from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.sample_config import SampleConfig, choose_sampler
+from model.sampling.talking_video import tags
+from pipeline.dataset.shards import read_dataset, shard_paths
+from pipeline.errors import UserError
+from pipeline.files import sha256_file
+from pipeline.media import Audio, write_video
+from pipeline.progress import progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from model.checkpoints.checkpoint import CheckpointInfo
+    from model.device import Precision
+
+
+@dataclass(frozen=True)
+class ProtocolOptions:
+    """What is drawn, and how.
+
+    Attributes:
+        split: of the data set.
+        max_frames: the most frames drawn of a clip; 0 draws all. The paper's is 100.
+        clips: only the first so many clips; None takes all.
+        batch: clips drawn side by side.
+        device: `auto` takes CUDA, else MPS, else the CPU.
+        sampling: sampler, steps and seed; clip i of the split uses seed + i. The paper's is the
+            sampler `ancestral` in 200 steps. Precision `auto` takes bf16 where the processor
+            computes in it.
+    """
+
+    split: str = "test"
+    max_frames: int = 100
+    clips: int | None = None
+    batch: int = 8
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    sampling: SampleConfig = field(default_factory=lambda: SampleConfig(precision="auto"))
+
+
+def generate_clips(
+    data: Path,
+    checkpoint: Path,
+    out: Path,
+    options: ProtocolOptions | None = None,
+) -> Iterator[Path]:
+    """Draws the missing videos of a split and yields each once it is written.
+
+    A video does not depend on which others were there before: its noise is seeded by its place in
+    the split. (Batches of another size round differently.)
+
+    Args:
+        data: a data set made by dh-prep.
+        checkpoint: a file, or a run's folder.
+        out: the videos' folder; an interrupted run with the same recipe carries on in it.
+        options: what is drawn, and how.
+
+    Raises:
+        UserError: the data set or the checkpoint cannot be used, or `out` holds other files.
+    """
+    options = options or ProtocolOptions()
+    split, most = options.split, options.max_frames or None
+
+    # The model, and how it draws.
+    path, device = resolve(checkpoint), choose_device(options.device)
+    model, info = load_talking_head(path, device)
+    precision = choose_precision(cast("Precision", options.sampling.precision), device)
+    config = choose_sampler(replace(options.sampling, precision=precision), info.preset.diffusion)
+
+    denoiser = make_denoiser(model, info.preset, config)
+
+    # Whatever is wrong with the data is reported before anything is written.
+    shard_paths(data, split)
+    _check_speech(data, info)
+    recipe = _model_recipe(path, info, config) | data_recipe(data, split, options.max_frames)
+    claim(out, recipe)
+
+    # Batches of clips side by side, a video each.
+    missing = missing_clips(data, out, split, options.clips)
+    frames = sum(len(sample.speech[:most]) for _, sample in missing)
+    missing = missing_clips(data, out, split, options.clips)
+    with progress("frames", frames) as step:
+        while batch := list(itertools.islice(missing, options.batch)):
+            seeds = [config.seed + place for place, _ in batch]
+            faces = [sample.frames[0] for _, sample in batch]  # (S, S, 3) each
+            speech = [sample.speech[:most] for _, sample in batch]  # (T, F) each
+            videos: list[list[NDArray[np.uint8]]] = [[] for _ in batch]
+            for drawn in generate_frames(denoiser, info.preset, faces, speech, config, seeds):
+                for video, frame in zip(videos, drawn, strict=True):
+                    if frame is not None:
+                        video.append(frame)
+                        step()
+            for (_, sample), video, seed in zip(batch, videos, seeds, strict=True):
+                target = out / f"{sample.key}.mp4"
+                audio = Audio(sample.audio)
+                write_video(target, video, audio=audio, metadata=tags(config, seed))
+                yield target
+
+
+def _model_recipe(checkpoint: Path, info: CheckpointInfo, config: SampleConfig) -> dict[str, Any]:
+    """What of the model and its sampler shapes a video."""
+    return {
+        "checkpoint": str(checkpoint.resolve()),
+        "checkpoint_sha256": sha256_file(checkpoint),
+        "preset": info.preset.name,
+        "step": info.step,
+        "sampler": config.sampler,
+        "steps": config.steps,
+        "spacing": config.spacing,
+        "start": config.start,
+        "start_step": config.start_step,
+        "noise_correlation": config.noise_correlation,
+        "reanchor": config.reanchor,
+        "seed": config.seed,
+        "precision": config.precision,
+    }
+
+
+def _check_speech(data: Path, info: CheckpointInfo) -> None:
+    """Makes sure that a data set has the speech features that a checkpoint takes.
+
+    Raises:
+        UserError: it has others.
+    """
+    given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
+    if not given.fits(taken):
+        raise UserError(
+            f"the checkpoint takes speech features {_difference(taken, given)}, {data} has "
+            f"{_difference(given, taken).removeprefix('of ')}; prepare it as the training data was"
+        )
+
+
+def _difference(one: SpeechFormat, other: SpeechFormat) -> str:
+    """What sets a speech format apart from another."""
+    if one.name != other.name:
+        return one.name
+    if (one.steps, one.coefficients) != (other.steps, other.coefficients):
+        return f"of {one.steps} x {one.coefficients}"
+    return f"of the encoder {one.encoder[:10]}"

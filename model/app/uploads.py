@@ -1,0 +1,157 @@
+"""Two uploads to a video; one is made at a time."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import av
+import av.error
+
+from model.sampling.inputs import read_inputs
+from model.sampling.jobs import Job
+from model.sampling.talking_video import make_videos
+from model.sampling.video_writer import OutputOptions
+from pipeline.errors import UserError
+from pipeline.media import read_audio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from model.sampling.batch import LoadedModel
+
+    Report = Callable[[int, int, float], object]
+
+# The formats that are opened, by FFmpeg's names, and the suffix under which each is read. They hold
+# all their data themselves; FFmpeg would also read play lists, and the files named in them.
+_SUFFIXES = {
+    "png_pipe": ".png",
+    "jpeg_pipe": ".jpg",
+    "bmp_pipe": ".bmp",
+    "webp_pipe": ".webp",
+    "wav": ".wav",
+    "avi": ".avi",
+    "mpeg": ".mpg",  # GRID
+    "mov,mp4,m4a,3gp,3g2,mj2": ".mp4",
+    "matroska,webm": ".mkv",
+    "ogg": ".ogg",
+    "flac": ".flac",
+    "mp3": ".mp3",
+    "aac": ".aac",
+}
+
+
+def copy_upload(upload: dict[str, Any] | None, what: str, to: Path) -> Path:
+    """Copies an upload if its format is accepted, and adds the suffix of that format.
+
+    Args:
+        upload: as Gradio describes it: path and orig_name.
+        what: the user was to give.
+        to: where it goes, without suffix.
+
+    Raises:
+        UserError: nothing was given, the format is not accepted, or the file was deleted meanwhile.
+    """
+    if not upload or not upload.get("path"):
+        raise UserError(f"give {what} first")
+    name = upload.get("orig_name") or what
+    try:
+        shutil.copyfile(upload["path"], to)
+        with av.open(f"file:{to}", options={"format_whitelist": ",".join(_SUFFIXES)}) as container:
+            return to.rename(to.with_suffix(_SUFFIXES[container.format.name]))
+    except FileNotFoundError as error:
+        raise UserError(f"{name} is no longer kept; upload it again") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise UserError(
+            f"{name}: this file is not accepted; use a PNG, JPEG, WebP, WAV, MP3, FLAC, Ogg, MP4, "
+            "MPEG or WebM"
+        ) from error
+
+
+class UploadedVideoMaker:
+    """Makes videos from uploads, one at a time, whatever the number of threads that ask.
+
+    Args:
+        loaded: the model and what reads its inputs.
+        folder: where finished videos go.
+        seconds: of the longest recording that is accepted.
+    """
+
+    def __init__(self, loaded: LoadedModel, folder: Path, seconds: int) -> None:
+        self._loaded, self._folder, self._seconds = loaded, folder, seconds
+        self.stopping = threading.Event()  # set, it ends the video being made at its next frame
+        self.busy = threading.Lock()  # held while one is made
+
+    def make(
+        self,
+        face: dict[str, Any] | None,
+        recording: dict[str, Any] | None,
+        seed: Any,
+        paste_back: Any,
+        report: Report,
+    ) -> Path:
+        """Makes a video.
+
+        Args:
+            face: a picture or video, as Gradio describes uploads.
+            recording: sound, or a video with sound.
+            seed: of the noise, 0 to 2^31 - 1.
+            paste_back: whether to show the whole picture instead of the crop of the face.
+            report: called with frames made, frames in all, and frames per second.
+
+        Returns:
+            The video, in a folder of its own whose name cannot be guessed.
+
+        Raises:
+            UserError: an upload or the seed cannot be used, or the server is stopping.
+        """
+        if not isinstance(seed, int | float) or not 0 <= seed < 2**31:
+            raise UserError("the seed must be a number from 0 to 2147483647")
+        with self.busy, TemporaryDirectory(dir=self._folder.parent) as work:
+            face_file = copy_upload(face, "a face", Path(work, "face"))
+            recording_file = copy_upload(recording, "a recording", Path(work, "recording"))
+            job = Job(face_file, recording_file, Path(work, "talking.mp4"))
+            try:
+                self._draw(job, int(seed), OutputOptions(bool(paste_back)), report)
+            except UserError as error:
+                # Users do not know the paths of this machine, and should not.
+                message = str(error).replace(str(face_file), "the face's file")
+                raise UserError(message.replace(str(recording_file), "the recording")) from error
+            finished = self._folder / secrets.token_hex(16)
+            finished.mkdir()
+            return job.out.rename(finished / job.out.name)
+
+    def _draw(self, job: Job, seed: int, output: OutputOptions, report: Report) -> None:
+        """Reads both files and draws the frames."""
+        loaded = self._loaded
+        # A small file may hold hours: only as much is decoded as shows that it is too long.
+        if read_audio(job.speech, end=self._seconds + 1).seconds > self._seconds:
+            raise UserError(
+                f"the recording is longer than {self._seconds} seconds, the most accepted here"
+            )
+        preset = loaded.info.preset
+        ready = read_inputs(job, loaded.tracker, preset, loaded.featurise)
+        made, start = 0, time.monotonic()
+
+        def count(frames: int) -> None:
+            nonlocal made
+            if self.stopping.is_set():
+                raise UserError("the server was stopped")
+            made += frames
+            report(made, len(ready.speech), made / (time.monotonic() - start))
+
+        count(0)
+        make_videos(
+            loaded.denoiser,
+            preset,
+            [ready],
+            loaded.run.config,
+            seeds=[seed],
+            output=output,
+            progress=count,
+        )

@@ -1,0 +1,65 @@
+"""Frames of two fields, filmed one after the other, made into whole frames (FFmpeg's bwdif)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import av.error
+from av.filter import Graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def deinterlace(frames: Iterator[tuple[float, Any]], stream: Any) -> Iterator[tuple[float, Any]]:
+    """Deinterlaces the frames that are flagged as interlaced; the others stay as they are.
+
+    Args:
+        frames: (seconds, decoded frame) in order.
+        stream: they were decoded from.
+    """
+    graph: Graph | None = None
+    size: tuple[int, int, str] | None = None
+    waiting: deque[float] = deque()  # times of frames in the filter, which looks one ahead
+    for time, frame in frames:
+        changed = (frame.width, frame.height, frame.format.name) != size
+        if graph is not None and changed:
+            yield from _pulled(graph, waiting, flush=True)
+            graph = None
+        if graph is None:
+            if not frame.interlaced_frame:
+                yield time, frame
+                continue
+            graph = _filter(stream, frame)
+            size = frame.width, frame.height, frame.format.name
+        waiting.append(time)
+        graph.push(frame)
+        yield from _pulled(graph, waiting)
+    if graph is not None:
+        yield from _pulled(graph, waiting, flush=True)
+
+
+def _filter(stream: Any, frame: Any) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base
+    )
+    bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+    graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
+    return graph
+
+
+def _pulled(
+    graph: Graph, waiting: deque[float], *, flush: bool = False
+) -> Iterator[tuple[float, Any]]:
+    """The frames that the filter has finished."""
+    if flush:
+        graph.push(None)
+    while waiting:
+        try:
+            frame = graph.vpull()
+        except (BlockingIOError, av.error.EOFError):
+            return
+        yield waiting.popleft(), frame

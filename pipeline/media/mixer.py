@@ -1,0 +1,139 @@
+"""Decoded sound of any format as 16-bit samples of one rate, in one channel or two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import av
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.media.notes import Note
+
+_CANCELLING = 0.1  # energy of the mix over that of its loudest channel; one silent channel: 0.25
+# Weight of a channel of a surround layout in the mix to mono, and in the left and right of stereo.
+# The centre, where the voice is, keeps its level; effects of low frequency (LFE) are left out.
+_SURROUND = {
+    "FC": (1.0, 0.71, 0.71), "FL": (0.5, 1.0, 0.0), "FR": (0.5, 0.0, 1.0),
+    "SL": (0.35, 0.5, 0.0), "SR": (0.35, 0.0, 0.5), "BL": (0.35, 0.5, 0.0),
+    "BR": (0.35, 0.0, 0.5), "BC": (0.35, 0.35, 0.35), "LFE": (0.0, 0.0, 0.0),
+}  # fmt: skip
+
+
+class Mixer:
+    """Converts frames, whose format may change, to samples of one rate.
+
+    Stereo is mixed to mono by FFmpeg as the mean of both. Its mix of more channels would scale
+    them all down, the voice by 10.7 dB in 5.1, so that they are mixed here by `_SURROUND`.
+
+    Args:
+        mono: whether the result has one channel; else as many as the source, two at most.
+        only: the one channel of the source to take in place of a mix.
+    """
+
+    def __init__(self, *, mono: bool, only: int | None = None) -> None:
+        self._mono, self._only = mono, only
+        self._notes: set[Note] = set()
+        self.open(0, 1)
+
+    def open(self, rate: int, channels: int) -> None:
+        """Begins a file.
+
+        Args:
+            rate: Hz of the result.
+            channels: of the source.
+        """
+        self._rate, self._layout = rate, "mono" if self._mono or channels == 1 else "stereo"
+        self._format: tuple[str, str, int] | None = None
+        self._resampler: av.AudioResampler | None = None
+        self._weights: NDArray[np.float32] | None = None  # (channels, 1 or 2); None: FFmpeg mixes
+        self._energy: NDArray[np.float64] = np.zeros(0)  # of every channel, the mix being last
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """How channels were chosen or mixed."""
+        return tuple(sorted(self._notes))
+
+    def is_new_format(self, frame: Any) -> bool:
+        """Whether a frame's format differs from that of the frame before it."""
+        return _format(frame) != self._format
+
+    def mixed(self, frame: Any) -> list[NDArray[np.int16]]:
+        """The samples of a frame, each array (N,) or (N, 2); None flushes the rest."""
+        parts: list[Any] = []
+        weights = self._weights
+        if self._resampler is not None and (frame is None or self.is_new_format(frame)):
+            parts = self._resampler.resample(None)
+            self._resampler = None
+        done = [_weighted(_samples(part), weights) for part in parts]
+        if frame is None:
+            return done
+        if self._resampler is None:
+            self._format = _format(frame)
+            self._weights = self._choose_weights(frame.layout)
+            # Without a layout the resampler keeps the channels of the source.
+            layout = self._layout if self._weights is None else None
+            self._resampler = av.AudioResampler("s16", layout, self._rate)
+        if self._mono and self._only is None and frame.layout.nb_channels > 1:
+            self._measure(frame)
+        parts = self._resampler.resample(frame)
+        return done + [_weighted(_samples(part), self._weights) for part in parts]
+
+    def loudest_of_cancelling(self) -> int | None:
+        """The loudest channel where the mix to mono is far quieter than it, as in antiphase."""
+        *channels, mix = self._energy if len(self._energy) else (0.0, 0.0)
+        loudest = max(channels)
+        return channels.index(loudest) if mix < _CANCELLING * loudest else None
+
+    def _choose_weights(self, layout: Any) -> NDArray[np.float32] | None:
+        count = layout.nb_channels
+        if self._only is not None and count > self._only:
+            self._notes.add("loudest-channel")
+            return np.eye(count, dtype=np.float32)[:, [self._only]]
+        if count <= 2:
+            return None
+        self._notes.add("surround-mixed")
+        unknown = (1 / count,) * 3
+        rows = [_SURROUND.get(channel.name, unknown) for channel in layout.channels]
+        weights = np.array(rows, np.float32)
+        return weights[:, :1] if self._layout == "mono" else weights[:, 1:]
+
+    def _measure(self, frame: Any) -> None:
+        """Adds the energy of a frame's channels and of their mix."""
+        samples = frame.to_ndarray().astype(np.float64)
+        if not frame.format.is_planar:
+            samples = samples.reshape(-1, frame.layout.nb_channels).T
+        if frame.format.name.startswith("u8"):
+            samples -= 128
+        if self._weights is None:
+            mix = samples.mean(0)
+        else:
+            weights = self._weights[:, 0]
+            mix = weights @ samples
+            samples[weights == 0] = 0  # what is left out does not count
+        energy = (np.vstack([samples, mix]) ** 2).sum(1)
+        if len(energy) != len(self._energy):  # another layout: what came before does not count
+            self._energy = np.zeros(len(energy))
+        self._energy += energy
+
+
+def _format(frame: Any) -> tuple[str, str, int]:
+    """Sample format, channel layout and rate."""
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
+def _samples(frame: Any) -> NDArray[np.int16]:
+    """A packed s16 frame as (N,) or (N, channels)."""
+    channels = frame.layout.nb_channels
+    flat: NDArray[np.int16] = frame.to_ndarray().reshape(-1)
+    return flat if channels == 1 else flat.reshape(-1, channels)
+
+
+def _weighted(samples: NDArray[np.int16], weights: NDArray[np.float32] | None) -> NDArray[np.int16]:
+    """(N, channels) samples mixed by (channels, 1 or 2) weights: (N,) or (N, 2)."""
+    if weights is None:
+        return samples
+    mix = np.clip(np.round(samples.reshape(-1, len(weights)) @ weights), -32768, 32767)
+    return mix.astype(np.int16)[:, 0] if weights.shape[1] == 1 else mix.astype(np.int16)
