@@ -14,7 +14,7 @@ import inspect
 import re
 import types
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
 
 import typer
 from annotated_types import Ge, Gt, Le
@@ -62,7 +62,7 @@ def dataclass_options(command: Callable[..., None]) -> Callable[..., None]:
     """
     signature = inspect.signature(command, eval_str=True)
     kinds: dict[str, type] = {}
-    parameters = []
+    parameters: list[inspect.Parameter] = []
     for name, parameter in signature.parameters.items():
         if is_dataclass(parameter.annotation) and isinstance(parameter.annotation, type):
             kinds[name] = parameter.annotation
@@ -103,7 +103,7 @@ def _parameters(kind: type) -> Iterator[inspect.Parameter]:
         how = next((part for part in metadata if isinstance(part, CommandOption)), CommandOption())
         if not how.shown:
             continue
-        default = _default(kind, field)
+        default = _default(field)
         is_flag = annotation is bool and not how.names
         names = (f"--{field.name.strip('_').replace('_', '-')}",) if is_flag else how.names
         text = helps.get(field.name, "")
@@ -148,7 +148,7 @@ def _without_metadata(annotation: Any, metadata: list[Any]) -> Any:
     return annotation
 
 
-def _default(kind: type, field: Field[Any]) -> Any:
+def _default(field: Field[Any]) -> Any:
     """The default of a field, Ellipsis if it has none."""
     if isinstance(field.default, FieldInfo):
         default = field.default.get_default(call_default_factory=True)
@@ -159,18 +159,18 @@ def _default(kind: type, field: Field[Any]) -> Any:
     return ... if default is MISSING or repr(default) == "PydanticUndefined" else default
 
 
-def _bounds(annotation: Any, metadata: list[Any]) -> dict[str, float]:
+def _bounds(annotation: Any, metadata: list[Any]) -> dict[str, Any]:
     """Least and greatest value as typer shows and checks them."""
-    bounds: dict[str, float] = {}
+    bounds: dict[str, Any] = {}
     whole = annotation is int or int in get_args(annotation)
     for part in metadata:
         match part:
             case Ge(ge=least):
-                bounds["min"] = least  # type: ignore[assignment]
+                bounds["min"] = least
             case Gt(gt=least) if whole:
-                bounds["min"] = least + 1  # type: ignore[operator]
+                bounds["min"] = cast("int", least) + 1
             case Le(le=most):
-                bounds["max"] = most  # type: ignore[assignment]
+                bounds["max"] = most
     return bounds
 
 

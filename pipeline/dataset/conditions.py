@@ -55,10 +55,12 @@ def parse_conditions(text: str) -> list[ast.expr]:
 
 def join_conditions(*texts: str) -> str:
     """One expression that holds where all hold, each condition once, in a uniform spelling."""
-    parts = {ast.unparse(part): part for text in texts for part in parse_conditions(text)}
-    if len(parts) < 2:
-        return "".join(parts)
-    return ast.unparse(ast.BoolOp(ast.And(), list(parts.values())))
+    parts = dict.fromkeys(
+        f"({ast.unparse(part)})" if isinstance(part, ast.BoolOp) else ast.unparse(part)
+        for text in texts
+        for part in parse_conditions(text)
+    )
+    return " and ".join(parts)
 
 
 def failing(conditions: list[ast.expr], row: Mapping[str, Any]) -> str | None:
@@ -72,7 +74,7 @@ def failing(conditions: list[ast.expr], row: Mapping[str, Any]) -> str | None:
         row: what is known so far, by column.
     """
     for condition in conditions:
-        names = list(dict.fromkeys(n.id for n in ast.walk(condition) if _is_column(n)))
+        names = _columns(condition)
         if not all(name in row for name in names) or _holds(condition, row):
             continue
         shown = ", ".join(f"{name} {_shown(row[name])}" for name in names)
@@ -98,15 +100,16 @@ def _check(node: ast.expr, text: str) -> None:
         case ast.Compare(left=left, ops=ops, comparators=others):
             kinds = {_kind(part, text) for part in (left, *others)}
             unknown = any(type(op) not in _OPERATORS for op in ops)
-            if unknown or not any(_is_column(part) for part in ast.walk(node)):
+            if unknown or not _columns(node):
                 raise _refusal(node, text)
             if len(kinds) > 1:
-                raise UserError(f'--keep "{text}" compares a text with a number: {ast.unparse(node)}')
+                wrong = ast.unparse(node)
+                raise UserError(f'--keep "{text}" compares a text with a number: {wrong}')
         case _:
             raise _refusal(node, text)
 
 
-def _kind(node: ast.expr, text: str) -> type[str] | type[float]:
+def _kind(node: ast.expr, text: str) -> type[str | float]:
     """Whether one side of a comparison is a text or a number."""
     match node:
         case ast.Name(id=name):
@@ -165,8 +168,10 @@ def _value(node: ast.expr, row: Mapping[str, Any]) -> Any:
     raise AssertionError(ast.dump(node))
 
 
-def _is_column(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and node.id != "abs"
+def _columns(condition: ast.expr) -> list[str]:
+    """The columns that a condition names, each once."""
+    found = [node.id for node in ast.walk(condition) if isinstance(node, ast.Name)]
+    return [name for name in dict.fromkeys(found) if name != "abs"]
 
 
 def _shown(value: Any) -> str:

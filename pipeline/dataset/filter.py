@@ -10,7 +10,7 @@ from pipeline.dataset.plan import PLAN_FILE, About
 from pipeline.dataset.prep_options import flat_options
 from pipeline.dataset.rows import parse_rows, rows_bytes
 from pipeline.dataset.sample import from_members
-from pipeline.dataset.shards import open_shard, read_dataset, read_tar
+from pipeline.dataset.shards import open_shard, read_dataset, read_shard
 from pipeline.errors import UserError
 from pipeline.lock import alone
 from pipeline.progress import progress
@@ -92,7 +92,7 @@ def _copy_shard(
     # Samples, then rows, then the mark that says the shard is done.
     with out.write(f"{name}.tar") as tar:
         with open_shard(tar) as add:
-            for key, members in read_tar(source / f"{name}.tar"):
+            for key, members in read_shard(source / f"{name}.tar"):
                 if key in kept:
                     add(key, members)
                     speech.add(from_members(key, members).speech)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -69,9 +69,7 @@ class Limits:
     max_yaw: _AtLeast0 = None
     min_speech: Annotated[float | None, Field(ge=0, le=1), _NUMBER] = None
     max_cuts: _Count = None
-    keep: Annotated[
-        str, CommandOption(panel="Which samples to keep", metavar="CONDITIONS")
-    ] = ""
+    keep: Annotated[str, CommandOption(panel="Which samples to keep", metavar="CONDITIONS")] = ""
 
     def __post_init__(self) -> None:
         """Gives `keep` a uniform spelling, so that equal conditions are equal options.
@@ -84,7 +82,11 @@ class Limits:
     @classmethod
     def from_json(cls, limits: Mapping[str, Any]) -> Self:
         """The limits of a data set, also of one made with limits that are part of `keep` now."""
-        former = [_FORMER_CONDITIONS[n].format(limits[n]) for n in _FORMER_CONDITIONS if n in limits]
+        former = [
+            condition.format(limits[name])
+            for name, condition in _FORMER_CONDITIONS.items()
+            if name in limits
+        ]
         known = {name: limits[name] for name in limits if name not in _FORMER_CONDITIONS}
         keep = join_conditions(limits.get("keep", ""), *former)
         return cls(**{"min_seconds": None} | known | {"keep": keep})  # what is not set is left out

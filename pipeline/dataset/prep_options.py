@@ -1,7 +1,5 @@
 """The options of dh-prep run: everything that shapes a sample, written into the data set."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, field
 from typing import Annotated, Any, Literal
 
@@ -30,7 +28,7 @@ class PrepOptions:
             download: dh-prep doctor says where).
         speech_encoder: SHA-256 of that encoder's file, so that no two are mixed; empty for mfcc.
         smoothing: of the alignment over time: authors (mean of 7 frames), gaussian (centred), clip
-            (one for the whole clip: the head moves), none; see `pipeline.faces.alignment.smooth`.
+            (one for the whole clip: the head moves), none.
         clips_per_shard: clips that share a tar.
         bridge_frames: gaps in the landmarks of up to this many frames are interpolated.
         cuts: of a clip with scene cuts, or whose face goes away: keep the longest stretch, split it

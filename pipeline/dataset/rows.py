@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+
 def rows_bytes(rows: Iterable[dict[str, Any]]) -> bytes:
     """Rows as a parquet file, every column there whatever the rows hold."""
     table = pd.DataFrame(list(rows)).reindex(columns=COLUMNS)
