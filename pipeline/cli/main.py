@@ -185,7 +185,7 @@ def inspect(
     Faces with their mouth boxes, mouth opening over loudness, what was dropped and why, and how
     length, face size, pose, loudness and mouth movement are distributed.
     """
-    from pipeline.dataset.contact_sheet import write_page
+    from pipeline.dataset.pages.contact_sheet import write_page
     from pipeline.run.summary import say
     from pipeline.units import size_text
 

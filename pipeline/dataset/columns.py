@@ -13,6 +13,7 @@ DESCRIBED = {
     "stage": "where it was skipped or failed",
     "reason": "why",
     "traceback": "of a fault of ours",
+    "notes": "what was done to the file to make it usable: words of pipeline/media/notes.py",
 }
 # What is measured, by column, with its unit; missing where a clip did not come that far.
 MEASURED = {

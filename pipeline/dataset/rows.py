@@ -40,13 +40,15 @@ def _table(data: bytes, columns: Sequence[str] | None) -> pa.Table:
     """The table; what was not measured yet when it was written is null."""
     file = pq.ParquetFile(pa.BufferReader(data))
     there, wanted = file.schema_arrow.names, columns or COLUMNS
-    later = [name for name in wanted if name in MEASURED and name not in there]
+    later = [name for name in wanted if name in (*MEASURED, "notes") and name not in there]
     asked = None if columns is None else [name for name in columns if name not in later]
     if asked and not set(asked) <= set(there):
         raise ValueError(f"no column {', '.join(sorted(set(asked) - set(there)))}")
     table = file.read(asked, use_threads=False)
     for name in later:
-        table = table.append_column(name, pa.nulls(len(table), pa.float64()))
+        text = name in DESCRIBED
+        empty = pa.array([""] * len(table)) if text else pa.nulls(len(table), pa.float64())
+        table = table.append_column(name, empty)
     return table
 
 

@@ -43,8 +43,8 @@ MIN_PSNR = 42.0
 _QUALITIES = (95, 97, 99, 100)
 
 
-class Meta(TypedDict):
-    """The `json` member."""
+class _RequiredMeta(TypedDict):
+    """What every `json` member holds."""
 
     schema_version: int
     clip_id: str
@@ -65,6 +65,12 @@ class Meta(TypedDict):
     frame_psnr: float
     jpeg_quality: int
     options: dict[str, Any]
+
+
+class Meta(_RequiredMeta, total=False):
+    """The `json` member; `notes` say what was done to the file, see `pipeline.media.notes`."""
+
+    notes: list[str]
 
 
 class PackedFrames:

@@ -102,6 +102,7 @@ def _step(stage: Stage, piece: _Piece) -> Iterator[_Piece]:
 
 def _row(row: ManifestRow, piece: _Piece) -> dict[str, Any]:
     start = _row_start(row, shot_key(row.clip_id, piece.clip.shot)) | (piece.ended or {})
+    start["notes"] = ", ".join(piece.clip.notes)
     return start | piece.clip.measures | piece.seconds
 
 
@@ -116,6 +117,7 @@ def _row_start(row: ManifestRow, key: str) -> dict[str, Any]:
         "stage": "",
         "reason": "",
         "traceback": "",
+        "notes": "",
     }
 
 
@@ -161,4 +163,6 @@ def to_sample(clip: Clip, digest: str) -> Sample:
         jpeg_quality=clip.jpeg_quality,
         options=clip.options.of_a_sample(),
     )
+    if clip.notes:
+        meta["notes"] = list(clip.notes)
     return Sample(key, clip.crops, clip.audio, clip.speech, clip.landmarks, clip.mouth, meta)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.dataset.prep_options import Landmarks, PrepOptions
+    from pipeline.media.notes import Note
     from pipeline.sources.manifest import ManifestRow
     from pipeline.speech.features import Featurise
 
@@ -78,6 +79,7 @@ class Clip:
         info: what the container says.
         frames: of the video, decoded anew each time.
         views: what the crops need of them.
+        notes: what was done to the file to make it usable, see `pipeline.media.notes`.
         audio: (N,) int16 mono 16 kHz from the first frame on.
         backend: what found the landmarks.
         length: frames of the whole clip.
@@ -98,6 +100,7 @@ class Clip:
     info: VideoInfo | None = None
     frames: Frames | None = None
     views: FaceViews | None = None
+    notes: tuple[Note, ...] = ()
     audio: NDArray[np.int16] = field(default_factory=lambda: np.empty(0, np.int16))
     backend: str = ""
     length: int = 0
@@ -126,7 +129,8 @@ def decode(clip: Clip) -> Clip | Skip:
         return Skip("no sound stream")
     frames = Frames(row.path, row.start, row.end, keep_bytes=0)
     audio = read_audio(row.path, start=row.start, end=row.end, origin=info.start)
-    return replace(clip, info=info, frames=frames, audio=audio.samples)
+    notes = tuple(dict.fromkeys((*info.notes, *audio.notes)))
+    return replace(clip, info=info, frames=frames, audio=audio.samples, notes=notes)
 
 
 def track_face(tracker: Tracker) -> Stage:

@@ -22,8 +22,8 @@ def test_a_folder_without_shards_has_no_rows(tmp_path: Path):
 
 
 def test_what_was_not_measured_yet_when_a_set_was_made_is_missing(tmp_path: Path):
-    told = {"clip_id": "a", "status": "ok", "faces": 1, "missing_seconds": 2.0}
-    old = pd.read_parquet(io.BytesIO(rows_bytes([told]))).drop(columns="missing_seconds")
+    row = {"clip_id": "a", "status": "ok", "faces": 1, "missing_seconds": 2.0}
+    old = pd.read_parquet(io.BytesIO(rows_bytes([row]))).drop(columns=["missing_seconds", "notes"])
     old.to_parquet(tmp_path / "shard-00000.parquet", index=False)
     for rows in (
         read_rows(tmp_path),
@@ -31,6 +31,7 @@ def test_what_was_not_measured_yet_when_a_set_was_made_is_missing(tmp_path: Path
     ):
         assert set(rows.columns) == set(COLUMNS)
         assert rows.missing_seconds.isna().all()
+        assert rows.notes.tolist() == [""]
         assert rows.faces.tolist() == [1]
     some = ["faces", "missing_seconds"]
     assert list(read_rows(tmp_path, some).columns) == some

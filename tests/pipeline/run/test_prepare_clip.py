@@ -13,7 +13,7 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import problems
 from pipeline.faces.geometry import resample
 from pipeline.faces.mouth_box import mouth_boxes
-from pipeline.media import fit_audio, read_audio, read_frames, write_video
+from pipeline.media import Audio, fit_audio, read_audio, read_frames, write_video
 from pipeline.run.prepare_clip import prepare_clip
 from pipeline.run.stages import Clip, default_stages
 from pipeline.sources.manifest import ManifestRow
@@ -124,6 +124,22 @@ def test_sound_shorter_than_the_picture_is_followed_by_silence(
     assert problems(sample) == []
     assert sample.audio[: 11 * 640].any()
     assert not sample.audio[14 * 640 :].any()
+
+
+def test_what_was_done_to_the_file_stands_in_row_and_json(
+    stages: list[Stage], face: np.ndarray, tmp_path: Path
+):
+    left = noise_beside(20).samples // 2
+    stereo = Audio(np.stack([left, -left], axis=1))  # its mix is silence
+    write_video(tmp_path / "a.mkv", [face] * 20, audio=stereo)
+    clip = prepared(tmp_path / "a.mkv", stages)
+    assert clip.row["notes"] == "loudest-channel"
+    assert clip.sample is not None
+    assert clip.sample.meta["notes"] == ["loudest-channel"]
+    assert problems(clip.sample) == []
+    plain = prepared(write_filmed(tmp_path / "b.mp4", [face] * 12), stages)
+    assert plain.row["notes"] == ""
+    assert "notes" not in plain.sample.meta
 
 
 def test_the_picture_size_is_an_option(face: np.ndarray, tmp_path: Path, landmark_task: Path):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from pipeline.dataset.svg import curve_over_area
+from pipeline.dataset.pages.svg import curve_over_area
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.media.image import resize
 from pipeline.speech.lip_sync import log_energy

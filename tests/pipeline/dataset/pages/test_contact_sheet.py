@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.dataset.clip_card import boxed
-from pipeline.dataset.contact_sheet import _MEASURES, choose, find_samples, write_page
 from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
+from pipeline.dataset.pages.clip_card import boxed
+from pipeline.dataset.pages.contact_sheet import _MEASURES, choose, find_samples, write_page
+from pipeline.dataset.pages.svg import curve_over_area, histogram
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset, read_samples
-from pipeline.dataset.svg import curve_over_area, histogram
 from pipeline.errors import UserError
 from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow

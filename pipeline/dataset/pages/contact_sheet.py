@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from pipeline.dataset.clip_card import clip_card
-from pipeline.dataset.html_page import html_page
+from pipeline.dataset.pages.clip_card import clip_card
+from pipeline.dataset.pages.html_page import html_page
+from pipeline.dataset.pages.svg import histogram
 from pipeline.dataset.prep_options import flat_options
 from pipeline.dataset.rows import drop_reasons, read_rows
 from pipeline.dataset.sample import Sample, from_members
 from pipeline.dataset.shards import read_dataset, read_shard
-from pipeline.dataset.svg import histogram
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.media import FPS
