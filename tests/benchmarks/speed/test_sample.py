@@ -49,7 +49,7 @@ def test_the_table(script):
     rows = [line.split("|") for line in printed.splitlines() if line.startswith("| tiny")]
     assert [row[2].strip() for row in rows] == [
         "released: 100 ancestral steps, float32",
-        "ours, one clip: dpm in 2 calls",
+        "ours, one clip: ddim in 2 calls",
         "ours, first frame of a clip",
         "ours, 2 clips side by side",
     ]
