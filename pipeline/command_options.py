@@ -1,85 +1,72 @@
-"""Options of a typer command from dataclasses: a field is declared once, with help and bounds.
+"""Options of a typer command from dataclasses, so that a field is declared once.
 
     @app.command()
     @dataclass_options
     def run(source: str, *, options: PrepOptions) -> None: ...
 
-gives `run` an option for every field of `PrepOptions`, and `options` an instance made of them.
+gives `run` an option for each field of `PrepOptions`, and `options` an instance made of them.
+Help comes from `Attributes:` in the class's docstring, choices from `Literal`, the default from the
+field. What else typer should know stands in the annotation; a field can also be left out:
+
+    steps: Annotated[int | None, typer.Option(show_default="the preset's")] = None
+    digest: Annotated[str, NO_OPTION] = ""
+
+A field that is a dataclass itself is replaced by its own fields. Bounds are checked when the
+instance is made: `Annotated[int, pydantic.Field(ge=1)]` in a pydantic dataclass.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 import re
-import types
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Union, cast, get_args, get_origin, get_type_hints
+from copy import copy
+from dataclasses import MISSING, fields, is_dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
-from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
+from typer.models import OptionInfo
 
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
-@dataclass(frozen=True)
-class CommandOption:
-    """How a field appears on the command line, where its annotation and docstring do not say.
-
-    It stands in the field's annotation: `steps: Annotated[int, CommandOption(panel="The work")]`.
-
-    Attributes:
-        shown: whether the field is an option at all; one that is not keeps its default.
-        names: as they are typed, if other than `--` and the field's name: `("--set",)`; a flag
-            gets `--no-…` only if it is named so.
-        panel: heading in `--help` under which the option stands.
-        metavar: word for the value in `--help`.
-        default_text: what `--help` gives as the default, if other than the default itself.
-    """
-
-    shown: bool = True
-    names: tuple[str, ...] = ()
-    panel: str | None = None
-    metavar: str | None = None
-    default_text: str | None = None
+NO_OPTION = "no option"  # in an annotation: the field always has its default on the command line
 
 
 def dataclass_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command an option for each field of its parameters that are dataclasses.
-
-    Help comes from `Attributes:` in the class's docstring, choices from `Literal`, bounds from
-    pydantic's `Field(ge=…, le=…)` in the annotation; a field that is a dataclass itself is replaced
-    by its own fields. What pydantic refuses becomes a `UserError` that names the option. Two
-    dataclasses of a command must not share a field name.
+    """Replaces the parameters of a command that are dataclasses by an option for each field.
 
     Args:
-        command: a function for typer, whose dataclass parameters are keyword-only.
+        command: a function for typer; its dataclass parameters are keyword-only, and no two of them
+            share a field name.
+
+    Returns:
+        The command for typer. It raises a `UserError` that names the option where pydantic refuses
+        a value.
     """
     signature = inspect.signature(command, eval_str=True)
-    kinds: dict[str, type] = {}
-    parameters: list[inspect.Parameter] = []
-    for name, parameter in signature.parameters.items():
-        if is_dataclass(parameter.annotation) and isinstance(parameter.annotation, type):
-            kinds[name] = parameter.annotation
-            parameters += _parameters(parameter.annotation)
-        else:
-            parameters.append(parameter)
+    classes = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if is_dataclass(parameter.annotation)
+    }
+    parameters = [
+        option
+        for name, parameter in signature.parameters.items()
+        for option in (_options(classes[name]) if name in classes else [parameter])
+    ]
 
-    @functools.wraps(command)
     def wrapped(**values: Any) -> None:
-        built = {name: _instance(kind, values) for name, kind in kinds.items()}
-        command(**values, **built)
+        made = {name: _instance(kind, values) for name, kind in classes.items()}
+        command(**values, **made)
 
-    # Typer reads the signature; with __wrapped__ it would find the command's own.
-    del wrapped.__wrapped__
-    shown = signature.replace(parameters=parameters)
-    wrapped.__signature__ = shown  # type: ignore[attr-defined]
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
     wrapped.__annotations__ = {part.name: part.annotation for part in parameters}
+    wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=parameters
+    )
     return wrapped
 
 
@@ -93,85 +80,35 @@ def attribute_help(kind: type) -> dict[str, str]:
     return found
 
 
-def _parameters(kind: type) -> Iterator[inspect.Parameter]:
+def _options(kind: Any) -> Iterator[inspect.Parameter]:
     """A keyword parameter for each field, annotated as typer reads it."""
-    helps = attribute_help(kind)
-    for field, annotation, metadata in _described_fields(kind):
-        if is_dataclass(annotation) and isinstance(annotation, type):
-            yield from _parameters(annotation)
+    helps, plain = attribute_help(kind), get_type_hints(kind)
+    annotated = get_type_hints(kind, include_extras=True)
+    for field in fields(kind):
+        annotation = plain[field.name]
+        metadata = getattr(annotated[field.name], "__metadata__", ())
+        if NO_OPTION in metadata:
             continue
-        how = next((part for part in metadata if isinstance(part, CommandOption)), CommandOption())
-        if not how.shown:
+        if is_dataclass(annotation):
+            yield from _options(annotation)
             continue
-        default = _default(field)
-        is_flag = annotation is bool and not how.names
-        names = (f"--{field.name.strip('_').replace('_', '-')}",) if is_flag else how.names
+
+        # The option as the annotation has it, with help, and without --no-… for a flag.
+        given = [part for part in metadata if isinstance(part, OptionInfo)]
+        option = copy(given[0]) if given else typer.Option()
         text = helps.get(field.name, "")
-        option = typer.Option(
-            *names,
-            help=text[:1].upper() + text[1:],
-            rich_help_panel=how.panel,
-            metavar=how.metavar,
-            show_default=how.default_text or default not in (None, "", ...),
-            **_bounds(annotation, metadata),
-        )
+        option.help = option.help or text[:1].upper() + text[1:]
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        if annotation is bool and not option.param_decls:
+            option.param_decls = (_option_name(field.name),)
+        if default in (None, "") and option.show_default is True:
+            option.show_default = False
         yield inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if default is ... else default,
+            default=inspect.Parameter.empty if default is MISSING else default,
             annotation=Annotated[annotation, option],
         )
-
-
-def _described_fields(kind: Any) -> Iterator[tuple[Field[Any], Any, list[Any]]]:
-    """(field, annotation without metadata, metadata) of each field that `__init__` takes."""
-    hints = get_type_hints(kind, include_extras=True)
-    for field in fields(kind):
-        if field.init:
-            metadata: list[Any] = []
-            annotation = _without_metadata(hints[field.name], metadata)
-            if isinstance(field.default, FieldInfo):  # of a pydantic dataclass
-                metadata += field.default.metadata
-            yield field, annotation, metadata
-
-
-def _without_metadata(annotation: Any, metadata: list[Any]) -> Any:
-    """The annotation without `Annotated` at any depth of a union; its metadata is appended."""
-    if get_origin(annotation) is Annotated:
-        inner, *found = get_args(annotation)
-        for part in found:
-            metadata += part.metadata if isinstance(part, FieldInfo) else [part]
-        return _without_metadata(inner, metadata)
-    if get_origin(annotation) in (Union, types.UnionType):
-        parts = [_without_metadata(part, metadata) for part in get_args(annotation)]
-        return Union[tuple(parts)]  # noqa: UP007 - the parts are known at run time only
-    return annotation
-
-
-def _default(field: Field[Any]) -> Any:
-    """The default of a field, Ellipsis if it has none."""
-    if isinstance(field.default, FieldInfo):
-        default = field.default.get_default(call_default_factory=True)
-    elif field.default_factory is not MISSING:
-        default = field.default_factory()
-    else:
-        default = field.default
-    return ... if default is MISSING or repr(default) == "PydanticUndefined" else default
-
-
-def _bounds(annotation: Any, metadata: list[Any]) -> dict[str, Any]:
-    """Least and greatest value as typer shows and checks them."""
-    bounds: dict[str, Any] = {}
-    whole = annotation is int or int in get_args(annotation)
-    for part in metadata:
-        match part:
-            case Ge(ge=least):
-                bounds["min"] = least
-            case Gt(gt=least) if whole:
-                bounds["min"] = cast("int", least) + 1
-            case Le(le=most):
-                bounds["max"] = most
-    return bounds
 
 
 def _instance(kind: Any, values: dict[str, Any]) -> Any:
@@ -181,15 +118,19 @@ def _instance(kind: Any, values: dict[str, Any]) -> Any:
         UserError: pydantic refuses a value.
     """
     given = {}
-    for field, annotation, _ in _described_fields(kind):
+    for name, annotation in get_type_hints(kind).items():
         if is_dataclass(annotation):
-            given[field.name] = _instance(annotation, values)
-        elif field.name in values:
-            given[field.name] = values.pop(field.name)
+            given[name] = _instance(annotation, values)
+        elif name in values:
+            given[name] = values.pop(name)
     try:
         return kind(**given)
     except ValidationError as error:
         problem = error.errors()[0]
-        option = str(problem["loc"][0]).strip("_").replace("_", "-")
         message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-        raise UserError(f"--{option} {problem['input']} {message}") from error
+        name = _option_name(str(problem["loc"][0]))
+        raise UserError(f"{name} {problem['input']} {message}") from error
+
+
+def _option_name(field: str) -> str:
+    return f"--{field.replace('_', '-')}"

@@ -26,10 +26,6 @@ _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
 }
-_EXAMPLE = (
-    'write comparisons of columns with numbers or texts, joined by and, or, not, such as "abs(yaw) '
-    '< 25 and speech_share > 0.5"'
-)
 
 
 def parse_conditions(text: str) -> list[ast.expr]:
@@ -44,12 +40,15 @@ def parse_conditions(text: str) -> list[ast.expr]:
     if not text.strip():
         return []
     try:
-        parsed = ast.parse(text.strip(), mode="eval").body
+        parts = _split(ast.parse(text.strip(), mode="eval").body)
+        for part in parts:
+            _check(part)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UserError(f'--keep "{text}" cannot be read; {_EXAMPLE}') from error
-    parts = _split(parsed)
-    for part in parts:
-        _check(part, text)
+        reason = "" if isinstance(error, SyntaxError) else f" ({error})"
+        raise UserError(
+            f'--keep "{text}" cannot be read{reason}; write comparisons of columns with numbers or '
+            'texts, joined by and, or, not, such as "abs(yaw) < 25 and speech_share > 0.5"'
+        ) from error
     return parts
 
 
@@ -66,19 +65,23 @@ def join_conditions(*texts: str) -> str:
 def failing(conditions: list[ast.expr], row: Mapping[str, Any]) -> str | None:
     """The first condition that a row fails, with the values it has, as a reason; None without one.
 
-    A condition is passed over until the row has all of its columns. A comparison with a value that
-    could not be measured (NaN) does not hold, and neither does its opposite.
+    A condition is passed over until the row has all of its columns. One on a value that could not
+    be measured (NaN) fails.
 
     Args:
         conditions: from `parse_conditions`.
         row: what is known so far, by column.
     """
     for condition in conditions:
-        names = _columns(condition)
-        if not all(name in row for name in names) or _holds(condition, row):
+        values = {name: row.get(name) for name in _columns(condition)}
+        if None in values.values():
             continue
-        shown = ", ".join(f"{name} {_shown(row[name])}" for name in names)
-        return f"{shown} fails {ast.unparse(condition)}"
+        missing = [k for k, v in values.items() if k not in TEXTS and math.isnan(v)]
+        if missing:
+            return f"{missing[0]} could not be measured, and {ast.unparse(condition)} is asked"
+        if not _value(condition, values):
+            shown = (f"{k} {v!r}" if k in TEXTS else f"{k} {v:.4g}" for k, v in values.items())
+            return f"{', '.join(shown)} fails {ast.unparse(condition)}"
     return None
 
 
@@ -89,80 +92,63 @@ def _split(node: ast.expr) -> list[ast.expr]:
     return [node]
 
 
-def _check(node: ast.expr, text: str) -> None:
-    """Refuses what is no condition on columns."""
+def _check(part: ast.expr) -> None:
+    """Raises a `ValueError` for what is no condition on a column."""
+    if _type_of(part) is not bool or not _columns(part):
+        raise ValueError(f"{ast.unparse(part)} compares no column with anything")
+
+
+def _type_of(node: ast.expr) -> type[str | float | bool]:
+    """What an expression is: a condition (bool), a text or a number.
+
+    Raises:
+        ValueError: it holds something that conditions are not made of.
+    """
+    kind: type[str | float | bool] | None = None
     match node:
-        case ast.BoolOp(values=parts):
-            for part in parts:
-                _check(part, text)
-        case ast.UnaryOp(op=ast.Not(), operand=part):
-            _check(part, text)
+        case ast.BoolOp(values=parts) if {_type_of(part) for part in parts} == {bool}:
+            kind = bool
+        case ast.UnaryOp(op=ast.Not(), operand=part) if _type_of(part) is bool:
+            kind = bool
         case ast.Compare(left=left, ops=ops, comparators=others):
-            kinds = {_kind(part, text) for part in (left, *others)}
-            unknown = any(type(op) not in _OPERATORS for op in ops)
-            if unknown or not _columns(node):
-                raise _refusal(node, text)
-            if len(kinds) > 1:
-                wrong = ast.unparse(node)
-                raise UserError(f'--keep "{text}" compares a text with a number: {wrong}')
-        case _:
-            raise _refusal(node, text)
-
-
-def _kind(node: ast.expr, text: str) -> type[str | float]:
-    """Whether one side of a comparison is a text or a number."""
-    match node:
+            kinds = {_type_of(part) for part in (left, *others)}
+            known = all(type(op) in _OPERATORS for op in ops)
+            kind = bool if known and kinds in ({str}, {float}) else None
         case ast.Name(id=name):
-            if name not in MEASURED and name not in TEXTS:
-                raise UserError(
-                    f'--keep "{text}" names no column by {name}; columns are '
-                    f"{', '.join((*MEASURED, *TEXTS))}"
-                )
-            return str if name in TEXTS else float
+            if name not in (columns := (*MEASURED, *TEXTS)):
+                raise ValueError(f"there is no column {name}; columns are {', '.join(columns)}")
+            kind = str if name in TEXTS else float
         case ast.Constant(value=str()):
-            return str
+            kind = str
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return float
-        case ast.UnaryOp(op=ast.USub(), operand=part) if _kind(part, text) is float:
-            return float
-        case ast.Call(func=ast.Name(id="abs"), args=[part], keywords=[]) if (
-            _kind(part, text) is float
-        ):
-            return float
-    raise _refusal(node, text)
-
-
-def _holds(node: ast.expr, row: Mapping[str, Any]) -> bool | None:
-    """Whether a checked condition holds; None where a value is missing and decides it."""
-    match node:
-        case ast.UnaryOp(operand=part):
-            held = _holds(part, row)
-            return None if held is None else not held
-        case ast.BoolOp(op=op, values=parts):
-            # Kleene's logic: `or` is decided by one True, `and` by one False, whatever is missing.
-            decisive = isinstance(op, ast.Or)
-            found = [_holds(part, row) for part in parts]
-            if decisive in found:
-                return decisive
-            return None if None in found else not decisive
-        case ast.Compare(left=left, ops=ops, comparators=others):
-            values = [_value(part, row) for part in (left, *others)]
-            if any(isinstance(value, float) and math.isnan(value) for value in values):
-                return None
-            pairs = zip(ops, values, values[1:], strict=False)
-            return all(_OPERATORS[type(op)](a, b) for op, a, b in pairs)
-    raise AssertionError(ast.dump(node))
+            kind = float
+        case (
+            ast.UnaryOp(op=ast.USub(), operand=part)
+            | ast.Call(func=ast.Name(id="abs"), args=[part], keywords=[])
+        ) if _type_of(part) is float:
+            kind = float
+    if kind is None:
+        raise ValueError(f"in it is {ast.unparse(node)}")
+    return kind
 
 
 def _value(node: ast.expr, row: Mapping[str, Any]) -> Any:
-    """The value of one side of a comparison."""
+    """The value of an expression that `_type_of` accepted."""
     match node:
+        case ast.BoolOp(op=op, values=parts):
+            join = any if isinstance(op, ast.Or) else all
+            return join(_value(part, row) for part in parts)
+        case ast.UnaryOp(op=op, operand=part):
+            value = _value(part, row)
+            return not value if isinstance(op, ast.Not) else -value
+        case ast.Compare(left=left, ops=ops, comparators=others):
+            values = [_value(part, row) for part in (left, *others)]
+            pairs = zip(ops, values, values[1:], strict=False)
+            return all(_OPERATORS[type(op)](a, b) for op, a, b in pairs)
         case ast.Name(id=name):
             return row[name]
-        case ast.Constant(value=value):
-            return value
-        case ast.UnaryOp(operand=part):
-            return -_value(part, row)
+        case ast.Constant(value=constant):
+            return constant
         case ast.Call(args=[part]):
             return abs(_value(part, row))
     raise AssertionError(ast.dump(node))
@@ -172,13 +158,3 @@ def _columns(condition: ast.expr) -> list[str]:
     """The columns that a condition names, each once."""
     found = [node.id for node in ast.walk(condition) if isinstance(node, ast.Name)]
     return [name for name in dict.fromkeys(found) if name != "abs"]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, str):
-        return repr(value)
-    return "could not be measured and" if math.isnan(value) else f"{value:.4g}"
-
-
-def _refusal(node: ast.expr, text: str) -> UserError:
-    return UserError(f'--keep "{text}" holds {ast.unparse(node)!r}; {_EXAMPLE}')

@@ -6,15 +6,16 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
+import typer
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from pipeline.command_options import CommandOption
 from pipeline.dataset.conditions import failing, join_conditions, parse_conditions
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Mapping
+
 
 # The condition that each shorthand stands for.
 _CONDITIONS = {
@@ -36,7 +37,8 @@ _FORMER_CONDITIONS = {
     "max_lag": "abs(av_lag) <= {:.12g}",
     "min_sync": "av_correlation >= {:.12g}",
 }
-_NUMBER = CommandOption(panel="Which samples to keep", metavar="NUMBER")
+_PANEL = "Which samples to keep"
+_NUMBER: Any = typer.Option(metavar="NUMBER", rich_help_panel=_PANEL)
 _AtLeast0 = Annotated[float | None, Field(ge=0), _NUMBER]
 _Count = Annotated[int | None, Field(ge=0), _NUMBER]
 
@@ -69,7 +71,7 @@ class Limits:
     max_yaw: _AtLeast0 = None
     min_speech: Annotated[float | None, Field(ge=0, le=1), _NUMBER] = None
     max_cuts: _Count = None
-    keep: Annotated[str, CommandOption(panel="Which samples to keep", metavar="CONDITIONS")] = ""
+    keep: Annotated[str, typer.Option(metavar="CONDITIONS", rich_help_panel=_PANEL)] = ""
 
     def __post_init__(self) -> None:
         """Gives `keep` a uniform spelling, so that equal conditions are equal options.

@@ -3,18 +3,18 @@
 from dataclasses import asdict, field
 from typing import Annotated, Any, Literal
 
+import typer
 from pydantic import ConfigDict, Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 
-from pipeline.command_options import CommandOption
+from pipeline.command_options import NO_OPTION
 from pipeline.dataset.limits import Limits
 from pipeline.faces.alignment import Smoothing
 from pipeline.speech.features import Speech
 
 Landmarks = Literal["mediapipe", "fan"]
 Cuts = Literal["longest", "split", "drop"]
-_SHOWN = CommandOption(panel="The samples")
-_NO_OPTION = CommandOption(shown=False)
+_OPTION: Any = typer.Option(rich_help_panel="The samples")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -36,14 +36,14 @@ class PrepOptions:
         limits: which samples are kept, by what is measured of them.
     """
 
-    image_size: Annotated[int, Field(gt=0, multiple_of=8), _SHOWN] = 128
-    landmarks: Annotated[Landmarks, _SHOWN] = "mediapipe"
-    speech: Annotated[Speech, _SHOWN] = "mfcc"
-    speech_encoder: Annotated[str, _NO_OPTION] = ""
-    smoothing: Annotated[Smoothing, _SHOWN] = "authors"
-    clips_per_shard: Annotated[int, Field(ge=1), _SHOWN] = 32
-    bridge_frames: Annotated[NonNegativeInt, _NO_OPTION] = 5
-    cuts: Annotated[Cuts, _SHOWN] = "longest"
+    image_size: Annotated[int, Field(gt=0, multiple_of=8), _OPTION] = 128
+    landmarks: Annotated[Landmarks, _OPTION] = "mediapipe"
+    speech: Annotated[Speech, _OPTION] = "mfcc"
+    speech_encoder: Annotated[str, NO_OPTION] = ""
+    smoothing: Annotated[Smoothing, _OPTION] = "authors"
+    clips_per_shard: Annotated[int, Field(ge=1), _OPTION] = 32
+    bridge_frames: Annotated[NonNegativeInt, NO_OPTION] = 5
+    cuts: Annotated[Cuts, _OPTION] = "longest"
     limits: Limits = field(default_factory=Limits)
 
     def as_json(self) -> dict[str, Any]:

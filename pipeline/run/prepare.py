@@ -11,13 +11,12 @@ from pipeline.dataset.card import write_card
 from pipeline.dataset.finalize import finish
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
-from pipeline.files import printable, sha256_file
+from pipeline.files import printable
 from pipeline.run.runner import pending, run_tasks
-from pipeline.run.shard_writer import fetch_weights
+from pipeline.run.shard_writer import encoder_digest, fetch_weights
 from pipeline.run.summary import write_report
 from pipeline.sources.manifest import read_input
 from pipeline.storage import Folder
-from pipeline.weights import locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,9 +90,7 @@ def begin(
         UserError: nothing to prepare, pretrained files are not to be had, or the folder cannot be
             used.
     """
-    if options.speech == "released":
-        encoder = locate("audio_encoder.pt", weights_dir)
-        options = replace(options, speech_encoder=sha256_file(encoder))
+    options = replace(options, speech_encoder=encoder_digest(options.speech, weights_dir))
     shards = plan.plan_shards(read_input(source), options.clips_per_shard)
     if options.cuts == "split":
         plan.refuse_shot_keys(shards)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.dataset.sample import Sample
     from pipeline.run.stages import Stage
     from pipeline.sources.manifest import ManifestRow
+    from pipeline.speech.features import Speech
     from pipeline.storage import Folder
 
 
@@ -176,3 +177,8 @@ def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, P
             f"{options.speech_encoder})"
         )
     return found
+
+
+def encoder_digest(speech: Speech, weights_dir: Path | None) -> str:
+    """SHA-256 of the speech encoder that a run reads, empty where it reads none."""
+    return sha256_file(locate("audio_encoder.pt", weights_dir)) if speech == "released" else ""

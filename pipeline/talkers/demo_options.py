@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pipeline.command_options import CommandOption
+from pipeline.command_options import NO_OPTION
 from pipeline.errors import UserError
 from pipeline.talkers.people import PEOPLE
 
@@ -27,7 +27,7 @@ class DemoOptions:
     people: int = 4
     size: int = 320
     seed: int = 0
-    weights_dir: Annotated[Path | str | None, CommandOption(shown=False)] = None
+    weights_dir: Annotated[Path | str | None, NO_OPTION] = None
 
     def check(self) -> None:
         """Raises a `UserError` for what cannot be made."""
