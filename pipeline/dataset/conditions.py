@@ -73,9 +73,10 @@ def failing(conditions: list[ast.expr], row: Mapping[str, Any]) -> str | None:
         row: what is known so far, by column.
     """
     for condition in conditions:
-        values = {name: row.get(name) for name in _columns(condition)}
-        if None in values.values():
+        names = _columns(condition)
+        if any(row.get(name) is None for name in names):
             continue
+        values = {name: row[name] for name in names}
         missing = [k for k, v in values.items() if k not in TEXTS and math.isnan(v)]
         if missing:
             return f"{missing[0]} could not be measured, and {ast.unparse(condition)} is asked"
