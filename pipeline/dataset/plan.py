@@ -106,7 +106,7 @@ def claim(
     if not isinstance(begun, dict) or "options" not in begun:
         raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
     earlier = About(begun.pop("source", ""), begun.pop("licence", ""))
-    before, now = flat_options(begun["options"]), flat_options(plan["options"])
+    before, now = flat_options({"face": "largest"} | begun["options"]), flat_options(plan["options"])
     changed = [
         f"{name} {before.get(name)} is now {now.get(name)}"
         for name in dict.fromkeys([*now, *before])
@@ -116,7 +116,7 @@ def claim(
         raise UserError(
             f"{out} was begun with other options ({'; '.join(changed)}); use another --out"
         )
-    if begun != plan:
+    if begun | {"options": plan["options"]} != plan:
         raise UserError(f"{out} was begun with other clips; use another --out")
     known = About(about.source or earlier.source, about.licence or earlier.licence)
     if known != earlier and not dry:
