@@ -1,6 +1,6 @@
 """Which of two faces speaks: fits the regression of `pipeline.speech.speaker`, and measures it.
 
-Both read a prepared data set. `fit` writes the weights from clips whose names match; `measure`
+Both read a prepared data set. `fit` prints the weights of clips whose names match; `measure`
 takes the sound of each clip with its own face beside those of other people: people who talk as well
 (to another sound), and a still picture. They print Markdown.
 """
@@ -20,7 +20,6 @@ from pipeline.faces.mouth_box import mouth_opening
 from pipeline.speech.lip_sync import lag_and_correlation, log_energy
 from pipeline.speech.speaker import (
     DECISIVE,
-    WEIGHTS,
     find_speaker,
     lip_movement,
     lip_predictors,
@@ -40,7 +39,7 @@ Pattern = Annotated[str, typer.Argument(help="Regular expression for clip_id.")]
 
 
 @app.command()
-def fit(folder: DataSet, pattern: Pattern, out: Path = WEIGHTS) -> None:
+def fit(folder: DataSet, pattern: Pattern) -> None:
     """Fits lip movement on MFCC by ridge regression; every clip's movement is standardised."""
     products, target, frames = np.zeros((78, 78)), np.zeros(78), 0
     clips = [one for one in read_samples(folder) if re.search(pattern, one.key)]
@@ -51,9 +50,8 @@ def fit(folder: DataSet, pattern: Pattern, out: Path = WEIGHTS) -> None:
         target += predictors.T @ (moves / moves.std())
         frames += len(moves)
     weights = np.linalg.solve(products + _RIDGE * frames * np.eye(78), target)
-    with out.open("w", encoding="utf-8") as file:
-        np.savetxt(file, weights.reshape(-1, 13), "%.3f", ",")
     print(f"{len(clips)} clips, {frames} frames")
+    print((1000 * weights).round().astype(int).reshape(-1, 13).tolist())
 
 
 @app.command()

@@ -6,12 +6,14 @@ nothing. Any tracker will do, since each pass follows one face.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.faces.plausibility import plausible_only
 from pipeline.faces.tracking import to_track
+from pipeline.media import FPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _MARGIN = np.array([0.25, 0.45])  # of the box of the landmarks, to each side: hair and ears
 _GREY = 128
+_LOOKS = 10  # frames that are searched before a pass
 
 
 def other_tracks(
@@ -43,6 +46,10 @@ def other_tracks(
     """
     tracks = [first]
     while len(tracks) < most:
+        # A frame a second tells whether a pass over all of them is worth its time.
+        some = itertools.islice(covered(frames, tracks), 0, _LOOKS * FPS, FPS)
+        if not any(to_track(tracker.locate([frame])).found[0] for frame in some):
+            break
         track = to_track(plausible_only(tracker.locate(covered(frames, tracks))))
         if track.found.sum() < least_frames:
             break

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from pipeline.faces.tracking import FrameLandmarks
 
-# Wide enough for heads that are turned by 55 degrees.
-_EYES = 4.0  # times that one eye is wider than the other
+# Wide enough for heads in profile; in distances of the outer eye corners where no unit is given.
+_EYES = 10.0  # times that one eye is wider than the other
 _TILT = 35.0  # degrees between eyes to mouth and the axis of the face
-_NEAR, _FAR = 0.4, 1.8  # eyes to mouth, in distances of the outer eye corners
+_NEAR, _FAR = 0.4, 3.5  # eyes to mouth
+_BESIDE = 0.5  # mouth outside the outline of the face
 
 
 def is_plausible(points: NDArray[np.floating]) -> bool:
@@ -45,7 +46,8 @@ def is_plausible(points: NDArray[np.floating]) -> bool:
         return False
     outline = np.concatenate([points[:17], points[26:16:-1]]).astype(np.float32)
     centre = points[48:60].mean(0).tolist()
-    return bool(cv2.pointPolygonTest(cv2.convexHull(outline), centre, measureDist=False) > 0)
+    inside = cv2.pointPolygonTest(cv2.convexHull(outline), centre, measureDist=True)
+    return bool(inside > -_BESIDE * distance)
 
 
 def plausible_only(located: Iterable[FrameLandmarks]) -> Iterator[FrameLandmarks]:

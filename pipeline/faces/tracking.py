@@ -27,7 +27,8 @@ MOUTH = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 3
 MESH_TO_68 = (*JAW, *BROWS, *NOSE, *EYES, *MOUTH)
 
 _MIN_PRESENCE = 0.5
-_SURE = 0.83  # score that a detection upside down does not reach
+_UPRIGHT = 0.8  # score of detections from which they are upright
+_TURNED = 0.99  # presence of a face that is upside down
 _MIN_SIDE = 12.0  # pixels of a face's box; smaller detections are texture
 _FULL_SEARCH_EVERY = 5  # frames without a face between two searches over all tiles
 _COUNT_EVERY = 25  # frames between two counts of the faces in view
@@ -146,10 +147,11 @@ class MediaPipeTracker:
         detections = self._detector.search(frame, tiles=tiles)
         for face in detections:
             box = box_of_detection(face)
-            found = [self._settled(frame, box)]
-            if face.score < _SURE:  # it may be upside down
-                found.append(self._settled(frame, replace(box, roll=box.roll + math.pi)))
-            mesh, presence = max(found, key=lambda one: one[1])
+            mesh, presence = self._settled(frame, box)
+            if face.score < _UPRIGHT:  # the detector sees a face upside down as one that is not
+                turned = self._settled(frame, replace(box, roll=box.roll + math.pi))
+                if turned[1] > max(presence, _TURNED):
+                    mesh, presence = turned
             if presence >= _MIN_PRESENCE:
                 return mesh, len(detections)
         return None, 0

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.faces.other_faces import other_tracks
 from pipeline.faces.tracking import NO_FACE, Track
-from pipeline.speech.speaker import DECISIVE, STILL, find_speaker, lip_movement, predicted_movement
+from pipeline.speech.speaker import DECISIVE, find_speaker, predicted_movement, speaking_score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ def choose_face(clip: Clip, tracker: Tracker, first: Track, cuts: Sequence[int])
     """Chooses the face that `--face` names, in each shot anew.
 
     A clip is searched for other faces where several were counted, where the lips of the only one
-    are still, and where the choice asks for more than were counted.
+    do not follow the sound, and where the choice asks for more than were counted.
 
     Args:
         clip: with its frames and sound.
@@ -57,13 +57,14 @@ def choose_face(clip: Clip, tracker: Tracker, first: Track, cuts: Sequence[int])
     face = clip.options.face
     plain = Choice(first, np.full(len(first.points), np.nan))
     index = int(face) if face.isdigit() else 0
-    quiet = face == "speaking" and _lips_are_still(first)
-    if face == "largest" or not (first.faces > 1 or quiet or index >= first.faces):
+    predicted = predicted_movement(clip.audio, len(first.points))
+    silent = speaking_score(mouth_opening(first.points), predicted) < DECISIVE
+    search = first.faces > 1 or index >= first.faces or (face == "speaking" and silent)
+    if face == "largest" or not search:
         return plain
     assert clip.frames is not None
     most = min(max(first.faces, index + 1, 2), _MOST)
     tracks = other_tracks(tracker, clip.frames, first, most=most, least_frames=_BRIEF)
-    predicted = predicted_movement(clip.audio, len(first.points))
     points, lead = first.points.copy(), plain.lead.copy()
     for begin, end in pairwise([0, *cuts, len(points)]):
         shot = slice(begin, end)
@@ -82,12 +83,6 @@ def choose_face(clip: Clip, tracker: Tracker, first: Track, cuts: Sequence[int])
     seen = np.sum([track.found for track in tracks], axis=0).max()
     same = np.array_equal(points, first.points, equal_nan=True)
     return Choice(Track(points, max(first.faces, int(seen))), lead, first=same)
-
-
-def _lips_are_still(track: Track) -> bool:
-    """Whether the lips of a face that is in view for long enough do not move."""
-    opening = mouth_opening(track.points[track.found])
-    return len(opening) >= _BRIEF and float(lip_movement(opening).std()) < STILL
 
 
 def _first_x(part: NDArray[np.float32]) -> float:

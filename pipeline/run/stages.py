@@ -14,7 +14,7 @@ from pipeline.dataset.sample import pack_faithfully
 from pipeline.faces.alignment import crop, crop_landmarks, transforms
 from pipeline.faces.mouth_box import mouth_boxes, mouth_opening
 from pipeline.faces.plausibility import outside_share
-from pipeline.faces.sharpness import sharpness
+from pipeline.faces.sharpness import mouth_contrast, sharpness
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import (
     FPS,
@@ -113,10 +113,12 @@ def align(clip: Clip) -> Clip | Skip:
 
     assert clip.info is not None
     outside = outside_share(matrices, size, (clip.info.width, clip.info.height))
-    samples = [sharpness(packed[index]) for index in range(0, len(packed), MEASURE_EVERY)]
+    some = range(0, len(packed), MEASURE_EVERY)
+    mouths = [mouth_contrast(packed[k], landmarks[k]) for k in some]
     measures = {
         "outside": float(outside.mean()),
-        "sharpness": float(np.median(samples)),
+        "sharpness": float(np.median([sharpness(packed[k]) for k in some])),
+        "mouth_contrast": float(np.median(mouths)),
         "frame_psnr": psnr,
     }
     return replace(

@@ -105,7 +105,9 @@ def _with_face(clip: Clip, part: Stretch, lead: NDArray[np.float64], shot: int) 
     """The clip reduced to a stretch, with what its landmarks tell."""
     poses = np.stack([head_pose(points) for points in part.points[::MEASURE_EVERY]])
     poses = poses[~np.isnan(poses).any(1)]
-    pose = poses.mean(0) if len(poses) else np.full(3, np.nan)
+    # The mean of directions, not of numbers: 179 and -179 degrees are neighbours.
+    pose = np.degrees(np.angle(np.exp(1j * np.radians(poses)).sum(0)))
+    pose = pose if len(poses) else np.full(3, np.nan)
     across = part.points[:, 45] - part.points[:, 36]
     sure = float(lead[part.frames.start])
     measures = {

@@ -8,28 +8,32 @@ better than chance on clips of two seconds (`benchmarks/studies/speaker.py measu
 
 from __future__ import annotations
 
-import csv
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.speech.lip_sync import correlations
-from pipeline.speech.mfcc import COEFFICIENTS, STEPS, mfcc_windows
+from pipeline.speech.mfcc import COEFFICIENTS, mfcc_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-WEIGHTS = Path(__file__).with_name("speaker.csv")
 DECISIVE = 0.1  # lead of the best score over the next from which a choice is sure
-STILL = 0.01  # lip movement of a face that does not speak, see `lip_movement`
 _FULL = 0.02  # lip movement from which the correlation counts in full
 _MAX_LAG = 3  # frames between lips and sound
 _GROUP = 3  # MFCC steps of 10 ms that are averaged
+# Of `lip_predictors`: a row for each 30 ms of the window, a column for each cepstrum.
+_WEIGHTS = np.array([
+    [-49, -30, 25, 9, -9, 14, 25, 9, -23, 61, 2, -12, 13],
+    [46, 3, -32, 41, -50, -39, -4, 20, 11, 33, -26, -40, 5],
+    [108, -9, -44, 56, -58, -51, -11, 45, 28, 23, -43, -52, -4],
+    [95, -19, -52, 42, -53, -40, -20, 61, 36, 22, -33, -50, -10],
+    [35, -21, -42, 38, -32, -25, -14, 54, 46, 7, -32, -47, -9],
+    [-82, -48, -21, -21, 11, 55, 17, 68, 64, -4, -32, -39, 0],
+])  # fmt: skip
 
 
 def lip_movement(opening: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -55,16 +59,7 @@ def lip_predictors(samples: NDArray[np.int16], frames: int) -> NDArray[np.float6
 
 def predicted_movement(samples: NDArray[np.int16], frames: int) -> NDArray[np.float64]:
     """How the lips of whoever speaks in a recording move: (T,), any unit."""
-    return lip_predictors(samples, frames) @ _weights()
-
-
-@cache
-def _weights() -> NDArray[np.float64]:
-    """(78,) of `lip_predictors`: a row for each 30 ms, a column for each cepstrum."""
-    with WEIGHTS.open(encoding="utf-8") as file:
-        weights = np.array(list(csv.reader(file)), np.float64)
-    assert weights.shape == (STEPS // _GROUP, COEFFICIENTS)
-    return weights.ravel()
+    return lip_predictors(samples, frames) @ _WEIGHTS.ravel()
 
 
 def speaking_score(opening: NDArray[np.floating], predicted: NDArray[np.float64]) -> float:
