@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
     from numpy.typing import NDArray
 
+# Display matrices of 0, 90, 180 and 270 degrees counter-clockwise.
+_ROTATIONS = (None, (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 _MAX_PIXEL_ASPECT = 4  # beyond it is an error of the file, which would take much memory
 
 
@@ -30,15 +32,16 @@ def stored_size(stream: Any, frame: Any) -> tuple[int, int]:
 def displayed_size(stream: Any, frame: Any) -> tuple[int, int]:
     """Width and height of a stream's pictures as they are shown."""
     width, height = stored_size(stream, frame)
-    return (height, width) if _is_quarter_turn(_matrix(frame)) else (width, height)
+    return (height, width) if _is_quarter_turn(_matrix(stream, frame)) else (width, height)
 
 
 def rgb_as_displayed(
-    frame: Any, size: tuple[int, int], converter: VideoReformatter
+    stream: Any, frame: Any, size: tuple[int, int], converter: VideoReformatter
 ) -> NDArray[np.uint8]:
     """One decoded frame as it is shown: (H, W, 3) uint8 RGB.
 
     Args:
+        stream: the frame comes from.
         frame: of the decoder.
         size: from `stored_size`.
         converter: one for a whole video, since making one starts threads.
@@ -49,7 +52,7 @@ def rgb_as_displayed(
     else:
         shown: Any = converter.reformat(frame, *size, format="rgb24", threads=1)
         rgb = shown.to_ndarray()
-    matrix = _matrix(frame)
+    matrix = _matrix(stream, frame)
     if matrix is None:
         return rgb
     a, b, c, d = matrix
@@ -60,8 +63,11 @@ def rgb_as_displayed(
     return np.ascontiguousarray(rgb)
 
 
-def _matrix(frame: Any) -> tuple[int, int, int, int] | None:
+def _matrix(stream: Any, frame: Any) -> tuple[int, int, int, int] | None:
     """a, b, c, d of the container's display matrix: x' = a x + c y, y' = b x + d y."""
+    # PyAV 18.1 frees the name of a PNG's colour profile twice once side data is looked at.
+    if stream.codec_context.name in ("png", "apng"):
+        return _ROTATIONS[round(frame.rotation / 90) % 4]
     found = frame.side_data.get("DISPLAYMATRIX")
     if found is None:
         return None

@@ -149,7 +149,7 @@ def read_frames(
         frames = deinterlace(frames, stream)
         for frame in _nearest(frames, fps, origin + start, stop, stream):
             if rgb is None or frame is not before:
-                before, rgb = frame, rgb_as_displayed(frame, size, converter)
+                before, rgb = frame, rgb_as_displayed(stream, frame, size, converter)
             yield rgb
 
 
