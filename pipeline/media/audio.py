@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.media.container import (
+    MAX_PAUSE,
     SAMPLE_RATE,
     SAMPLES_PER_FRAME,
     MediaError,
@@ -98,6 +99,7 @@ def read_audio(
         mixer = Mixer(mono=mono, only=channel)
         first, samples, rate = read(mixer)
     # Samples before `start` are cut; sound that begins later is preceded by silence.
+    _check_silence(path, first - begin, len(samples) / rate)
     offset = round((first - begin) * rate)
     samples = samples[max(0, -offset) :]
     if offset > 0:
@@ -137,7 +139,7 @@ def _decode(
         mixer.open(rate, stream.codec_context.channels)
         chunks: list[NDArray[np.int16]] = []
         first: float | None = None
-        before = seconds = 0.0  # the last time stamp; sound decoded so far
+        before = seconds = silence = 0.0  # the last time stamp; sound so far; silence in it
         for frame in decode_frames(container, stream):
             time = frame.time
             if first is None:
@@ -147,6 +149,8 @@ def _decode(
                 before = time
                 tolerance = 0 if mixer.is_new_format(frame) else _TIME_TOLERANCE
                 if chunks and abs(gap := time - first - seconds) > tolerance:
+                    silence += max(gap, 0.0)
+                    _check_silence(path, silence, seconds)
                     chunks = _move_end(chunks, round(gap * rate))
                     seconds += gap
             seconds += frame.samples / frame.sample_rate
@@ -157,6 +161,15 @@ def _decode(
     if first is None or not chunks:
         return None
     return first, np.concatenate(chunks), rate
+
+
+def _check_silence(path: Path | str, silence: float, sound: float) -> None:
+    """Refuses time stamps that are damaged: the silence between them could fill any memory."""
+    if silence > MAX_PAUSE + sound:
+        raise MediaError(
+            f"{path}: by its time stamps it holds {silence:.0f} s of silence for {sound:.1f} s of "
+            "sound; they are damaged, or recordings were put end to end"
+        )
 
 
 def _move_end(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:

@@ -6,8 +6,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
-from pipeline.media.colour import colour_note, rgb_in_bt709
+from pipeline.media.colour import colour_note, in_srgb, rgb_in_bt709
 
 if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
@@ -52,6 +53,9 @@ def rgb_as_displayed(
     else:
         shown: Any = converter.reformat(frame, *size, format="rgb24", threads=1)
         rgb = shown.to_ndarray()
+        if profile := colour_profile(stream, frame):
+            converted = in_srgb(Image.fromarray(rgb), profile)
+            rgb = rgb if converted is None else np.array(converted)
     matrix = _matrix(stream, frame)
     if matrix is None:
         return rgb
@@ -63,10 +67,20 @@ def rgb_as_displayed(
     return np.ascontiguousarray(rgb)
 
 
+def colour_profile(stream: Any, frame: Any) -> bytes | None:
+    """The ICC profile of a decoded frame; None where it has none that can be read."""
+    found = None if _is_png(stream) else frame.side_data.get("ICC_PROFILE")
+    return None if found is None else bytes(found)
+
+
+def _is_png(stream: Any) -> bool:
+    """Whether side data must not be looked at: PyAV 18.1 frees a PNG's profile name twice then."""
+    return stream.codec_context.name in ("png", "apng")
+
+
 def _matrix(stream: Any, frame: Any) -> tuple[int, int, int, int] | None:
     """a, b, c, d of the container's display matrix: x' = a x + c y, y' = b x + d y."""
-    # PyAV 18.1 frees the name of a PNG's colour profile twice once side data is looked at.
-    if stream.codec_context.name in ("png", "apng"):
+    if _is_png(stream):
         return _ROTATIONS[round(frame.rotation / 90) % 4]
     found = frame.side_data.get("DISPLAYMATRIX")
     if found is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -66,8 +65,18 @@ def write_valid_files(folder: Path) -> None:
         film = {"seconds": 0.4, "picture": _SMALL} | more
         write_film(folder / name, codec=codec, sound=sound, **film)
     for name, (codec, layout) in _SOUNDS.items():
-        write_film(folder / name, picture=None, seconds=0.4, sound=codec, rate=48_000, layout=layout)
+        write_film(
+            folder / name, picture=None, seconds=0.4, sound=codec, rate=48_000, layout=layout
+        )
     _write_pictures(folder)
+
+
+def swapping_profile() -> bytes:
+    """A colour profile like that of sRGB, but that its red is green."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for this, that in ((b"rXYZ", b"...."), (b"gXYZ", b"rXYZ"), (b"....", b"gXYZ")):
+        profile = profile.replace(this, that)
+    return profile.replace("sRGB".encode("utf-16-be"), "else".encode("utf-16-be"))
 
 
 def _write_pictures(folder: Path) -> None:
@@ -75,7 +84,7 @@ def _write_pictures(folder: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: a quarter turn
     exif[0x010F] = "maker"
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    profile = swapping_profile()
     alpha = np.full((80, 96, 1), 128, np.uint8)
     transparent = Image.fromarray(np.concatenate([_SMALL(0), alpha], 2))
     for name in ("a.jpg", "a.png", "a.bmp", "a.tif", "a.webp", "a.avif"):
@@ -86,4 +95,6 @@ def _write_pictures(folder: Path) -> None:
     for name in ("alpha.png", "alpha.webp", "alpha.tif"):
         transparent.save(folder / name)
     Image.fromarray(np.arange(96 * 80, dtype=np.uint16).reshape(80, 96)).save(folder / "16bit.png")
-    picture.save(folder / "animated.webp", save_all=True, append_images=[Image.fromarray(_SMALL(1))])
+    picture.save(
+        folder / "animated.webp", save_all=True, append_images=[Image.fromarray(_SMALL(1))]
+    )
