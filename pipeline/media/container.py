@@ -28,7 +28,7 @@ _SYSTEM_ERRORS = (
     errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ESTALE, errno.ETIMEDOUT,
 )  # fmt: skip
 _MAX_STEP_BACK = 0.2  # seconds from one time stamp to the next
-MAX_PAUSE = 600.0  # seconds from one time stamp to the next; calls pause with cameras off
+_MAX_PAUSE = 600.0  # seconds from one time stamp to the next; calls pause with cameras off
 
 # Of the ISO file format, when it holds pictures.
 _PICTURE_BRANDS = frozenset({"heic", "heix", "heim", "heis", "mif1", "avif"})
@@ -224,7 +224,7 @@ def check_time_step(container: Any, before: float, after: float) -> None:
     Raises:
         MediaError: it jumps: what follows belongs to another recording.
     """
-    if before - _MAX_STEP_BACK <= after <= before + MAX_PAUSE:
+    if before - _MAX_STEP_BACK <= after <= before + _MAX_PAUSE:
         return
     raise MediaError(
         f"{container.name.removeprefix('file:')}: its time stamps jump from {before:.1f} s to "

@@ -65,7 +65,8 @@ def read_picture(path: Path | str) -> Picture:
     if picture is not None:
         return picture
     if data[4:8] == b"ftyp":  # HEIC and AVIF
-        return Picture(next(read_frames(name)), probe(name).notes)
+        notes = probe(name).notes  # refuses what holds no frame
+        return Picture(next(read_frames(name)), notes)
     image = None
     with suppress(cv2.error):  # raised for sizes beyond belief
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None

@@ -29,7 +29,7 @@ _FILMS = {
     "a.mkv": ("libx264", "flac", {}),
     "ffv1.mkv": ("ffv1", "ac3", {"rate": 48_000}),
     "a.webm": ("libvpx-vp9", "libopus", {"rate": 48_000}),
-    "av1.webm": ("libsvtav1", "libopus", {"rate": 48_000, "coding": {"preset": "10"}}),
+    "av1.webm": ("libsvtav1", "libopus", {"rate": 48_000, "coding": {"preset": "8"}}),
     "vp8.webm": ("libvpx", "libopus", {"rate": 48_000}),
     "a.avi": ("mpeg4", "libmp3lame", {"rate": 44_100}),
     "raw.avi": ("rawvideo", "pcm_u8", {"seconds": 0.16}),
