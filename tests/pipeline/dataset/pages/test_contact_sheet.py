@@ -118,7 +118,7 @@ def test_the_page_shows_the_numbers_of_the_data_set(page, prepared):
 
 def test_the_page_tells_why_clips_are_left_out(page):
     left_out = page.text.split("Left out")[1].split("Distributions")[0]
-    assert "a face for 0.48 s, less than 0.6 s" in left_out
+    assert "clip_seconds 0.48 fails clip_seconds >= 0.6" in left_out
     assert "cannot read" in left_out
     assert "junk" in left_out
 
