@@ -191,7 +191,7 @@ def test_the_wheel_runs_from_another_folder(tmp_path: Path) -> None:
     (tmp_path / "videos" / "1015_DFA_ANG_XX.flv").write_bytes(b"")
     run("dh-prep", "manifest", "videos", "--layout", "crema", "--out", "crema.csv")
     assert "1015,test" in (tmp_path / "crema.csv").read_text("utf-8")
-    assert "no data set" in run("dh-train", "--data", "videos", "--out", "run", code=2)
+    assert "no dataset.json" in run("dh-train", "--data", "videos", "--out", "run", code=2)
     assert "no.safetensors" in run(
         "dh-sample", "--checkpoint", "no.safetensors", "--out", "a.mp4", "--face", "a.png",
         "--speech", "a.wav", code=2,
