@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import re
 import signal
 import sys
@@ -50,6 +51,9 @@ def run_command(app: typer.Typer) -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"diffused-heads {version('diffused-heads')}")
         return
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal or log that is not UTF-8 gets "?"
+            stream.reconfigure(errors="replace")
     sys.argv[1:] = [expand_home(word) for word in sys.argv[1:]]
     before = signal.signal(signal.SIGTERM, _terminated)
     try:

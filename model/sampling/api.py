@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from model.device import Precision
+    from model.config.choices import Precision
 
 
 def load_model(

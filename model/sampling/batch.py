@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model.checkpoints.checkpoint import CheckpointInfo
-    from model.device import Precision
+    from model.config.choices import Precision
     from model.sampling.denoiser import FrameDenoiser
     from model.sampling.inputs import VideoInputs
     from model.sampling.jobs import Job

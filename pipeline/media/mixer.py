@@ -102,7 +102,8 @@ class Mixer:
 
     def _measure(self, frame: Any) -> None:
         """Adds the energy of a frame's channels and of their mix."""
-        samples = frame.to_ndarray().astype(np.float64)
+        with np.errstate(invalid="ignore"):  # damaged sound may hold what is no number
+            samples = np.nan_to_num(frame.to_ndarray().astype(np.float64))
         if not frame.format.is_planar:
             samples = samples.reshape(-1, frame.layout.nb_channels).T
         if frame.format.name.startswith("u8"):
