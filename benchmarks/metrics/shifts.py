@@ -37,11 +37,13 @@ class SetLag:
         lag: frames, positive where the sound is late.
         peak: the correlation there.
         chance: what 99 % of the sets with swapped sounds stay below.
+        curves: (N, 31) correlations of each clip over shifts.
     """
 
     lag: float
     peak: float
     chance: float
+    curves: Curves
 
     @property
     def stands_out(self) -> bool:
@@ -105,12 +107,15 @@ def lag_of_set(own: Curves, foreign: Curves) -> SetLag:
     """Lag and peak of a set's mean curve, and its chance level from 300 sets of swapped sounds.
 
     Args:
-        own: (N, 31) of each clip's mouth with its own sound, N at least 5.
-        foreign: (N, M, 31) with those of other clips.
+        own: (N, 31) of each clip's mouth with its own sound.
+        foreign: (N, M, 31) with those of other clips; with M = 0 nothing is beyond chance.
     """
     mean = own.mean(0)
     best = int(mean.argmax())
+    if not foreign.shape[1]:
+        return SetLag(float(best - MAX_LAG), float(mean[best]), 1.0, own)
     rng, rows = np.random.default_rng(0), np.arange(len(own))
     drawn = rng.integers(foreign.shape[1], size=(PERMUTATIONS, len(own)))
     peaks = [foreign[rows, chosen].mean(0).max() for chosen in drawn]
-    return SetLag(float(best - MAX_LAG), float(mean[best]), float(np.quantile(peaks, _QUANTILE)))
+    chance = float(np.quantile(peaks, _QUANTILE))
+    return SetLag(float(best - MAX_LAG), float(mean[best]), chance, own)

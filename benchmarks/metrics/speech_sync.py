@@ -17,13 +17,13 @@ from scipy.linalg import eigh, solve
 
 from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.shifts import (
-    MAX_LAG,
     SetLag,
     lag_of_set,
     others,
     shift_correlations,
     without_trend,
 )
+from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.mfcc import COEFFICIENTS, STEPS, mfcc_windows
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Curves = NDArray[np.float64]
 
 FEWEST = 20  # real clips to fit on
 _FOLDS = 5
@@ -39,6 +38,7 @@ _SOUND = tuple(range(-5, 6))  # frames around a frame whose sound is seen
 _MOUTH = (-2, 0, 2)  # and whose mouth
 _RIDGE_SOUND, _RIDGE_MOUTH = 1.0, 0.3  # of features scaled to variance 1
 _DIRECTIONS = 10
+_SPLIT = 44  # the first numbers of a frame are of the mouth
 _ROUNDS = 3  # clips whose own sound is late or early are shifted by what the last fit found
 _MOST_SHIFTED = 4  # frames
 
@@ -71,13 +71,11 @@ class SetSync:
 
     Attributes:
         lag: of the set, and its chance level.
-        curves: (N, 31) correlations of each clip over shifts.
         confidence: (N,) standard deviations by which its own sound beats others'.
         wins: (N,) share of others' sounds that its own beats.
     """
 
     lag: SetLag
-    curves: Curves
     confidence: NDArray[np.float64]
     wins: NDArray[np.float64]
 
@@ -140,46 +138,37 @@ def judge(
     if len(real) < FEWEST:
         raise ValueError(f"the fit needs at least {FEWEST} real clips with a face and sound")
     folds = np.arange(len(real)) % _FOLDS
-    fits = fit(real, folds)
+    fits = [
+        fit([clip for clip, own in zip(real, folds, strict=True) if own != fold])
+        for fold in range(_FOLDS)
+    ]
     of_real = compare(fits, folds, real)
     if not of_real.lag.stands_out:
         raise ValueError("what sound predicts of the real clips' mouths is not beyond chance")
     return compare(fits, folds, fake), of_real
 
 
-def fit(clips: Sequence[NDArray[np.floating]], folds: NDArray[np.integer]) -> list[SyncFit]:
-    """The fit for each fold, made on the clips of all others.
+def fit(clips: Sequence[NDArray[np.floating]]) -> SyncFit:
+    """The directions in which the sound of real clips predicts their mouths.
 
     Args:
-        clips: (T, 70) `sync_features` of real clips.
-        folds: (N,) of each clip, 0 … F − 1.
+        clips: (T, 70) `sync_features`.
     """
     scale = np.concatenate(clips).std(0) + 1e-9
-    split = len(scale) - 2 * COEFFICIENTS
-    mouths = [_windows(clip[:, :split] / scale[:split], _MOUTH) for clip in clips]
-    sounds = [_windows(clip[:, split:] / scale[split:], _SOUND) for clip in clips]
-    lags, fits = [0] * len(clips), []
+    by_mouth, by_sound = np.tile(scale[:_SPLIT], len(_MOUTH)), np.tile(scale[_SPLIT:], len(_SOUND))
+    windows = [_windows_of(clip / scale) for clip in clips]
+    found = SyncFit(np.empty(0), np.empty(0))
+    lags = [0] * len(clips)
     for _ in range(_ROUNDS):
-        # Sums over the clips of each fold: of the others they are all less the fold's own.
-        sizes = sounds[0].shape[1], mouths[0].shape[1]
-        sums = np.zeros((folds.max() + 1, sum(sizes), sum(sizes)))
-        counts = np.zeros(len(sums))
-        for mouth, sound, lag, fold in zip(mouths, sounds, lags, folds, strict=True):
+        covariance, count = np.zeros((len(by_sound) + len(by_mouth),) * 2), 0
+        for (mouth, sound), lag in zip(windows, lags, strict=True):
             length = max(0, len(mouth) - abs(lag))
-            both = [sound[max(0, lag) :][:length], mouth[max(0, -lag) :][:length]]
-            x = np.concatenate(both, 1)
-            sums[fold] += x.T @ x
-            counts[fold] += length
-        fits = [
-            _canonical((sums.sum(0) - own) / (counts.sum() - count), sizes[0])
-            for own, count in zip(sums, counts, strict=True)
-        ]
-        lags = [
-            _lag(mouth @ fits[fold].mouth, sound @ fits[fold].sound)
-            for mouth, sound, fold in zip(mouths, sounds, folds, strict=True)
-        ]
-    by_sound, by_mouth = np.tile(scale[split:], len(_SOUND)), np.tile(scale[:split], len(_MOUTH))
-    return [SyncFit(one.sound / by_sound[:, None], one.mouth / by_mouth[:, None]) for one in fits]
+            x = np.concatenate([sound[max(0, lag) :][:length], mouth[max(0, -lag) :][:length]], 1)
+            covariance += x.T @ x
+            count += length
+        found = _canonical(covariance / count, len(by_sound))
+        lags = [_lag(mouth @ found.mouth, sound @ found.sound) for mouth, sound in windows]
+    return SyncFit(found.sound / by_sound[:, None], found.mouth / by_mouth[:, None])
 
 
 def compare(
@@ -188,24 +177,24 @@ def compare(
     """Each clip's mouth against its own sound and those of other clips.
 
     Args:
-        fits: of each fold.
-        folds: (N,) of each clip; its mouth and all sounds are seen through the fit of its fold.
+        fits: of `fit`.
+        folds: (N,) which fit each clip is judged by: one that has not seen it.
         clips: (T, 70) `sync_features`, at least five.
     """
-    split = clips[0].shape[1] - 2 * COEFFICIENTS
-    windows = [_windows(clip[:, split:], _SOUND) for clip in clips]
+    windows = [_windows_of(clip) for clip in clips]
     foreign = others(len(clips))
     curves = np.zeros((len(clips), 1 + foreign.shape[1], 2 * MAX_LAG + 1))
     for fold, one in enumerate(fits):
-        sounds = [_centred(window @ one.sound) for window in windows]
-        for k in np.flatnonzero(folds == fold):
-            mouth = _centred(_windows(clips[k][:, :split], _MOUTH) @ one.mouth)
-            curves[k] = shift_correlations(mouth, [sounds[j] for j in (k, *foreign[k])])
+        sounds = [_centred(sound @ one.sound) for _, sound in windows]
+        for k in np.flatnonzero(folds == fold).tolist():
+            mouth = _centred(windows[k][0] @ one.mouth)
+            curves[k] = shift_correlations(
+                mouth, [sounds[k], *(sounds[int(j)] for j in foreign[k])]
+            )
     peaks = curves.max(2)
     own, chance = peaks[:, 0], peaks[:, 1:]
     return SetSync(
         lag_of_set(curves[:, 0], curves[:, 1:]),
-        curves[:, 0],
         (own - chance.mean(1)) / (chance.std(1) + 1e-9),
         (own[:, None] > chance).mean(1),
     )
@@ -225,10 +214,14 @@ def _canonical(covariance: NDArray[np.float64], split: int) -> SyncFit:
     return SyncFit(ridge @ best, best)
 
 
-def _windows(frames: NDArray[np.floating], around: Sequence[int]) -> NDArray[np.float64]:
-    """(T, len(around) x F): each frame with those around it; ends are repeated."""
-    at = np.arange(len(frames))[:, None] + np.array(around)
-    return np.asarray(frames, np.float64)[at.clip(0, len(frames) - 1)].reshape(len(frames), -1)
+def _windows_of(clip: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(T, 3 x 44) of the mouth and (T, 11 x 26) of the sound around each frame."""
+    last = len(clip) - 1
+    parts = []
+    for curves, around in ((clip[:, :_SPLIT], _MOUTH), (clip[:, _SPLIT:], _SOUND)):
+        at = (np.arange(len(clip))[:, None] + np.array(around)).clip(0, last)
+        parts.append(np.asarray(curves, np.float64)[at].reshape(len(clip), -1))
+    return parts[0], parts[1]
 
 
 def _centred(curves: NDArray[np.float64]) -> NDArray[np.float64]:
