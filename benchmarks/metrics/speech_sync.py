@@ -167,7 +167,9 @@ def fit(clips: Sequence[NDArray[np.floating]]) -> SyncFit:
             covariance += x.T @ x
             count += length
         found = _canonical(covariance / count, len(by_sound))
-        lags = [_lag(mouth @ found.mouth, sound @ found.sound) for mouth, sound in windows]
+        late = [_lag(mouth @ found.mouth, sound @ found.sound) for mouth, sound in windows]
+        # Only against each other: all of them together would drift from round to round.
+        lags = [lag - int(np.median(late)) for lag in late]
     return SyncFit(found.sound / by_sound[:, None], found.mouth / by_mouth[:, None])
 
 
