@@ -29,6 +29,8 @@ def command_reference(name: str) -> str:
     """The help of a command and its sub-commands, as Typer's own `utils docs` writes it."""
     module, _, attribute = COMMANDS[name].partition(":")
     command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+    for each in getattr(command, "commands", {}).values():
+        each.short_help = (each.help or "").partition("\n\n")[0]  # whole, where Typer cuts it short
     written = get_docs_for_click(obj=command, ctx=typer.Context(command, info_name=name), name=name)
     return re.sub(r"^#", "##", written, flags=re.MULTILINE)  # the page has the title
 
