@@ -28,6 +28,9 @@ class Optics:
     blades: Annotated[int, Field(ge=1, multiple_of=7)] = 7
 
 
+DEFAULT = Optics(2.0)
+
+
 def of_word(word: str | Optics) -> Optics:
     return Optics(float(word)) if isinstance(word, str) else word
 
@@ -52,7 +55,7 @@ class Camera:
     tags: Annotated[tuple[str, ...], NO_OPTION] = ()
     raw: Annotated[bool, typer.Option("--raw/--no-raw", rich_help_panel="Files")] = True
     optics: Optics = field(default_factory=Optics)
-    spare: Annotated[Optics, typer.Option(parser=of_word)] = Optics(2.0)
+    spare: Annotated[Optics, typer.Option(parser=of_word)] = DEFAULT
 
 
 app = typer.Typer(rich_markup_mode="markdown")

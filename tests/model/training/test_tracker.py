@@ -38,7 +38,8 @@ def test_wandb_offline(tmp_path: Path, monkeypatch):
 
 
 def test_wandb_without_an_account(tmp_path: Path, monkeypatch):
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
+    wandb.teardown()  # forgets the mode of tests before
     for name in ("WANDB_MODE", "WANDB_API_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
