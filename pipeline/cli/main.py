@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -210,6 +211,20 @@ def doctor(
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what belongs in a bug report, as Markdown: versions, processor, memory, "
+            "pretrained files. No name of your files or folders is in it.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="With --report: a data set; why clips of it are left out is added."
+        ),
+    ] = None,
     weights_dir: WeightsDir = None,
 ) -> None:
     """Say what this machine has and what it lacks.
@@ -218,12 +233,19 @@ def doctor(
     """
     from pipeline.run.doctor import as_json, examine, show
 
+    if data and not report:
+        raise UserError("--data is for --report; give both")
     chosen = [part.strip() for part in metrics.split(",") if part.strip()]
     findings = examine(weights_dir, fetch=fetch, metrics=chosen)
     if json:
         print(as_json(findings))
     else:
         show(findings)
+    if report:
+        from pipeline.run.bug_report import write_report
+
+        write_report(report, findings, weights_dir, data)
+        print(f"written  {report}; read it before you send it", file=sys.stderr)
     if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)
 

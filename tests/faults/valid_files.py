@@ -52,6 +52,7 @@ _SOUNDS = {
     "a.opus": ("libopus", "stereo"),
     "a.m4a": ("aac", "stereo"),
     "alac.m4a": ("alac", "mono"),
+    "surround.m4a": ("aac", "7.1"),
     "a.aac": ("aac", "mono"),
     "a.ac3": ("ac3", "5.1"),
     "a.wma": ("ac3", "mono"),

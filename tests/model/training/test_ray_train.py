@@ -172,6 +172,16 @@ def test_sigterm_saves_and_ends_well(drawn_set: Path, tmp_path: Path):
     assert read_info(next((tmp_path / "run").glob("*.safetensors"))).step >= 3
 
 
+def test_minutes_end_all_workers_together(drawn_set: Path, tmp_path: Path):
+    with started(drawn_set, tmp_path / "run", "--steps", 100_000, "--minutes", 0.05) as run:
+        said, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    assert "stopped before" not in said
+    info = read_info(next((tmp_path / "run").glob("*.safetensors")))
+    assert info.seconds >= 3
+    assert 0 < info.step < 100_000
+
+
 def test_what_is_wrong_is_told_before_ray_starts(drawn_set: Path, tmp_path: Path, preset: Preset):
     given = options(drawn_set, tmp_path / "run", preset)
     with pytest.raises(UserError, match="cannot be divided evenly among 3 workers"):
