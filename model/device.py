@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from model.config.architecture import UNetConfig
+    from model.config.choices import Device, MemoryFormat, Precision
 
-Precision = Literal["auto", "bf16", "float32"]
-MemoryFormat = Literal["auto", "contiguous", "channels_last"]
 # Work of a network's call below which another thread costs more in waiting than it saves: beside
 # other work on the machine, two threads on one 64 x 64 clip were seven times slower than one.
 _FLOPS_PER_THREAD = 2e9
@@ -25,7 +24,7 @@ _FLOPS_PER_THREAD = 2e9
 _WIDE = 128
 
 
-def choose_device(name: Literal["auto", "cpu", "cuda", "mps"]) -> torch.device:
+def choose_device(name: Device) -> torch.device:
     """The device of that name; `auto` takes CUDA, else MPS, else the CPU.
 
     Raises:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from skimage import data
 
-from pipeline.dataset.rows import SECONDS, read_rows
+from pipeline.dataset.columns import SECONDS
+from pipeline.dataset.rows import read_rows
 from pipeline.files import sha256_file
 from pipeline.media import Audio, write_video
 

@@ -17,11 +17,13 @@ from model.cli.shared_options import (
     SAMPLER,
     START,
     STEPS,
-    Device,
-    PrecisionName,
-    Sampler,
-    Start,
     in_panel,
+)
+from model.config.choices import (  # noqa: TC001 - typer reads them
+    Device,
+    Precision,
+    SamplerChoice,
+    StartChoice,
 )
 from pipeline.errors import UserError
 
@@ -51,16 +53,16 @@ def generate_command(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noise, and of driving clips.")] = 0,
     checkpoint: Annotated[Path | None, in_panel(CHECKPOINT, _OURS)] = None,
-    sampler: Annotated[Sampler, in_panel(SAMPLER, _OURS)] = "auto",
+    sampler: Annotated[SamplerChoice, in_panel(SAMPLER, _OURS)] = "auto",
     steps: Annotated[int | None, in_panel(STEPS, _OURS)] = None,
-    start: Annotated[Start, in_panel(START, _OURS)] = "auto",
+    start: Annotated[StartChoice, in_panel(START, _OURS)] = "auto",
     noise_correlation: Annotated[float | None, in_panel(NOISE_CORRELATION, _OURS)] = None,
     reanchor: Annotated[int, in_panel(REANCHOR, _OURS)] = 0,
     batch: Annotated[
         int, typer.Option(min=1, help="Clips drawn side by side.", rich_help_panel=_OURS)
     ] = 8,
     device: Annotated[Device, in_panel(DEVICE, _OURS)] = "auto",
-    precision: Annotated[PrecisionName, in_panel(PRECISION, _OURS)] = "auto",
+    precision: Annotated[Precision, in_panel(PRECISION, _OURS)] = "auto",
     clone: Annotated[
         Path | None, typer.Option(help="Your clone of its repository.", rich_help_panel=_OTHERS)
     ] = None,

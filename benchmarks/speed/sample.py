@@ -15,11 +15,11 @@ import torch
 import typer
 
 from benchmarks.speed.harness import header, in_turns, load, markdown
+from model.config.choices import SamplerChoice  # noqa: TC001 - typer reads it
 from model.config.presets import preset as preset_named
 from model.device import choose_device, choose_precision
 from model.diffusion.ancestral import ancestral
 from model.diffusion.prediction import Denoised, denoise_output
-from model.diffusion.samplers import SamplerChoice  # noqa: TC001 - typer reads it
 from model.diffusion.schedule import cosine_schedule, respace
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser

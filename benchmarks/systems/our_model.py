@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.checkpoints.checkpoint import CheckpointInfo
-    from model.device import Precision
+    from model.config.choices import Precision
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from model.config.choices import Device, Precision, SamplerChoice, StartChoice
 
 if TYPE_CHECKING:
     from typer.models import OptionInfo
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
-PrecisionName = Literal["auto", "bf16", "float32"]
-Sampler = Literal["auto", "dpm", "ddim", "sde", "ancestral"]
-Start = Literal["auto", "noise", "previous"]
 
 
 def in_panel(option: OptionInfo, panel: str) -> Any:
@@ -34,7 +31,7 @@ def in_panel(option: OptionInfo, panel: str) -> Any:
 DEVICE: OptionInfo = typer.Option(help="auto takes CUDA, else MPS, else the CPU.")
 PRECISION: OptionInfo = typer.Option(help="auto takes bf16 where the processor computes in it.")
 DeviceOption = Annotated[Device, DEVICE]
-PrecisionOption = Annotated[PrecisionName, PRECISION]
+PrecisionOption = Annotated[Precision, PRECISION]
 
 # --- what draws, and how --------------------------------------------------------------------------
 
@@ -70,9 +67,9 @@ REANCHOR: OptionInfo = typer.Option(
     "authors' is 15, 0 is never.",
 )
 CheckpointOption = Annotated[Path, CHECKPOINT]
-SamplerOption = Annotated[Sampler, SAMPLER]
+SamplerOption = Annotated[SamplerChoice, SAMPLER]
 StepsOption = Annotated[int | None, STEPS]
-StartOption = Annotated[Start, START]
+StartOption = Annotated[StartChoice, START]
 NoiseCorrelationOption = Annotated[float | None, NOISE_CORRELATION]
 ReanchorOption = Annotated[int, REANCHOR]
 CompileOption = Annotated[

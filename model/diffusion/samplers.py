@@ -15,7 +15,6 @@ and returns (B, 3, S, S) frames in [-1, 1].
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 from torch import Tensor
 
@@ -25,8 +24,6 @@ from model.diffusion.dpm_solver import dpm, sde
 from model.diffusion.prediction import Denoise
 from model.diffusion.schedule import Schedule
 
-SamplerName = Literal["ancestral", "ddim", "dpm", "sde"]
-SamplerChoice = Literal["auto", "ancestral", "ddim", "dpm", "sde"]
 Sampler = Callable[[Denoise, Tensor, Callable[[], Tensor], Schedule], Tensor]
 
 SAMPLERS: dict[str, Sampler] = {"ancestral": ancestral, "ddim": ddim, "dpm": dpm, "sde": sde}

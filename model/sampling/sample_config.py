@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from model.diffusion.identity_prior import diffusion_schedule
-from model.diffusion.schedule import Schedule, respace
+from model.config.choices import (  # noqa: TC001 - typer reads the annotations
+    SamplerChoice,
+    SamplerName,
+    StartChoice,
+)
 
 if TYPE_CHECKING:
     from model.config.architecture import DiffusionConfig
-    from model.diffusion.samplers import SamplerChoice, SamplerName
-
-StartChoice = Literal["auto", "noise", "previous"]
+    from model.diffusion.schedule import Schedule
 
 # Network calls a frame: the paper's number, and for the other samplers the fewest that measured as
 # good; and the step where a frame begins if it begins at the previous frame
@@ -108,6 +109,10 @@ def sampling_schedule(diffusion: DiffusionConfig, config: SampleConfig) -> Sched
         diffusion: of the model.
         config: with a chosen sampler, see `choose_sampler`.
     """
+    # Here, so that the options of a command are read without torch.
+    from model.diffusion.identity_prior import diffusion_schedule
+    from model.diffusion.schedule import Schedule, respace
+
     spacing = config.spacing
     if spacing == "auto":
         spacing = "uniform" if config.sampler == "ancestral" else "quadratic"

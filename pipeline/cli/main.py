@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli.limit_options import with_limits
 from pipeline.cli.run import WeightsDir, run
+from pipeline.command_options import dataclass_options
 from pipeline.dataset.limits import Limits
 from pipeline.errors import UserError, run_command
 from pipeline.progress import progress
+from pipeline.sources.layouts import Layout
+from pipeline.talkers.demo_options import DemoOptions
 
 if TYPE_CHECKING:
     from pipeline.sources.manifest import ManifestRow
-
-# Spelled out again so that --help need not import what it comes from; mypy and a test hold it to
-# pipeline.layouts.Layout.
-Layout = Literal["folder", "crema", "lrw", "grid", "voxceleb", "hdtf"]
 
 app = typer.Typer(
     help="Prepare talking-head videos for training: find the face, align it, cut it out, compute "
@@ -121,7 +121,7 @@ def _named_by_face(
 
 
 @app.command("filter")
-@with_limits
+@dataclass_options
 def filter_(
     folder: DataFolder,
     *,
@@ -211,6 +211,20 @@ def doctor(
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what belongs in a bug report, as Markdown: versions, processor, memory, "
+            "pretrained files. No name of your files or folders is in it.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="With --report: a data set; why clips of it are left out is added."
+        ),
+    ] = None,
     weights_dir: WeightsDir = None,
 ) -> None:
     """Say what this machine has and what it lacks.
@@ -219,25 +233,29 @@ def doctor(
     """
     from pipeline.run.doctor import as_json, examine, show
 
+    if data and not report:
+        raise UserError("--data is for --report; give both")
     chosen = [part.strip() for part in metrics.split(",") if part.strip()]
     findings = examine(weights_dir, fetch=fetch, metrics=chosen)
     if json:
         print(as_json(findings))
     else:
         show(findings)
+    if report:
+        from pipeline.run.bug_report import write_report
+
+        write_report(report, findings, weights_dir, data)
+        print(f"written  {report}; read it before you send it", file=sys.stderr)
     if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)
 
 
 @app.command()
+@dataclass_options
 def demo(
     *,
     out: Annotated[Path, typer.Option(help="Folder for the videos; new or empty.")],
-    # The defaults are those of DemoOptions; a test holds them together.
-    clips: Annotated[int, typer.Option(help="Videos to make, two at least.")] = 16,
-    people: Annotated[int, typer.Option(help="Different faces, four at most.")] = 4,
-    size: Annotated[int, typer.Option(help="Side of the videos in pixels, even.")] = 320,
-    seed: Annotated[int, typer.Option(help="Other numbers give other clips.")] = 0,
+    options: DemoOptions,
     weights_dir: WeightsDir = None,
 ) -> None:
     """Make synthetic talking heads with sound, for a machine that has no data.
@@ -245,11 +263,12 @@ def demo(
     With a truth file: mouth opening, blinks and offset of every frame.
     """
     from pipeline.run.summary import say
-    from pipeline.talkers.demo import DemoOptions, make_demo
+    from pipeline.talkers.demo import make_demo
 
-    options = DemoOptions(clips=clips, people=people, size=size, seed=seed, weights_dir=weights_dir)
-    with progress("clips", clips) as step:
-        made = make_demo(out, options, lambda _done, _total: step())
+    with progress("clips", options.clips) as step:
+        made = make_demo(
+            out, replace(options, weights_dir=weights_dir), lambda _done, _total: step()
+        )
     say(f"written  {made}")
     say(f"next     dh-prep run {shlex.quote(str(made))} --out DIR")
 

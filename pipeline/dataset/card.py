@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from pipeline.dataset.columns import MEASURED
 from pipeline.dataset.prep_options import flat_options
-from pipeline.dataset.rows import MEASURED, cut_off, drop_reasons
+from pipeline.dataset.rows import cut_off, drop_reasons
 from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.storage import Folder

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
+from pipeline.dataset.columns import COLUMNS
 from pipeline.dataset.finalize import SpeechStatistics
 from pipeline.dataset.plan import PLAN_FILE
-from pipeline.dataset.rows import COLUMNS, parse_rows
+from pipeline.dataset.prep_options import flat_options
+from pipeline.dataset.rows import parse_rows
 from pipeline.dataset.sample import SCHEMA_VERSION, Sample, from_members, problems
 from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard
 from pipeline.files import sha256_file
@@ -101,13 +103,14 @@ def _dataset_problems(folder: Folder, dataset: dict[str, Any]) -> Iterator[str]:
         return
     expected = {
         "schema_version": SCHEMA_VERSION,
-        "options": dataset["options"],
+        "options": flat_options(dataset["options"]),
         "clips": counts["inputs"],
         "shards": len(shards),
     }
+    planned = plan | {"options": flat_options(plan.get("options", {}))}
     for name, value in expected.items():
-        if plan.get(name) != value:
-            yield f"{PLAN_FILE} has {name} {plan.get(name)}, dataset.json {value}"
+        if planned.get(name) != value:
+            yield f"{PLAN_FILE} has {name} {planned.get(name)}, dataset.json {value}"
 
 
 class _ShardCheck:

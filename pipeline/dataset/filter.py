@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset.finalize import SpeechStatistics, conclude, shard_mark
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import PLAN_FILE, About
-from pipeline.dataset.rows import MEASURED, parse_rows, rows_bytes
+from pipeline.dataset.prep_options import flat_options
+from pipeline.dataset.rows import parse_rows, rows_bytes
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import open_shard, read_dataset, read_shard
 from pipeline.errors import UserError
@@ -28,6 +28,11 @@ def filter_dataset(
     A clip left out is a row with its reason, as if the limits had been there from the beginning;
     interrupted, the same call carries on.
 
+    Args:
+        source: the folder of a finished data set.
+        out: of the new one; empty, or begun by the same call.
+        limits: that are added to those of `source`.
+
     Returns:
         dataset.json of the new data set.
 
@@ -36,55 +41,55 @@ def filter_dataset(
     """
     source, out = Folder.at(source), Folder.at(out)
     dataset = read_dataset(source)
-    merged = tighter(Limits(**dataset["options"]["limits"]), limits)
-    options = dataset["options"] | {"limits": merged.as_json()}
-    plan = source.read_json(PLAN_FILE) | {"options": options}
-    if out.exists(PLAN_FILE):
-        if out.read_json(PLAN_FILE) != plan:
-            raise UserError(f"{out} was begun with other limits or clips; use another --out")
-    elif any(not name.startswith(".") for name in out.names()):
-        raise UserError(f"{out} holds other files; name a new or empty folder with --out")
-    else:
-        out.write_json(PLAN_FILE, plan)
-    names = [shard["name"].removesuffix(".tar") for shard in dataset["shards"]]
+    limits = Limits.from_json(dataset["options"]["limits"]).and_also(limits)
+    options = dataset["options"] | {"limits": limits.as_json()}
+    _claim(out, source.read_json(PLAN_FILE) | {"options": options})
+
+    names = [entry["name"].removesuffix(".tar") for entry in dataset["shards"]]
     with alone(out.local, "dh-prep"), progress("shards", len(names)) as step:
         done = set(out.names("shard-*.json"))
         for name, entry in zip(names, dataset["shards"], strict=True):
             if f"{name}.json" not in done:
-                _copy(source, out, name, entry, merged, dataset["speech"]["coefficients"])
+                speech = SpeechStatistics(dataset["speech"]["coefficients"])
+                _copy_shard(source, out, name, entry, limits, speech)
             step()
     about = About(dataset["source"], dataset["licence"])
     return conclude(out, names, options, about)
 
 
-def tighter(a: Limits, b: Limits) -> Limits:
-    """The limits that keep both."""
-    merged: dict[str, Any] = {}
-    for field in fields(Limits):
-        values = [v for v in (getattr(a, field.name), getattr(b, field.name)) if v is not None]
-        choose = max if field.name.startswith("min") else min
-        merged[field.name] = choose(values) if values else None
-    return Limits(**merged)
+def _claim(out: Folder, plan: dict[str, Any]) -> None:
+    """Writes the plan into an empty folder, or makes sure that the folder was begun with it."""
+    if out.exists(PLAN_FILE):
+        begun = out.read_json(PLAN_FILE)
+        former, options = flat_options(begun["options"]), flat_options(plan["options"])
+        if former != options or begun | {"options": plan["options"]} != plan:
+            raise UserError(f"{out} was begun with other limits or clips; use another --out")
+    elif any(not name.startswith(".") for name in out.names()):
+        raise UserError(f"{out} holds other files; name a new or empty folder with --out")
+    else:
+        out.write_json(PLAN_FILE, plan)
 
 
-def _copy(
+def _copy_shard(
     source: Folder,
     out: Folder,
     name: str,
     entry: dict[str, Any],
     limits: Limits,
-    coefficients: int,
+    speech: SpeechStatistics,
 ) -> None:
     """One shard: its samples that keep the limits, and the rows of all."""
+    # Rows: a sample that breaks a limit becomes a skipped clip.
     table = parse_rows(source.read_bytes(f"{name}.parquet"))
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
     for row in rows:
         if row["status"] == "ok":
-            broken = limits.broken({column: row[column] for column in MEASURED})
+            broken = limits.broken(row)
             if broken:
                 row |= {"status": "skipped", "stage": "filter", "reason": broken}
     kept = {row["clip_id"] for row in rows if row["status"] == "ok"}
-    speech = SpeechStatistics(coefficients)
+
+    # Samples, then rows, then the mark that says the shard is done.
     with out.write(f"{name}.tar") as tar:
         with open_shard(tar) as add:
             for key, members in read_shard(source / f"{name}.tar"):

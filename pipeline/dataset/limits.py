@@ -2,117 +2,125 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pipeline.errors import UserError
+import typer
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from pipeline.dataset.conditions import failing, join_conditions, parse_conditions
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Mapping
 
-# Of each limit: the measure (a column of the rows) and how a person reads it.
-_MEASURES = {
-    "seconds": ("clip_seconds", "a face for {value:.2f} s", "{limit:g} s"),
-    "missing": ("missing_seconds", "{value:.1f} s of the file missing", "{limit:g} s"),
-    "face": ("eye_distance", "a face of {value:.0f} px between the eyes", "{limit:g} px"),
-    "faces": ("faces", "{value:.0f} faces", "{limit:g}"),
-    "cuts": ("cuts", "{value:.0f} scene cuts", "{limit:g}"),
-    "yaw": ("yaw", "a face turned by {value:.0f}°", "{limit:g}°"),
-    "pitch": ("pitch", "a face tilted by {value:.0f}°", "{limit:g}°"),
-    "sharpness": ("sharpness", "sharpness {value:.3g}", "{limit:g}"),
-    "mouth": ("mouth_opening_std", "mouth movement {value:.3f}", "{limit:g}"),
-    "loudness": ("loudness", "loudness {value:.0f} dBFS", "{limit:g} dBFS"),
-    "speech": ("speech_share", "speech for {value:.0%} of the time", "{limit:.0%}"),
-    "lag": ("av_lag", "sound off by {value:.0f} frames", "{limit:g}"),
-    "sync": ("av_correlation", "lips and sound correlate by {value:.2f}", "{limit:g}"),
+
+# The condition that each shorthand stands for.
+_CONDITIONS = {
+    "min_seconds": "clip_seconds >= {:.12g}",
+    "max_missing": "missing_seconds <= {:.12g}",
+    "min_face": "eye_distance >= {:.12g}",
+    "max_faces": "faces <= {:.12g}",
+    "max_yaw": "abs(yaw) <= {:.12g}",
+    "min_speech": "speech_share >= {:.12g}",
+    "max_cuts": "cuts <= {:.12g}",
 }
-# What a limit can be, where it is not any number from 0 on.
-_RANGES = {"loudness": (-math.inf, 0.0), "speech": (0.0, 1.0), "sync": (-1.0, 1.0)}
-_EITHER_SIGN = frozenset({"yaw", "pitch", "lag"})
+# Of data sets made before there was `keep`.
+_FORMER_CONDITIONS = {
+    "max_seconds": "clip_seconds <= {:.12g}",
+    "max_pitch": "abs(pitch) <= {:.12g}",
+    "min_sharpness": "sharpness >= {:.12g}",
+    "min_mouth": "mouth_opening_std >= {:.12g}",
+    "min_loudness": "loudness >= {:.12g}",
+    "max_lag": "abs(av_lag) <= {:.12g}",
+    "min_sync": "av_correlation >= {:.12g}",
+}
+_PANEL = "Which samples to keep"
+_NUMBER: Any = typer.Option(metavar="NUMBER", rich_help_panel=_PANEL)
+_AtLeast0 = Annotated[float | None, Field(ge=0), _NUMBER]
+_Count = Annotated[int | None, Field(ge=0), _NUMBER]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(allow_inf_nan=False, extra="forbid"))
 class Limits:
-    """Bounds on the measures of a sample; None sets none.
+    """Conditions on the measures of a sample; None sets none.
 
     Attributes:
-        min_seconds: least seconds with a face in view.
-        max_seconds: most seconds with a face in view.
+        keep: keep the samples of which this holds: columns of the rows
+            (pipeline/dataset/columns.py) compared with numbers or texts, joined by and, or, not;
+            abs() where either sign is meant. "yaw < 25 and speech_share > 0.5".
+        min_seconds: least length of the sample, s; short for clip_seconds >= NUMBER.
         max_missing: most seconds that the file says it has and that do not decode, 0 to leave out
-            all that was cut off; .mpg and .ts do not say how long they are.
-        min_face: least size of the face: pixels of the source between the outer eye corners.
-        max_faces: most faces in view at once.
-        max_cuts: most scene cuts in the whole clip.
-        max_yaw: most degrees that the head turns to either side, on average.
-        max_pitch: most degrees that the head looks up or down, on average.
-        min_sharpness: least sharpness of the face, see pipeline/faces/sharpness.py.
-        min_mouth: least deviation of the mouth's opening, in eye distances; still mouths do not
-            talk.
-        min_loudness: least loudness, dB full scale, on average.
-        min_speech: least share of the time with speech, 0 to 1.
-        max_lag: most frames between lips and sound to either side; one clip tells it roughly.
-        min_sync: least correlation of lip opening with loudness at its best lag, -1 to 1.
+            all that was cut off; .mpg and .ts do not say how long they are. Short for
+            missing_seconds <= NUMBER.
+        min_face: least size of the face: pixels of the source between the outer eye corners. Short
+            for eye_distance >= NUMBER.
+        max_faces: most faces in view at once; short for faces <= NUMBER.
+        max_yaw: most degrees that the head turns to either side, on average; short for abs(yaw)
+            <= NUMBER.
+        min_speech: least share of the time with speech, 0 to 1; short for speech_share >= NUMBER.
+        max_cuts: most scene cuts in the whole clip; short for cuts <= NUMBER.
     """
 
-    min_seconds: float | None = 0.4
-    max_seconds: float | None = None
-    max_missing: float | None = None
-    min_face: float | None = None
-    max_faces: int | None = None
-    max_cuts: int | None = None
-    max_yaw: float | None = None
-    max_pitch: float | None = None
-    min_sharpness: float | None = None
-    min_mouth: float | None = None
-    min_loudness: float | None = None
-    min_speech: float | None = None
-    max_lag: int | None = None
-    min_sync: float | None = None
+    min_seconds: _AtLeast0 = 0.4
+    max_missing: _AtLeast0 = None
+    min_face: _AtLeast0 = None
+    max_faces: _Count = None
+    max_yaw: _AtLeast0 = None
+    min_speech: Annotated[float | None, Field(ge=0, le=1), _NUMBER] = None
+    max_cuts: _Count = None
+    keep: Annotated[str, typer.Option(metavar="CONDITIONS", rich_help_panel=_PANEL)] = ""
 
     def __post_init__(self) -> None:
-        """Refuses limits that every clip keeps, or none.
+        """Gives `keep` a uniform spelling, so that equal conditions are equal options.
 
         Raises:
-            UserError: a limit is outside what its measure can be, or the least is over the most.
+            UserError: `keep` is no expression, or names a column that rows do not have.
         """
-        for name, limit in self.as_json().items():
-            low, high = _RANGES.get(name.partition("_")[2], (0.0, math.inf))
-            if not low <= limit <= high or math.isinf(limit):
-                kind = f"from {low:g} to {high:g}"
-                kind = f"{high:g} or less" if math.isinf(low) else kind
-                kind = f"{low:g} or more" if math.isinf(high) else kind
-                raise UserError(f"--{name.replace('_', '-')} must be {kind}, not {limit:g}")
-        if (self.min_seconds or 0) > (math.inf if self.max_seconds is None else self.max_seconds):
-            raise UserError(
-                f"--min-seconds {self.min_seconds:g} is more than --max-seconds "
-                f"{self.max_seconds:g}; no clip keeps both"
-            )
+        object.__setattr__(self, "keep", join_conditions(self.keep))
 
-    def as_json(self) -> dict[str, float]:
+    @classmethod
+    def from_json(cls, limits: Mapping[str, Any]) -> Self:
+        """The limits of a data set, also of one made with limits that are part of `keep` now."""
+        former = [
+            condition.format(limits[name])
+            for name, condition in _FORMER_CONDITIONS.items()
+            if name in limits
+        ]
+        known = {name: limits[name] for name in limits if name not in _FORMER_CONDITIONS}
+        keep = join_conditions(limits.get("keep", ""), *former)
+        return cls(**{"min_seconds": None} | known | {"keep": keep})  # what is not set is left out
+
+    def as_json(self) -> dict[str, Any]:
         """The limits that are set."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value not in (None, "")}
 
-    def broken(self, measures: Mapping[str, float]) -> str | None:
-        """The first limit that is broken, as a reason; None when all that is measured keeps them.
+    def and_also(self, other: Limits) -> Limits:
+        """The limits that keep what both keep."""
+        merged: dict[str, Any] = {"keep": join_conditions(self.keep, other.keep)}
+        for name in _CONDITIONS:
+            values = [v for v in (getattr(self, name), getattr(other, name)) if v is not None]
+            tighter = max if name.startswith("min") else min
+            merged[name] = tighter(values) if values else None
+        return Limits(**merged)
 
-        A measure that could not be taken (NaN) breaks every limit on it.
+    def broken(self, row: Mapping[str, Any]) -> str | None:
+        """The first condition that a clip fails, as a reason with its values; None without one.
 
         Args:
-            measures: what is known so far, by column of the rows.
+            row: what is known so far, by column of the rows; conditions on what is not are passed
+                over. A measure that could not be taken (NaN) fails them.
         """
-        for field in fields(self):
-            limit = getattr(self, field.name)
-            side, _, name = field.name.partition("_")
-            column, value_text, limit_text = _MEASURES[name]
-            if limit is None or column not in measures:
-                continue
-            value = measures[column]
-            amount = abs(value) if name in _EITHER_SIGN else value
-            if math.isnan(amount):
-                return f"{column} could not be measured, and {field.name} {limit:g} is asked"
-            if amount < limit if side == "min" else amount > limit:
-                relation = "less" if side == "min" else "more"
-                shown = value_text.format(value=value), limit_text.format(limit=limit)
-                return f"{shown[0]}, {relation} than {shown[1]}"
-        return None
+        return failing(self._conditions, row)
+
+    @cached_property
+    def _conditions(self) -> list[ast.expr]:
+        """The conditions of the shorthands that are set, and of `keep`."""
+        short = [
+            text.format(getattr(self, name))
+            for name, text in _CONDITIONS.items()
+            if getattr(self, name) is not None
+        ]
+        return [part for text in (*short, self.keep) for part in parse_conditions(text)]

@@ -116,7 +116,7 @@ def claim(
         raise UserError(
             f"{out} was begun with other options ({'; '.join(changed)}); use another --out"
         )
-    if begun != plan:
+    if begun | {"options": plan["options"]} != plan:
         raise UserError(f"{out} was begun with other clips; use another --out")
     known = About(about.source or earlier.source, about.licence or earlier.licence)
     if known != earlier and not dry:

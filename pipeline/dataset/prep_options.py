@@ -1,46 +1,49 @@
 """The options of dh-prep run: everything that shapes a sample, written into the data set."""
 
-from __future__ import annotations
+from dataclasses import asdict, field
+from typing import Annotated, Any, Literal
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+import typer
+from pydantic import ConfigDict, Field, NonNegativeInt
+from pydantic.dataclasses import dataclass
 
+from pipeline.command_options import NO_OPTION
 from pipeline.dataset.limits import Limits
-
-if TYPE_CHECKING:
-    from pipeline.faces.alignment import Smoothing
-    from pipeline.speech.features import Speech
+from pipeline.faces.alignment import Smoothing
+from pipeline.speech.features import Speech
 
 Landmarks = Literal["mediapipe", "fan"]
 Cuts = Literal["longest", "split", "drop"]
+_OPTION: Any = typer.Option(rich_help_panel="The samples")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PrepOptions:
     """What shapes a sample; two data sets made with equal options from equal clips are equal.
 
     Attributes:
-        image_size: side S of the crops in pixels.
-        landmarks: landmark backend.
-        speech: speech features: `mfcc`, or `released` for the embeddings of the authors' encoder.
+        image_size: side of the crops in pixels, a multiple of 8.
+        landmarks: what finds the face: mediapipe, or fan (S3FD and FAN, the paper's, for a GPU).
+        speech: speech features: mfcc, or released (the authors' speech encoder, which you
+            download: dh-prep doctor says where).
         speech_encoder: SHA-256 of that encoder's file, so that no two are mixed; empty for mfcc.
-        smoothing: of the alignment over time, see `pipeline.faces.alignment.smooth`.
+        smoothing: of the alignment over time: authors (mean of 7 frames), gaussian (centred), clip
+            (one for the whole clip: the head moves), none.
         clips_per_shard: clips that share a tar.
         bridge_frames: gaps in the landmarks of up to this many frames are interpolated.
-        cuts: what becomes of a clip with scene cuts, or whose face is away for longer: `longest`
-            keeps its longest stretch, `split` makes a sample of every stretch, `drop` drops a
-            clip with a cut.
+        cuts: of a clip with scene cuts, or whose face goes away: keep the longest stretch, split it
+            into a sample for each, or drop a clip with a cut.
         limits: which samples are kept, by what is measured of them.
     """
 
-    image_size: int = 128
-    landmarks: Landmarks = "mediapipe"
-    speech: Speech = "mfcc"
-    speech_encoder: str = ""
-    smoothing: Smoothing = "authors"
-    clips_per_shard: int = 32
-    bridge_frames: int = 5
-    cuts: Cuts = "longest"
+    image_size: Annotated[int, Field(gt=0, multiple_of=8), _OPTION] = 128
+    landmarks: Annotated[Landmarks, _OPTION] = "mediapipe"
+    speech: Annotated[Speech, _OPTION] = "mfcc"
+    speech_encoder: Annotated[str, NO_OPTION] = ""
+    smoothing: Annotated[Smoothing, _OPTION] = "authors"
+    clips_per_shard: Annotated[int, Field(ge=1), _OPTION] = 32
+    bridge_frames: Annotated[NonNegativeInt, NO_OPTION] = 5
+    cuts: Annotated[Cuts, _OPTION] = "longest"
     limits: Limits = field(default_factory=Limits)
 
     def as_json(self) -> dict[str, Any]:
@@ -49,14 +52,13 @@ class PrepOptions:
 
     def of_a_sample(self) -> dict[str, Any]:
         """The options without the limits, which choose samples and do not shape them."""
-        told = {name: value for name, value in asdict(self).items() if name != "limits"}
+        shaping = {name: value for name, value in asdict(self).items() if name != "limits"}
         if not self.speech_encoder:
-            del told["speech_encoder"]
-        return told
+            del shaping["speech_encoder"]
+        return shaping
 
 
 def flat_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Options from a JSON file, the limits among the others."""
-    return {name: value for name, value in options.items() if name != "limits"} | options.get(
-        "limits", {}
-    )
+    """Options from a JSON file, the limits among the others and under their names of today."""
+    shaping = {name: value for name, value in options.items() if name != "limits"}
+    return shaping | Limits.from_json(options.get("limits", {})).as_json()

@@ -1,10 +1,10 @@
-"""Preparation from Python: what `dh-prep run` does, without its terminal."""
+"""A preparation from beginning to end: what `dh-prep run` does, without its terminal."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset import plan
 from pipeline.dataset.card import write_card
@@ -46,21 +46,14 @@ def prepare(
         clip_minutes: that one clip may take until it is given up.
 
     Returns:
-        A row a clip, see `pipeline.dataset.rows`: `status` is ok, skipped or failed, `reason` says
-        why, the other columns hold what was measured.
+        A row a clip, see `pipeline.dataset.columns`: `status` is ok, skipped or failed, `reason`
+        says why, the other columns hold what was measured.
 
     Raises:
         UserError: nothing to prepare, or `out` cannot be used.
     """
-    options = options or PrepOptions()
     folder, weights = Folder.at(out), Path(weights_dir) if weights_dir else None
-    options = replace(options, speech_encoder=encoder_digest(options.speech, weights))
-    shards = plan.plan_shards(read_input(str(source)), options.clips_per_shard)
-    if options.cuts == "split":
-        plan.refuse_shot_keys(shards)
-    if not folder.exists(plan.PLAN_FILE):
-        fetch_weights(options, weights)  # before the folder is begun
-    about = plan.claim(folder, shards, options, plan.About(printable(str(source))))
+    shards, options, about = begin(str(source), folder, options or PrepOptions(), weights)
     for _ in run_tasks(
         folder,
         pending(folder, shards, retry_failed=retry_failed),
@@ -71,7 +64,47 @@ def prepare(
         clip_minutes=clip_minutes,
     ):
         pass
+    return conclude(folder, shards, options, about)[1]
+
+
+def begin(
+    source: str,
+    folder: Folder,
+    options: PrepOptions,
+    weights_dir: Path | None,
+    *,
+    licence: str = "",
+    dry: bool = False,
+) -> tuple[list[plan.Shard], PrepOptions, plan.About]:
+    """Plans a run and claims its folder; the options come back with the speech encoder's SHA-256.
+
+    Args:
+        source: the INPUT.
+        folder: of the data set.
+        options: of the run.
+        weights_dir: the user's folder of pretrained files.
+        licence: under which the clips may be used.
+        dry: only look whether the folder can be used.
+
+    Raises:
+        UserError: nothing to prepare, pretrained files are not to be had, or the folder cannot be
+            used.
+    """
+    options = replace(options, speech_encoder=encoder_digest(options.speech, weights_dir))
+    shards = plan.plan_shards(read_input(source), options.clips_per_shard)
+    if options.cuts == "split":
+        plan.refuse_shot_keys(shards)
+    if not dry and not folder.exists(plan.PLAN_FILE):
+        fetch_weights(options, weights_dir)  # before the folder is begun
+    about = plan.About(printable(source), licence)
+    return shards, options, plan.claim(folder, shards, options, about, dry=dry)
+
+
+def conclude(
+    folder: Folder, shards: list[plan.Shard], options: PrepOptions, about: plan.About
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Writes dataset.json, report and card of done shards; gives dataset.json and the rows."""
     dataset, rows = finish(folder, shards, options, about), read_rows(folder)
     write_report(folder, rows)
     write_card(folder, dataset, rows)
-    return rows
+    return dataset, rows

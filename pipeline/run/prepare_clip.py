@@ -94,7 +94,8 @@ def _step(stage: Stage, piece: _Piece) -> Iterator[_Piece]:
     # What a clip cost before it was split stands in the row of its first shot.
     seconds = piece.seconds | spent
     for clip in result if isinstance(result, list) else [result]:
-        broken = clip.options.limits.broken(clip.measures)
+        known = _row_start(clip.row, shot_key(clip.row.clip_id, clip.shot)) | clip.measures
+        broken = clip.options.limits.broken(known)
         yield _Piece(clip, seconds, _ending("skipped", name, broken) if broken else None)
         seconds = {}
 

@@ -92,7 +92,7 @@ class Clip:
         speech: (T, F) float32.
         landmarks: (T, 68, 2) in pixels of the crop.
         mouth: (T, 4) int16.
-        measures: numbers that a curator filters by, see `pipeline.dataset.rows.COLUMNS`.
+        measures: numbers that a curator filters by, see `pipeline.dataset.columns`.
     """
 
     row: ManifestRow

@@ -15,7 +15,7 @@ import csv
 import io
 import zipfile
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.talkers.acting import Performance
+    from pipeline.talkers.demo_options import DemoOptions
     from pipeline.talkers.voices import Utterance
 
 TRAIN_SENTENCES, TEST_SENTENCE = SENTENCES[:-1], SENTENCES[-1]
-_RECIPE = 1  # counts up when the same options make other videos
 _CANVAS = 1.25  # side of the portrait over side of the frame: room for the head to move
 _CRF = 16
 _COMMENT = "synthetic: made by dh-prep demo from a public-domain photograph"
@@ -53,40 +53,6 @@ _UNITS = {
     "head": "shift to the right and down in distances of the outer eye corners, roll in degrees "
     "clockwise, growth, one row a frame",
 }
-
-
-@dataclass(frozen=True)
-class DemoOptions:
-    """What to make.
-
-    Attributes:
-        clips: number of videos, 2 at least; a quarter, one a person at most, is for testing.
-        people: number of speakers, at most as many as `pipeline.portraits.PEOPLE`.
-        size: side of the frames in pixels, even.
-        seed: of all random numbers.
-        weights_dir: the user's folder of pretrained files; None reads DH_WEIGHTS.
-    """
-
-    clips: int = 16
-    people: int = 4
-    size: int = 320
-    seed: int = 0
-    weights_dir: Path | str | None = None
-
-    def check(self) -> None:
-        """Raises a `UserError` for what cannot be made."""
-        if self.clips < 2:
-            raise UserError(f"{self.clips} clips leave nothing to train or to test on; ask for 2")
-        if not 1 <= self.people <= len(PEOPLE):
-            raise UserError(f"{self.people} people: the demo knows 1 to {len(PEOPLE)}")
-        if self.size % 2 or not 128 <= self.size <= 1024:
-            raise UserError(f"a size of {self.size} pixels: it must be even, from 128 to 1024")
-
-    def record(self) -> dict[str, Any]:
-        """What determines the videos, as it is written to demo.json."""
-        content = asdict(self)
-        del content["weights_dir"]  # where the files lie changes nothing
-        return {"recipe": _RECIPE, **content}
 
 
 @dataclass(frozen=True)

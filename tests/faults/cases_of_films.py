@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.faults.films import Picture
 
 _NO_FACE = ("no face", "landmarks")
-_TOO_SHORT = ("less than 0.4 s", "landmarks")
+_TOO_SHORT = ("fails clip_seconds >= 0.4", "landmarks")
 _IN_ORDER = film(coding={"bf": "0", "g": "10"})
 _FINE = {"b": "3000000"}  # old encoders are coarse by default
 _OLD = {"codec": "mpeg1video", "sound": "mp2", "coding": _FINE}

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.metrics.blinks import Blink, blinks, eye_aspect_ratio, held, rate_and_duration
 from pipeline.media import read_frames
-from pipeline.talkers.demo import DemoOptions, make_demo
+from pipeline.talkers.demo import make_demo
+from pipeline.talkers.demo_options import DemoOptions
 from pipeline.weights import find
 
 

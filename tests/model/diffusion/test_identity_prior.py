@@ -14,7 +14,7 @@ from model.config.architecture import DiffusionConfig
 from model.diffusion.identity_prior import IdentityPrior, diffusion_schedule, residual_schedule
 from model.diffusion.losses import diffusion_losses
 from model.diffusion.prediction import Denoised, denoise_output, prediction_target
-from model.diffusion.samplers import SAMPLERS, SamplerName
+from model.diffusion.samplers import SAMPLERS
 from model.diffusion.schedule import cosine_schedule, respace
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.sample_config import SampleConfig
@@ -22,6 +22,7 @@ from model.sampling.sample_config import SampleConfig
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from model.config.choices import SamplerName
     from model.config.presets import Preset
     from model.network.talking_head import TalkingHead
 

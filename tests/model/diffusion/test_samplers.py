@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from model.config.choices import SamplerName
 from model.diffusion.prediction import Denoised, denoise_output, prediction_target
-from model.diffusion.samplers import SAMPLERS, SamplerName
+from model.diffusion.samplers import SAMPLERS
 from model.diffusion.schedule import Schedule, cosine_schedule, respace
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from model.config.architecture import DiffusionConfig
+from model.config.choices import SamplerName
 from model.data.training_frame import grey, to_unit
-from model.diffusion.samplers import SamplerName
 from model.diffusion.schedule import cosine_schedule
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.denoiser import Denoiser

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -17,11 +17,9 @@ import webdataset
 
 from pipeline import progress
 from pipeline.cli import main as cli
-from pipeline.cli import run as run_command
-from pipeline.faces import alignment
 from pipeline.files import sha256_file
 from pipeline.run import summary
-from pipeline.sources import layouts
+from tests.datasets import run_prep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +138,7 @@ def test_clips_skipped_by_rule_are_no_failure(videos, tmp_path, monkeypatch, cap
     assert "0 of 2 clips prepared" in said
     assert "2 skipped by rule, 0 failed" in said
     table = " ".join(said.split("Skipped by rule")[1].split())
-    assert "a face for 0.48 s, less than 0.5 s 2 " in table
+    assert "clip_seconds 0.48 fails clip_seconds >= 0.5 2 " in table
 
 
 @pytest.mark.parametrize(
@@ -149,8 +147,8 @@ def test_clips_skipped_by_rule_are_no_failure(videos, tmp_path, monkeypatch, cap
         (("run", "{}/absent", "--out", "{}/o"), "no such folder, video or manifest: {}/absent"),
         (("run", "{}/empty", "--out", "{}/o"), "no videos in {}/empty"),
         (("run", "{}/*.mp4", "--out", "{}/o"), "no video matches {}/*.mp4"),
-        (("run", "{}/one", "--out", "{}/o", "--image-size", "100"), "100 is not a positive"),
-        (("run", "{}/one", "--out", "{}/o", "--image-size", "0"), "0 is not a positive"),
+        (("run", "{}/one", "--out", "{}/o", "--image-size", "100"), "--image-size 100"),
+        (("run", "{}/one", "--out", "{}/o", "--image-size", "0"), "--image-size"),
         (("run", "{}/one", "--out", "{}/o", "--workers", "-1"), "--workers"),
         (("run", "{}/one", "--out", "{}/o", "--clips-per-shard", "0"), "--clips-per-shard"),
         (("run", "{}/one", "--out", "{}/o", "--smoothing", "some"), "'gaussian'"),
@@ -163,6 +161,7 @@ def test_clips_skipped_by_rule_are_no_failure(videos, tmp_path, monkeypatch, cap
         (("inspect", "{}/one", "--out", "{}/p.html"), "{}/one is not a finished data set"),
         (("inspect", "{}/one", "--out", "{}/one"), "{}/one is a folder"),
         (("demo", "--out", "{}/demo", "--people", "99"), "99 people"),
+        (("doctor", "--data", "{}/one"), "--report"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_code_2(words, sentence, tmp_path, monkeypatch, capsys):
@@ -195,24 +194,33 @@ def test_a_manifest_names_speakers_and_feeds_a_dry_run(tmp_path, monkeypatch, ca
     assert ["all", "3", "2"] in lines
     with table.open() as file:
         assert {row["speaker"] for row in csv.DictReader(file)} == {"1001", "1015"}
-    assert call(monkeypatch, "run", table, "--out", tmp_path / "o", "--dry-run") == 0
-    assert "clips      3" in capsys.readouterr().out
-
-
-def test_the_choices_on_the_command_line_are_those_of_the_core():
-    from pipeline.talkers.demo import DemoOptions
-
-    assert set(get_args(cli.Layout)) == set(get_args(layouts.Layout))
-    assert set(get_args(run_command.Smoothing)) == set(get_args(alignment.Smoothing))
-    offered = cli.demo.__kwdefaults__
-    shared = {name: offered[name] for name in ("clips", "people", "size", "seed")}
-    assert DemoOptions(**shared) == DemoOptions()
+    words = ("run", table, "--out", tmp_path / "o", "--dry-run", "--keep", "yaw<25")
+    assert call(monkeypatch, *words) == 0
+    said = capsys.readouterr().out
+    assert "clips      3" in said
+    assert "limit      keep: yaw < 25" in said
 
 
 def test_help_is_quick_because_nothing_heavy_is_imported():
-    code = "import sys, pipeline.cli; print(*{'torch', 'ray', 'cv2', 'pandas'} & set(sys.modules))"
+    code = "import sys, pipeline.cli.main; print(*{'torch', 'ray', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()
+
+
+def test_output_that_is_not_utf_8_shows_what_it_can_and_keeps_the_exit_code(
+    shared_data, landmark_task, tmp_path
+):
+    shutil.copy(shared_data / "clips" / SHORT, tmp_path / "\u4f60\u597d.webm")
+    (tmp_path / "\u574f.mp4").write_text("no video")
+    words = ("--out", tmp_path / "\u6570\u636e", "--workers", "0")
+    done = run_prep(tmp_path, *words, PYTHONIOENCODING="ascii")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "1 of 2 clips prepared" in done.stdout
+    assert "??" in done.stdout
+    refused = run_prep(tmp_path, "--out", tmp_path, PYTHONIOENCODING="ascii")
+    assert refused.returncode == 2
+    assert (tmp_path / "\u6570\u636e" / "report.csv").read_text("utf-8").count("\u574f") >= 1
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from pipeline.dataset.limits import Limits
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError
+from pipeline.files import read_json, write_json
 from tests.datasets import content, run_prep, write_talker
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def test_filtering_afterwards_gives_the_shards_that_limits_would_have_given(
     assert check_dataset(tmp_path / "filtered").problems == []
     assert len(list(read_samples(tmp_path / "filtered"))) == 2
     rows = read_rows(tmp_path / "filtered").set_index("source")
-    assert rows.loc["ann/a.mp4", "reason"] == "a face for 0.48 s, less than 0.7 s"
+    assert rows.loc["ann/a.mp4", "reason"] == "clip_seconds 0.48 fails clip_seconds >= 0.7"
     assert rows.loc["bea/junk.mp4", "status"] == "failed"
 
 
@@ -78,6 +80,55 @@ def test_what_was_interrupted_is_carried_on_and_other_limits_are_refused(
         filter_dataset(prepared, tmp_path / "full", Limits())
     with pytest.raises(UserError, match="not a finished data set"):
         filter_dataset(tmp_path / "full", tmp_path / "other", Limits())
+
+
+def test_a_data_set_of_former_limits_is_checked_filtered_and_carried_on(
+    videos: Path, prepared: Path, tmp_path: Path
+):
+    """`--max-lag` was an option once; now it is a condition of `--keep`."""
+    old = shutil.copytree(prepared, tmp_path / "old")
+    for name in ("plan.json", "dataset.json"):
+        content = read_json(old / name)
+        content["options"]["limits"] = {"min_seconds": 0.4, "max_lag": 9}
+        write_json(old / name, content)
+    assert check_dataset(old).problems == []
+
+    filtered = filter_dataset(old, tmp_path / "new", Limits(max_yaw=80))
+    expected = {"min_seconds": 0.4, "max_yaw": 80, "keep": "abs(av_lag) <= 9"}
+    assert filtered["options"]["limits"] == expected
+    assert filtered["counts"]["samples"] == 4
+    assert check_dataset(tmp_path / "new").problems == []
+    former = read_json(tmp_path / "new" / "plan.json")  # begun by the version that had --max-lag
+    former["options"]["limits"] = {"min_seconds": 0.4, "max_yaw": 80, "max_lag": 9}
+    write_json(tmp_path / "new" / "plan.json", former)
+    filter_dataset(old, tmp_path / "new", Limits(max_yaw=80))
+
+    (old / "shard-00000.json").unlink()
+    refused = run_prep(videos, "--out", old, *_WORDS)
+    assert refused.returncode == 2
+    assert "keep abs(av_lag) <= 9 is now None" in refused.stderr
+    assert run_prep(videos, "--out", old, *_WORDS, "--keep", "abs(av_lag)<=9").returncode == 1
+    assert read_dataset(old)["counts"] == read_dataset(prepared)["counts"]
+    assert check_dataset(old).problems == []
+
+
+def test_conditions_drop_in_a_run_what_they_drop_afterwards(
+    videos: Path, prepared: Path, tmp_path: Path
+):
+    keep = "speaker == 'ann' and clip_seconds > 0.5"
+    run_prep(videos, "--out", tmp_path / "run", *_WORDS, "--keep", keep)
+    words = ["filter", str(prepared), "--out", str(tmp_path / "filtered"), "--keep", keep]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    for out in (tmp_path / "run", tmp_path / "filtered"):
+        rows = read_rows(out).set_index("source")
+        assert rows.index[rows["status"] == "ok"].tolist() == ["ann/b.mp4"]
+        assert rows.loc["ann/a.mp4", "reason"] == "clip_seconds 0.48 fails clip_seconds > 0.5"
+        assert rows.loc["bea/c.mp4", "reason"] == "speaker 'bea' fails speaker == 'ann'"
+        assert read_dataset(out)["options"]["limits"]["keep"] == keep
+        assert check_dataset(out).problems == []
+    # In a run a condition ends a clip as soon as its columns are known.
+    stages = read_rows(tmp_path / "run").set_index("source")["stage"]
+    assert stages[["ann/a.mp4", "bea/c.mp4"]].tolist() == ["landmarks", "decode"]
 
 
 def test_the_card_says_what_the_data_set_is(prepared: Path, videos: Path):

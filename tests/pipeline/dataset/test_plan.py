@@ -64,7 +64,7 @@ def test_a_folder_is_claimed_once_and_carried_on_with_by_the_same_plan(tmp_path:
     [
         ({"image_size": 64}, r"image_size 128 is now 64.*another --out"),
         ({"smoothing": "clip", "bridge_frames": 0}, "smoothing authors is now clip; bridge_frames"),
-        ({"limits": Limits(min_seconds=1, max_yaw=30)}, "min_seconds 0.4 is now 1; max_yaw None"),
+        ({"limits": Limits(min_seconds=1, max_yaw=30)}, "min_seconds 0.4 is now 1.0; max_yaw None"),
     ],
 )
 def test_other_options_are_refused_by_name(tmp_path: Path, change: dict[str, int], sentence: str):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from pipeline.dataset.rows import COLUMNS, parse_rows, read_rows, rows_bytes
+from pipeline.dataset.columns import COLUMNS
+from pipeline.dataset.rows import parse_rows, read_rows, rows_bytes
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

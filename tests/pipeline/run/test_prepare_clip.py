@@ -182,7 +182,7 @@ def _files(folder: Path, face: np.ndarray) -> dict[str, Path]:
         ("absent", "failed", "decode", "no such file"),
         ("silent", "skipped", "decode", "no sound stream"),
         ("noise", "skipped", "landmarks", "no face found"),
-        ("short", "skipped", "landmarks", "a face for 0.36 s, less than 0.4 s"),
+        ("short", "skipped", "landmarks", "clip_seconds 0.36 fails clip_seconds >= 0.4"),
         ("beyond", "skipped", "landmarks", "no frame between start and end"),
     ],
 )

@@ -13,10 +13,11 @@ import pytest
 import webdataset
 from skimage import data
 
+from pipeline.dataset.columns import COLUMNS
 from pipeline.dataset.finalize import finish
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
-from pipeline.dataset.rows import COLUMNS, read_rows
+from pipeline.dataset.rows import read_rows
 from pipeline.dataset.sample import from_members, problems
 from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError

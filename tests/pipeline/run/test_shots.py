@@ -59,7 +59,7 @@ def test_a_stretch_that_is_too_short_is_a_row_of_its_own(
         ("key--1", "ok"),
         ("key--2", "skipped"),
     ]
-    assert outcome.rows[1]["reason"] == "a face for 0.60 s, less than 0.7 s"
+    assert outcome.rows[1]["reason"] == "clip_seconds 0.6 fails clip_seconds >= 0.7"
     assert [sample.key for sample in outcome.samples] == ["key--1"]
 
 
@@ -67,8 +67,8 @@ def test_a_limit_ends_a_clip_at_the_stage_that_measures_it(stages: list[Stage], 
     path = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
     for limits, stage in (
         (Limits(min_face=150), "landmarks"),
-        (Limits(min_loudness=-1), "speech"),
-        (Limits(min_sharpness=1e9), "align"),
+        (Limits(keep="loudness >= -1"), "speech"),
+        (Limits(keep="sharpness >= 1e9"), "align"),
     ):
         row = prepared(path, stages, limits=limits).row
         assert (row["status"], row["stage"]) == ("skipped", stage)

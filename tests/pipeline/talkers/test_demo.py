@@ -13,7 +13,8 @@ from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import SAMPLES_PER_FRAME, read_audio, read_frames
 from pipeline.talkers.acting import perform
-from pipeline.talkers.demo import DemoOptions, make_demo, plan_clips
+from pipeline.talkers.demo import make_demo, plan_clips
+from pipeline.talkers.demo_options import DemoOptions
 from pipeline.talkers.people import PEOPLE
 from pipeline.talkers.voices import VOICES, read_recordings, speak
 
