@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import signal
 import sys
@@ -51,9 +52,7 @@ def run_command(app: typer.Typer) -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"diffused-heads {version('diffused-heads')}")
         return
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal or log that is not UTF-8 gets "?"
-            stream.reconfigure(errors="replace")
+    sys.stdout, sys.stderr = _harmless(sys.stdout), _harmless(sys.stderr)
     sys.argv[1:] = [expand_home(word) for word in sys.argv[1:]]
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -83,6 +82,49 @@ def run_command(app: typer.Typer) -> None:
         sys.exit(code)
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+class _HarmlessOutput(io.RawIOBase):
+    """Standard output or error whose reader may go and whose disk may be full: the work goes on."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw, self._failed = raw, False
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._raw.isatty()
+
+    def fileno(self) -> int:
+        return self._raw.fileno()
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._raw.write(data) or 0
+        except OSError as error:
+            if not self._failed and error.errno != errno.EPIPE and self.fileno() != 2:
+                print(f"note: what is printed here gets lost: {error.strerror}", file=sys.stderr)
+            self._failed = True
+            return len(data)
+
+
+def _harmless(stream: Any) -> Any:
+    """A standard stream that no text and no fault of its target can break; others as they are."""
+    if stream is None:  # closed by the caller
+        return Path(os.devnull).open("w", encoding="utf-8")
+    buffer = getattr(stream, "buffer", None)
+    raw = getattr(buffer, "raw", buffer)  # without a buffer where PYTHONUNBUFFERED is set
+    if not isinstance(raw, io.FileIO):
+        return stream
+    output = _HarmlessOutput(raw)
+    return io.TextIOWrapper(
+        output if raw is buffer else io.BufferedWriter(output),
+        encoding=stream.encoding,
+        errors="replace",  # what the encoding of a terminal or log lacks becomes "?"
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def _terminated(*_: Any) -> None:

@@ -62,7 +62,8 @@ def copy_upload(upload: dict[str, Any] | None, what: str, to: Path) -> Path:
     name = upload.get("orig_name") or what
     try:
         shutil.copyfile(upload["path"], to)
-        with av.open(f"file:{to}", options={"format_whitelist": ",".join(_SUFFIXES)}) as container:
+        accepted = {"format_whitelist": ",".join(_SUFFIXES)}
+        with av.open(f"file:{to}", options=accepted, metadata_errors="replace") as container:
             return to.rename(to.with_suffix(_SUFFIXES[container.format.name]))
     except FileNotFoundError as error:
         raise UserError(f"{name} is no longer kept; upload it again") from error

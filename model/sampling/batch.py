@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,7 @@ from model.sampling.talking_video import make_videos
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.parallel.tasks import run_on_ray
-from pipeline.progress import Step, progress
+from pipeline.progress import Advance, progress
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -125,39 +126,61 @@ def _make_batch(
 ) -> Iterator[tuple[Path, UserError | None]]:
     """Makes videos side by side; a pair that cannot be used is left out of the batch."""
     run, preset = loaded.run, loaded.info.preset
-    inputs: list[VideoInputs] = []
-    seeds: list[int] = []
+    ready: list[tuple[int, VideoInputs]] = []
     for seed, job in jobs:
         try:
-            inputs.append(read_inputs(job, loaded.tracker, preset, loaded.featurise))
-            seeds.append(seed)
-        except UserError as error:
+            ready.append((seed, read_inputs(job, loaded.tracker, preset, loaded.featurise)))
+        except Exception as error:
             if run.single:
                 raise
-            yield job.out, error
-    if not inputs:
-        return
-    total = sum(len(one.speech) for one in inputs)
-    bar: AbstractContextManager[Step] = (
-        progress("frames", total) if show_progress else nullcontext(lambda _="": None)
+            yield job.out, _reason(error)
+    total = sum(len(one.speech) for _, one in ready)
+    bar: AbstractContextManager[Advance] = (
+        progress("frames", total) if show_progress and ready else nullcontext(lambda _="": None)
     )
     with bar as step:
+        yield from _draw(loaded, ready, step)
 
-        def count(frames: int) -> None:
-            for _ in range(frames):
-                step()
 
-        make_videos(
-            loaded.denoiser,
-            preset,
-            inputs,
-            run.config,
-            seeds=seeds,
-            output=run.output,
-            tracker=loaded.tracker,
-            progress=count,
-        )
-    yield from ((one.job.out, None) for one in inputs)
+def _draw(
+    loaded: LoadedModel, ready: list[tuple[int, VideoInputs]], step: Advance
+) -> Iterator[tuple[Path, UserError | None]]:
+    """Draws videos side by side; where one of them ends the batch, each by itself."""
+
+    def count(frames: int) -> None:
+        for _ in range(frames):
+            step()
+
+    try:
+        if ready:
+            make_videos(
+                loaded.denoiser,
+                loaded.info.preset,
+                [one for _, one in ready],
+                loaded.run.config,
+                seeds=[seed for seed, _ in ready],
+                output=loaded.run.output,
+                tracker=loaded.tracker,
+                progress=count,
+            )
+    except Exception as error:
+        if loaded.run.single:
+            raise
+        if len(ready) == 1:
+            yield ready[0][1].job.out, _reason(error)
+            return
+        for one in ready:
+            yield from _draw(loaded, [one], step)
+    else:
+        yield from ((one.job.out, None) for _, one in ready)
+
+
+def _reason(error: Exception) -> UserError:
+    """Why a video of a list was not made; a fault of ours is shown with its traceback too."""
+    if isinstance(error, UserError):
+        return error
+    traceback.print_exception(error)
+    return UserError(f"{type(error).__name__}: {error}")
 
 
 def run_on_workers(

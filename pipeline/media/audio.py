@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # that, gaps are filled with silence and overlaps are cut. Where the format changes, where decoders
 # lose or repeat samples, any difference counts.
 _TIME_TOLERANCE = 0.04
+_MOST_SILENCE = 3600.0  # seconds before and between packets; more are errors of the file
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def read_audio(
         mixer = Mixer(mono=mono, only=channel)
         first, samples, rate = read(mixer)
     # Samples before `start` are cut; sound that begins later is preceded by silence.
+    _check_silence(path, first - begin)
     offset = round((first - begin) * rate)
     samples = samples[max(0, -offset) :]
     if offset > 0:
@@ -131,22 +133,25 @@ def _decode(
     """
     with open_container(path) as container:
         stream = choose_stream(container, "audio")
-        rate = rate or int(stream.rate)
+        rate = rate or int(stream.rate or 0)
         if begin is not None and not seek(container, begin - 0.5):
             return None
-        mixer.open(rate, stream.codec_context.channels)
         chunks: list[NDArray[np.int16]] = []
         first: float | None = None
-        before = seconds = 0.0  # the last time stamp; sound decoded so far
+        before = seconds = silence = 0.0  # the last time stamp; sound so far; silence in it
         for frame in decode_frames(container, stream):
             time = frame.time
             if first is None:
                 first = before = float(time or 0.0)
+                rate = rate or frame.sample_rate  # damaged headers declare none
+                mixer.open(rate, frame.layout.nb_channels)
             elif time is not None:
                 check_time_step(container, before, time)
                 before = time
                 tolerance = 0 if mixer.is_new_format(frame) else _TIME_TOLERANCE
                 if chunks and abs(gap := time - first - seconds) > tolerance:
+                    silence += max(gap, 0.0)
+                    _check_silence(path, silence)
                     chunks = _move_end(chunks, round(gap * rate))
                     seconds += gap
             seconds += frame.samples / frame.sample_rate
@@ -154,9 +159,18 @@ def _decode(
             if first + seconds > stop + 0.1:
                 break
         chunks += mixer.mixed(None)
-    if first is None or not chunks:
+    if first is None or not chunks or not rate:
         return None
     return first, np.concatenate(chunks), rate
+
+
+def _check_silence(path: Path | str, seconds: float) -> None:
+    """Refuses damaged time stamps, between which silence could fill any memory."""
+    if seconds > _MOST_SILENCE:
+        raise MediaError(
+            f"{path}: by its time stamps {seconds:.0f} s of its sound are silence; they are "
+            "damaged, or recordings were put end to end"
+        )
 
 
 def _move_end(chunks: list[NDArray[np.int16]], by: int) -> list[NDArray[np.int16]]:

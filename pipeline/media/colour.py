@@ -1,4 +1,4 @@
-"""Pictures of high dynamic range or wide gamut converted to BT.709, which everything else expects.
+"""Pictures of high dynamic range or wide gamut converted to BT.709, those with a profile to sRGB.
 
 As ITU-R BT.2408 maps them: HLG by the light of the scene, where 75 % of the signal is white, with
 the square root of BT.2087 for BT.709's camera curve; PQ by the light of the display, where 203 nits
@@ -7,11 +7,13 @@ are white, with the display's gamma of 2.4. What is brighter than white is clipp
 
 from __future__ import annotations
 
-from functools import cache
+import io
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from PIL import Image, ImageCms
 
 if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
@@ -92,3 +94,29 @@ def _light_of(transfer: int) -> NDArray[np.float32]:
 def _gamma_table(gamma: float) -> NDArray[np.uint8]:
     """(65536,) 8-bit values for light from 0 to 1."""
     return np.round(255 * (np.arange(65536) / 65535) ** (1 / gamma)).astype(np.uint8)
+
+
+def changes_colour(profile: bytes | None) -> bool:
+    """Whether `in_srgb` converts RGB pictures with this profile."""
+    return profile is not None and _to_srgb(profile, "RGB") is not None
+
+
+def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
+    """A picture converted from its colour profile to sRGB.
+
+    Returns:
+        None where the profile is sRGB, absent or not usable: it is optional.
+    """
+    convert = _to_srgb(profile, image.mode) if profile else None
+    return ImageCms.applyTransform(image, convert) if convert is not None else None
+
+
+@lru_cache(maxsize=4)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(given):
+            return None
+        return ImageCms.buildTransform(given, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None

@@ -6,13 +6,16 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
-from pipeline.media.colour import colour_note, rgb_in_bt709
+from pipeline.media.colour import colour_note, in_srgb, rgb_in_bt709
 
 if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
     from numpy.typing import NDArray
 
+# Display matrices of 0, 90, 180 and 270 degrees counter-clockwise.
+_ROTATIONS = (None, (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))
 _MAX_PIXEL_ASPECT = 4  # beyond it is an error of the file, which would take much memory
 
 
@@ -30,15 +33,16 @@ def stored_size(stream: Any, frame: Any) -> tuple[int, int]:
 def displayed_size(stream: Any, frame: Any) -> tuple[int, int]:
     """Width and height of a stream's pictures as they are shown."""
     width, height = stored_size(stream, frame)
-    return (height, width) if _is_quarter_turn(_matrix(frame)) else (width, height)
+    return (height, width) if _is_quarter_turn(_matrix(stream, frame)) else (width, height)
 
 
 def rgb_as_displayed(
-    frame: Any, size: tuple[int, int], converter: VideoReformatter
+    stream: Any, frame: Any, size: tuple[int, int], converter: VideoReformatter
 ) -> NDArray[np.uint8]:
     """One decoded frame as it is shown: (H, W, 3) uint8 RGB.
 
     Args:
+        stream: the frame comes from.
         frame: of the decoder.
         size: from `stored_size`.
         converter: one for a whole video, since making one starts threads.
@@ -49,7 +53,10 @@ def rgb_as_displayed(
     else:
         shown: Any = converter.reformat(frame, *size, format="rgb24", threads=1)
         rgb = shown.to_ndarray()
-    matrix = _matrix(frame)
+        if profile := colour_profile(stream, frame):
+            converted = in_srgb(Image.fromarray(rgb), profile)
+            rgb = rgb if converted is None else np.array(converted)
+    matrix = _matrix(stream, frame)
     if matrix is None:
         return rgb
     a, b, c, d = matrix
@@ -60,8 +67,21 @@ def rgb_as_displayed(
     return np.ascontiguousarray(rgb)
 
 
-def _matrix(frame: Any) -> tuple[int, int, int, int] | None:
+def colour_profile(stream: Any, frame: Any) -> bytes | None:
+    """The ICC profile of a decoded frame; None where it has none that can be read."""
+    found = None if _is_png(stream) else frame.side_data.get("ICC_PROFILE")
+    return None if found is None else bytes(found)
+
+
+def _is_png(stream: Any) -> bool:
+    """Whether side data must not be looked at: PyAV 18.1 frees a PNG's profile name twice then."""
+    return stream.codec_context.name in ("png", "apng")
+
+
+def _matrix(stream: Any, frame: Any) -> tuple[int, int, int, int] | None:
     """a, b, c, d of the container's display matrix: x' = a x + c y, y' = b x + d y."""
+    if _is_png(stream):
+        return _ROTATIONS[round(frame.rotation / 90) % 4]
     found = frame.side_data.get("DISPLAYMATRIX")
     if found is None:
         return None

@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import shutil
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 from pipeline.files import atomic_path
+from pipeline.media.colour import in_srgb
 from pipeline.media.container import MediaError
+from pipeline.media.video import probe, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
 
     from pipeline.media.notes import Note
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-)
+IMAGE_SUFFIXES = frozenset((
+    ".avif", ".bmp", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".tif",
+    ".tiff", ".webp",
+))  # fmt: skip
 _BACKGROUND = (255, 255, 255)  # behind transparency
 
 
@@ -61,7 +64,12 @@ def read_picture(path: Path | str) -> Picture:
     picture = _with_profile_or_transparency(data)
     if picture is not None:
         return picture
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if data[4:8] == b"ftyp":  # HEIC and AVIF
+        notes = probe(name).notes  # refuses what holds no frame
+        return Picture(next(read_frames(name)), notes)
+    image = None
+    with suppress(cv2.error):  # raised for sizes beyond belief
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         raise MediaError(f"cannot read {name} as a picture; PNG and JPEG are safe choices")
     return Picture(cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
@@ -75,37 +83,24 @@ def _with_profile_or_transparency(data: bytes) -> Picture | None:
     """
     notes: list[Note] = []
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data)) as opened:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of EXIF data and sizes
-            image: Image.Image = opened
-            profile = _profile(opened)
-            transparent = opened.has_transparency_data
-            if profile is None and not transparent:
+            opened = Image.open(io.BytesIO(data))
+            profile, transparent = opened.info.get("icc_profile"), opened.has_transparency_data
+            if not profile and not transparent:
                 return None
-            image = ImageOps.exif_transpose(image)
+            image = ImageOps.exif_transpose(opened)
             if transparent:
                 # The profile is applied below, to what is opaque by then.
                 ground = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
                 image = Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
                 notes.append("background-added")
-            if profile is not None:
-                srgb = ImageCms.createProfile("sRGB")
-                converted = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
-                assert converted is not None  # it would be in place only
+            if (converted := in_srgb(image, profile)) is not None:
                 image = converted
                 notes.append("profile-converted")
-            return Picture(np.asarray(image.convert("RGB")), tuple(notes))
+            return Picture(np.asarray(image.convert("RGB")), tuple(notes)) if notes else None
     except Exception:  # noqa: BLE001 - broken files raise anything
         return None
-
-
-def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The colour profile of a picture; None for sRGB and where there is none."""
-    data = image.info.get("icc_profile")
-    if not data:
-        return None
-    profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
-    return None if "sRGB" in ImageCms.getProfileDescription(profile) else profile
 
 
 def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -62,12 +62,10 @@ class Mixer:
 
     def mixed(self, frame: Any) -> list[NDArray[np.int16]]:
         """The samples of a frame, each array (N,) or (N, 2); None flushes the rest."""
-        parts: list[Any] = []
-        weights = self._weights
+        done: list[NDArray[np.int16]] = []
         if self._resampler is not None and (frame is None or self.is_new_format(frame)):
-            parts = self._resampler.resample(None)
+            done = self._resampled(None)
             self._resampler = None
-        done = [_weighted(_samples(part), weights) for part in parts]
         if frame is None:
             return done
         if self._resampler is None:
@@ -76,10 +74,18 @@ class Mixer:
             # Without a layout the resampler keeps the channels of the source.
             layout = self._layout if self._weights is None else None
             self._resampler = av.AudioResampler("s16", layout, self._rate)
-        if self._mono and self._only is None and frame.layout.nb_channels > 1:
-            self._measure(frame)
-        parts = self._resampler.resample(frame)
-        return done + [_weighted(_samples(part), self._weights) for part in parts]
+        if self._weights is None and frame.layout.nb_channels == 2:
+            self._measure(_channels(frame))
+        return done + self._resampled(frame)
+
+    def _resampled(self, frame: Any) -> list[NDArray[np.int16]]:
+        assert self._resampler is not None
+        parts = [_samples(part) for part in self._resampler.resample(frame)]
+        if self._weights is None:
+            return parts
+        for part in parts:
+            self._measure(part.reshape(-1, len(self._weights)).T.astype(np.float64))
+        return [_weighted(part, self._weights) for part in parts]
 
     def loudest_of_cancelling(self) -> int | None:
         """The loudest channel where the mix to mono is far quieter than it, as in antiphase."""
@@ -100,13 +106,10 @@ class Mixer:
         weights = np.array(rows, np.float32)
         return weights[:, :1] if self._layout == "mono" else weights[:, 1:]
 
-    def _measure(self, frame: Any) -> None:
-        """Adds the energy of a frame's channels and of their mix."""
-        samples = frame.to_ndarray().astype(np.float64)
-        if not frame.format.is_planar:
-            samples = samples.reshape(-1, frame.layout.nb_channels).T
-        if frame.format.name.startswith("u8"):
-            samples -= 128
+    def _measure(self, samples: NDArray[np.float64]) -> None:
+        """Adds the energy of the (channels, N) samples and of their mix to mono."""
+        if not self._mono or self._only is not None:
+            return
         if self._weights is None:
             mix = samples.mean(0)
         else:
@@ -117,6 +120,18 @@ class Mixer:
         if len(energy) != len(self._energy):  # another layout: what came before does not count
             self._energy = np.zeros(len(energy))
         self._energy += energy
+
+
+def _channels(frame: Any) -> NDArray[np.float64]:
+    """(channels, N) samples of a frame of seven channels or fewer.
+
+    Where there are more, PyAV 18.1 takes what lies behind their pointers for planes.
+    """
+    with np.errstate(invalid="ignore"):  # damaged sound may hold what is no number
+        samples = np.nan_to_num(frame.to_ndarray().astype(np.float64))
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    return samples - 128 if frame.format.name.startswith("u8") else samples
 
 
 def _format(frame: Any) -> tuple[str, str, int]:

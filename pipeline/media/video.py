@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from av.video.reformatter import VideoReformatter
 
-from pipeline.media.colour import colour_note
+from pipeline.media.colour import changes_colour, colour_note
 from pipeline.media.container import (
     FPS,
     MediaError,
@@ -23,7 +23,12 @@ from pipeline.media.container import (
 )
 from pipeline.media.declared_length import DeclaredLength, declared_length
 from pipeline.media.deinterlace import deinterlace
-from pipeline.media.display import displayed_size, rgb_as_displayed, stored_size
+from pipeline.media.display import (
+    colour_profile,
+    displayed_size,
+    rgb_as_displayed,
+    stored_size,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +106,7 @@ def probe(path: Path | str) -> VideoInfo:
             declared=declared_length(container, stream, start),
             video_tracks=tracks[0],
             audio_tracks=tracks[1],
-            notes=_notes(frame, *tracks),
+            notes=_notes(stream, frame, *tracks),
         )
 
 
@@ -149,7 +154,7 @@ def read_frames(
         frames = deinterlace(frames, stream)
         for frame in _nearest(frames, fps, origin + start, stop, stream):
             if rgb is None or frame is not before:
-                before, rgb = frame, rgb_as_displayed(frame, size, converter)
+                before, rgb = frame, rgb_as_displayed(stream, frame, size, converter)
             yield rgb
 
 
@@ -161,10 +166,11 @@ def _video_stream(container: Any, path: Path | str) -> Any:
     return stream
 
 
-def _notes(frame: Any, video_tracks: int, audio_tracks: int) -> tuple[Note, ...]:
+def _notes(stream: Any, frame: Any, video_tracks: int, audio_tracks: int) -> tuple[Note, ...]:
     """What is done to make a video usable, by its first frame and its tracks."""
+    profile = colour_profile(stream, frame)
     notes: list[Note | None] = [
-        colour_note(frame),
+        colour_note(frame) or ("profile-converted" if changes_colour(profile) else None),
         "deinterlaced" if frame.interlaced_frame else None,
         "video-track-chosen" if video_tracks > 1 else None,
         "audio-track-chosen" if audio_tracks > 1 else None,

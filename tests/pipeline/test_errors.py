@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,12 @@ def go(how: str) -> None:
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(600)
+    if how == "print":
+        for _ in range(3000):
+            print("说话的人" * 10)
+            print("说话的人", file=sys.stderr)
+        open("done", "w").close()
+        return
     raise typer.Exit(1)
 
 run_command(app)
@@ -143,3 +151,34 @@ def test_every_command_says_its_version():
     done = _run("--version")
     assert done.returncode == 0
     assert done.stdout == f"diffused-heads {version('diffused-heads')}\n"
+
+
+@pytest.mark.parametrize("where", ["closed pipe", "/dev/full", "ascii", "closed"])
+def test_printing_never_decides_the_exit_code(where: str, tmp_path):
+    command = [sys.executable, "-c", _COMMAND, "print"]
+    encoding = "ascii" if where == "ascii" else "utf-8"
+    log = (tmp_path / "log").open("w")
+    if where == "closed pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+        out = os.fdopen(writing, "w")
+    elif where == "closed":
+        command, out = ["sh", "-c", 'exec "$@" >&-', "sh", *command], log
+    else:
+        out = log if where == "ascii" else Path(where).open("w")  # noqa: SIM115
+    with log, out:
+        done = subprocess.run(
+            command,
+            stdout=out,
+            stderr=log,
+            env=os.environ | {"PYTHONIOENCODING": encoding},
+            check=False,
+            cwd=tmp_path,
+        )
+    said = (tmp_path / "log").read_text()
+    assert done.returncode == 0, said[-2000:]
+    assert (tmp_path / "done").exists()
+    assert "Traceback" not in said
+    assert "Exception" not in said
+    assert said.count("No space left on device") == (where == "/dev/full")
+    assert ("????" in said) == (where == "ascii")

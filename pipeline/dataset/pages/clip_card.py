@@ -1,21 +1,20 @@
-"""One clip on the page: its first frame, mouths boxed over time, and mouth against sound."""
+"""One clip of the contact sheet: first frame, mouth boxes over time, mouth against sound."""
 
 from __future__ import annotations
 
-import base64
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
-from pipeline.dataset.pages.svg import curve_over_area
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.media.image import resize
+from pipeline.plots import COLOURS, bare_figure, inline_svg
 from pipeline.speech.lip_sync import log_energy
 from pipeline.units import number_text
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from pipeline.dataset.sample import Sample
@@ -27,39 +26,40 @@ _QUALITY = 78
 _BOX = (0, 255, 110)  # a green that no face has
 _OPENING = (0.0, 0.45)  # eye distances; a mouth wide open
 _LOUDNESS = (-60.0, 0.0)  # dB full scale
+_POINTS = 240  # of a curve; more cannot be told apart
 
 
-def clip_card(sample: Sample, row: dict[str, Any]) -> str:
-    """The HTML of one clip.
+def clip_card(sample: Sample, row: dict[str, Any]) -> dict[str, Any]:
+    """What the template shows of one clip.
 
     Args:
         sample: from the shard.
         row: of the clip in the parquet.
+
+    Returns:
+        `key`, `source` and `facts` as text, `first` and `strip` as WebP, `plot` as SVG.
     """
     meta, length = sample.meta, len(sample.frames)
-    chosen = np.linspace(0, length - 1, min(_STRIP, length)).round().astype(int).tolist()
-    strip = np.hstack([boxed(sample, index, _STRIP_SIDE) for index in chosen])
     width, height = meta["source_size"]
-    facts: tuple[str, ...] = (
+    facts = [
         f"{meta['speaker'] or 'speaker unknown'} · {meta['split']}",
         f"{length} frames, {number_text(row['clip_seconds'])} s",
         f"{width} × {height}, {number_text(meta['source_fps'])} fps",
         f"face {row['eye_distance']:.0f} px · {number_text(row['loudness'])} dBFS",
         f"yaw {row['yaw']:z.0f}° · pitch {row['pitch']:z.0f}°".replace("-", "−"),
-    )
+    ]
     if row["missing_seconds"] > 0:
-        facts += (f"cut off: the file says it is {number_text(row['missing_seconds'])} s longer",)
-    lines = "".join(f"<div>{escape(fact)}</div>" for fact in facts)
-    curve = curve_over_area(
-        mouth_opening(sample.landmarks), log_energy(sample.audio, length), _OPENING, _LOUDNESS
-    )
-    first = _image(_fit(sample.frames[0], _FIRST_SIDE), "first frame")
-    key = escape(sample.key)
-    return (
-        f'<article id="{key}"><div class="first">{first}'
-        f'<div><h3 title="{escape(meta["source"])}">{key}</h3>{lines}</div></div>'
-        f"{_image(strip, 'mouth boxes')}{curve}</article>"
-    )
+        facts.append(f"cut off: the file says it is {number_text(row['missing_seconds'])} s longer")
+    chosen = np.linspace(0, length - 1, min(_STRIP, length)).round().astype(int).tolist()
+    plot = curve_over_area(mouth_opening(sample.landmarks), log_energy(sample.audio, length))
+    return {
+        "key": sample.key,
+        "source": meta["source"],
+        "facts": facts,
+        "first": _webp(_fit(sample.frames[0], _FIRST_SIDE)),
+        "strip": _webp(np.hstack([boxed(sample, index, _STRIP_SIDE) for index in chosen])),
+        "plot": inline_svg(plot, "mouth opening over loudness"),
+    }
 
 
 def boxed(sample: Sample, index: int, side: int) -> NDArray[np.uint8]:
@@ -72,16 +72,40 @@ def boxed(sample: Sample, index: int, side: int) -> NDArray[np.uint8]:
     return frame
 
 
+def curve_over_area(opening: NDArray[np.floating], loudness: NDArray[np.floating]) -> Figure:
+    """The mouth's opening as a curve before the loudness as an area, over time.
+
+    Args:
+        opening: (T,) eye distances; clipped to 0 to 0.45.
+        loudness: (T,) dB full scale; clipped to -60 to 0.
+    """
+    # Means of as many parts as can be told apart; the parts may differ by one frame.
+    frames = np.array_split(np.arange(len(opening)), min(len(opening), _POINTS))
+    x, line, area = (
+        [values[part].mean() for part in frames]
+        for values in (
+            np.arange(len(opening)),
+            _share(opening, _OPENING),
+            _share(loudness, _LOUDNESS),
+        )
+    )
+    figure, axes = bare_figure(320, 52)
+    axes.set(xlim=(x[0], x[-1]), ylim=(0, 1))
+    axes.fill_between(x, area, color=COLOURS["area"], linewidth=0)
+    axes.plot(x, line, color=COLOURS["accent"], linewidth=1.6)
+    return figure
+
+
+def _share(values: NDArray[np.floating], limits: tuple[float, float]) -> NDArray[np.floating]:
+    """The values as shares of a range."""
+    return np.clip((values - limits[0]) / (limits[1] - limits[0]), 0, 1)
+
+
 def _fit(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """The frame at `side` pixels, or as it is when smaller."""
-    if len(frame) <= side:
-        return frame
-    return resize(frame, (side, side))
+    return frame if len(frame) <= side else resize(frame, (side, side))
 
 
-def _image(picture: NDArray[np.uint8], alt: str) -> str:
-    """An img element that holds the picture."""
+def _webp(picture: NDArray[np.uint8]) -> bytes:
     flags = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
-    data = cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)[1]
-    code = base64.b64encode(data.tobytes()).decode()
-    return f'<img src="data:image/webp;base64,{code}" alt="{alt}" loading="lazy">'
+    return cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)[1].tobytes()

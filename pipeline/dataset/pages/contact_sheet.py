@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from tarfile import TarError
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from pipeline.dataset.pages.clip_card import clip_card
-from pipeline.dataset.pages.html_page import html_page
-from pipeline.dataset.pages.svg import histogram
 from pipeline.dataset.prep_options import flat_options
 from pipeline.dataset.rows import drop_reasons, read_rows
 from pipeline.dataset.sample import Sample, from_members
@@ -18,8 +15,10 @@ from pipeline.dataset.shards import read_dataset, read_shard
 from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.media import FPS
+from pipeline.plots import COLOURS, bare_figure, inline_svg
 from pipeline.progress import progress
 from pipeline.storage import Folder
+from pipeline.templates import environment
 from pipeline.units import number_text, size_text, time_text
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 # Columns of the rows, what they are and in which unit.
 _MEASURES = (
@@ -43,6 +44,7 @@ _MEASURES = (
     ("faces", "Faces seen at once", ""),
     ("cuts", "Scene cuts in the video", ""),
 )
+_BINS = 24
 
 
 def write_page(folder: Folder | Path | str, out: Path, *, limit: int = 60) -> int:
@@ -65,22 +67,27 @@ def write_page(folder: Folder | Path | str, out: Path, *, limit: int = 60) -> in
     keys = choose(good, limit)
     facts = cast("dict[str, dict[str, Any]]", good[good.index.isin(keys)].to_dict("index"))
     with progress("clips", len(keys)) as step:
-        cards = []
+        clips = []
         for sample in find_samples(folder, dataset["shards"], keys):
-            cards.append(clip_card(sample, facts[sample.key]))
+            clips.append(clip_card(sample, facts[sample.key]))
             step()
-    parts = [
-        _header(folder, dataset, good),
-        _left_out(rows),
-        _distributions(good),
-        _clips(cards, len(good)),
-    ]
-    write_text(out, html_page(_name(folder), "".join(parts)))
-    return len(cards)
-
-
-def _name(folder: Folder) -> str:
-    return folder.url.rpartition("/")[2]
+    splits = ", ".join(f"{name} {n}" for name, n in good["split"].value_counts().items())
+    page = (
+        environment("pipeline")
+        .get_template("contact_sheet.html.j2")
+        .render(
+            folder=str(folder),
+            name=folder.url.rpartition("/")[2],
+            tiles=_tiles(dataset, good),
+            chips=[("splits", splits or "none"), *flat_options(dataset["options"]).items()],
+            reasons=drop_reasons(rows),
+            distributions=[_distribution(*measured) for measured in _measured(good)],
+            clips=clips,
+            total=len(good),
+        )
+    )
+    write_text(out, page)
+    return len(clips)
 
 
 def choose(good: pd.DataFrame, limit: int) -> set[str]:
@@ -125,73 +132,51 @@ def find_samples(
             ) from error
 
 
-def _header(folder: Folder, dataset: dict[str, Any], good: pd.DataFrame) -> str:
-    counts, options = dataset["counts"], dataset["options"]
-    tiles = {
-        "clips": f"{counts['samples']:,}",
-        "length": time_text(counts["frames"] / FPS),
-        "frames": f"{counts['frames']:,}",
-        "speakers": str(len(set(good["speaker"]) - {""})),
-        "skipped": f"{counts['skipped']:,}",
-        "failed": f"{counts['failed']:,}",
-        "shards": f"{len(dataset['shards']):,}",
-        "size": size_text(sum(shard["bytes"] for shard in dataset["shards"])),
-    }
-    shown = "".join(
-        f"<div><b>{value}</b><span>{name}</span></div>" for name, value in tiles.items()
-    )
-    splits = ", ".join(f"{name} {n}" for name, n in good["split"].value_counts().items())
-    chips = "".join(
-        f"<li>{escape(name.replace('_', ' '))} <b>{escape(str(value))}</b></li>"
-        for name, value in flat_options(options).items()
-    )
-    return (
-        f"<header><p>{escape(str(folder))}</p><h1>{escape(_name(folder))}</h1>"
-        f'<div class="tiles">{shown}</div>'
-        f'<ul class="chips"><li>splits <b>{escape(splits) or "none"}</b></li>{chips}</ul></header>'
-    )
+def _tiles(dataset: dict[str, Any], good: pd.DataFrame) -> list[tuple[str, str]]:
+    """(label, value) of the numbers at the top."""
+    counts, shards = dataset["counts"], dataset["shards"]
+    return [
+        ("clips", f"{counts['samples']:,}"),
+        ("length", time_text(counts["frames"] / FPS)),
+        ("frames", f"{counts['frames']:,}"),
+        ("speakers", str(len(set(good["speaker"]) - {""}))),
+        ("skipped", f"{counts['skipped']:,}"),
+        ("failed", f"{counts['failed']:,}"),
+        ("shards", f"{len(shards):,}"),
+        ("size", size_text(sum(shard["bytes"] for shard in shards))),
+    ]
 
 
-def _left_out(rows: pd.DataFrame) -> str:
-    reasons = drop_reasons(rows)
-    if not reasons:
-        return "<h2>Left out</h2><p>Nothing: every clip is in the data set.</p>"
-    body = "".join(
-        f'<tr><td><span class="{escape(status)}">{escape(status)}</span></td>'
-        f"<td>{escape(reason)}</td><td>{count}</td><td><code>{escape(example)}</code></td></tr>"
-        for status, reason, count, example in reasons
-    )
-    return (
-        '<h2>Left out</h2><div class="scroll"><table><thead><tr><th></th><th>Reason</th>'
-        f"<th>Clips</th><th>For example</th></tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _distributions(good: pd.DataFrame) -> str:
-    figures = [_distribution(*measured) for measured in _measured(good)]
-    return f'<h2>Distributions</h2><div class="grid">{"".join(figures)}</div>'
-
-
-def _distribution(values: pd.Series[float], title: str, unit: str) -> str:
+def _distribution(values: pd.Series[float], title: str, unit: str) -> dict[str, Any]:
     """A histogram, and the clips at its ends: where something is wrong, it is most often there."""
-    extremes = "".join(
-        f"<div>{name} <b>{number_text(float(values[key]))}</b> "
-        f'<a href="#{escape(key)}"><code>{escape(key)}</code></a></div>'
-        for name, key in zip(("least", "most"), _ends(values), strict=True)
-    )
-    median = number_text(float(values.median())) + ("" if unit == "°" else " ") + unit
-    return (
-        f"<figure><figcaption><b>{escape(title)}</b><span>median {escape(median)}</span>"
-        f'</figcaption>{histogram(values.to_numpy())}<div class="ends">{extremes}</div></figure>'
-    )
+    ends = zip(("least", "most"), _ends(values), strict=True)
+    return {
+        "title": title,
+        "median": number_text(float(values.median())) + ("" if unit == "°" else " ") + unit,
+        "plot": inline_svg(histogram(values.to_numpy()), f"histogram: {title}"),
+        "ends": [(end, key, float(values[key])) for end, key in ends],
+    }
 
 
-def _clips(cards: list[str], total: int) -> str:
-    how = "" if len(cards) == total else ": those at the ends above, the others chosen evenly"
-    return (
-        f"<h2>Clips</h2><p>{len(cards)} of {total}{how}. Beside the first frame what the "
-        "source was; below it six frames with the box that the lip loss looks at; then "
-        '<span class="key-line">mouth opening</span> over <span class="key-area">loudness</span> '
-        "(−60 to 0 dBFS), which should rise and fall together.</p>"
-        f'<div class="grid">{"".join(cards)}</div>'
-    )
+def histogram(values: NDArray[np.floating]) -> Figure:
+    """A histogram with its range below and the median marked.
+
+    Args:
+        values: (N,) finite, N >= 1.
+    """
+    figure, axes = bare_figure(320, 110)
+    axes.set_position((0, 18 / 110, 1, 92 / 110))
+    # All values alike: numpy would make bins so narrow that rounding decides.
+    low, high = float(values.min()), float(values.max())
+    bins, bounds = (_BINS, (low, high)) if high > low else (_BINS + 1, (low - 1, high + 1))
+    axes.hist(values, bins, range=bounds, rwidth=0.88, color=COLOURS["accent"], alpha=0.8)
+    axes.set_xlim(bounds)
+    axes.axhline(0, color=COLOURS["line"], linewidth=1)
+    axes.axvline(np.median(values), color=COLOURS["text"], linewidth=1, linestyle=(0, (3, 3)))
+    labels = [(0.0, "left", low), (1.0, "right", high)] if high > low else [(0.5, "center", low)]
+    for x, side, value in labels:
+        axes.text(
+            x, -0.04, number_text(value), ha=side, va="top", color=COLOURS["soft"], fontsize=11,
+            transform=axes.transAxes,
+        )  # fmt: skip
+    return figure

@@ -225,6 +225,21 @@ def test_finished_videos_are_cropped_and_cut_and_need_no_clone(data, tmp_path):
     assert len(list(read_frames(made["bob"].path))) == 5 + 2
 
 
+def test_a_clip_that_fails_in_any_way_ends_no_other(data, tmp_path, monkeypatch, capsys):
+    def broken(path, *more):
+        if path.stem == "ada":
+            raise ZeroDivisionError
+        return read_output(path, *more)
+
+    for key in ("ada", "bob"):
+        write_video(tmp_path / "finished" / f"{key}.mp4", [np.zeros((64, 128, 3), np.uint8)] * 20)
+    monkeypatch.setattr("benchmarks.systems.other_system.read_output", broken)
+    options = MethodOptions(finished=tmp_path / "finished", clips=2, **OPTIONS)
+    made = list(generate_with(method(tmp_path), data, tmp_path / "fake", options))
+    assert [(one.key, one.reason) for one in made] == [("ada", "ZeroDivisionError: "), ("bob", "")]
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_skip_and_box_of_an_output(tmp_path):
     path = tmp_path / "v.mp4"
     frames = np.zeros((6, 64, 96, 3), np.uint8)

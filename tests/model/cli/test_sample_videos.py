@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from model.sampling import batch
 from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.media import read_frames
 from tests.model.cli.calling import QUICK, call, frames, refused
@@ -159,3 +160,26 @@ def test_several_processes_make_the_same_videos(run: Path, given: Path, monkeypa
     assert "failed b.mp4: no face found" in told.err
     for name in ("a.mp4", "c.mp4"):
         assert np.array_equal(frames(given / "here" / name), frames(given / "there" / name))
+
+
+@pytest.mark.parametrize("where", ["read_inputs", "make_videos"])
+def test_a_pair_that_fails_in_any_way_ends_no_other(
+    given: Path, run: Path, where: str, monkeypatch, capsys
+):
+    works = getattr(batch, where)
+
+    def broken(first, second, *more, **options):
+        jobs = [first] if where == "read_inputs" else [one.job for one in more[0]]
+        if any(job.out.stem == "a" for job in jobs):
+            raise ZeroDivisionError("never thought of")
+        return works(first, second, *more, **options)
+
+    monkeypatch.setattr(batch, where, broken)
+    pairs = given / "pairs.csv"
+    pairs.write_text("face,speech,name\nface.png,short.wav,a\nface.png,short.wav,b\n")
+    words = ("--pairs", pairs, "--checkpoint", run, "--out", given / "out", *QUICK)
+    assert call(monkeypatch, *words) == 1
+    assert [path.name for path in (given / "out").iterdir()] == ["b.mp4"]
+    said = capsys.readouterr().err
+    assert "failed a.mp4: ZeroDivisionError: never thought of" in said
+    assert "Traceback" in said  # a fault of ours is not hidden

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.media import fit_audio, read_audio
+from pipeline.media import MediaError, fit_audio, read_audio
 from pipeline.media.audio import wav_bytes, wav_samples
 from tests.faults.damage import joined, repacked
 from tests.faults.films import talker, voice, write_film
@@ -63,6 +63,17 @@ def test_sound_keeps_to_its_time_stamps(tmp_path: Path, by: float):
     assert np.array_equal(got[: at + min(moved, 0)], sound[: at + min(moved, 0)])
     assert not got[at : at + moved].any()
     assert np.array_equal(got[at + moved :][:40_000], sound[at:][:40_000])
+
+
+@pytest.mark.parametrize("each", [0, 500])
+def test_time_stamps_that_ask_for_hours_of_silence_are_refused(tmp_path: Path, each: float):
+    film = tmp_path / "a.mkv"
+    make = partial(write_numbered, times=steady(50, 25), sound=white_noise(2), options={"bf": "0"})
+    # All of it begins a day late, or the pauses add up.
+    shift = lambda time: each * round(time / 0.064) if each else 86_400  # noqa: E731
+    repacked(make, lambda kind, time: shift(time) if kind == "audio" else 0)(film)
+    with pytest.raises(MediaError, match=r"a\.mkv: .* of its sound are silence"):
+        read_audio(film)
 
 
 def test_sound_that_jitters_about_its_time_is_left_alone(tmp_path: Path):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from pipeline.media import probe, read_frames
 from tests.faults.damage import joined, turned
+from tests.faults.films import write_film
 from tests.pipeline.media.numbered import HEIGHT, WIDTH, number_on, numbered, steady, write_numbered
 
 if TYPE_CHECKING:
@@ -55,6 +59,24 @@ def test_rotation_and_mirror_of_a_phone_are_applied(tmp_path: Path, turn: str):
             np.testing.assert_allclose(got[y, x], wanted[y, x], atol=12)
     if turn.isdigit():
         assert info.rotation == -int(turn) % 360
+
+
+def test_pngs_are_turned_though_their_profile_may_not_be_looked_at(tmp_path: Path):
+    image = np.zeros((32, 64, 3), np.uint8)
+    image[:8, :8] = 200
+    for turn in ("90", "180", "270"):
+        matrix, as_shown = _TURNS[turn]
+        film = tmp_path / f"{turn}.mov"
+        make = partial(write_film, codec="png", pixels="rgb24", sound=None, seconds=0.08)
+        turned(partial(make, picture=lambda _: image), matrix)(film)
+        assert np.array_equal(next(read_frames(film)), as_shown(image))
+    # PyAV 18.1 frees the profile's name twice, which ends the process when garbage is collected.
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(image).save(tmp_path / "a.png", icc_profile=profile)
+    for _ in range(5):
+        assert probe(tmp_path / "a.png").is_still
+        assert np.array_equal(next(read_frames(tmp_path / "a.png")), image)
+        gc.collect()
 
 
 @pytest.mark.parametrize("aspect", [Fraction(1, 50), Fraction(50)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -9,9 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.media import MediaError, open_pictures, read_image, write_image
+from pipeline.media import (
+    MediaError,
+    open_pictures,
+    probe,
+    read_frames,
+    read_image,
+    write_image,
+)
 from pipeline.media import image as media_image
 from pipeline.media.image import read_picture, resize
+from tests.faults.valid_files import swapping_profile
 
 
 def test_pictures_are_rgb_and_turned_by_exif(tmp_path: Path):
@@ -100,6 +109,28 @@ def test_a_broken_profile_or_exif_costs_nothing(tmp_path: Path):
             picture = read_picture(tmp_path / f"{name}.{suffix}")
             np.testing.assert_allclose(picture.pixels[16, 32], [200, 30, 60], atol=4)
             assert picture.notes == ()
+
+
+@pytest.mark.parametrize("suffix", ["avif", "jpg", "png", "tif", "webp"])
+def test_a_profile_is_applied_whatever_the_format(tmp_path: Path, suffix: str):
+    rough, name = Image.new("RGB", (64, 32), (200, 30, 60)), f"a.{suffix}"
+    rough.save(tmp_path / name, quality=95)
+    rough.save(tmp_path / f"profile-{name}", quality=95, icc_profile=swapping_profile())
+    seen = [read_picture(tmp_path / name), read_picture(tmp_path / f"profile-{name}")]
+    assert [picture.notes for picture in seen] == [(), ("profile-converted",)]
+    np.testing.assert_allclose(seen[0].pixels[16, 32], [200, 30, 60], atol=6)
+    np.testing.assert_allclose(seen[1].pixels[16, 32], [30, 200, 60], atol=6)
+    if suffix != "png":  # whose profile FFmpeg's binding does not survive
+        frame = next(read_frames(tmp_path / f"profile-{name}"))
+        np.testing.assert_allclose(frame[16, 32], [30, 200, 60], atol=6)
+        assert probe(tmp_path / f"profile-{name}").notes == ("profile-converted",)
+
+
+def test_a_size_beyond_belief_is_refused(tmp_path: Path):
+    header = b"BM" + struct.pack("<6I2H6I", 100, 0, 54, 40, 2**30, 2**30, 1, 24, *(0,) * 6)
+    (tmp_path / "a.bmp").write_bytes(header + bytes(99))
+    with pytest.raises(MediaError, match=r"a\.bmp"):
+        read_picture(tmp_path / "a.bmp")
 
 
 def test_a_real_profile_is_converted_to_srgb(shared_cases: Path):

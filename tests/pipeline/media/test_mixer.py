@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.media import read_audio
+from tests.faults.films import voice, write_film
 from tests.pipeline.media.numbered import white_noise
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ def test_a_voice_in_the_centre_keeps_its_level(layout: str, centre: int, tmp_pat
     both = read_audio(film, mono=False).samples
     assert both.shape == (16_000, 2)
     assert _level(both) * 2**0.5 == pytest.approx(_level(_VOICE), rel=0.01)
+
+
+def test_eight_planes_of_sound_are_read(tmp_path: Path):
+    # PyAV 18.1 finds more planes than there are from eight channels on, and reads anywhere.
+    write_film(tmp_path / "a.m4a", picture=None, sound="aac", layout="7.1", rate=48_000)
+    sound = read_audio(tmp_path / "a.m4a")
+    assert sound.notes == ("surround-mixed",)
+    assert np.corrcoef(sound.samples[:16_000], voice(np.arange(16_000) / 16_000))[0, 1] > 0.7
 
 
 def test_left_and_right_of_surround_stay_there_and_the_low_effects_go(tmp_path: Path):

@@ -14,9 +14,8 @@ import pytest
 
 from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
-from pipeline.dataset.pages.clip_card import boxed
-from pipeline.dataset.pages.contact_sheet import _MEASURES, choose, find_samples, write_page
-from pipeline.dataset.pages.svg import curve_over_area, histogram
+from pipeline.dataset.pages.clip_card import boxed, curve_over_area
+from pipeline.dataset.pages.contact_sheet import choose, find_samples, histogram, write_page
 from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
@@ -131,8 +130,10 @@ def test_odd_names_stay_text(page):
 
 
 def test_every_distribution_links_to_clips_that_are_shown(page):
-    drawn = [svg for svg in page.all("svg") if svg["class"] == "histogram"]
-    assert len(drawn) == len(_MEASURES) - 1  # of what is missing, which is nothing, there is none
+    drawn = [svg["aria-label"] for svg in page.all("svg") if "histogram" in svg["aria-label"]]
+    assert "histogram: Scene cuts in the video" in drawn
+    assert len(drawn) == len(page.all("figure"))
+    assert not any("Missing" in label for label in drawn)  # nothing is
     shown = {article["id"] for article in page.all("article")}
     assert {link["href"][1:] for link in page.all("a")} == shown == {"crema", "lrs3"}
 
@@ -189,27 +190,25 @@ def test_a_damaged_shard_points_to_check(prepared, tmp_path):
 
 
 def test_a_histogram_holds_every_value_and_marks_the_median():
-    values = np.array([0.0, 1.0, 1.0, 2.0, 12.0])
-    drawing = Page(histogram(values))
-    counts = [int(n) for n in re.findall(r": (\d+)", drawing.text)]
-    assert sum(counts) == 5
-    assert max(counts) == 2
-    median = next(line for line in drawing.all("line") if line["class"] == "median")
-    assert float(median["x1"]) == pytest.approx(320 / 12, abs=0.1)
-    alike = Page(histogram(np.full(7, 3.0)))
-    assert sum(map(int, re.findall(r": (\d+)", alike.text))) == 7
-    assert len(alike.all("text")) == 1  # no range where there is none
+    axes = histogram(np.array([0.0, 1.0, 1.0, 2.0, 12.0])).axes[0]
+    counts = [bar.get_height() for bar in axes.patches]
+    assert (sum(counts), max(counts)) == (5, 2)
+    assert axes.lines[-1].get_xdata() == [1.0, 1.0]
+    assert [label.get_text() for label in axes.texts] == ["0", "12"]
+    alike = histogram(np.full(7, 3.0)).axes[0]
+    assert sum(bar.get_height() for bar in alike.patches) == 7
+    assert [label.get_text() for label in alike.texts] == ["3"]  # no range where there is none
 
 
 def test_a_curve_spans_the_drawing_in_its_own_range():
-    curve = np.linspace(0, 1, 1000)
-    drawing = Page(curve_over_area(curve, np.full(1000, -30.0), (0, 2), (-60, 0)))
-    line = [tuple(map(float, p.split(","))) for p in drawing.all("polyline")[0]["points"].split()]
-    area = [tuple(map(float, p.split(","))) for p in drawing.all("polygon")[0]["points"].split()]
-    assert len(line) <= 240
-    assert line[0] == pytest.approx((0, 51), abs=0.2)
-    assert line[-1] == pytest.approx((320, 26), abs=0.2)
-    assert {y for _, y in area[1:-1]} == {26.0}
+    figure = curve_over_area(np.linspace(0, 0.9, 1000), np.full(1000, -30.0))
+    (line,), (area,) = figure.axes[0].lines, figure.axes[0].collections
+    x, y = line.get_data()
+    assert (x[0], x[-1]) == figure.axes[0].get_xlim()
+    assert len(x) <= 240
+    assert np.interp(250, x, y) == pytest.approx(0.5, abs=0.01)
+    assert y[-1] == 1  # clipped
+    assert area.get_datalim(figure.axes[0].transData).height == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
