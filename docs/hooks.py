@@ -29,6 +29,8 @@ def command_reference(name: str) -> str:
     """The help of a command and its sub-commands, as Typer's own `utils docs` writes it."""
     module, _, attribute = COMMANDS[name].partition(":")
     command = typer.main.get_command(getattr(importlib.import_module(module), attribute))
+    for each in getattr(command, "commands", {}).values():
+        each.short_help = (each.help or "").partition("\n\n")[0]  # whole, where Typer cuts it short
     written = get_docs_for_click(obj=command, ctx=typer.Context(command, info_name=name), name=name)
     return re.sub(r"^#", "##", written, flags=re.MULTILINE)  # the page has the title
 
@@ -43,10 +45,36 @@ def notebook_page(path: Path) -> str:
     )
 
 
+def columns() -> str:
+    """A table of the columns of a clip's row."""
+    from pipeline.dataset.columns import DESCRIBED, MEASURED, SECONDS
+
+    lines = [f"| `{name}` | {text} |" for name, text in (DESCRIBED | MEASURED | SECONDS).items()]
+    return "\n".join(["| column | what it holds |", "| --- | --- |", *lines])
+
+
+def metrics() -> str:
+    """A table of the metrics, with the protocol that scores.json states."""
+    from benchmarks import METRICS
+
+    lines = [
+        f"| `{metric.name}` | {metric.label} | {metric.direction} | {metric.unit} "
+        f"| {metric.protocol.replace('|', chr(92) + '|')} |"
+        for metric in METRICS.values()
+    ]
+    header = ["| name | in tables | better | unit | protocol |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*header, *lines])
+
+
+PARTS = {
+    "reference/commands.md": lambda: "\n\n".join(command_reference(name) for name in COMMANDS),
+    "reference/columns.md": columns,
+    "reference/metrics.md": metrics,
+    "tutorial.md": lambda: notebook_page(NOTEBOOK),
+}
+
+
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Puts the commands' reference and the notebook where their pages ask for them."""
-    if page.file.src_uri == "reference/commands.md":
-        return markdown + "\n\n".join(command_reference(name) for name in COMMANDS)
-    if page.file.src_uri == "tutorial.md":
-        return markdown + notebook_page(NOTEBOOK)
-    return markdown
+    """Appends to some pages what is made from the code or the notebook."""
+    part = PARTS.get(page.file.src_uri)
+    return markdown + part() if part else markdown

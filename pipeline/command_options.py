@@ -11,7 +11,8 @@ field. What else typer should know stands in the annotation; a field can also be
     steps: Annotated[int | None, typer.Option(show_default="the preset's")] = None
     digest: Annotated[str, NO_OPTION] = ""
 
-A field that is a dataclass itself is replaced by its own fields. Bounds are checked when the
+A field that is a dataclass itself is replaced by its own fields, unless its annotation has a
+`parser`, which makes one of a single word. Bounds are checked when the
 instance is made: `Annotated[int, pydantic.Field(ge=1)]` in a pydantic dataclass.
 """
 
@@ -89,13 +90,13 @@ def _options(kind: Any) -> Iterator[inspect.Parameter]:
         metadata = getattr(annotated[field.name], "__metadata__", ())
         if NO_OPTION in metadata:
             continue
-        if is_dataclass(annotation):
+        given = [part for part in metadata if isinstance(part, OptionInfo)]
+        option = copy(given[0]) if given else typer.Option()
+        if is_dataclass(annotation) and option.parser is None:
             yield from _options(annotation)
             continue
 
         # The option as the annotation has it, with help, and without --no-… for a flag.
-        given = [part for part in metadata if isinstance(part, OptionInfo)]
-        option = copy(given[0]) if given else typer.Option()
         text = helps.get(field.name, "")
         option.help = option.help or text[:1].upper() + text[1:]
         default = field.default if field.default_factory is MISSING else field.default_factory()
@@ -117,12 +118,14 @@ def _instance(kind: Any, values: dict[str, Any]) -> Any:
     Raises:
         UserError: pydantic refuses a value.
     """
-    given = {}
+    given, annotated = {}, get_type_hints(kind, include_extras=True)
     for name, annotation in get_type_hints(kind).items():
-        if is_dataclass(annotation):
-            given[name] = _instance(annotation, values)
-        elif name in values:
+        if name in values:
             given[name] = values.pop(name)
+        elif is_dataclass(annotation) and NO_OPTION not in getattr(
+            annotated[name], "__metadata__", ()
+        ):
+            given[name] = _instance(annotation, values)
     try:
         return kind(**given)
     except ValidationError as error:

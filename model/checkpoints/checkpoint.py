@@ -38,12 +38,14 @@ class CheckpointInfo:
         speech: format of the features it takes.
         step: optimiser steps taken.
         seed: of the run.
+        seconds: spent on training.
     """
 
     preset: Preset
     speech: SpeechFormat
     step: int
     seed: int
+    seconds: float = 0.0
 
 
 @dataclass
@@ -58,12 +60,14 @@ class TrainingState:
         average: their exponential moving average, which sampling uses.
         optimizer: Adam.
         step: optimiser steps taken.
+        seconds: spent on training, before a resume too.
     """
 
     model: TalkingHead
     average: TalkingHead
     optimizer: torch.optim.Optimizer
     step: int = 0
+    seconds: float = 0.0
 
 
 def save(path: Path, state: TrainingState, info: CheckpointInfo) -> None:
@@ -89,6 +93,7 @@ def _write(path: Path, tensors: dict[str, Tensor], info: CheckpointInfo) -> None
         "format_version": FORMAT_VERSION,
         "step": info.step,
         "seed": info.seed,
+        "seconds": info.seconds,
         "preset": info.preset.as_json(),
         "speech": asdict(info.speech),
         "synthetic_media": "videos made with this model must be labelled as synthetic",
@@ -167,7 +172,11 @@ def read_info(path: Path) -> CheckpointInfo:
         if data["format_version"] != FORMAT_VERSION:
             raise UserError(f"{path} is not a checkpoint of this version (format {FORMAT_VERSION})")
         return CheckpointInfo(
-            from_json(data["preset"]), SpeechFormat.of(data["speech"]), data["step"], data["seed"]
+            from_json(data["preset"]),
+            SpeechFormat.of(data["speech"]),
+            data["step"],
+            data["seed"],
+            data.get("seconds", 0.0),  # checkpoints of older versions have none
         )
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{described} does not describe a checkpoint of ours ({error})") from error
@@ -210,7 +219,8 @@ def restore(path: Path, state: TrainingState) -> None:
         moments.setdefault(int(index), {})[key] = value
     described = state.optimizer.state_dict()
     state.optimizer.load_state_dict({**described, "state": moments})
-    state.step = read_info(path).step
+    info = read_info(path)
+    state.step, state.seconds = info.step, info.seconds
 
 
 def check_whole(path: Path) -> None:

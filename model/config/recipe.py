@@ -99,18 +99,27 @@ class TrainConfig:
     frames_per_clip: PositiveInt = 8
 
 
-def learning_rate(step: int, recipe: TrainConfig) -> float:
-    """Linear warm-up, `decays` equal stages each at `decay` of the last, linear cool-down."""
+def learning_rate(step: int, progress: float, recipe: TrainConfig) -> float:
+    """Linear warm-up, `decays` equal stages each at `decay` of the last, linear cool-down.
+
+    Args:
+        step: optimiser steps taken, for the warm-up.
+        progress: share of the run that is done, 0 … 1, for what follows it.
+        recipe: of the run.
+    """
     rate = recipe.learning_rate * min(1.0, (step + 1) / max(1, recipe.warmup))
-    if recipe.decays:
-        rate *= recipe.decay ** (step * recipe.decays // recipe.steps)
+    # 7 / 18 * 18 must be 7: rounding must not move a stage by a step.
+    rate *= recipe.decay ** int(progress * recipe.decays + 1e-9)
     if recipe.cooldown:
-        rate *= min(1.0, max(0, recipe.steps - step) / (recipe.cooldown * recipe.steps))
+        rate *= min(1.0, (1 - progress) / recipe.cooldown)
     return rate
 
 
 def ema_decay(step: int, recipe: TrainConfig) -> float:
-    """Share of the old average that stays; rises from 0 so that early weights are forgotten."""
+    """Share of the old average that stays; rises from 0 so that early weights are forgotten.
+
+    The half-life is never more than a tenth of the steps so far, however early the run ends.
+    """
     if not recipe.ema_half_life:
         return 0.0
     half_life = min(recipe.ema_half_life, step / 10)

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import signal
+import time
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from model.checkpoints.checkpoint import CheckpointInfo, read_info, rotate, save
+from model.checkpoints.checkpoint import CheckpointInfo, rotate, save
 from model.config.recipe import ema_decay, learning_rate
-from model.data.stream import Clips, Lanes, batches
-from model.device import choose_device, choose_precision, few_threads
-from model.network.talking_head import SpeechFormat
+from model.device import few_threads
 from model.sampling.denoiser import call_flops
 from model.training.divergence import stop_if_diverged, stop_if_weights_diverged
-from model.training.objective import BatchLosses, Objective
+from model.training.objective import BatchLosses
 from model.training.preview import draw_strip
 from model.training.process_group import SINGLE_PROCESS, ProcessGroup
-from model.training.run_folder import (
-    checkpoint_path,
-    checkpoint_to_resume,
-    initial_state,
-    notes_on_changes,
-    write_options,
-)
+from model.training.run_folder import checkpoint_path, flat, write_options
+from model.training.setup import set_up
 from model.training.status import StatusLog
-from pipeline.dataset.shards import read_dataset
+from model.training.tracker import open_tracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,18 +43,21 @@ def train(
     group: ProcessGroup = SINGLE_PROCESS,
     stop: Callable[[], bool] | None = None,
     on_checkpoint: Callable[[Path, dict[str, float]], None] | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Path:
-    """Trains until the preset's last step, or until it is to stop, and saves.
+    """Trains until the preset's last step, the last minute, or until it is to stop, and saves.
 
-    An interrupted run that is resumed ends in the same bits as one that was not.
+    An interrupted run that is resumed ends in the same bits as one that was not; with
+    `options.minutes`, if each step took the same time.
 
     Args:
         options: of the run.
         report: takes the status lines.
         group: the processes that train together; each of them calls this.
-        stop: whether to stop, asked before every step; None: whether SIGINT or SIGTERM has come.
+        stop: whether to stop, asked after every step; None: whether SIGINT or SIGTERM has come.
         on_checkpoint: called in every process after a checkpoint was saved, with its path and the
             metrics of the last status line.
+        clock: seconds, from any beginning.
 
     Returns:
         The last checkpoint.
@@ -69,75 +66,74 @@ def train(
         UserError: the data set, the run's folder and the preset do not fit together, or the
             training diverged.
     """
-    # 1. Do options, data set and run's folder fit together? Nothing is written before step 4.
-    recipe = options.preset.train
-    rows = group.rows(recipe)
-    device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
-    dataset = read_dataset(options.data)
-    speech = SpeechFormat.of(dataset["speech"])
-    resumed = checkpoint_to_resume(options, dataset)
-    if resumed:
-        options = replace(options, seed=read_info(resumed).seed)
+    # 1. Data, weights, average, Adam. Nothing is written before the tracker is opened.
+    begin = clock()
+    run = set_up(options, group)
+    options, state, recipe = run.options, run.state, run.options.preset.train
+    seconds_before = state.seconds
 
-    # 2. Weights, their average and Adam: fresh, or as the checkpoint has them.
-    state, notes = initial_state(options, speech, device, resumed)
-    notes += notes_on_changes(resumed, options, dataset)
-    objective = group.data_parallel(Objective(state.model, options.preset, precision))
-    if options.compile:
-        state.model.unet.compile()
-
-    # 3. Batches, from the step that is next.
-    unet, seed, clips = options.preset.unet, options.seed, Clips.of(options.data)
-    lanes = Lanes(clips, rows, recipe.batch_size, unet, recipe, seed=seed, skip=state.step)
-    loader = batches(lanes, readers=options.loaders, device=device)
-
-    # 4. What the user sees.
-    log = StatusLog(options, state.step, group, report, str(device), precision)
-    log.write_start(state.model, notes)
-    if group.is_main:
-        write_options(options, dataset)
-
-    def save_checkpoint() -> Path:
-        path = _save(state, speech, options, log, group)
-        if on_checkpoint:
-            on_checkpoint(path, log.metrics)
-        return path
-
-    # 5. The steps.
-    saved = resumed
+    # 2. What the user sees, and where curves go.
     stopping = stop_signals() if stop is None else nullcontext(stop)
-    with closing(loader), stopping as stop_requested, few_threads(call_flops(unet)):
-        while state.step < recipe.steps and not group.any(stop_requested()):
+    settings = flat("", asdict(options.preset))
+    tracking = open_tracker(options.tracker, options.out, state.step, settings)
+    with (
+        closing(run.batches),
+        tracking if group.is_main else nullcontext() as track,
+        stopping as stop_requested,
+        few_threads(call_flops(options.preset.unet)),
+    ):
+        log = StatusLog(run, group, report, track, clock)
+        log.write_start()
+        if group.is_main:
+            write_options(options, run.dataset)
+
+        def save_checkpoint() -> Path:
+            stop_if_weights_diverged(state, options)
+            path = checkpoint_path(options.out, state.step)
+            if group.is_main:
+                info = CheckpointInfo(
+                    options.preset, run.speech, state.step, options.seed, state.seconds
+                )
+                save(path, state, info)
+                rotate(options.out, options.keep)
+                log.write_report(path)
+            if on_checkpoint:
+                on_checkpoint(path, log.metrics)
+            return path
+
+        # 3. The steps.
+        saved, stopped = run.resumed, False
+        progress = options.progress(state.step, state.seconds)  # 0 … 1
+        while progress < 1 and not stopped:
             with log.waiting_for_data():
-                batch = next(loader)  # this process's rows of the batch
+                batch = next(run.batches)  # this process's rows of the batch
             # Dropout's numbers, like all others, follow from seed and step.
-            torch.manual_seed((seed * 1_000_003 + state.step) * 65_537 + group.rank)
-            losses = _backward(objective, batch, recipe, group)
+            torch.manual_seed((options.seed * 1_000_003 + state.step) * 65_537 + group.rank)
+            losses = backward(run.objective, batch, recipe, group)
             stop_if_diverged(losses, batch, state.step, options, group)
-            _update(state, recipe)
-            log.step(state.step, losses)
+            update(state, progress, recipe)
+            log.step(losses)
 
-            last = state.step == recipe.steps
+            # All processes end after the same step: the main one's clock and any one's signal.
+            stopped, state.seconds = group.agree(stop_requested(), seconds_before + clock() - begin)
+            progress = options.progress(state.step, state.seconds)
             with log.not_training():
-                if last or state.step % options.save_every == 0:
+                if progress == 1 or state.step % options.save_every == 0:
                     saved = save_checkpoint()
-                strip_due = options.strip_every and (last or state.step % options.strip_every == 0)
-                if strip_due and group.is_main:
-                    strip = draw_strip(state.average, options.preset, options.data, seed)
-                    log.strip(state.step, strip)
+                every = options.strip_every
+                if every and group.is_main and (progress == 1 or state.step % every == 0):
+                    log.strip(draw_strip(state.average, options.preset, options.data, options.seed))
 
-        # 6. The checkpoint of a run that was stopped. Still inside the with-block: a second Ctrl-C
+        # 4. The checkpoint of a run that was stopped. Still inside the with-block: a second Ctrl-C
         # must not cost the checkpoint that the first one asked for.
         path = checkpoint_path(options.out, state.step)
         if saved != path:
             save_checkpoint()
-    log.write_report(path)
-    log.close()
+        log.write_report(path)
     return path
 
 
-def _backward(
+def backward(
     objective: nn.Module, batch: Batch, recipe: TrainConfig, group: ProcessGroup
 ) -> BatchLosses:
     """Gradients of the whole batch's loss, computed in as many parts as the recipe asks."""
@@ -159,10 +155,10 @@ def _backward(
     )
 
 
-def _update(state: TrainingState, recipe: TrainConfig) -> None:
+def update(state: TrainingState, progress: float, recipe: TrainConfig) -> None:
     """One step of Adam and of the averaged weights."""
     for parameters in state.optimizer.param_groups:
-        parameters["lr"] = learning_rate(state.step, recipe)
+        parameters["lr"] = learning_rate(state.step, progress, recipe)
     if recipe.clip_norm:
         clip_grad_norm_(state.model.parameters(), recipe.clip_norm)
     state.optimizer.step()
@@ -173,23 +169,6 @@ def _update(state: TrainingState, recipe: TrainConfig) -> None:
             list(state.model.parameters()),
             1 - ema_decay(state.step, recipe),
         )
-
-
-def _save(
-    state: TrainingState,
-    speech: SpeechFormat,
-    options: RunOptions,
-    log: StatusLog,
-    group: ProcessGroup,
-) -> Path:
-    """Writes a checkpoint in the main process, unless the weights diverged."""
-    stop_if_weights_diverged(state, options)
-    path = checkpoint_path(options.out, state.step)
-    if group.is_main:
-        save(path, state, CheckpointInfo(options.preset, speech, state.step, options.seed))
-        rotate(options.out, options.keep)
-        log.write_report(path)
-    return path
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from model.network.talking_head import SpeechFormat, TalkingHead
 from model.training.loop import stop_signals, train
 from model.training.process_group import ProcessGroup
 from model.training.run_folder import checkpoint_to_resume
+from model.training.tracker import check_tracker
 from pipeline.dataset.shards import read_dataset
 from pipeline.errors import UserError
 from pipeline.parallel.session import ray_session
@@ -115,6 +116,7 @@ def train_on_ray(
 def _checked(options: RunOptions, workers: int) -> RunOptions:
     """The options with absolute paths, after what can be refused before Ray starts."""
     ProcessGroup(0, workers).rows(options.preset.train)
+    check_tracker(options.tracker)
     dataset = read_dataset(options.data)
     checkpoint_to_resume(options, dataset)
     source = options.init_from

@@ -1,18 +1,13 @@
-"""A run's folder: its options, whether it can be resumed, and the state that it starts from."""
+"""A run's folder: its options, and whether a run can begin or go on in it."""
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from model.checkpoints.checkpoint import TrainingState, check_whole, latest, read_info, restore
-from model.checkpoints.transfer import init_from
-from model.device import choose_memory_format
-from model.network.talking_head import SpeechFormat, TalkingHead
+from model.checkpoints.checkpoint import check_whole, latest, read_info
+from model.network.talking_head import SpeechFormat
 from pipeline.dataset.plan import PLAN_FILE
 from pipeline.errors import UserError
 from pipeline.files import read_json, write_json
@@ -157,7 +152,7 @@ def notes_on_changes(
         if before:
             notes.append(f"note: trained on {before} so far, from here on {options.data}")
         old, new = (
-            _by_name("train", asdict(preset.train))
+            flat("train", asdict(preset.train))
             for preset in (read_info(resumed).preset, options.preset)
         )
         changed = [
@@ -174,30 +169,12 @@ def notes_on_changes(
     return notes
 
 
-def _by_name(name: str, value: Any) -> dict[str, Any]:
+def flat(name: str, value: Any) -> dict[str, Any]:
     """Values of nested dictionaries by their names in --set, as in `train.motion.noise`."""
     if not isinstance(value, dict):
         return {name: value}
     return {
-        k: v for key, inner in value.items() for k, v in _by_name(f"{name}.{key}", inner).items()
+        key: inner
+        for part in value
+        for key, inner in flat(f"{name}.{part}" if name else part, value[part]).items()
     }
-
-
-def initial_state(
-    options: RunOptions, speech: SpeechFormat, device: torch.device, resumed: Path | None
-) -> tuple[TrainingState, list[str]]:
-    """Fresh weights, or those of a checkpoint; and notes on where they come from."""
-    torch.manual_seed(options.seed)
-    model = TalkingHead(options.preset, speech)
-    notes = init_from(options.init_from, model) if options.init_from else []
-    model.to(device)
-    memory_format = choose_memory_format(options.memory_format, device, options.preset.unet)
-    # torch's stubs know no memory_format alone.
-    model.to(memory_format=memory_format)  # type: ignore[call-overload]
-    average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
-    fused = device.type in ("cpu", "cuda")
-    adam = torch.optim.Adam(model.parameters(), options.preset.train.learning_rate, fused=fused)
-    state = TrainingState(model, average, adam)
-    if resumed:
-        restore(resumed, state)
-    return state, notes

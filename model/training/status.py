@@ -1,16 +1,14 @@
-"""Status of a run: lines for people, TensorBoard curves, and `report.json`."""
+"""Status of a run: lines for people, values for a tracker, and `report.json`."""
 
 from __future__ import annotations
 
 import platform
-import time
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
 
 from model.device import memory_used
 from pipeline.files import read_json, write_json
@@ -20,11 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from model.training.objective import BatchLosses
     from model.training.process_group import ProcessGroup
-    from model.training.run_options import RunOptions
+    from model.training.setup import Run
+    from model.training.tracker import Track
 
 QUARTILES = 4
 REPORT = "report.json"
@@ -36,74 +35,64 @@ class StatusLog:
     Every process sums; the main process writes.
 
     Args:
-        options: of the run.
-        first: step at which this process began.
+        run: the run.
         group: the processes.
         report: takes the lines.
-        device: for `report.json`.
-        precision: for `report.json`.
+        track: takes curves and strips; None in processes that write nothing.
+        clock: seconds, from any beginning.
     """
 
     def __init__(
         self,
-        options: RunOptions,
-        first: int,
+        run: Run,
         group: ProcessGroup,
         report: Callable[[str], None],
-        device: str,
-        precision: str,
+        track: Track | None,
+        clock: Callable[[], float],
     ) -> None:
-        self._options, self._first, self._group, self._report = options, first, group, report
-        self._facts = {"device": device, "precision": precision}
-        self._writer = _curves(options.out / "tensorboard", first + 1) if group.is_main else None
-        before = _read_report(options.out) if first else {}
-        self._seconds_before = float(before.get("seconds", 0.0))
+        self._run, self._options, self._state = run, run.options, run.state
+        self._group, self._report, self._track, self._clock = group, report, track, clock
+        self._first, self._seconds_before = run.state.step, run.state.seconds
+        path = run.options.out / REPORT
+        before: dict[str, Any] = read_json(path) if run.resumed and path.exists() else {}
         self._losses: dict[str, float] = before.get("loss", {})
         self._quartiles: list[float | None] = before.get("loss_by_timestep_quartile", [])
-        self._step = first
-        self._begin = self._last = time.perf_counter()
+        self._begin = self._last = clock()
         self._waited = self._waited_last = 0.0
         self._sums: Tensor | None = None
         self._rate = 0.0
 
-    def write_start(self, model: nn.Module, notes: list[str]) -> None:
+    def write_start(self) -> None:
         """Reports what begins, and notes on it."""
-        if self._group.is_main:
-            preset, device, precision = self._options.preset, *self._facts.values()
-            parameters = sum(p.numel() for p in model.parameters())
-            self._report(
-                f"{preset.name}: {parameters / 1e6:.1f} M parameters, {device}, {precision}, "
-                f"steps {self._first} to {preset.train.steps}"
-            )
-            for note in notes:
-                self._report(note)
+        if self._track is not None:
+            for line in (start_line(self._run), *self._run.notes):
+                self._report(line)
 
     @property
     def metrics(self) -> dict[str, float]:
         """Step, speed and mean losses of the last status line, the same in every process."""
         losses = {f"loss/{name}": value for name, value in self._losses.items()}
-        return {"step": self._step, "images_per_second": self._rate, **losses}
+        return {"step": self._state.step, "images_per_second": self._rate, **losses}
 
     @contextmanager
     def waiting_for_data(self) -> Iterator[None]:
         """Counts the time that the loop waits for its data."""
-        begin = time.perf_counter()
+        begin = self._clock()
         yield
-        self._waited += time.perf_counter() - begin
+        self._waited += self._clock() - begin
 
     @contextmanager
     def not_training(self) -> Iterator[None]:
         """Keeps the time of checkpoints and strips out of the speed of training."""
-        begin = time.perf_counter()
+        begin = self._clock()
         yield
-        self._last += time.perf_counter() - begin
+        self._last += self._clock() - begin
 
-    def step(self, step: int, losses: BatchLosses) -> None:
+    def step(self, losses: BatchLosses) -> None:
         """Adds a step's losses, and writes a status line if one is due."""
-        self._step = step
         sums = self._summed(losses)
         self._sums = sums if self._sums is None else self._sums + sums
-        if step % self._options.log_every == 0:
+        if self._state.step % self._options.log_every == 0:
             self._write_status(["total", *losses.by_frame], self._group.all_reduce(self._sums))
             self._sums = None
 
@@ -128,7 +117,7 @@ class StatusLog:
     def _write_status(self, names: list[str], summed: Tensor) -> None:
         """Means since the last status: a line, and a point on every curve."""
         # Losses.
-        sums, steps = summed.tolist(), self._options.preset.train.steps
+        sums = summed.tolist()
         frames = sums[len(names)]
         self._losses = {name: value / frames for name, value in zip(names, sums, strict=False)}
         by_quartile, counts = sums[-2 * QUARTILES : -QUARTILES], sums[-QUARTILES:]
@@ -138,34 +127,39 @@ class StatusLog:
         ]
 
         # Speed.
-        now = time.perf_counter()
+        now = self._clock()
         passed = now - self._last
         self._rate, waited = frames / passed, (self._waited - self._waited_last) / passed
-        left = (now - self._begin) / (self._step - self._first) * (steps - self._step)
+        trained = now - self._begin
+        left = time_left(
+            self._run, trained / (self._state.step - self._first), self._seconds_before + trained
+        )
         self._last, self._waited_last = now, self._waited
-        if self._writer is None:
+        if self._track is None:
             return
 
         points = {
             **{f"loss/{name}": value for name, value in self._losses.items()},
-            **{f"loss_by_timestep/quartile_{i}": v for i, v in enumerate(self._quartiles, 1)},
+            **{
+                f"loss_by_timestep/quartile_{i}": value
+                for i, value in enumerate(self._quartiles, 1)
+                if value is not None  # no frame of that quartile was drawn
+            },
             "speed/images_per_second": self._rate,
             "speed/waiting_for_data": waited,
         }
-        for name, value in points.items():
-            if value is not None:  # no frame of that quartile was drawn
-                self._writer.add_scalar(name, value, self._step)
+        self._track({**points}, self._state.step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in self._losses.items())
         self._report(
-            f"step {self._step}/{steps}  {shown}  {self._rate:.1f} images/s  "
-            f"data {100 * waited:.1f} %  {memory_used()}  {timedelta(seconds=round(left))} left"
+            f"step {self._state.step}/{self._options.preset.train.steps}  {shown}  "
+            f"{self._rate:.1f} images/s  data {100 * waited:.1f} %  {memory_used()}  {left} left"
         )
 
-    def strip(self, step: int, image: Tensor) -> None:
-        """Writes a strip of sampled frames, (3, H, W) uint8, as a PNG and to TensorBoard."""
-        assert self._writer is not None
-        self._writer.add_image("sampled_above_real", image, step)
-        path = self._options.out / "strips" / f"step-{step:07d}.png"
+    def strip(self, image: Tensor) -> None:
+        """Writes a strip of sampled frames, (3, H, W) uint8, as a PNG and to the tracker."""
+        assert self._track is not None
+        self._track({"sampled_above_real": image}, self._state.step)
+        path = self._options.out / "strips" / f"step-{self._state.step:07d}.png"
         write_image(path, image.permute(1, 2, 0).contiguous().numpy())
 
     def write_report(self, checkpoint: Path) -> None:
@@ -174,18 +168,20 @@ class StatusLog:
         Args:
             checkpoint: the last one.
         """
-        if self._writer is None:
+        if self._track is None:
             return
-        passed, steps = time.perf_counter() - self._begin, self._options.preset.train.steps
+        state, options = self._state, self._options
+        passed = self._clock() - self._begin
         write_json(
-            self._options.out / REPORT,
+            options.out / REPORT,
             {
-                "step": self._step,
-                "steps": steps,
-                "finished": self._step >= steps,
-                "seconds": round(self._seconds_before + passed, 1),
+                "step": state.step,
+                "steps": options.preset.train.steps,
+                "minutes": options.minutes,
+                "finished": options.progress(state.step, state.seconds) == 1,
+                "seconds": round(state.seconds, 1),
                 "images_per_second": round(self._rate, 2),
-                "waiting_for_data": round(self._waited / passed, 4),
+                "waiting_for_data": round(self._waited / max(passed, 1e-9), 4),
                 "workers": self._group.world_size,
                 "memory": memory_used(),
                 "loss": self._losses,
@@ -194,33 +190,26 @@ class StatusLog:
                     "python": platform.python_version(),
                     **{name: version(name) for name in ("diffused-heads", "torch")},
                 },
-                **self._facts,
+                "device": str(self._run.device),
+                "precision": self._run.precision,
                 "checkpoint": checkpoint.name,
             },
         )
 
-    def close(self) -> None:
-        """Flushes the curves."""
-        if self._writer is not None:
-            self._writer.close()
+
+def start_line(run: Run) -> str:
+    """The first line of a run: preset, parameters, device, precision and steps."""
+    preset, parameters = run.options.preset, sum(p.numel() for p in run.state.model.parameters())
+    minutes = f", at most {run.options.minutes:g} minutes" if run.options.minutes else ""
+    return (
+        f"{preset.name}: {parameters / 1e6:.1f} M parameters, {run.device}, {run.precision}, "
+        f"steps {run.state.step} to {preset.train.steps}{minutes}"
+    )
 
 
-def _curves(folder: Path, first: int) -> SummaryWriter:
-    """A writer of curves that go on at step `first`; older points of that step and later go.
-
-    TensorBoard reads files in the order of their names, which begin with the second in which they
-    were opened. Of two from one second either may be read first and remove the other's points.
-    """
-    names = [path.name for path in folder.glob("events.out.tfevents.*")]
-    while any(name.startswith(f"events.out.tfevents.{int(time.time()):010d}.") for name in names):
-        time.sleep(0.02)
-    return SummaryWriter(str(folder), purge_step=first)
-
-
-def _read_report(run: Path) -> dict[str, Any]:
-    """The report of the run so far; empty before the first."""
-    try:
-        report: dict[str, Any] = read_json(run / REPORT)
-    except FileNotFoundError:
-        return {}
-    return report
+def time_left(run: Run, seconds_a_step: float, spent: float) -> timedelta:
+    """Until the last step or the last minute, whichever comes first; `spent`: seconds so far."""
+    left = seconds_a_step * (run.options.preset.train.steps - run.state.step)
+    if run.options.minutes:
+        left = min(left, 60 * run.options.minutes - spent)
+    return timedelta(seconds=round(max(0.0, left)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -210,6 +210,20 @@ def doctor(
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write what belongs in a bug report, as Markdown: versions, processor, memory, "
+            "pretrained files. No name of your files or folders is in it.",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="With --report: a data set; why clips of it are left out is added."
+        ),
+    ] = None,
     weights_dir: WeightsDir = None,
 ) -> None:
     """Say what this machine has and what it lacks.
@@ -218,12 +232,19 @@ def doctor(
     """
     from pipeline.run.doctor import as_json, examine, show
 
+    if data and not report:
+        raise UserError("--data is for --report; give both")
     chosen = [part.strip() for part in metrics.split(",") if part.strip()]
     findings = examine(weights_dir, fetch=fetch, metrics=chosen)
     if json:
         print(as_json(findings))
     else:
         show(findings)
+    if report:
+        from pipeline.run.bug_report import write_report
+
+        write_report(report, findings, weights_dir, data)
+        print(f"written  {report}; read it before you send it", file=sys.stderr)
     if any(finding.status == "missing" for finding in findings):
         raise typer.Exit(1)
 
@@ -244,9 +265,7 @@ def demo(
     from pipeline.talkers.demo import make_demo
 
     with progress("clips", options.clips) as step:
-        made = make_demo(
-            out, replace(options, weights_dir=weights_dir), lambda _done, _total: step()
-        )
+        made = make_demo(out, options, weights_dir=weights_dir, on_clip=step)
     say(f"written  {made}")
     say(f"next     dh-prep run {shlex.quote(str(made))} --out DIR")
 

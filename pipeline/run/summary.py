@@ -109,7 +109,7 @@ def describe_plan(
         f"({options.image_size} x {options.image_size}, smoothing {options.smoothing})"
     )
     for name, value in flat_options({"limits": options.limits.as_json()}).items():
-        say(f"limit      {name.replace('_', ' ')}: {value:g}")
+        say(f"limit      {name.replace('_', ' ')}: {value}")
     processes = min((os.cpu_count() or 1) if workers is None else workers, len(tasks))
     say(f"workers    {processes or 'in this process'}")
     say(f"out        {out}")

@@ -28,6 +28,13 @@ class Optics:
     blades: Annotated[int, Field(ge=1, multiple_of=7)] = 7
 
 
+DEFAULT = Optics(2.0)
+
+
+def of_word(word: str | Optics) -> Optics:
+    return Optics(float(word)) if isinstance(word, str) else word
+
+
 @dataclass(frozen=True)
 class Camera:
     """A camera.
@@ -39,6 +46,7 @@ class Camera:
         tags: words.
         raw: whether it writes raw files.
         optics: before it.
+        spare: another, in a word.
     """
 
     body: Path
@@ -47,6 +55,7 @@ class Camera:
     tags: Annotated[tuple[str, ...], NO_OPTION] = ()
     raw: Annotated[bool, typer.Option("--raw/--no-raw", rich_help_panel="Files")] = True
     optics: Optics = field(default_factory=Optics)
+    spare: Annotated[Optics, typer.Option(parser=of_word)] = DEFAULT
 
 
 app = typer.Typer(rich_markup_mode="markdown")
@@ -70,9 +79,12 @@ def call(*words: str) -> tuple[str, Camera, int]:
 def test_the_command_gets_an_instance_with_defaults_and_choices() -> None:
     assert call("here", "--body", "/a") == ("here", Camera(Path("/a")), 1)
     words = ("--sensor", "digital", "--aperture", "1.4", "--blades", "14", "--no-raw")
+    words += ("--spare", "4")
     place, camera, times = call("there", "--body", "b", *words, "--times", "3")
     assert (place, times) == ("there", 3)
-    assert camera == Camera(Path("b"), "digital", raw=False, optics=Optics(1.4, 14))
+    assert camera == Camera(
+        Path("b"), "digital", raw=False, optics=Optics(1.4, 14), spare=Optics(4)
+    )
 
 
 @pytest.mark.parametrize(

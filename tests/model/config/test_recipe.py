@@ -13,22 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from model.config.presets import Preset
+    from model.config.recipe import TrainConfig
 
 
 def test_learning_rate(recipe: Callable[..., Preset]):
-    constant = recipe(learning_rate=0.01).train
-    assert {learning_rate(step, constant) for step in (0, 10, 10**6)} == {0.01}
+    def rate(step: int, recipe: TrainConfig) -> float:
+        return learning_rate(step, step / recipe.steps, recipe)
+
+    constant = recipe(learning_rate=0.01, steps=10**6).train
+    assert {rate(step, constant) for step in (0, 10, 10**6)} == {0.01}
     warm = recipe(learning_rate=0.01, warmup=10).train
-    rates = [learning_rate(step, warm) for step in range(12)]
+    rates = [rate(step, warm) for step in range(12)]
     assert rates == pytest.approx([0.01 * min(1, (step + 1) / 10) for step in range(12)])
     # The paper's: x 0.8 at the end of each eighteenth of the run, however long that is.
-    for steps in (1800, 18_000):
+    for steps in (1800, 18_000, 18 * 49):
         falling = recipe(learning_rate=0.01, decays=18, decay=0.8, steps=steps).train
         for step in (0, steps // 18 - 1, steps // 18, steps // 9 - 1, steps // 9, steps - 1):
             stage = step // (steps // 18)
-            assert learning_rate(step, falling) == pytest.approx(0.01 * 0.8**stage)
+            assert rate(step, falling) == pytest.approx(0.01 * 0.8**stage)
     cooled = recipe(learning_rate=0.01, cooldown=0.25, steps=100).train
-    rates = [learning_rate(step, cooled) for step in (0, 75, 80, 90, 99)]
+    rates = [rate(step, cooled) for step in (0, 75, 80, 90, 99)]
     assert rates == pytest.approx([0.01, 0.01, 0.008, 0.004, 0.0004])
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,7 +15,6 @@ import torch
 from model.checkpoints.checkpoint import read_info
 from model.training import loop as module
 from model.training import objective as objective_module
-from model.training import status
 from model.training.loop import train
 from model.training.run_folder import checkpoint_path
 from pipeline.errors import UserError
@@ -36,13 +33,13 @@ if TYPE_CHECKING:
 
 def test_average_is_that_of_the_weights_seen(drawn_set, tmp_path, recipe, monkeypatch):
     seen: list[torch.Tensor] = []
-    update = module._update
+    update = module.update
 
-    def noted(state, given) -> None:
-        update(state, given)
+    def noted(state, *given) -> None:
+        update(state, *given)
         seen.append(state.model.unet.out[2].weight.detach().clone())
 
-    monkeypatch.setattr(module, "_update", noted)
+    monkeypatch.setattr(module, "update", noted)
     preset = recipe(steps=5, ema_half_life=0.4)
     path = train(options(drawn_set, tmp_path / "run", preset), lambda _: None)
     expected = torch.zeros_like(seen[0])  # as this layer begins
@@ -75,10 +72,10 @@ def test_gradients_are_clipped(drawn_set, tmp_path, recipe, monkeypatch):
 
 def test_small_networks_train_on_one_thread(drawn_set, tmp_path, recipe, monkeypatch):
     seen: list[int] = []
-    update = module._update
+    update = module.update
     monkeypatch.setattr(
         module,
-        "_update",
+        "update",
         lambda *given: seen.append(torch.get_num_threads()) or update(*given),
     )
     before = torch.get_num_threads()
@@ -131,13 +128,11 @@ def test_a_run_leaves_its_options_checkpoints_and_strips(drawn_set, tmp_path, re
     assert not [entry for entry in run.rglob("*") if ".tmp" in entry.name]
 
 
-def test_a_run_ends_with_a_report(drawn_set, tmp_path, recipe, monkeypatch):
+def test_a_run_ends_with_a_report(drawn_set, tmp_path, recipe):
     # On a fast machine five steps take no time that the report could tell.
     ticks = itertools.count(0, 0.25).__next__
-    clock = SimpleNamespace(perf_counter=ticks, time=time.time, sleep=time.sleep)
-    monkeypatch.setattr(status, "time", clock)
     run = tmp_path / "run"
-    train(options(drawn_set, run, recipe(steps=5), log_every=5), lambda _: None)
+    train(options(drawn_set, run, recipe(steps=5), log_every=5), lambda _: None, clock=ticks)
     told = json.loads((run / "report.json").read_text())
     assert (told["step"], told["steps"], told["finished"]) == (5, 5, True)
     assert told["checkpoint"] == "checkpoint-0000005.safetensors"
@@ -147,7 +142,7 @@ def test_a_run_ends_with_a_report(drawn_set, tmp_path, recipe, monkeypatch):
     assert 0 <= told["waiting_for_data"] < 1
     first = told["seconds"]
     assert first > 0
-    train(options(drawn_set, run, recipe(steps=8), resume=True), lambda _: None)
+    train(options(drawn_set, run, recipe(steps=8), resume=True), lambda _: None, clock=ticks)
     told = json.loads((run / "report.json").read_text())
     assert told["step"] == 8
     assert told["seconds"] > first  # of the whole run
@@ -195,12 +190,12 @@ def gradients(given: RunOptions, monkeypatch: pytest.MonkeyPatch) -> list[torch.
     """Those of a run's first step, in float32."""
     seen: list[torch.Tensor] = []
 
-    def noted(state: TrainingState, _: object) -> None:
+    def noted(state: TrainingState, *_: object) -> None:
         seen.extend(p.grad.clone() for p in state.model.parameters() if p.grad is not None)
         state.step += 1
 
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_update", noted)
+        patched.setattr(module, "update", noted)
         train(replace(given, precision="float32"), lambda _: None)
     assert sum(float(grad.abs().sum()) for grad in seen) > 0
     return seen

@@ -90,7 +90,7 @@ def test_a_resumed_run_begins_with_the_weights_it_ended_with(
     begun: list[dict] = []
     monkeypatch.setattr(
         module,
-        "_update",
+        "update",
         lambda state, *_: (
             begun.append({n: v.clone() for n, v in state.average.state_dict().items()})
             or setattr(state, "step", state.step + 1)

@@ -1,0 +1,108 @@
+"""What a run begins with: network, objective, Adam and batches; nothing is written."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from model.checkpoints.checkpoint import TrainingState, read_info, restore
+from model.checkpoints.transfer import init_from
+from model.data.stream import Clips, Lanes, batches
+from model.device import choose_device, choose_memory_format, choose_precision
+from model.network.talking_head import SpeechFormat, TalkingHead
+from model.training.objective import Objective
+from model.training.run_folder import checkpoint_to_resume, notes_on_changes
+from model.training.tracker import check_tracker
+from pipeline.dataset.shards import read_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from torch import nn
+
+    from model.data.training_frame import Batch
+    from model.training.process_group import ProcessGroup
+    from model.training.run_options import RunOptions
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready for its next step.
+
+    Attributes:
+        options: of the run; the seed is that of a resumed run.
+        dataset: the content of `dataset.json`.
+        speech: format of the data's features.
+        device: where the network computes.
+        precision: its arithmetic.
+        resumed: the checkpoint that it goes on from, if any.
+        state: weights, their average and Adam.
+        objective: the loss of a batch.
+        batches: this process's rows of every batch, from the next step on.
+        notes: sentences for the user.
+    """
+
+    options: RunOptions
+    dataset: dict[str, Any]
+    speech: SpeechFormat
+    device: torch.device
+    precision: Literal["bf16", "float32"]
+    resumed: Path | None
+    state: TrainingState
+    objective: nn.Module
+    batches: Generator[Batch, None, None]
+    notes: list[str]
+
+
+def set_up(options: RunOptions, group: ProcessGroup) -> Run:
+    """Reads data set and checkpoint, and builds what training needs.
+
+    Args:
+        options: of the run.
+        group: the processes that train together.
+
+    Raises:
+        UserError: the data set, the run's folder and the preset do not fit together.
+    """
+    # Do options, data set and the run's folder fit together?
+    recipe, unet = options.preset.train, options.preset.unet
+    rows = group.rows(recipe)
+    check_tracker(options.tracker)
+    device = choose_device(options.device)
+    precision = choose_precision(options.precision, device)
+    dataset = read_dataset(options.data)
+    speech = SpeechFormat.of(dataset["speech"])
+    resumed = checkpoint_to_resume(options, dataset)
+    if resumed:
+        options = replace(options, seed=read_info(resumed).seed)
+
+    # Weights, their average and Adam: fresh, or as the checkpoint has them.
+    torch.manual_seed(options.seed)
+    model = TalkingHead(options.preset, speech)
+    notes = init_from(options.init_from, model) if options.init_from else []
+    notes += notes_on_changes(resumed, options, dataset)
+    model.to(device)
+    memory_format = choose_memory_format(options.memory_format, device, unet)
+    # torch's stubs know no call with memory_format alone.
+    model.to(memory_format=memory_format)  # type: ignore[call-overload]
+    average = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
+    fused = device.type in ("cpu", "cuda")
+    adam = torch.optim.Adam(model.parameters(), recipe.learning_rate, fused=fused)
+    state = TrainingState(model, average, adam)
+    if resumed:
+        restore(resumed, state)
+    objective = group.data_parallel(Objective(model, options.preset, precision))
+    if options.compile:
+        model.unet.compile()
+
+    # Batches, from the step that is next.
+    clips = Clips.of(options.data)
+    lanes = Lanes(clips, rows, recipe.batch_size, unet, recipe, seed=options.seed, skip=state.step)
+    loader = batches(lanes, readers=options.loaders, device=device)
+    return Run(
+        options, dataset, speech, device, precision, resumed, state, objective, loader, notes
+    )
