@@ -16,6 +16,7 @@ from benchmarks.metrics.lmd import LMD
 from benchmarks.metrics.mse import MSE
 from benchmarks.metrics.ofm import OFM, OFM_EQUATION
 from benchmarks.metrics.psnr import PSNR
+from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG
 from benchmarks.metrics.ssim import SSIM
 from benchmarks.metrics.wer import WER
 from pipeline.errors import UserError
@@ -42,6 +43,8 @@ METRICS = {
         LSE_D,
         LIP_LAG,
         LIP_CORRELATION,
+        SYNC_LAG,
+        SYNC_CONFIDENCE,
         WER,
         CSIM,
         LMD,

@@ -1,8 +1,8 @@
-"""Lip lag and correlation: lips against loudness, which needs no pretrained network of sync.
+"""Lip lag and correlation: lips against loudness, which needs no network and no fit.
 
-What SyncNet measures with a network is seen here in the Pearson correlation of the opening of the
-inner lips with the log energy of the sound, over shifts. Good to a frame over a set; one clip is
-noisy.
+A mouth opens when it is loud: the opening of the inner lips and the log energy of the sound, less
+their moving means, are correlated over shifts. The highest of 31 correlations is positive whatever
+the sound, so that a set's is held against sets whose sounds are swapped among the clips.
 """
 
 from __future__ import annotations
@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.metrics.metric import Metric
+from benchmarks.metrics.shifts import (
+    FEWEST_CLIPS,
+    PERMUTATIONS,
+    WINDOW,
+    SetLag,
+    lag_of_set,
+    others,
+    shift_correlations,
+    without_trend,
+)
 from pipeline.faces.mouth_box import mouth_opening
-from pipeline.speech.lip_sync import MAX_LAG, correlations, lag_of_set, log_energy
+from pipeline.speech.lip_sync import MAX_LAG, log_energy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +31,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RULE = (
-    "Pearson correlation of inner-lip opening (landmarks 62, 66) with log frame energy, shifts of "
-    f"-{MAX_LAG}..{MAX_LAG} frames, mean over clips, a fake without sound against the real clip's"
+    "Pearson correlation of inner-lip opening (landmarks 62, 66) with log frame energy, both less "
+    f"their moving mean over {WINDOW} frames, shifts of -{MAX_LAG}..{MAX_LAG} frames, mean over "
+    "clips, a fake without sound against the real clip's"
 )
 LIP_LAG = Metric(
     "lip_lag",
     "Lip lag",
     "closer",
     "frames",
-    f"{_RULE}; the shift of its peak, positive where the sound is late",
+    f"{_RULE}; the shift of its peak, positive where the sound is late, if the peak is beyond that "
+    f"of 99 % of {PERMUTATIONS} sets with swapped sounds",
 )
 LIP_CORRELATION = Metric(
     "lip_correlation",
@@ -48,25 +60,41 @@ def lip_curves(
     Args:
         landmarks: (T, 68, 2), no NaN.
         samples: (N,) int16, mono 16 kHz.
+
+    Raises:
+        ValueError: fewer than 20 frames, of which too few would overlap.
     """
+    if len(landmarks) < MAX_LAG + 5:
+        raise ValueError(f"lips are correlated over at least {MAX_LAG + 5} frames")
     energy = log_energy(samples, len(landmarks))
     return mouth_opening(landmarks), np.asarray(energy, np.float64)
 
 
 def lip_correlations(
-    opening: NDArray[np.floating], energy: NDArray[np.floating]
+    opening: NDArray[np.floating], energy: Sequence[NDArray[np.floating]]
 ) -> NDArray[np.float64]:
-    """(31,) correlations at shifts −15 … 15; 0 where lips or sound do not vary at all.
+    """(N, 31) correlations at shifts −15 … 15 with N sounds; 0 where lips or sound do not vary.
 
-    Raises:
-        ValueError: fewer than 20 frames, of which too few would overlap.
+    Args:
+        opening: (T,) of `lip_curves`.
+        energy: (T',) each, of the sounds.
     """
-    if len(opening) < MAX_LAG + 5:
-        raise ValueError(f"lips are correlated over at least {MAX_LAG + 5} frames")
-    return np.nan_to_num(correlations(opening, energy), nan=0.0)
+    sounds = [without_trend(one)[:, None] for one in energy]
+    return shift_correlations(without_trend(opening)[:, None], sounds)
 
 
-def lag_and_peak(curves: Sequence[NDArray[np.floating]]) -> tuple[float, float]:
-    """Lag in frames and correlation at the peak of the mean curve; lag NaN where it is flat."""
-    lag, correlation = lag_of_set(curves)
-    return (lag if correlation else float("nan")), correlation
+def lip_lag_of_set(clips: Sequence[Sequence[NDArray[np.floating]]]) -> SetLag:
+    """Lag, peak and chance level of the mean over clips; a chance of 1 for fewer than five.
+
+    Args:
+        clips: opening and log energy, (T,) each, of each clip.
+    """
+    few = len(clips) < FEWEST_CLIPS
+    foreign = np.zeros((len(clips), 0), int) if few else others(len(clips))
+    curves = np.stack(
+        [
+            lip_correlations(opening, [clips[j][1] for j in (k, *foreign[k])])
+            for k, (opening, _) in enumerate(clips)
+        ]
+    )
+    return lag_of_set(curves[:, 0], curves[:, 1:])

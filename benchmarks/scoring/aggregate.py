@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.metrics.blinks import rate_and_duration
-from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.frechet import FrechetOverClips
-from benchmarks.metrics.lip_correlation import lag_and_peak
 from benchmarks.metrics.wer import word_error_rate
+from benchmarks.scoring.set_row import RESAMPLES, SLOW_RESAMPLES, bootstrap_interval, set_row
+from benchmarks.scoring.sync_rows import lip_rows, speech_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,13 +25,9 @@ if TYPE_CHECKING:
     # What a statistic is made of: an element or a row a clip.
     PerClip = NDArray[Any]
 
-RESAMPLES = 2000
-SLOW_RESAMPLES = 300  # of statistics that are no plain means
-_BATCH = 100  # resamples at once: of 10,000 clips 16 MB
 _NO_CLIP = "no clip could be measured; see the reasons of the clips"
 _UNDEFINED = {
     "blink_duration": "no eye blinks in any clip",
-    "lip_lag": "no lips move in any clip",
 }
 
 
@@ -46,8 +41,6 @@ def _blinks(clips: PerClip) -> tuple[float, float]:
 _POOLED: dict[str, tuple[str, Callable[[PerClip], float]]] = {
     "blinks_per_second": ("blinks", lambda clips: _blinks(clips)[0]),
     "blink_duration": ("blinks", lambda clips: _blinks(clips)[1]),
-    "lip_lag": ("lips", lambda curves: lag_and_peak(list(curves))[0]),
-    "lip_correlation": ("lips", lambda curves: lag_and_peak(list(curves))[1]),
     "wer": ("wer", lambda counts: word_error_rate(*counts.T)),
 }
 _FRECHET = ("fid", "fvd")
@@ -59,14 +52,18 @@ class SetStatistics:
     Args:
         metrics: names of the chosen metrics.
         cache: where the clips' features lie.
+        dataset: name of the real clips, which is in the names of numbers that are fitted on them.
     """
 
-    def __init__(self, metrics: Sequence[str], cache: MeasurementCache) -> None:
+    def __init__(self, metrics: Sequence[str], cache: MeasurementCache, dataset: str = "") -> None:
         self._metrics = metrics
+        self._dataset = dataset
         self._cache = cache
         self._values = {name: array("d") for name in metrics}
         self._real_values = {name: array("d") for name in metrics}
-        self._pooled: dict[str, list[dict[str, Any]]] = {"blinks": [], "lips": [], "wer": []}
+        self._pooled: dict[str, list[dict[str, Any]]] = {
+            name: [] for name in ("blinks", "lips", "speech_sync", "wer")
+        }
         self._frechet = {name: FrechetOverClips() for name in _FRECHET if name in metrics}
         self._reasons: dict[str, str] = {}
 
@@ -90,7 +87,8 @@ class SetStatistics:
 
     def rows(self) -> dict[str, SetRow]:
         """Every chosen metric over the clips taken up."""
-        return {name: self._row(name) for name in self._metrics}
+        together = self._sync_rows()
+        return {name: together.get(name) or self._row(name) for name in self._metrics}
 
     def _row(self, name: str) -> SetRow:
         if name in self._frechet:
@@ -113,14 +111,21 @@ class SetStatistics:
         interval = None
         if mean is not None and n > 1:
             interval = bootstrap_interval(fake, statistic, resamples)
-        if name == "lip_correlation" and interval:
-            # At the set's own lag: the peaks of resamples would lie higher.
-            interval = bootstrap_interval(fake[:, fake.mean(0).argmax()])
         reason = self._reason(name) if mean is None else ""
-        return _set_row(name, n, mean, reason, std, interval, of_real)
+        return set_row(name, n, mean, reason, std, interval, of_real)
 
     def _reason(self, name: str) -> str:
         return self._reasons.get(name, _UNDEFINED.get(name, _NO_CLIP))
+
+    def _sync_rows(self) -> dict[str, SetRow]:
+        """What all clips together say of mouth and sound."""
+        rows = {}
+        if lips := self._pooled["lips"]:
+            rows = lip_rows(*([clip[side] for clip in lips] for side in ("fake", "real")))
+        if speech := self._pooled["speech_sync"]:
+            fake, real = ([self._cache.load(c[side]) for c in speech] for side in ("fake", "real"))
+            rows |= speech_rows(fake, real, self._dataset)
+        return {name: row for name, row in rows.items() if name in self._metrics}
 
     def _frechet_row(self, name: str) -> SetRow:
         over_clips = self._frechet[name]
@@ -132,7 +137,7 @@ class SetStatistics:
             except ValueError as error:
                 unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        return _set_row(name, n, mean, reason, ci95=interval)
+        return set_row(name, n, mean, reason, ci95=interval)
 
 
 def _defined(statistic: Callable[[PerClip], Any], clips: PerClip) -> float | None:
@@ -144,58 +149,3 @@ def _defined(statistic: Callable[[PerClip], Any], clips: PerClip) -> float | Non
 def _compact(value: Any) -> Any:
     """Curves and counts as arrays, a quarter of a list's size."""
     return np.asarray(value) if isinstance(value, list) else value
-
-
-def bootstrap_interval(
-    clips: PerClip,
-    statistic: Callable[[PerClip], Any] = np.mean,
-    resamples: int = RESAMPLES,
-) -> list[float] | None:
-    """95% percentile interval of a statistic over clips, seed 0; None if it is often undefined.
-
-    Args:
-        clips: (N, …), what is known of each clip; clips are the units that are resampled.
-        statistic: from such an array to a number, or NaN.
-        resamples: how many are drawn.
-    """
-    from scipy.stats import DegenerateDataWarning, bootstrap
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # undefined statistics, see below
-        drawn = bootstrap(
-            (np.arange(len(clips)),),
-            lambda chosen: statistic(clips[chosen]),
-            n_resamples=resamples,
-            batch=_BATCH,
-            vectorized=False,
-            method="percentile",
-            random_state=np.random.default_rng(0),
-        ).bootstrap_distribution
-    defined = drawn[~np.isnan(drawn)]
-    if len(defined) < 0.9 * resamples:
-        return None
-    return [float(bound) for bound in np.quantile(defined, (0.025, 0.975))]
-
-
-def _set_row(
-    name: str,
-    n: int,
-    mean: float | None,
-    reason: str,
-    std: float | None = None,
-    ci95: list[float] | None = None,
-    real: float | None = None,
-) -> SetRow:
-    metric = METRICS[name]
-    return {
-        "label": metric.label,
-        "direction": metric.direction,
-        "unit": metric.unit,
-        "protocol": f"{metric.full_name(n)}: {metric.protocol}",
-        "n": n,
-        "mean": mean,
-        "std": std,
-        "ci95": ci95,
-        "real": real,
-        "reason": reason,
-    }

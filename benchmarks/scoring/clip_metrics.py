@@ -12,9 +12,10 @@ from benchmarks.metrics import av_sync, csim, fid, fvd
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
 from benchmarks.metrics.f_mse import f_mse
-from benchmarks.metrics.lip_correlation import lag_and_peak, lip_correlations, lip_curves
+from benchmarks.metrics.lip_correlation import lip_correlations, lip_curves
 from benchmarks.metrics.lmd import lmd
 from benchmarks.metrics.ofm import ofm
+from benchmarks.metrics.speech_sync import sync_features
 from benchmarks.metrics.wer import transcript, word_errors, words
 from benchmarks.scoring.cache import key_of
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
@@ -23,6 +24,7 @@ from benchmarks.scoring.results import ClipRow
 from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
+from pipeline.speech.lip_sync import MAX_LAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,7 +160,8 @@ def blur(clip: ClipVideos) -> Numbers:
 def eyes(clip: ClipVideos) -> Numbers:
     """Blinks a second and their duration."""
     numbers = Numbers(pooled={"blinks": {}})
-    for side, video, values in _sides(clip, numbers):
+    sides = ("fake", clip.fake, numbers.fake), ("real", clip.real, numbers.real)
+    for side, video, values in sides:
         landmarks = clip.face(video)  # (T, 68, 2)
         durations = [blink.seconds for blink in blinks(eye_aspect_ratio(landmarks))]
         seconds = len(landmarks) / FPS
@@ -175,7 +178,6 @@ def lips_and_loudness(clip: ClipVideos) -> Numbers:
     def measure(video: DecodedVideo) -> dict[str, list[float]]:
         opening, energy = lip_curves(clip.face(video), clip.sound(video))  # (T,) each
         return {
-            "correlations": lip_correlations(opening, energy).tolist(),
             "opening": np.round(opening, 4).tolist(),
             "energy": np.round(energy, 4).tolist(),
         }
@@ -187,13 +189,28 @@ def lips_and_loudness(clip: ClipVideos) -> Numbers:
             "energy": fake["energy"],
             "lips_real": real["opening"],
         },
-        pooled={"lips": {"fake": fake["correlations"], "real": real["correlations"]}},
+        pooled={"lips": {}},
     )
-    for found, values in ((fake, numbers.fake), (real, numbers.real)):
-        lag, values["lip_correlation"] = lag_and_peak([np.array(found["correlations"])])
-        if not np.isnan(lag):
-            values["lip_lag"] = lag
+    for side, found, values in (("fake", fake, numbers.fake), ("real", real, numbers.real)):
+        pair = np.array(found["opening"]), np.array(found["energy"])
+        numbers.pooled["lips"][side] = pair
+        (curve,) = lip_correlations(pair[0], [pair[1]])
+        values["lip_correlation"] = float(curve.max())
+        if curve.any():
+            values["lip_lag"] = float(curve.argmax() - MAX_LAG)
     return numbers
+
+
+def mouth_and_speech(clip: ClipVideos) -> Numbers:
+    """What sync without a network is fitted on, for all clips together."""
+
+    def features(video: DecodedVideo) -> NDArray[np.float32]:
+        return sync_features(clip.face(video), clip.sound(video))
+
+    fake, real = (
+        clip.kept_with_sound("sync features", v, features) for v in (clip.fake, clip.real)
+    )
+    return Numbers(pooled={"speech_sync": {"fake": fake, "real": real}})
 
 
 def mouth(clip: ClipVideos) -> Numbers:
@@ -269,6 +286,7 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos], Numbers]] = {
     ("cpbd",): blur,
     ("blinks_per_second", "blink_duration"): eyes,
     ("lip_lag", "lip_correlation"): lips_and_loudness,
+    ("sync_lag", "sync_confidence"): mouth_and_speech,
     ("lmd",): mouth,
     ("csim",): identity,
     ("av_offset", "av_confidence", "lse_c", "lse_d"): sync,
@@ -276,12 +294,6 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos], Numbers]] = {
     ("fvd",): window_features,
     ("wer",): lip_reading,
 }
-
-
-def _sides(
-    clip: ClipVideos, numbers: Numbers
-) -> tuple[tuple[str, DecodedVideo, dict[str, float]], ...]:
-    return ("fake", clip.fake, numbers.fake), ("real", clip.real, numbers.real)
 
 
 def _drift_curve(name: str, curve: list[float]) -> dict[str, list[float]]:

@@ -81,6 +81,14 @@ class ClipVideos:
             self._record(what, self.real, measure, self._sound_digest(self.real)),
         )
 
+    def kept_with_sound(
+        self, what: str, video: DecodedVideo, measure: Callable[[DecodedVideo], NDArray[np.float32]]
+    ) -> str:
+        """Cache key of an array that picture and sound give together."""
+        key = self._key(what, video, self._sound_digest(video))
+        self.setup.cache.array(key, lambda: measure(video))
+        return key
+
     def features(
         self, what: str, weights: str, extract: Callable[[Any, Any], NDArray[np.float32]]
     ) -> tuple[str, str]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 LANDMARKS = "face_landmarker.task"
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
-_FACE = ("blinks_per_second", "blink_duration", "lip_lag", "lip_correlation", "lmd", "csim", *_SYNC)
+_LIPS = ("lip_lag", "lip_correlation", "sync_lag", "sync_confidence")
+_FACE = ("blinks_per_second", "blink_duration", *_LIPS, "lmd", "csim", *_SYNC)
 # Which metrics need which network.
 USED_BY = {
     LANDMARKS: _FACE,

@@ -63,6 +63,7 @@ class SetRow(TypedDict):
         ci95: bootstrap over clips; None where there are too few.
         real: the same number of the real clips, where `direction` is `closer`.
         reason: why `mean` is None, and the remedy; else empty.
+        chance: of correlations, what sets of clips with swapped sounds stay below.
     """
 
     label: str
@@ -75,6 +76,7 @@ class SetRow(TypedDict):
     ci95: list[float] | None
     real: float | None
     reason: str
+    chance: NotRequired[float]
 
 
 class Source(TypedDict):

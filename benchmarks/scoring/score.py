@@ -119,7 +119,9 @@ def _score(
     ):
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
-        statistics = SetStatistics(metrics, MeasurementCache(cache))
+        statistics = SetStatistics(
+            metrics, MeasurementCache(cache), options.dataset or real.resolve().name
+        )
         for clip in measure_batches(matches.batches, metrics, options, cache, networks, read_lips):
             statistics.add(clip)
             keep(clip.row)

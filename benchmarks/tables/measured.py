@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.scoring.results import same_name
 from benchmarks.tables.published import GROUND_TRUTH
-from benchmarks.tables.table import NONE, Cell, Column, Row
+from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,6 @@ METRIC_KEYS = {
     "LMD": "lmd",
 }
 
-MEASURED = " (measured here)"
 _REFERENCE = "the real clips are what is compared against"
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.scoring.results import same_name
-from benchmarks.tables.measured import MEASURED, Measured, by_dataset, by_method, truth_of
+from benchmarks.tables.measured import Measured, by_dataset, by_method, truth_of
 from benchmarks.tables.published import GROUND_TRUTH, ranks, read_published
-from benchmarks.tables.table import NONE, Cell, Column, Row, Table
+from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

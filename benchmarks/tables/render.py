@@ -14,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from benchmarks.tables.latex import to_latex
 from benchmarks.tables.table import BEST, NONE, SECOND
 from pipeline.errors import UserError
 from pipeline.files import json_bytes, write_text
@@ -23,19 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from benchmarks.tables.table import Cell, Table
+    from benchmarks.tables.table import Table
 
 T = TypeVar("T")
 
 _TERMINAL = {BEST: "bold", SECOND: "underline", "good": "green", "bad": "red", "soft": "dim"}
 _HEADING = 9  # characters of a heading that stay on one line whatever the column's width
-_TEX: dict[str, str | int | None] = {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "→": r"$\to$", "<": r"$<$", ">": r"$>$",
-    "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "σ": r"$\sigma$", "…": r"\ldots{}",
-    "−": "$-$", "–": "--", "²": r"\textsuperscript{2}", "±": r"$\pm$", "°": r"$^\circ$",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}  # fmt: skip
 
 
 def to_html(table: Table) -> str:
@@ -106,62 +100,6 @@ def to_json(table: Table) -> str:
         origin = "measured" if row.mark else "published"
         rows.append({**names, "origin": origin, "source": row.source, "cells": cells})
     return json_bytes({"title": table.title, "notes": table.notes, "rows": rows}).decode()
-
-
-def to_latex(table: Table) -> str:
-    """A LaTeX table environment; it needs the package booktabs."""
-    first = len(table.leads)
-    # The data sets above their columns, with a rule below each.
-    over, rules, at = [""] * first, "", first + 1
-    for dataset, span in table.spans.items():
-        over.append(rf"\multicolumn{{{span}}}{{c}}{{{_tex(dataset)}}}")
-        rules += rf"\cmidrule(lr){{{at}-{at + span - 1}}}"
-        at += span
-    lines = [rf"{' & '.join(over)} \\", rules] if rules else []
-    heading = [*table.leads, *(column.heading for column in table.columns)]
-    lines += [rf"{' & '.join(map(_tex, heading))} \\", r"\midrule"]
-    for row, begins in table.sections:
-        leads = [_tex(lead) for lead in row.leads]
-        leads[-1] += rf"\textsuperscript{{{row.mark}}}" if row.mark else ""
-        cells = [_tex_cell(cell, table.reasons) for cell in row.cells]
-        lines += [r"\midrule"] if begins else []
-        lines.append(rf"{' & '.join(leads + cells)} \\")
-        if any(cell.ci95 for cell in row.cells):
-            # The intervals on a line of their own, close below: wide tables stay on the page.
-            lines[-1] += "[-3pt]"
-            small = [
-                rf"{{\tiny {' to '.join(map(_tex_number, cell.ci95))}}}" if cell.ci95 else ""
-                for cell in row.cells
-            ]
-            lines.append(rf"{' & '.join([''] * first + small)} \\")
-    notes = [_tex(note) for note in table.notes]
-    notes += [rf"\textsuperscript{{{mark}}} {_tex(text)}" for mark, text in table.footnotes]
-    head = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_tex(table.title)}}}",
-        rf"\begin{{tabular}}{{{'l' * first}{'r' * len(table.columns)}}}",
-        r"\toprule",
-    ]
-    foot = [r"\bottomrule", r"\end{tabular}", "", r"\par\smallskip\footnotesize\raggedright"]
-    return "\n".join([*head, *lines, *foot, "\n\n".join(notes), r"\end{table}", ""])
-
-
-def _tex(text: str) -> str:
-    return text.translate(str.maketrans(_TEX))
-
-
-def _tex_number(text: str) -> str:
-    return f"$-${text[1:]}" if text.startswith("-") and text != NONE else text
-
-
-def _tex_cell(cell: Cell, reasons: Mapping[str, str]) -> str:
-    if cell.note:
-        return rf"{cell.text}\textsuperscript{{{reasons[cell.note]}}}"
-    number = _tex_number(cell.text)
-    styles = {BEST: rf"\textbf{{{number}}}", SECOND: rf"\underline{{{number}}}"}
-    return styles.get(cell.rank, number)
 
 
 def to_terminal(table: Table) -> RichTable:

@@ -11,6 +11,7 @@ from typing import Literal
 ARROWS = {"higher": "↑", "lower": "↓", "closer": "→GT"}
 BEST, SECOND = 1, 2
 NONE = "-"
+MEASURED = " (measured here)"  # ends the name of such a row
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from model.app.limits import PageLimits
+from model.cli.live import live_app
 from model.cli.shared_options import (
     CONTEXT,
     CheckpointOption,
@@ -35,7 +36,10 @@ serve_app = typer.Typer(
 )
 
 
-@sample_app.command(epilog="dh-sample serve --help: a page on this machine instead of files.")
+@sample_app.command(
+    epilog="dh-sample serve --help: a page on this machine instead of files. dh-sample live "
+    "--help: a face that talks while you speak."
+)
 @dataclass_options
 def sample_command(
     *,
@@ -177,8 +181,9 @@ def sample_main() -> None:
     # Threads that wait for each other burn the processor for milliseconds before they sleep; beside
     # other work that made sampling up to seventeen times slower. Read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    if sys.argv[1:2] == ["serve"]:
-        sys.argv = [f"{sys.argv[0]} serve", *sys.argv[2:]]
-        run_command(serve_app)
+    apps = {"serve": serve_app, "live": live_app}
+    if (name := sys.argv[1:2]) and name[0] in apps:
+        sys.argv = [f"{sys.argv[0]} {name[0]}", *sys.argv[2:]]
+        run_command(apps[name[0]])
     else:
         run_command(sample_app)

@@ -71,7 +71,7 @@ _PAPER = TrainConfig(
 
 # A small network learns in minutes to hours by predicting v, without convolutions at full size,
 # with averaged weights, and with conditions too noisy to be copied or memorised.
-_SMALL = UNetConfig(res_blocks=1, attention_resolutions=(), norm_groups=8, dropout=0.0, patch=2)
+_SMALL = UNetConfig(res_blocks=1, attention_resolutions=(), norm_groups=8, dropout=0.0, patch=4)
 _QUICK = TrainConfig(
     steps=20_000,
     batch_size=16,
@@ -95,10 +95,12 @@ PRESETS = {
     for preset in (
         Preset("crema", UNetConfig(), DiffusionConfig(), _PAPER),
         Preset("lrw", UNetConfig(motion_channels=1), DiffusionConfig(), _PAPER),
-        Preset("grid", replace(_SMALL, base_channels=64, channel_mult=(1, 2, 3, 4)), _V, _QUICK),
+        Preset(
+            "grid", replace(_SMALL, base_channels=64, channel_mult=(1, 2, 3, 4)), _PRIOR, _QUICK
+        ),
         Preset(
             "tiny",
-            replace(_SMALL, base_channels=48, patch=4),
+            replace(_SMALL, base_channels=48),
             _PRIOR,
             replace(_QUICK, steps=600, learning_rate=1e-3, warmup=50, ema_half_life=30),
         ),

@@ -17,10 +17,11 @@ from model.checkpoints.checkpoint import resolve
 from model.sampling.autoregressive import generate_frames
 from model.sampling.batch import LoadedModel, SampleRun, load
 from model.sampling.inputs import crop_size, read_face, read_speech
+from model.sampling.live import live_features
 from model.sampling.sample_config import OutputOptions, SampleConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -63,7 +64,7 @@ def load_model(
 
 def generate(
     face: Path | str | NDArray[np.uint8],
-    speech: Path | str | NDArray[np.int16],
+    speech: Path | str | NDArray[np.int16] | Iterable[NDArray[np.int16]],
     checkpoint: Path | str | LoadedModel,
     config: SampleConfig | None = None,
     *,
@@ -73,7 +74,8 @@ def generate(
 
     Args:
         face: a picture or a video, or (H, W, 3) uint8 RGB; the face in it is found and aligned.
-        speech: a recording, or (N,) int16 mono samples at 16 kHz.
+        speech: a recording, or (N,) int16 mono samples at 16 kHz; or such arrays as they come, of a
+            microphone say: each frame is drawn when the 0.16 s of sound after it are there.
         checkpoint: see `load_model`; or what it gave, which saves loading it for every video.
         config: how to draw. A loaded model has its own already, and takes none here.
         seed: of the noise; the same seed gives the same frames.
@@ -93,9 +95,13 @@ def generate(
         loaded = load_model(checkpoint, config)
     preset = loaded.info.preset
     picture = face if isinstance(face, np.ndarray) else Path(face).expanduser()
-    recording = speech if isinstance(speech, np.ndarray) else Path(speech).expanduser()
     crop = read_face(picture, loaded.tracker, crop_size(preset)).crop
-    features, _ = read_speech(recording, loaded.featurise)
+    features: Iterable[NDArray[np.float32]]
+    if isinstance(speech, (np.ndarray, Path, str)):
+        recording = speech if isinstance(speech, np.ndarray) else Path(speech).expanduser()
+        features, _ = read_speech(recording, loaded.featurise)
+    else:
+        features = live_features(speech, loaded)
     for frames in generate_frames(
         loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed]
     ):

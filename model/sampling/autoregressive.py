@@ -21,7 +21,7 @@ from model.sampling.denoiser import Denoiser, ScriptedDenoiser, call_flops
 from model.sampling.sample_config import choose_sampler, sampling_schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -58,6 +58,8 @@ def generate_frames(
     speech: Sequence[Iterable[NDArray[np.float32]]],
     config: SampleConfig,
     seeds: Sequence[int] | None = None,
+    *,
+    choose: Callable[[int], FrameDenoiser | None] | None = None,
 ) -> Iterator[list[NDArray[np.uint8] | None]]:
     """Draws the frames of several clips side by side, frame by frame.
 
@@ -71,6 +73,8 @@ def generate_frames(
         speech: (T_i, F) features, one a clip, or an iterable of their rows.
         config: how to draw.
         seeds: of each clip's noise; None counts up from the config's.
+        choose: for live video, which denoiser draws frame k, all of one model and precision; None
+            shows the frame before once more.
 
     Yields:
         For each k the k-th frame of every clip, (S, S, 3) uint8; None once a clip has ended.
@@ -80,7 +84,7 @@ def generate_frames(
     """
     unet, diffusion = preset.unet, preset.diffusion
     config = choose_sampler(config, diffusion)
-    sampler, schedule = SAMPLERS[config.sampler], denoiser.schedule
+    sampler = SAMPLERS[config.sampler]
     flops = len(identities) * call_flops(unet)
 
     # Once a clip: the identity frames, which also stand in for the frames before the first.
@@ -93,6 +97,7 @@ def generate_frames(
     seeds = seeds or range(config.seed, config.seed + len(identities))
     noise = CorrelatedNoise(seeds, identity, config.noise_correlation or 0.0)
     windows = _speech_windows(denoiser, speech, unet.speech_context)
+    images = to_pixels(identity).permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 3)
 
     for k in itertools.count():
         # The caller's work between two frames keeps its own number of threads.
@@ -101,30 +106,39 @@ def generate_frames(
             window, present = next(windows, (None, []))  # (B, 2 m_y + 1, base), B flags
             if window is None:
                 return
-            if config.reanchor and k and k % config.reanchor == 0:
-                motion[0] = identity
-            before = [grey(frame) if unet.motion_channels == 1 else frame for frame in motion]
-            conditions = denoiser.prepare_frame(encoded_identity, torch.cat(before, dim=1), window)
-            denoise = partial(_denoise, denoiser, conditions, diffusion.prediction, prior)
+            drawer = choose(k) if choose else denoiser
+            if drawer is not None:
+                if config.reanchor and k and k % config.reanchor == 0:
+                    motion[0] = identity
+                before = [grey(frame) if unet.motion_channels == 1 else frame for frame in motion]
+                conditions = drawer.prepare_frame(
+                    encoded_identity, torch.cat(before, dim=1), window
+                )
+                denoise = partial(_denoise, drawer, conditions, diffusion.prediction, prior)
 
-            # 2. The sampler begins at noise, or at the frame before with noise added.
-            draw_noise = noise.next_frame()
-            x = draw_noise()  # (B, 3, S, S)
-            if config.start == "previous":
-                begin = prior.residual(motion[-1]) if prior else motion[-1]
-                x = schedule.add_noise(begin, x, len(schedule) - 1)
-            frame = sampler(denoise, x, draw_noise, schedule)
-            if prior:
-                frame = prior.frames(frame)
+                # 2. The sampler begins at noise, or at the frame before with noise added.
+                draw_noise = noise.next_frame()
+                x = draw_noise()  # (B, 3, S, S)
+                if config.start == "previous":
+                    begin = prior.residual(motion[-1]) if prior else motion[-1]
+                    x = drawer.schedule.add_noise(begin, x, len(drawer.schedule) - 1)
+                frame = sampler(denoise, x, draw_noise, drawer.schedule)
+                if prior:
+                    frame = prior.frames(frame)
 
-            # 3. The next frame is given what a viewer sees: eight bits, as the training frames had.
-            pixels = to_pixels(frame)
-            motion = [*motion[1:], to_unit(pixels)]
-            images = pixels.permute(0, 2, 3, 1).cpu().numpy()  # (B, S, S, 3)
-        yield [
-            np.ascontiguousarray(image) if exists else None
-            for image, exists in zip(images, present, strict=True)
-        ]
+                # 3. The next frame is given what a viewer sees: eight bits, as in training.
+                pixels = to_pixels(frame)
+                motion = [*motion[1:], to_unit(pixels)]
+                images = pixels.permute(0, 2, 3, 1).cpu().numpy()
+        yield _shown(images, present)
+
+
+def _shown(images: NDArray[np.uint8], present: list[bool]) -> list[NDArray[np.uint8] | None]:
+    """The frame of every clip that has not ended."""
+    return [
+        np.ascontiguousarray(image) if exists else None
+        for image, exists in zip(images, present, strict=True)
+    ]
 
 
 def _denoise(

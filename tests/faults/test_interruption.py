@@ -36,7 +36,7 @@ from tests.faults.runs import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-_KILLS = 30
+_KILLS = 12
 
 
 def _wait(run: subprocess.Popen[bytes], seconds: float) -> bool:

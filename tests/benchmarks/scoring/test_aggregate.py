@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics.frechet import Moments, distance
-from benchmarks.scoring.aggregate import SetStatistics, bootstrap_interval
+from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.cache import MeasurementCache
 from benchmarks.scoring.clip_metrics import MeasuredClip
+from benchmarks.scoring.set_row import bootstrap_interval
+from tests.benchmarks.metrics.test_lip_correlation import curves
+from tests.benchmarks.metrics.test_speech_sync import features as mouth_and_sound
 
 
 @pytest.fixture
@@ -67,21 +70,45 @@ def test_blinks_are_pooled_over_clips(cache):
     assert none["blink_duration"]["reason"] == "no eye blinks in any clip"
 
 
-def test_the_lag_of_a_set_is_that_of_the_mean_curve(cache):
-    rng = np.random.default_rng(0)
-    peak = np.exp(-((np.arange(-15, 16) - 3) ** 2) / 4)
-    clips = [
-        clip(k, lips={"fake": (peak + rng.normal(0, 0.1, 31)).tolist(), "real": [0.0] * 31})
-        for k in range(20)
-    ]
-    rows = over(cache, ["lip_lag", "lip_correlation"], clips)
-    assert rows["lip_lag"]["mean"] == 3
-    assert rows["lip_lag"]["real"] is None  # still lips have none
-    low, high = rows["lip_correlation"]["ci95"]
-    assert low < rows["lip_correlation"]["mean"] < high
-    assert high - low == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(20), rel=0.5)
-    assert rows["lip_correlation"]["mean"] == pytest.approx(1, abs=0.1)
-    assert rows["lip_correlation"]["real"] == 0
+def test_the_lag_of_lips_is_of_the_set_and_beyond_chance(cache):
+    def rows(count, shift, real):
+        pairs = [{"fake": curves(shift, k), "real": real(k)} for k in range(count)]
+        clips = [clip(k, lips=pair) for k, pair in enumerate(pairs)]
+        return over(cache, ["lip_lag", "lip_correlation"], clips)
+
+    still = rows(12, 3, lambda k: (np.full(100, 0.1), curves(0, k)[1]))
+    assert (still["lip_lag"]["mean"], still["lip_lag"]["ci95"]) == (3, [3, 3])
+    assert still["lip_lag"]["real"] is None  # still lips have none
+    row = still["lip_correlation"]
+    assert row["ci95"][0] < row["mean"] < row["ci95"][1]
+    assert (row["real"], row["mean"] > row["chance"] > 0.1) == (0, True)
+    # Real lips with the sound of another clip, and too few clips to tell.
+    foreign = rows(12, 0, lambda k: (curves(0, k)[0], curves(0, k + 50)[1]))
+    assert (foreign["lip_lag"]["mean"], foreign["lip_lag"]["real"]) == (0, None)
+    few = rows(3, 2, lambda k: curves(0, k))
+    assert few["lip_lag"]["mean"] is None
+    assert "5 clips" in few["lip_lag"]["reason"]
+    assert "chance" not in few["lip_correlation"]
+
+
+def test_sync_is_named_by_what_it_was_fitted_on(cache):
+    def rows(count, late):
+        clips = []
+        for k in range(count):
+            for side, shift in (("real", 0), ("fake", late)):
+                cache.array(f"{count}{side}{k}", lambda k=k, shift=shift: mouth_and_sound(k, shift))
+            clips.append(clip(k, speech_sync={s: f"{count}{s}{k}" for s in ("real", "fake")}))
+        statistics = SetStatistics(["sync_lag", "sync_confidence"], cache, "CREMA-D")
+        for one in clips:
+            statistics.add(one)
+        return statistics.rows()
+
+    found = rows(25, 3)
+    assert (found["sync_lag"]["mean"], found["sync_lag"]["real"]) == (-3, 0)
+    assert found["sync_lag"]["protocol"].startswith("sync_lag_fit25cremad_n25: canonical")
+    low, high = found["sync_confidence"]["ci95"]
+    assert 3 < low < found["sync_confidence"]["mean"] < high
+    assert "at least 20" in rows(6, 0)["sync_confidence"]["reason"]
 
 
 def test_av_offset_is_the_median(cache):

@@ -10,7 +10,7 @@ from benchmarks.metrics.f_mse import f_mse
 from benchmarks.metrics.fid import fid_features
 from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.metrics.fvd import fvd_features
-from benchmarks.metrics.lip_correlation import lag_and_peak, lip_correlations, lip_curves
+from benchmarks.metrics.lip_correlation import lip_correlations, lip_curves, lip_lag_of_set
 from benchmarks.metrics.ofm import STILL, ofm
 from benchmarks.networks.i3d import load_i3d
 from benchmarks.networks.inception import load_inception
@@ -50,24 +50,28 @@ def test_motion_of_the_authors_outputs_is_what_their_script_gives(shared_data):
     assert equation == pytest.approx(14.286, rel=0.01)
 
 
-def correlations(paths, tracker):
-    """The lip correlations of clips at each lag."""
+def lips(paths, tracker):
+    """Opening and loudness of clips."""
     found = []
     for path in paths:
         points = held(tracker.track(read_frames(path)).points)
-        found.append(lip_correlations(*lip_curves(points, read_audio(path).samples)))
+        found.append(lip_curves(points, read_audio(path).samples))
     return found
 
 
 @pytest.mark.slow
 def test_lips_are_in_time_on_grid_and_a_frame_early_in_the_authors_outputs(shared_data, tracker):
     grid = sorted((shared_data / "grid_s1").glob("*.mpg"))[::16]
-    lag, correlation = lag_and_peak(correlations(grid, tracker))
-    assert lag == 0
-    assert 0.4 < correlation < 0.7
+    clips = lips(grid, tracker)
+    found = lip_lag_of_set(clips)
+    assert (found.lag, found.stands_out) == (0, True)
+    assert 0.3 < found.peak < 0.7
+    swapped = [(opening, clips[k - 1][1]) for k, (opening, _) in enumerate(clips)]
+    assert not lip_lag_of_set(swapped).stands_out
     outputs = sorted((shared_data / "diffused_heads_outputs").glob("*1[0-9]*_*.mp4"))
     assert len(outputs) == 12
-    assert lag_and_peak(correlations(outputs, tracker))[0] == -1
+    found = lip_lag_of_set(lips(outputs, tracker))
+    assert (found.lag, found.stands_out) == (-1, True)
 
 
 def test_a_frozen_clip_moves_least_blinks_never_and_follows_no_sound(shared_data, tracker):
@@ -82,7 +86,8 @@ def test_a_frozen_clip_moves_least_blinks_never_and_follows_no_sound(shared_data
     for frames in (frozen, moving):
         # Copies: tracking each frame anew, as it would be decoded.
         points = held(tracker.track([frame.copy() for frame in frames]).points)
-        scores.append(lag_and_peak([lip_correlations(*lip_curves(points, samples))])[1])
+        opening, energy = lip_curves(points, samples)
+        scores.append(lip_correlations(opening, [energy]).max())
         if frames is frozen:
             assert blinks(eye_aspect_ratio(points)) == []
         else:

@@ -36,7 +36,8 @@ def test_every_metric_is_measured_or_says_why(folders, options, tmp_path):
     for name, row in scores["metrics"].items():
         assert row["label"] == METRICS[name].label
         assert (row["mean"] is None) == bool(row["reason"]), name
-        assert row["protocol"].startswith(METRICS[name].full_name(row["n"]) + ": ")
+        kind = "" if name.startswith("sync_") else METRICS[name].full_name(row["n"]) + ": "
+        assert row["protocol"].startswith(kind or f"{name}_fit3real_n3: ")
     assert scores["metrics"]["wer"]["mean"] == pytest.approx(2 / 6)  # "by" for "at", "two" left out
     assert scores["metrics"]["lmd"]["mean"] < 0.6  # the same face, worse encoded
     assert scores["metrics"]["blinks_per_second"]["real"] is not None

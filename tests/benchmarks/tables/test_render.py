@@ -7,8 +7,6 @@ import html.parser
 import io
 import json
 import re
-import shutil
-import subprocess
 
 import pytest
 
@@ -18,7 +16,6 @@ from benchmarks.tables.render import (
     to_csv,
     to_html,
     to_json,
-    to_latex,
     to_markdown,
     write_each,
 )
@@ -120,38 +117,6 @@ def test_markdown_is_one_table_of_equal_columns_with_its_footnotes():
     assert "a\\|b &lt;i&gt;" in markdown
     for mark, _ in table.footnotes:
         assert f"\n<sup>{mark}</sup> " in markdown
-
-
-def test_latex_escapes_and_balances():
-    latex = to_latex(full_table(method=NASTY))
-    assert r"my\_model \& 5\% \textbackslash{}x\{\}\textasciicircum{}" in latex
-    assert r"\textbf{30.92}" in latex
-    assert r"\underline{30.63}" in latex
-    for begin in ("table", "tabular"):
-        assert latex.count(rf"\begin{{{begin}}}") == latex.count(rf"\end{{{begin}}}") == 1
-    body = latex[latex.index(r"\midrule") : latex.index(r"\bottomrule")]
-    for line in body.splitlines():
-        if r" \\" in line:
-            assert len(re.findall(r"(?<!\\)&", line)) == 4
-    assert latex.isascii()
-    minus = to_latex(build_table("v2", []))
-    assert r"\underline{$-$3}" in minus
-    assert "$\\to$GT" in minus
-
-
-@pytest.mark.parametrize("name", LAYOUTS)
-def test_latex_compiles(name, tmp_path):
-    if shutil.which("pdflatex") is None:
-        pytest.skip("needs pdflatex, which this machine does not have")
-    body = to_latex(full_table(name, NASTY))
-    (tmp_path / "t.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}\begin{document}" + body + r"\end{document}"
-    )
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:]
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

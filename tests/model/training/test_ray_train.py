@@ -71,7 +71,7 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
     lines: list[str] = []
     one = options(drawn_set, tmp_path / "one", preset)
     train(one, lambda _: None)
-    two = options(drawn_set, tmp_path / "two", preset)
+    two = replace(options(drawn_set, tmp_path / "two", preset), keep=2)
     path = train_on_ray(two, lines.append, workers=2)
     assert read_info(path).step == 8
     for name in ("loss/total", "loss/simple", "loss/lip", "loss/reading"):
@@ -81,6 +81,14 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
     assert lines[0].startswith("small: ")
     assert [line.split()[1] for line in lines[1:]] == [f"{step}/8" for step in range(1, 9)]
 
+    # Ray knows the checkpoints that are kept, as the same files, and the metrics.
+    result = Result.from_path(two.out / RESULT)
+    assert [metrics["step"] for _, metrics in result.best_checkpoints] == [6, 8]
+    assert result.metrics["loss/total"] == curve(two.out, "loss/total")[-1]
+    assert resolve(Path(result.checkpoint.path)).resolve() == path.resolve()
+    kept = [len(list(entry.iterdir())) for entry in (two.out / RESULT).glob("check*-*/")]
+    assert kept == [2, 2]
+
     longer = replace(two, resume=True, preset=replace(preset, train=replace(preset.train, steps=9)))
     assert read_info(train_on_ray(longer, lines.append, workers=2)).step == 9
     assert "steps 8 to 9" in lines[9]
@@ -88,10 +96,12 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
 
 @contextmanager
 def started(data: Path, out: Path, *words: object) -> Iterator[subprocess.Popen[str]]:
-    """dh-train with two workers and the tiny preset; what is left of it at the end is killed."""
+    """dh-train with two workers and a small network; what is left of it at the end is killed."""
     command = [sys.executable, "-c", "from model.cli.train import train_main; train_main()"]
     command += ["--data", data, "--out", out, "--workers", 2, "--batch-size", 2, "--loaders", 0]
     command += ["--device", "cpu", "--log-every", 1, "--strip-every", 0, *words]
+    for field in ("unet.image_size=32", "unet.base_channels=16", "unet.channel_mult=[1,2]"):
+        command += ["--set", field]
     with subprocess.Popen(
         list(map(str, command)),
         stdout=subprocess.PIPE,
@@ -189,17 +199,3 @@ def test_divergence_ends_the_run_in_a_sentence(drawn_set: Path, tmp_path: Path):
     assert "Traceback" not in said
     (error,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert "--set train.learning_rate (now 100)" in error
-
-
-def test_ray_knows_checkpoints_and_metrics(drawn_set: Path, tmp_path: Path, preset: Preset):
-    given = replace(options(drawn_set, tmp_path / "run", preset), keep=2)
-    path = train_on_ray(given, lambda _: None, workers=2)
-    result = Result.from_path(given.out / RESULT)
-    assert [metrics["step"] for _, metrics in result.best_checkpoints] == [6, 8]
-    assert result.metrics["loss/total"] == curve(given.out, "loss/total")[-1]
-    # The same file, not a copy of it.
-    assert resolve(Path(result.checkpoint.path)).resolve() == path.resolve()
-    assert [len(list(entry.iterdir())) for entry in (given.out / RESULT).glob("check*-*/")] == [
-        2,
-        2,
-    ]

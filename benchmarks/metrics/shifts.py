@@ -1,0 +1,121 @@
+"""Mouth against sound over shifts, and what chance gives: the sounds of other clips.
+
+The highest of 31 correlations is positive for any two curves. Whether a clip's own sound fits its
+mouth shows only beside sounds that do not belong to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.ndimage import uniform_filter1d
+
+from pipeline.speech.lip_sync import MAX_LAG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Curves = NDArray[np.float64]
+
+WINDOW = 9  # frames of the moving mean that is subtracted
+FEWEST_CLIPS = 5  # for a chance level: 44 ways to give each clip another's sound
+PERMUTATIONS = 300
+_QUANTILE = 0.99
+_FOREIGN = 40  # sounds of others that each mouth is compared with
+
+
+@dataclass(frozen=True)
+class SetLag:
+    """The peak of a set's mean correlation over shifts.
+
+    Attributes:
+        lag: frames, positive where the sound is late.
+        peak: the correlation there.
+        chance: what 99 % of the sets with swapped sounds stay below.
+        curves: (N, 31) correlations of each clip over shifts.
+    """
+
+    lag: float
+    peak: float
+    chance: float
+    curves: Curves
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether the peak is beyond chance."""
+        return self.peak > self.chance
+
+
+def without_trend(curves: NDArray[np.floating]) -> NDArray[np.float64]:
+    """(T, …) curves less their moving mean over 9 frames."""
+    x = np.asarray(curves, np.float64)
+    return x - uniform_filter1d(x, WINDOW, axis=0, mode="nearest")
+
+
+def shift_correlations(
+    mouth: NDArray[np.floating], sounds: Sequence[NDArray[np.floating]]
+) -> Curves:
+    """Correlation of a mouth with several sounds at shifts −15 … 15, over the frames that overlap.
+
+    Args:
+        mouth: (T, K) curves of mean 0.
+        sounds: (T', K) each, of mean 0, what the mouth is compared with.
+
+    Returns:
+        (len(sounds), 31); at shift d frame t of the mouth meets frame t + d of the sound. 0 where
+        one does not vary.
+    """
+    lengths = np.array([len(sound) for sound in sounds])
+    padded = np.zeros((len(sounds), lengths.max(), mouth.shape[1]))
+    for row, sound in zip(padded, sounds, strict=True):
+        row[: len(sound)] = sound
+    size = next_fast_len(len(mouth) + padded.shape[1], real=True)
+    spectra = np.conj(rfft(mouth, size, axis=0))[None] * rfft(padded, size, axis=1)
+    shifts = np.arange(-MAX_LAG, MAX_LAG + 1)
+    products = irfft(spectra.sum(2), size, axis=1)[:, shifts]  # (N, 31)
+
+    # Energies of what overlaps, from running sums.
+    first = np.broadcast_to(np.maximum(0, -shifts), products.shape)
+    last = np.maximum(first, np.minimum(len(mouth), lengths[:, None] - shifts))
+    of_mouth = np.concatenate([[0], np.cumsum((mouth**2).sum(1))])
+    of_sound = np.pad(np.cumsum((padded**2).sum(2), 1), ((0, 0), (1, 0)))
+    rows = np.arange(len(sounds))[:, None]
+    top = of_sound.shape[1] - 1
+    energy = (of_mouth[last] - of_mouth[first]) * (
+        of_sound[rows, np.clip(last + shifts, 0, top)]
+        - of_sound[rows, np.clip(first + shifts, 0, top)]
+    )
+    scale = np.sqrt(np.maximum(energy, 0))
+    return np.where(scale > 1e-9, products / np.maximum(scale, 1e-9), 0.0)
+
+
+def others(count: int) -> NDArray[np.int64]:
+    """(N, M) clips whose sounds stand for chance beside each of N clips: up to 40, seed 0."""
+    rng = np.random.default_rng(0)
+    steps = np.arange(1, count)
+    return np.stack(
+        [(k + rng.permutation(steps)[: min(_FOREIGN, count - 1)]) % count for k in range(count)]
+    )
+
+
+def lag_of_set(own: Curves, foreign: Curves) -> SetLag:
+    """Lag and peak of a set's mean curve, and its chance level from 300 sets of swapped sounds.
+
+    Args:
+        own: (N, 31) of each clip's mouth with its own sound.
+        foreign: (N, M, 31) with those of other clips; with M = 0 nothing is beyond chance.
+    """
+    mean = own.mean(0)
+    best = int(mean.argmax())
+    if not foreign.shape[1]:
+        return SetLag(float(best - MAX_LAG), float(mean[best]), 1.0, own)
+    rng, rows = np.random.default_rng(0), np.arange(len(own))
+    drawn = rng.integers(foreign.shape[1], size=(PERMUTATIONS, len(own)))
+    peaks = [foreign[rows, chosen].mean(0).max() for chosen in drawn]
+    chance = float(np.quantile(peaks, _QUANTILE))
+    return SetLag(float(best - MAX_LAG), float(mean[best]), chance, own)
