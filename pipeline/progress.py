@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 LOG_SECONDS = 10.0  # between two lines of a plain log
 
 
-class Step(Protocol):
-    """Says that one more is done."""
+class Advance(Protocol):
+    """Counts one more of the units whose progress is shown."""
 
     def __call__(self, note: str = "") -> None:
         """Counts one; `note` is shown beside the count."""
@@ -36,7 +36,7 @@ class Step(Protocol):
 
 
 @contextmanager
-def progress(unit: str, total: int) -> Iterator[Step]:
+def progress(unit: str, total: int) -> Iterator[Advance]:
     """Shows how far `total` units are, on standard error, and gives the function that counts one.
 
     Args:
@@ -63,7 +63,7 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def _bar(unit: str, total: int) -> Iterator[Step]:
+def _bar(unit: str, total: int) -> Iterator[Advance]:
     console = Console(stderr=True)
     columns = (
         BarColumn(),
@@ -84,7 +84,7 @@ def _bar(unit: str, total: int) -> Iterator[Step]:
 
 
 @contextmanager
-def _log(unit: str, total: int) -> Iterator[Step]:
+def _log(unit: str, total: int) -> Iterator[Advance]:
     begin = last_line = time.monotonic()
     done = 0
 

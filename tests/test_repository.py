@@ -117,7 +117,7 @@ def test_forms_and_workflows_parse_and_name_what_exists() -> None:
 def test_issue_forms_ask_for_the_report_of_the_machine() -> None:
     for path in (path for path in FORMS if path.parent.name == "ISSUE_TEMPLATE"):
         if path.name != "config.yml":
-            assert "`dh-prep doctor" in path.read_text("utf-8"), path
+            assert "`dh-prep doctor --report" in path.read_text("utf-8"), path
 
 
 def test_versions_agree() -> None:

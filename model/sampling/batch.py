@@ -17,7 +17,7 @@ from model.sampling.talking_video import make_videos
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.parallel.tasks import run_on_ray
-from pipeline.progress import Step, progress
+from pipeline.progress import Advance, progress
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from model.sampling.denoiser import FrameDenoiser
     from model.sampling.inputs import VideoInputs
     from model.sampling.jobs import Job
-    from model.sampling.sample_config import SampleConfig
-    from model.sampling.video_writer import OutputOptions
+    from model.sampling.sample_config import OutputOptions, SampleConfig
     from pipeline.speech.features import Featurise
 
 
@@ -135,7 +134,7 @@ def _make_batch(
                 raise
             yield job.out, _reason(error)
     total = sum(len(one.speech) for _, one in ready)
-    bar: AbstractContextManager[Step] = (
+    bar: AbstractContextManager[Advance] = (
         progress("frames", total) if show_progress and ready else nullcontext(lambda _="": None)
     )
     with bar as step:
@@ -143,7 +142,7 @@ def _make_batch(
 
 
 def _draw(
-    loaded: LoadedModel, ready: list[tuple[int, VideoInputs]], step: Step
+    loaded: LoadedModel, ready: list[tuple[int, VideoInputs]], step: Advance
 ) -> Iterator[tuple[Path, UserError | None]]:
     """Draws videos side by side; where one of them ends the batch, each by itself."""
 

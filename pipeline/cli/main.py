@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -266,9 +265,7 @@ def demo(
     from pipeline.talkers.demo import make_demo
 
     with progress("clips", options.clips) as step:
-        made = make_demo(
-            out, replace(options, weights_dir=weights_dir), lambda _done, _total: step()
-        )
+        made = make_demo(out, options, weights_dir=weights_dir, on_clip=step)
     say(f"written  {made}")
     say(f"next     dh-prep run {shlex.quote(str(made))} --out DIR")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset.columns import MEASURED
@@ -11,15 +10,16 @@ from pipeline.dataset.rows import cut_off, drop_reasons
 from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.storage import Folder
+from pipeline.templates import environment
 from pipeline.units import size_text, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pandas as pd
 
-SUMS_FILE = "SHA256SUMS"
+CARD_FILE, SUMS_FILE = "README.md", "SHA256SUMS"
 _SHOWN = ("clip_seconds", "eye_distance", "yaw", "pitch", "sharpness", "loudness", "speech_share",
           "mouth_opening_std", "av_correlation")  # fmt: skip
 
@@ -41,53 +41,30 @@ def card(dataset: dict[str, Any], rows: pd.DataFrame) -> str:
         dataset: dataset.json.
         rows: of every clip.
     """
-    counts, options = dataset["counts"], dataset["options"]
     good = rows[rows["status"] == "ok"]
-    size = size_text(sum(shard["bytes"] for shard in dataset["shards"]))
-    side = options["image_size"]
-    source = f"`{dataset['source']}`" if dataset["source"] else "not given"
-    text = f"""# Data card
-
-Talking heads prepared by `dh-prep`: {counts["samples"]:,} samples,
-{time_text(counts["frames"] / FPS)} at {FPS} frames a second, {side} × {side} pixels, sound at
-16 kHz; {len(dataset["shards"]):,} WebDataset shards, {size}.
-
-- **Source:** {source}
-- **Licence:** {dataset["licence"] or "not given; say it with `--licence`"}
-- **Speakers:** {_speakers(dataset)}
-
-Faces and voices are personal data: keep and use them as the licence, your law and the people shown
-allow.
-
-## Splits
-
-{_splits(good)}
-
-## Left out
-
-Of {counts["inputs"]:,} videos: {counts["skipped"]:,} skipped by rule, {counts["failed"]:,} failed;
-every one stands in `report.csv`.
-
-{_table(("", "reason", "clips"), [row[:3] for row in drop_reasons(rows)])}
-
-## What was measured
-
-Of the samples. All of it, for each clip, lies in the `.parquet` beside its shard; `dh-prep filter`
-makes a smaller data set by it.
-
-{_table(("measure", "5 %", "median", "95 %", "what"), _measures(good))}
-
-{_cut_off(good)}
-
-## Options
-
-{_table(("option", "value"), sorted(flat_options(options).items()))}
-
-## Files
-
-`sha256sum -c {SUMS_FILE}` checks the shards, `dh-prep check` the whole contract.
-"""
-    return re.sub(r"\n{3,}", "\n\n", text)
+    short = cut_off(good)["missing_seconds"]
+    return (
+        environment("pipeline")
+        .get_template("data_card.md.j2")
+        .render(
+            dataset=dataset,
+            fps=FPS,
+            length=time_text(dataset["counts"]["frames"] / FPS),
+            size=size_text(sum(shard["bytes"] for shard in dataset["shards"])),
+            speakers=_speakers(dataset),
+            splits=[
+                (split, f"{len(part):,}", time_text(float(part["clip_seconds"].sum())))
+                for split, part in good.groupby("split")
+            ],
+            reasons=[row[:3] for row in drop_reasons(rows)],
+            measures=list(_measures(good)),
+            cut_off=len(short),
+            longest=short.max(),
+            options=sorted(flat_options(dataset["options"]).items()),
+            sums_file=SUMS_FILE,
+            cell=_cell,
+        )
+    )
 
 
 def _speakers(dataset: dict[str, Any]) -> str:
@@ -101,14 +78,6 @@ def _speakers(dataset: dict[str, Any]) -> str:
     return f"{known}; none is in more than one split"
 
 
-def _splits(good: pd.DataFrame) -> str:
-    lines = [
-        (split, f"{len(part):,}", time_text(float(part["clip_seconds"].sum())))
-        for split, part in good.groupby("split")
-    ]
-    return _table(("split", "samples", "length"), lines)
-
-
 def _measures(good: pd.DataFrame) -> Iterable[tuple[str, ...]]:
     for name in _SHOWN:
         values = good[name].dropna()
@@ -117,26 +86,6 @@ def _measures(good: pd.DataFrame) -> Iterable[tuple[str, ...]]:
             yield name, f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}", MEASURED[name]
 
 
-def _cut_off(good: pd.DataFrame) -> str:
-    short = cut_off(good)
-    if short.empty:
-        return ""
-    return (
-        f"Samples of files that were cut off: {len(short):,}, which say they are up to "
-        f"{short['missing_seconds'].max():.1f} s longer (`missing_seconds`)."
-    )
-
-
-def _table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """A Markdown table; nothing when it would be empty."""
-    body = ["| " + " | ".join(_cell(value) for value in line) + " |" for line in lines]
-    if not body:
-        return ""
-    return "\n".join([f"| {' | '.join(header)} |", "| --- " * len(header) + "|", *body])
-
-
 def _cell(value: object) -> str:
+    """A cell of a Markdown table."""
     return visible(str(value)).replace("|", "\\|")
-
-
-CARD_FILE = "README.md"

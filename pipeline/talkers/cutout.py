@@ -43,6 +43,35 @@ def point_ids(text: str) -> list[int]:
     return [int(word) for word in text.split()]
 
 
+def contours(text: str) -> list[list[int]]:
+    """Several lists of mesh points, with / between."""
+    return [point_ids(part) for part in text.split("/")]
+
+
+# The upper and the lower lid of each eye, and the lips' outer and inner contours above and below:
+# from the viewer's left to right, so that point i is above point i.
+LIDS = [
+    contours("33 246 161 160 159 158 157 173 133 / 33 7 163 144 145 153 154 155 133"),
+    contours("362 398 384 385 386 387 388 466 263 / 362 382 381 380 374 373 390 249 263"),
+]
+OUTER_LIPS = contours(
+    "61 185 40 39 37 0 267 269 270 409 291 / 61 146 91 181 84 17 314 405 321 375 291"
+)
+INNER_LIPS = contours(
+    "78 191 80 81 82 13 312 311 310 415 308 / 78 95 88 178 87 14 317 402 318 324 308"
+)
+
+
+def closed(upper: list[int], lower: list[int]) -> list[int]:
+    """Two contours with common ends as one outline."""
+    return [*upper, *lower[-2:0:-1]]
+
+
+def eye_span(mesh: NDArray[np.floating]) -> float:
+    """Distance of the outer eye corners."""
+    return float(np.linalg.norm(mesh[LEFT_EYE] - mesh[RIGHT_EYE]))
+
+
 @dataclass(frozen=True)
 class CutOut:
     """The photograph's head in the canvas, with soft masks in 0..1 (all (C, C) float32)."""
@@ -61,7 +90,7 @@ def cut_out(net: FaceMesh, canvas: int, *, mirrored: bool) -> CutOut:
     # Where the face is in the photograph; from it, the map to the canvas.
     mesh, _ = net(photograph, Box(226.0, 122.0, 165.0, 0.05))
     mesh, _ = net(photograph, box_of_mesh(mesh))
-    scale = canvas * EYE_SPAN / float(np.linalg.norm(mesh[LEFT_EYE] - mesh[RIGHT_EYE]))
+    scale = canvas * EYE_SPAN / eye_span(mesh)
     middle = (mesh[LEFT_EYE] + mesh[RIGHT_EYE]) / 2
     shift = np.array([canvas / 2, canvas * EYES_AT]) - scale * middle
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
@@ -122,7 +151,7 @@ def grown(outline: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     return (outline - centre) * factor + centre
 
 
-def fill(mask: NDArray[np.uint8], outline: NDArray[np.float32], value: int) -> None:
+def fill(mask: NDArray[np.uint8], outline: NDArray[np.floating], value: int) -> None:
     """Sets the inside of an outline, in place."""
     cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], value)
 

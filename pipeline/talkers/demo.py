@@ -15,7 +15,7 @@ import csv
 import io
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 TRAIN_SENTENCES, TEST_SENTENCE = SENTENCES[:-1], SENTENCES[-1]
 _CANVAS = 1.25  # side of the portrait over side of the frame: room for the head to move
 _CRF = 16
+_RECIPE = 1  # counts up when the same options make other videos
 _COMMENT = "synthetic: made by dh-prep demo from a public-domain photograph"
 _UNITS = {
     "opening": "gap of the inner lips (points 62 and 66 of the 68) over the distance of the outer "
@@ -88,31 +89,35 @@ def _clip(person: Person, sentence: str, take: int, split: str) -> DemoClip:
 
 
 def make_demo(
-    out: Path, options: DemoOptions, on_clip: Callable[[int, int], None] | None = None
+    out: Path,
+    options: DemoOptions,
+    *,
+    weights_dir: Path | None = None,
+    on_clip: Callable[[], None] | None = None,
 ) -> Path:
     """Makes the videos that are not there yet, then the manifest and the truth.
 
     Args:
         out: a folder that is absent, empty, or was begun with the same options.
         options: what to make.
-        on_clip: called with the number of clips done and of all.
+        weights_dir: the user's folder of pretrained files.
+        on_clip: called when a clip is done.
 
     Returns:
         The manifest's path.
 
     Raises:
-        UserError: wrong options, another folder's content, or a pretrained file cannot be found.
+        UserError: another folder's content, or a pretrained file cannot be found.
     """
-    options.check()
     clips = plan_clips(options)
     _claim(out, options)
     manifest = out / "manifest.csv"  # written last: where it is, all is
     if manifest.exists() and all((out / clip.path).exists() for clip in clips):
         return manifest
-    recordings = read_recordings(options.weights_dir)
+    recordings = read_recordings(weights_dir)
     truth: dict[str, Any] = {}
     talkers: dict[str, Talker] = {}  # made when first needed: a finished demo needs none
-    for count, clip in enumerate(clips):
+    for clip in clips:
         # The sentence in the person's voice, and the movements for it.
         utterance = speak(recordings[clip.sentence], clip.person.voice)
         performance = perform(utterance, _rng(options, clip.clip_id))
@@ -121,7 +126,7 @@ def make_demo(
         if not (out / clip.path).exists():
             name = clip.person.name
             if name not in talkers:
-                talkers[name] = _make_talker(clip.person, options)
+                talkers[name] = _make_talker(clip.person, options, weights_dir)
             write_video(
                 out / clip.path,
                 talkers[name].render(performance),
@@ -130,25 +135,25 @@ def make_demo(
                 metadata={"comment": _COMMENT},
             )
         if on_clip:
-            on_clip(count + 1, len(clips))
+            on_clip()
     write_json(out / "truth.json", {"fps": FPS, "units": _UNITS, "clips": truth})
     return _write_manifest(manifest, clips)
 
 
 def _claim(out: Path, options: DemoOptions) -> None:
     """Marks the folder with the options, unless it belongs to something else."""
-    mark = out / "demo.json"
+    mark, record = out / "demo.json", {"recipe": _RECIPE, **asdict(options)}
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; name a folder for the demo")
     if mark.exists():
-        if read_json(mark) != options.record():
+        if read_json(mark) != record:
             raise UserError(
                 f"{out} holds a demo made with other options (see demo.json in it); "
                 "name another folder"
             )
     elif out.exists() and any(out.iterdir()):
         raise UserError(f"{out} is not empty and holds no demo; name another folder")
-    write_json(mark, options.record())
+    write_json(mark, record)
 
 
 def _rng(options: DemoOptions, name: str) -> np.random.Generator:
@@ -156,8 +161,8 @@ def _rng(options: DemoOptions, name: str) -> np.random.Generator:
     return np.random.default_rng([options.seed, zlib.crc32(name.encode())])
 
 
-def _make_talker(person: Person, options: DemoOptions) -> Talker:
-    with zipfile.ZipFile(locate("face_landmarker.task", options.weights_dir)) as archive:
+def _make_talker(person: Person, options: DemoOptions, weights_dir: Path | None) -> Talker:
+    with zipfile.ZipFile(locate("face_landmarker.task", weights_dir)) as archive:
         mesh_net = FaceMesh(archive.read("face_landmarks_detector.tflite"))
     cutout = cut_out(mesh_net, round(options.size * _CANVAS), mirrored=person.mirrored)
     return Talker(make_portrait(person, cutout, _rng(options, person.name)), options.size)

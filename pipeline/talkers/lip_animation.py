@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, point_ids
+from pipeline.talkers.cutout import (
+    CHIN,
+    INNER_LIPS,
+    LEFT_EYE,
+    OUTER_LIPS,
+    RIGHT_EYE,
+    closed,
+    fill,
+    point_ids,
+)
 from pipeline.talkers.warps import (
     Region,
     curve,
@@ -25,11 +34,8 @@ from pipeline.talkers.warps import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# The four contours of the lips from the viewer's left to right, point i above point i.
-_UPPER_OUTER = point_ids("61 185 40 39 37 0 267 269 270 409 291")
-_UPPER_INNER = point_ids("78 191 80 81 82 13 312 311 310 415 308")
-_LOWER_INNER = point_ids("78 95 88 178 87 14 317 402 318 324 308")
-_LOWER_OUTER = point_ids("61 146 91 181 84 17 314 405 321 375 291")
+# The contours of the lips from top to bottom.
+_CONTOURS = (OUTER_LIPS[0], *INNER_LIPS, OUTER_LIPS[1])
 # Points around the mouth that do not move.
 _FIXED = point_ids("2 97 326 98 327 129 358 50 280 58 288 132 361 93 323")
 # How far each point of chin and jaw follows the lower jaw.
@@ -60,8 +66,7 @@ class Mouth:
         self._axes = np.array([across, [-across[1], across[0]]])
         self._origin = (mesh[61] + mesh[291]) / 2
         local = (mesh - self._origin) @ self._axes.T / span
-        contours = (_UPPER_OUTER, _UPPER_INNER, _LOWER_INNER, _LOWER_OUTER)
-        self._contours = [local[points] for points in contours]
+        self._contours = [local[points] for points in _CONTOURS]
         # The part of the canvas that moves, and its grid.
         reach = 0.95 * span
         self._region = Region(
@@ -82,9 +87,8 @@ class Mouth:
         self, mesh: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Colour and opacity of the photograph's upper teeth; they stay with the skull."""
-        outline = np.concatenate([mesh[_UPPER_INNER], mesh[_LOWER_INNER[::-1]]])
         mask = np.zeros(self._figure.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.round(outline).astype(np.int32)], 255)
+        fill(mask, mesh[closed(*INNER_LIPS)], 255)
         mask = cv2.GaussianBlur(mask, (0, 0), self._span / 90)
         teeth = self._figure[self._region.part][..., :3].astype(np.float32)
         bright = np.clip((teeth.mean(2) - 80) / 60, 0, 1)

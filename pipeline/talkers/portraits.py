@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from pipeline.talkers.cutout import EYE_SPAN, LEFT_EYE, RIGHT_EYE, fill, point_ids
-from pipeline.talkers.wardrobe import paint_backdrop, paint_clothes
+from pipeline.talkers.cutout import (
+    CHIN,
+    EYE_SPAN,
+    INNER_LIPS,
+    LEFT_EYE,
+    LIDS,
+    OUTER_LIPS,
+    RIGHT_EYE,
+    closed,
+    eye_span,
+    fill,
+    point_ids,
+)
 from pipeline.talkers.warps import Region, grid_step, upsample_map
 
 if TYPE_CHECKING:
@@ -18,10 +29,6 @@ if TYPE_CHECKING:
     from pipeline.talkers.cutout import CutOut
     from pipeline.talkers.people import Bump, Person
 
-_RIGHT_LIDS = point_ids("33 246 161 160 159 158 157 173 133 155 154 153 145 144 163 7")
-_LEFT_LIDS = point_ids("263 466 388 387 386 385 384 398 362 382 381 380 374 373 390 249")
-_OUTER_LIPS = point_ids("61 185 40 39 37 0 267 269 270 409 291 375 321 405 314 17 84 181 91 146")
-_INNER_LIPS = point_ids("78 191 80 81 82 13 312 311 310 415 308 324 318 402 317 14 87 178 88 95")
 _RIGHT_BROW = point_ids("70 63 105 66 107 55 65 52 53 46")
 _LEFT_BROW = point_ids("300 293 334 296 336 285 295 282 283 276")
 # Where a beard grows: moustache, chin, jaw; soft towards the cheeks.
@@ -44,11 +51,6 @@ class Portrait:
     backdrop: NDArray[np.uint8]
     mesh: NDArray[np.float32]
 
-    @property
-    def eye_span(self) -> float:
-        """Distance of the outer eye corners in pixels."""
-        return float(np.linalg.norm(self.mesh[LEFT_EYE] - self.mesh[RIGHT_EYE]))
-
 
 def make_portrait(person: Person, cutout: CutOut, rng: np.random.Generator) -> Portrait:
     """Makes a person from the head: recoloured, reshaped, dressed, in front of a backdrop."""
@@ -56,8 +58,8 @@ def make_portrait(person: Person, cutout: CutOut, rng: np.random.Generator) -> P
     head = np.dstack([tinted, cutout.head[..., None] * 255])  # (C, C, 4)
     source, mesh = _reshape(person.shape, cutout.mesh, len(head))
     head = np.clip(cv2.remap(head, source[..., 0], source[..., 1], cv2.INTER_CUBIC), 0, 255)
-    figure = paint_clothes(person, head, mesh, rng)
-    return Portrait(figure, paint_backdrop(person, len(head), rng), mesh)
+    figure = _paint_clothes(person, head, mesh, rng)
+    return Portrait(figure, _paint_backdrop(person, len(head), rng), mesh)
 
 
 def _soft_mask(outline: NDArray[np.float32], size: int, blur: float) -> NDArray[np.float32]:
@@ -74,10 +76,10 @@ def _tint(person: Person, cut: CutOut, rng: np.random.Generator) -> NDArray[np.f
     size, mesh = cut.image.shape[0], cut.mesh
     edge = size * EYE_SPAN / 60
     # Where eyes, teeth, lips and brows are.
-    eyes = _soft_mask(mesh[_RIGHT_LIDS], size, edge)
-    eyes = np.maximum(eyes, _soft_mask(mesh[_LEFT_LIDS], size, edge))
-    teeth = _soft_mask(mesh[_INNER_LIPS], size, edge)
-    lips = np.clip(_soft_mask(mesh[_OUTER_LIPS], size, edge) - teeth, 0, 1)
+    right, left = (_soft_mask(mesh[closed(*lids)], size, edge) for lids in LIDS)
+    eyes = np.maximum(right, left)
+    teeth = _soft_mask(mesh[closed(*INNER_LIPS)], size, edge)
+    lips = np.clip(_soft_mask(mesh[closed(*OUTER_LIPS)], size, edge) - teeth, 0, 1)
     brows = _soft_mask(mesh[_RIGHT_BROW], size, 2 * edge)
     brows = np.maximum(brows, _soft_mask(mesh[_LEFT_BROW], size, 2 * edge)) * (1 - cut.hair)
     grey = cut.image @ np.array([0.299, 0.587, 0.114], np.float32)
@@ -91,12 +93,8 @@ def _tint(person: Person, cut: CutOut, rng: np.random.Generator) -> NDArray[np.f
     dark = np.clip((175 - grey) / 60, 0.25, 1) * brows
     result = result * (1 + dark[..., None] * (person.brows - 1))
     # A shaven beard darkens the skin with a little grain.
-    beard = (
-        _soft_mask(mesh[_BEARD], size, size * EYE_SPAN / 10)
-        * (1 - lips)
-        * (1 - teeth)
-        * person.stubble
-    )
+    beard = _soft_mask(mesh[_BEARD], size, size * EYE_SPAN / 10)
+    beard *= (1 - lips) * (1 - teeth) * person.stubble
     grain = 1 + 0.12 * rng.standard_normal((size, size)).astype(np.float32)
     result = result * (1 - beard * grain * 0.42)[..., None] + beard[..., None] * np.array([4, 6, 8])
     mixed = result * (1 - cut.hair[..., None]) + hair * cut.hair[..., None]
@@ -107,7 +105,7 @@ def _reshape(
     bumps: tuple[Bump, ...], mesh: NDArray[np.float32], size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where each pixel of the reshaped canvas comes from, and the reshaped mesh."""
-    span = float(np.linalg.norm(mesh[LEFT_EYE] - mesh[RIGHT_EYE]))
+    span = eye_span(mesh)
     origin = (mesh[LEFT_EYE] + mesh[RIGHT_EYE]) / 2
     step = grid_step(span)
     source = (Region(0, 0, size, size).grid(step) - origin) / span
@@ -131,3 +129,98 @@ def _displacement(bump: Bump, points: NDArray[np.float32]) -> NDArray[np.float32
         shift = np.array([side * bump.shift[0], bump.shift[1]], np.float32)
         total += window[..., None] * (offset * (np.array(bump.scale, np.float32) - 1) + shift)
     return total
+
+
+def _paint_clothes(
+    person: Person, head: NDArray[np.float32], mesh: NDArray[np.float32], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Neck and clothes painted below the head: (C, C, 4) uint8."""
+    size = head.shape[0]
+    span = eye_span(mesh)
+    axis, chin = float(mesh[CHIN, 0]), float(mesh[CHIN, 1])
+    y, x = np.mgrid[:size, :size].astype(np.float32)
+    # The photograph ends below the chin: the neck continues downwards in its own colours.
+    middle, half = _neck(head, axis, round(chin - 0.12 * span), span)
+    side = (x - middle) / span
+    below = (y - chin) / span
+    skin = _neck_colours(head, axis, round(chin + 0.05 * span), span)
+    flared = half - 0.03 + 0.8 * np.clip(below - 0.35, 0, 1) ** 1.5
+    neck = _edge((flared - np.abs(side)) * span) * _edge((below + 0.25) * span)
+    shade = 0.96 + 0.14 * np.clip(below / 0.5, 0, 1)
+    shade -= 0.25 * np.clip(np.abs(side) / half, 0, 1) ** 4
+    canvas = np.dstack([skin * shade[..., None], neck * 255])
+    # Clothes over the neck, the head over both.
+    canvas = _over(_clothes(person, side, below, span, rng), canvas)
+    return cast("NDArray[np.uint8]", _over(head, canvas).round().astype(np.uint8))
+
+
+def _neck_colours(
+    head: NDArray[np.float32], axis: float, row: int, span: float
+) -> NDArray[np.float32]:
+    """A few rows of skin below the chin, smoothed and repeated downwards."""
+    low, high = round(axis - 0.4 * span), round(axis + 0.4 * span)
+    band = head[row - round(0.05 * span) : row + 1, low:high, :3].mean(0)
+    padded = cv2.copyMakeBorder(band[None], 0, 0, low, head.shape[1] - high, cv2.BORDER_REPLICATE)
+    smooth = cv2.GaussianBlur(padded, (0, 0), span / 8)
+    return cast("NDArray[np.float32]", np.repeat(smooth, head.shape[0], axis=0))
+
+
+def _neck(head: NDArray[np.float32], axis: float, row: int, span: float) -> tuple[float, float]:
+    """The neck's middle in pixels and half its width in eye spans, read off one row."""
+    inside = np.flatnonzero(head[row, :, 3] > 128)
+    inside = inside[np.abs(inside - axis) < 0.8 * span]
+    return float(inside[0] + inside[-1]) / 2, float(inside[-1] - inside[0]) / (2 * span)
+
+
+def _edge(distance: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Opacity from the distance inside an outline, in pixels."""
+    return np.clip(distance + 0.5, 0, 1).astype(np.float32)
+
+
+def _clothes(
+    person: Person,
+    side: NDArray[np.float32],
+    below: NDArray[np.float32],
+    span: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """A knitted top with a hem at the neckline: (C, C, 4), colour and opacity."""
+    size = side.shape[0]
+    away = np.abs(side)
+    shoulders = 0.30 + 0.30 * np.clip(away - 0.6, 0, None) ** 0.9
+    pit = 0.42 + person.neckline
+    opening = pit - (pit - 0.30) * np.clip(away / 0.66, 0, 1.5) ** 2.4
+    inside = np.minimum(below - shoulders, below - opening) * span
+    folds = 0.05 * _noise(size, size / 30, rng) + 0.025 * _noise(size, size / 250, rng)
+    shade = 1.0 - 0.16 * np.clip(away / 1.6, 0, 1) ** 2 + folds
+    shade -= 0.25 * np.exp(-((inside / (0.05 * span)) ** 2))  # rounded at its edges
+    hem = np.abs((below - opening) * span - 0.11 * span)
+    shade -= 0.18 * np.exp(-((hem / (0.012 * span)) ** 2)) * (away < 0.72)
+    colour = np.array(person.clothes, np.float32) * shade[..., None]
+    return np.dstack([np.clip(colour, 0, 255), _edge(inside) * 255]).astype(np.float32)
+
+
+def _over(top: NDArray[np.float32], bottom: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One layer over another, straight opacity in 0..255."""
+    a, b = top[..., 3:] / 255, bottom[..., 3:] / 255
+    alpha = a + b * (1 - a)
+    colour = (top[..., :3] * a + bottom[..., :3] * b * (1 - a)) / np.maximum(alpha, 1e-4)
+    # Where nothing is, the nearest layer's colour avoids a dark fringe when it is resampled.
+    colour = np.where(alpha > 1e-3, colour, top[..., :3])
+    return np.dstack([colour, alpha * 255])
+
+
+def _noise(size: int, grain: float, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Smooth noise of unit variance."""
+    noise = cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), grain)
+    return cast("NDArray[np.float32]", noise / noise.std())
+
+
+def _paint_backdrop(person: Person, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A painted studio wall: a gradient with soft clouds, brighter behind the head."""
+    top, bottom = (np.array(colour, np.float32) for colour in person.backdrop)
+    y, x = np.mgrid[:size, :size].astype(np.float32) / size
+    wall = top + (bottom - top) * y[..., None]
+    glow = np.exp(-(((x - 0.55) / 0.4) ** 2 + ((y - 0.4) / 0.4) ** 2))
+    wall = wall * (0.9 + 0.16 * glow + 0.035 * _noise(size, size / 14, rng))[..., None]
+    return cast("NDArray[np.uint8]", np.clip(wall, 0, 255).astype(np.uint8))

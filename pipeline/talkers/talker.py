@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from pipeline.talkers.cutout import CHIN
+from pipeline.talkers.cutout import CHIN, LIDS, eye_span
 from pipeline.talkers.lip_animation import Mouth
 from pipeline.talkers.warps import (
     Region,
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from pipeline.talkers.acting import Performance
     from pipeline.talkers.portraits import Portrait
 
-# The upper and the lower lid of each eye, from the viewer's left to right.
-_LIDS = [
-    ([33, 246, 161, 160, 159, 158, 157, 173, 133], [33, 7, 163, 144, 145, 153, 154, 155, 133]),
-    ([362, 398, 384, 385, 386, 387, 388, 466, 263], [362, 382, 381, 380, 374, 373, 390, 249, 263]),
-]
-
 
 class Talker:
     """A portrait that can be posed.
@@ -45,13 +39,13 @@ class Talker:
         canvas = portrait.figure.shape[0]
         left, top = (canvas - size) // 2, (canvas - size) // 2
         self._frame = Region(left, top, left + size, top + size)
-        self._mesh, self._span = portrait.mesh.astype(np.float64), portrait.eye_span
+        self._mesh, self._span = portrait.mesh.astype(np.float64), eye_span(portrait.mesh)
         figure = portrait.figure.astype(np.float32)
         figure[..., :3] *= figure[..., 3:] / 255  # premultiplied: edges resample without a fringe
         self._figure = figure.round().astype(np.uint8)
         self._backdrop = portrait.backdrop[self._frame.part].astype(np.float32)
         self._mouth = Mouth(self._figure, self._mesh, self._span)
-        self._eyes = [_Eye(self._figure, self._mesh, self._span, lids) for lids in _LIDS]
+        self._eyes = [_Eye(self._figure, self._mesh, self._span, lids) for lids in LIDS]
         self._step = grid_step(self._span)
         self._nodes = self._frame.grid(self._step)
         below = (self._nodes[..., 1] - self._mesh[CHIN, 1]) / self._span
@@ -99,7 +93,7 @@ class _Eye:
         figure: NDArray[np.uint8],
         mesh: NDArray[np.float64],
         span: float,
-        lids: tuple[list[int], list[int]],
+        lids: list[list[int]],
     ) -> None:
         upper, lower = mesh[lids[0]], mesh[lids[1]]
         pad = 0.05 * span

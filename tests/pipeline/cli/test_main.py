@@ -160,7 +160,7 @@ def test_clips_skipped_by_rule_are_no_failure(videos, tmp_path, monkeypatch, cap
         (("check", "{}/one"), "{}/one is not a finished data set"),
         (("inspect", "{}/one", "--out", "{}/p.html"), "{}/one is not a finished data set"),
         (("inspect", "{}/one", "--out", "{}/one"), "{}/one is a folder"),
-        (("demo", "--out", "{}/demo", "--people", "99"), "99 people"),
+        (("demo", "--out", "{}/demo", "--people", "99"), "--people 99"),
         (("doctor", "--data", "{}/one"), "--report"),
     ],
 )

@@ -1,0 +1,34 @@
+"""The script for a GPU machine, at its smallest on a CPU, so that it works on the day."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.datasets import run_prep, write_talker
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_the_whole_script_on_a_cpu(landmark_task, tmp_path):
+    write_talker(tmp_path / "clips" / "one.mp4", 25, 0)
+    run_prep(tmp_path / "clips", "--out", tmp_path / "data", "--workers", 0)
+    small = {"PRESETS": "tiny", "TRAIN": "tiny", "MINUTES": "0.02", "ROUNDS": "1", "ROWS": "1"}
+    environment = os.environ | small | {
+        "DATA": str(tmp_path / "data"), "OUT": str(tmp_path / "out"), "COMPILE": "",
+        "PYTHON": sys.executable, "OMP_WAIT_POLICY": "passive",
+    }  # fmt: skip
+    done = subprocess.run(
+        ["bash", ROOT / "benchmarks" / "gpu.sh"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    log = (tmp_path / "out" / "log.md").read_text()
+    assert done.returncode == 0, log
+    for part in ("| tiny | bfloat16 |", "dh-train:", "ours, first frame of a clip"):
+        assert part in log
+    assert list((tmp_path / "out" / "run").glob("checkpoint-*.safetensors"))
