@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import json
-import os
 import posixpath
 import shutil
 import tempfile
@@ -55,19 +54,19 @@ def _remote(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def refusals_as_user_errors(url: str) -> Iterator[None]:
-    """What an object store refuses becomes a `UserError` with the address in it."""
+def _refused_as(
+    kind: type[Exception], url: str, passed: type[Exception] | tuple[()] = ()
+) -> Iterator[None]:
+    """What an object store refuses becomes an error of a kind; `passed` errors stay as they are."""
     try:
         yield
-    except Exception as error:
-        if isinstance(error, OSError) or _is_refusal(error):
-            raise UserError(f"{url}: {error}; are address, access and network right?") from error
+    except passed:
         raise
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether an error is of a store's library: dozens of kinds, none with a base they share."""
-    return type(error).__module__.partition(".")[0] in _STORES
+    except Exception as error:
+        # Errors of a store's library are of dozens of kinds, without a base that they share.
+        if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in _STORES:
+            raise kind(f"{url}: {error}; are address, access and network right?") from error
+        raise
 
 
 @dataclass(frozen=True)
@@ -105,8 +104,8 @@ class Folder:
         return f"{self.url}/{name}" if self.local is None else str(self.local / name)
 
     @contextmanager
-    def _store(self, *, writing: bool = False) -> Iterator[Any]:
-        """The folder in its object store, as a file system of its own.
+    def _files(self, *, writing: bool = False) -> Iterator[Any]:
+        """The folder as a file system of its own, on this machine or in its object store.
 
         Raises:
             FileNotFoundError: from inside the context, as it is, when reading.
@@ -114,35 +113,25 @@ class Folder:
         """
         from fsspec.implementations.dirfs import DirFileSystem
 
-        system, root = _remote(self.url)
-        absent = None
-        with refusals_as_user_errors(self.url):
-            try:
-                yield DirFileSystem(root, system)
-            except FileNotFoundError as error:
-                if writing:
-                    raise
-                absent = error
-        if absent is not None:
-            raise absent
+        system, root = _remote(
+            self.url if self.local is None else f"file://{self.local.absolute()}"
+        )
+        passed = OSError if self.local else () if writing else FileNotFoundError
+        with _refused_as(UserError, self.url, passed):
+            yield DirFileSystem(root, system)
 
     def names(self, pattern: str = "*") -> list[str]:
         """Names of the files in it that match, sorted; none when there is no such folder."""
-        if self.local is not None:
-            found = os.listdir(self.local) if self.local.is_dir() else []  # noqa: PTH208
-        else:
-            found = []
-            with suppress(FileNotFoundError), self._store() as store:
-                found = store.ls("", detail=False)
+        found: list[str] = []
+        with suppress(FileNotFoundError), self._files() as files:
+            found = files.ls("", detail=False)
         # Some stores list the folder's own marker too, whose name is empty.
         return sorted(filter(None, fnmatch.filter(found, pattern)))
 
     def exists(self, name: str) -> bool:
         """Whether it holds a file of that name."""
-        if self.local is not None:
-            return (self.local / name).exists()
-        with self._store() as store:
-            return bool(store.exists(name))
+        with self._files() as files:
+            return bool(files.exists(name))
 
     def read_bytes(self, name: str) -> bytes:
         """The content of a file.
@@ -159,12 +148,10 @@ class Folder:
             FileNotFoundError: it does not hold one of them.
             UserError: the store refuses.
         """
-        if self.local is not None:
-            return {name: (self.local / name).read_bytes() for name in names}
         if not names:
             return {}
-        with self._store() as store:
-            contents = store.cat(list(names))
+        with self._files() as files:
+            contents = files.cat(list(names))
         # fsspec unpacks a list of one.
         return {names[0]: contents} if isinstance(contents, bytes) else contents
 
@@ -181,8 +168,8 @@ class Folder:
         with tempfile.TemporaryDirectory(prefix="dh-store-") as folder:
             temporary = Path(folder) / posixpath.basename(name)
             yield temporary
-            with self._store(writing=True) as store:
-                store.put_file(str(temporary), name)
+            with self._files(writing=True) as files:
+                files.put_file(str(temporary), name)
 
     def overwrite(self, name: str, data: bytes) -> None:
         """Puts a small file in place of another, whole, but without waiting for the disk."""
@@ -191,8 +178,8 @@ class Folder:
             temporary.write_bytes(data)
             temporary.replace(self.local / name)
             return
-        with self._store(writing=True) as store:
-            store.pipe_file(name, data)
+        with self._files(writing=True) as files:
+            files.pipe_file(name, data)
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file, whole."""
@@ -210,11 +197,8 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Removes a file if it is there."""
-        if self.local is not None:
-            (self.local / name).unlink(missing_ok=True)
-            return
-        with suppress(FileNotFoundError), self._store() as store:
-            store.rm_file(name)
+        with suppress(FileNotFoundError), self._files() as files:
+            files.rm_file(name)
 
 
 @contextmanager
@@ -247,20 +231,13 @@ def local_copy(where: str) -> Iterator[str]:
     system, path = _remote(where)
     with tempfile.TemporaryDirectory(prefix="dh-fetch-") as folder:
         target = Path(folder) / ("clip" + posixpath.splitext(path)[1])
-        with fetching(where), system.open(path, "rb") as source, target.open("wb") as copy:
+        with (
+            _refused_as(OSError, where),
+            system.open(path, "rb") as source,
+            target.open("wb") as copy,
+        ):
             shutil.copyfileobj(source, copy, 4 << 20)
         yield str(target)
-
-
-@contextmanager
-def fetching(url: str) -> Iterator[None]:
-    """What an object store refuses becomes an `OSError` with the address in it."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, OSError) or _is_refusal(error):
-            raise OSError(f"cannot fetch {url}: {error}") from error
-        raise
 
 
 def remote_size(url: str) -> int:
@@ -270,7 +247,7 @@ def remote_size(url: str) -> int:
         OSError: it is not there, or not to be had.
     """
     system, path = _remote(url)
-    with fetching(url):
+    with _refused_as(OSError, url):
         return int(system.size(path))
 
 
@@ -281,6 +258,6 @@ def find_files(where: str) -> list[str]:
         UserError: the store refuses.
     """
     system, path = _remote(where)
-    with refusals_as_user_errors(where):
+    with _refused_as(UserError, where):
         found = system.glob(path) if any(sign in path for sign in "*?[") else system.find(path)
     return sorted(str(system.unstrip_protocol(name)) for name in found)

@@ -24,6 +24,9 @@ MEASURED = {
     "of .mpg and .ts, which do not say",
     "face_seconds": "with a face in view, s",
     "faces": "the most faces seen at once",
+    "speaker_margin": "lead of the chosen face over the next in how well its lips follow the "
+    "sound, 0 to 2, sure from 0.1 on; missing where there was no choice by speech",
+    "implausible": "frames whose landmarks were not those of a face, and were left out",
     "cuts": "scene cuts in the whole clip",
     "interpolated": "frames whose landmarks are interpolated",
     "eye_distance": "between the outer eye corners, px of the source, median over frames",
@@ -36,6 +39,9 @@ MEASURED = {
     "av_lag": "lag of the best correlation of lips and loudness, frames; rough for one clip",
     "av_correlation": "that correlation, -1 to 1",
     "sharpness": "of the face in the crop, see pipeline/faces/sharpness.py, median over frames",
+    "outside": "share of the crop outside the picture, 0 to 1, mean over frames",
+    "mouth_contrast": "edges of the mouth over those of the eyes, median over frames; low where "
+    "the mouth is covered, see pipeline/faces/sharpness.py",
     "frame_psnr": "of the stored pictures against the crops, dB",
 }
 _STAGES = ("decode", "landmarks", "speech", "align")

@@ -31,6 +31,8 @@ class PrepOptions:
             (one for the whole clip: the head moves), none.
         clips_per_shard: clips that share a tar.
         bridge_frames: gaps in the landmarks of up to this many frames are interpolated.
+        face: of several faces: speaking (the one whose lips move with the sound), largest (when
+            first seen), left, right, or an index from 0, the leftmost.
         cuts: of a clip with scene cuts, or whose face goes away: keep the longest stretch, split it
             into a sample for each, or drop a clip with a cut.
         limits: which samples are kept, by what is measured of them.
@@ -43,6 +45,7 @@ class PrepOptions:
     smoothing: Annotated[Smoothing, _OPTION] = "authors"
     clips_per_shard: Annotated[int, Field(ge=1), _OPTION] = 32
     bridge_frames: Annotated[NonNegativeInt, NO_OPTION] = 5
+    face: Annotated[str, Field(pattern=r"^(speaking|largest|left|right|\d)$"), _OPTION] = "speaking"
     cuts: Annotated[Cuts, _OPTION] = "longest"
     limits: Limits = field(default_factory=Limits)
 

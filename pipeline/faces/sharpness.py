@@ -55,3 +55,23 @@ def _frequency(grey: NDArray[np.float32]) -> float:
     # Of a wave of w radians a pixel, a difference leaves 2 sin(w / 2) times the amplitude.
     factor = float(np.sqrt(np.mean(np.diff(gradient) ** 2) / power))
     return float(np.arcsin(min(factor / 2, 1.0)) / np.pi)
+
+
+def mouth_contrast(crop: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> float:
+    """Edges around the mouth over those around the eyes: low where a mask or hand covers the mouth.
+
+    Args:
+        crop: (S, S, 3) uint8 RGB.
+        landmarks: (68, 2) in its pixels.
+
+    Returns:
+        Ratio of the root mean square gradients; NaN where either is not in the crop.
+    """
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    edges = cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2
+    means = []
+    for points in (landmarks[48:60], landmarks[36:48]):
+        low, high = np.maximum(points.min(0), 0).astype(int), np.maximum(points.max(0) + 1, 0)
+        part = edges[low[1] : int(high[1]), low[0] : int(high[0])]
+        means.append(float(part.mean()) if part.size else float("nan"))
+    return float(np.sqrt(means[0] / means[1])) if means[1] else float("nan")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -26,6 +27,8 @@ MOUTH = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 3
 MESH_TO_68 = (*JAW, *BROWS, *NOSE, *EYES, *MOUTH)
 
 _MIN_PRESENCE = 0.5
+_UPRIGHT = 0.8  # score of detections from which they are upright
+_TURNED = 0.99  # presence of a face that is upside down
 _MIN_SIDE = 12.0  # pixels of a face's box; smaller detections are texture
 _FULL_SEARCH_EVERY = 5  # frames without a face between two searches over all tiles
 _COUNT_EVERY = 25  # frames between two counts of the faces in view
@@ -143,13 +146,22 @@ class MediaPipeTracker:
         """The mesh of the largest detection that the mesh network confirms, and their number."""
         detections = self._detector.search(frame, tiles=tiles)
         for face in detections:
-            # A second pass in the box of the first settles the points.
-            mesh = self._mesh_in(frame, box_of_detection(face))
-            if mesh is not None:
-                mesh = self._mesh_in(frame, box_of_mesh(mesh))
-            if mesh is not None:
+            box = box_of_detection(face)
+            mesh, presence = self._settled(frame, box)
+            if face.score < _UPRIGHT:  # the detector sees a face upside down as one that is not
+                turned = self._settled(frame, replace(box, roll=box.roll + math.pi))
+                if turned[1] > max(presence, _TURNED):
+                    mesh, presence = turned
+            if presence >= _MIN_PRESENCE:
                 return mesh, len(detections)
         return None, 0
+
+    def _settled(self, frame: NDArray[np.uint8], box: Box) -> tuple[NDArray[np.float32], float]:
+        """Mesh points in a box, settled by a second pass in the box of the first; and presence."""
+        mesh, presence = self._mesh(frame, box)
+        if presence < _MIN_PRESENCE:
+            return mesh, 0.0
+        return self._mesh(frame, box_of_mesh(mesh))
 
     def _mesh_in(self, frame: NDArray[np.uint8], box: Box) -> NDArray[np.float32] | None:
         """(478, 2) mesh points in a box; None where the network finds no face."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -111,15 +112,15 @@ def read_audio(
 
 
 def _time_zero(path: Path | str) -> float:
-    """Time stamp of the first video frame; of the first sound where there is no picture."""
+    """Time stamp of the first video frame; of the first sound where no picture decodes."""
     with open_container(path) as container:
-        stream = choose_stream(container, "audio")
-        if stream is None:
+        if choose_stream(container, "audio") is None:
             raise MediaError(f"{path} holds no sound stream")
-        if choose_stream(container, "video") is None:
-            first = next(decode_frames(container, stream), None)
-            return float(first.time or 0.0) if first is not None else 0.0
-    return probe(path).start
+    with suppress(MediaError):  # no picture, or one that cannot be decoded: sound needs none
+        return probe(path).start
+    with open_container(path) as container:
+        first = next(decode_frames(container, choose_stream(container, "audio")), None)
+        return float(first.time or 0.0) if first is not None else 0.0
 
 
 def _decode(

@@ -208,7 +208,14 @@ def _is_tiled(container: Any, streams: list[Any]) -> bool:
 
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
     """Frames of a stream in order; packets that cannot be decoded are skipped."""
-    for packet in container.demux(stream):
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except IndexError:  # PyAV 18.1 at the end, where another stream began on the way
+            return
+        if packet is None:
+            return
         try:
             frames = packet.decode()
         except av.error.MemoryError:

@@ -14,6 +14,9 @@ Note = Literal[
     "surround-mixed",
     "profile-converted",
     "background-added",
+    "turned",
+    "speaker-chosen",
+    "speaker-unclear",
 ]
 NOTES: dict[Note, str] = {
     "tone-mapped": "HLG or PQ picture converted to BT.709",
@@ -25,4 +28,7 @@ NOTES: dict[Note, str] = {
     "surround-mixed": "more than two channels mixed with the centre at its level",
     "profile-converted": "a picture's own colour profile converted to sRGB",
     "background-added": "white laid behind a transparent picture",
+    "turned": "a picture that lies on its side or upside down: crops turned upright",
+    "speaker-chosen": "several faces: the one whose lips move with the sound",
+    "speaker-unclear": "several faces, none of which surely speaks: the largest",
 }

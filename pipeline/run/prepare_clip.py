@@ -13,14 +13,14 @@ from pipeline.dataset.sample import SCHEMA_VERSION, Meta, Sample
 from pipeline.errors import UserError
 from pipeline.files import printable, sha256_file
 from pipeline.media import FPS
-from pipeline.run.stages import Clip, Skip
+from pipeline.run.clip import Clip, Skip
 from pipeline.storage import local_copy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pipeline.dataset.prep_options import PrepOptions
-    from pipeline.run.stages import Stage
+    from pipeline.run.clip import Stage
     from pipeline.sources.manifest import ManifestRow
 
 

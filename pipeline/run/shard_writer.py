@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.dataset.plan import Shard
     from pipeline.dataset.prep_options import PrepOptions
     from pipeline.dataset.sample import Sample
-    from pipeline.run.stages import Stage
+    from pipeline.run.clip import Stage
     from pipeline.sources.manifest import ManifestRow
     from pipeline.speech.features import Speech
     from pipeline.storage import Folder

@@ -14,7 +14,7 @@ from pipeline.run.stages import default_stages
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.run.stages import Stage
+    from pipeline.run.clip import Stage
 
 
 @pytest.fixture(scope="module")

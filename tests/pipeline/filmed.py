@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pipeline.dataset.sample import Sample
-    from pipeline.run.stages import Stage
+    from pipeline.run.clip import Stage
 
 
 EMPTY = np.full((240, 260, 3), 90, np.uint8)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.media import MediaError, fit_audio, read_audio
+from pipeline.media import MediaError, fit_audio, probe, read_audio
 from pipeline.media.audio import wav_bytes, wav_samples
-from tests.faults.damage import joined, repacked
+from tests.faults.damage import joined, recoded, repacked
 from tests.faults.films import talker, voice, write_film
 from tests.pipeline.media.numbered import lag_of, steady, white_noise, write_numbered, write_wav
 
@@ -116,6 +116,14 @@ def test_sound_without_picture(tmp_path: Path):
     assert np.array_equal(read_audio(path, start=2.5, end=3).samples, sound[40_000:48_000])
     assert np.array_equal(read_audio(path, start=0.5, end=1).samples, sound[8_000:16_000])
     assert np.array_equal(read_audio(path, start=3).samples, sound[48_000:])
+
+
+def test_a_picture_that_cannot_be_decoded_costs_no_sound(tmp_path: Path):
+    film = tmp_path / "a.mp4"
+    recoded(write_film, b"avc1", b"zzz1")(film)
+    with pytest.raises(MediaError, match="no decoder for its video"):
+        probe(film)
+    assert read_audio(film).seconds == pytest.approx(1, abs=0.1)
 
 
 def test_cover_art_is_no_picture(tmp_path: Path):

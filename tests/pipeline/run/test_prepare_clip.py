@@ -15,7 +15,7 @@ from pipeline.faces.geometry import resample
 from pipeline.faces.mouth_box import mouth_boxes
 from pipeline.media import Audio, fit_audio, read_audio, read_frames, write_video
 from pipeline.run.prepare_clip import prepare_clip
-from pipeline.run.stages import Clip, default_stages
+from pipeline.run.stages import default_stages
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.mfcc import mfcc_windows
 from tests.pipeline.filmed import EMPTY, One, noise_beside, prepared, write_filmed
@@ -23,7 +23,7 @@ from tests.pipeline.filmed import EMPTY, One, noise_beside, prepared, write_film
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.run.stages import Stage
+    from pipeline.run.clip import Clip, Stage
 
 
 # --- what becomes of a good clip ------------------------------------------------------------------

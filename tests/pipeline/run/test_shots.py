@@ -18,7 +18,7 @@ from tests.pipeline.filmed import EMPTY, prepared, write_filmed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.run.stages import Clip, Stage
+    from pipeline.run.clip import Clip, Stage
 
 
 def _two_shots(folder: Path, face: np.ndarray) -> Path:
