@@ -20,6 +20,7 @@ COMMANDS = {
     "dh-train": "model.cli.train:train_app",
     "dh-sample": "model.cli.sample:sample_app",
     "dh-sample serve": "model.cli.sample:serve_app",
+    "dh-sample live": "model.cli.live:live_app",
     "dh-bench": "benchmarks.cli.main:app",
 }
 NOTEBOOK = Path(__file__).with_name("tutorial.ipynb")

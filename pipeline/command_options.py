@@ -100,7 +100,7 @@ def _options(kind: Any) -> Iterator[inspect.Parameter]:
         text = helps.get(field.name, "")
         option.help = option.help or text[:1].upper() + text[1:]
         default = field.default if field.default_factory is MISSING else field.default_factory()
-        if annotation is bool and not option.param_decls:
+        if annotation is bool and not (option.param_decls or isinstance(option.default, str)):
             option.param_decls = (_option_name(field.name),)
         if default in (None, "") and option.show_default is True:
             option.show_default = False
@@ -120,11 +120,11 @@ def _instance(kind: Any, values: dict[str, Any]) -> Any:
     """
     given, annotated = {}, get_type_hints(kind, include_extras=True)
     for name, annotation in get_type_hints(kind).items():
+        if NO_OPTION in getattr(annotated[name], "__metadata__", ()):
+            continue
         if name in values:
             given[name] = values.pop(name)
-        elif is_dataclass(annotation) and NO_OPTION not in getattr(
-            annotated[name], "__metadata__", ()
-        ):
+        elif is_dataclass(annotation):
             given[name] = _instance(annotation, values)
     try:
         return kind(**given)

@@ -62,7 +62,7 @@ def _command_lines() -> Iterator[tuple[str, list[str]]]:
         for line in re.findall(
             r"(?:^ *|`)(dh-[a-z]+ [^`\n]*)", page.read_text("utf-8"), re.MULTILINE
         ):
-            words = shlex.split(line.replace("…", " "), comments=True)
+            words = shlex.split(line.replace("…", " ").partition(" | ")[0], comments=True)
             yield page.name, words
 
 

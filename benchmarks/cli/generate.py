@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated, Literal
 
 import typer
 
-from model.cli.shared_options import (
-    CHECKPOINT,
-    DEVICE,
-    NOISE_CORRELATION,
-    PRECISION,
-    REANCHOR,
-    SAMPLER,
-    START,
-    STEPS,
-    in_panel,
-)
-from model.config.choices import (  # noqa: TC001 - typer reads them
-    Device,
-    Precision,
-    SamplerChoice,
-    StartChoice,
-)
+from model.cli.shared_options import CHECKPOINT_HELP, DeviceOption, PrecisionOption
+from model.sampling.sample_config import SampleConfig  # noqa: TC001 - typer reads the annotations
+from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError
 
 OURS = "ours"
 _OURS, _OTHERS = "With --method ours", "With another system"
 
 
+@dataclass_options
 def generate_command(
     *,
     data: Annotated[Path, typer.Option(help="A data set made by dh-prep run.")],
@@ -52,17 +40,15 @@ def generate_command(
         int | None, typer.Option(min=1, help="Only the first so many clips.", show_default="all")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the noise, and of driving clips.")] = 0,
-    checkpoint: Annotated[Path | None, in_panel(CHECKPOINT, _OURS)] = None,
-    sampler: Annotated[SamplerChoice, in_panel(SAMPLER, _OURS)] = "auto",
-    steps: Annotated[int | None, in_panel(STEPS, _OURS)] = None,
-    start: Annotated[StartChoice, in_panel(START, _OURS)] = "auto",
-    noise_correlation: Annotated[float | None, in_panel(NOISE_CORRELATION, _OURS)] = None,
-    reanchor: Annotated[int, in_panel(REANCHOR, _OURS)] = 0,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help=CHECKPOINT_HELP, rich_help_panel=_OURS)
+    ] = None,
+    sampling: SampleConfig,
     batch: Annotated[
         int, typer.Option(min=1, help="Clips drawn side by side.", rich_help_panel=_OURS)
     ] = 8,
-    device: Annotated[Device, in_panel(DEVICE, _OURS)] = "auto",
-    precision: Annotated[Precision, in_panel(PRECISION, _OURS)] = "auto",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     clone: Annotated[
         Path | None, typer.Option(help="Your clone of its repository.", rich_help_panel=_OTHERS)
     ] = None,
@@ -119,19 +105,10 @@ def generate_command(
     before = len(list(out.glob("*.mp4")))
     if method == OURS:
         from benchmarks.systems.our_model import ProtocolOptions, generate_clips
-        from model.sampling.sample_config import SampleConfig
 
         if checkpoint is None:
             raise UserError("--method ours draws with a model of ours; name it with --checkpoint")
-        sampling = SampleConfig(
-            sampler,
-            steps or 0,
-            seed=seed,
-            precision=precision,
-            reanchor=reanchor,
-            start=start,
-            noise_correlation=noise_correlation,
-        )
+        sampling = replace(sampling, seed=seed, precision=precision)
         options = ProtocolOptions(split, max_frames, clips, batch, device, sampling)
         written, failed = len(list(generate_clips(data, checkpoint, out, options))), 0
     else:

@@ -24,10 +24,11 @@ def table_command(
         ),
     ] = None,
     table: Annotated[
-        Literal["v1", "v2", "ablation"],
+        Literal["v1", "v2", "ablation", "dawn"],
         typer.Option(
             help="v1: SSIM and PSNR, of the paper's first version. v2: FVD, FID, blinks, motion "
-            "and sync, of the published version. ablation: its ablation on LRW."
+            "and sync, of the published version. ablation: its ablation on LRW. dawn: its "
+            "numbers in the paper of DAWN."
         ),
     ] = "v1",
 ) -> None:

@@ -22,6 +22,7 @@ _HISTOGRAM, _CURVES, _FOOT = 64, 84, 16
 _STRIP = 14  # height of one system's interval
 _BINS = 24  # at most; few clips have fewer
 _POINTS = 300  # of a curve; more cannot be seen
+_TICKS = 0.12  # share of the width left of curves, for their range
 _DASHES = (0, (4, 3))
 
 
@@ -130,10 +131,15 @@ def curves(
     """
     height = _CURVES + _FOOT
     figure = Figure(figsize=(_WIDTH / 72, height / 72))
-    axes = figure.add_axes((0, _FOOT / height, 1, _CURVES / height))
+    axes = figure.add_axes((_TICKS, _FOOT / height, 1 - _TICKS, _CURVES / height))
     low, high = draw_curves(axes, lines, seconds, area=area, band=band, in_view=in_view)
-    scale = f"{number_text(low)} to {number_text(high)}"
-    _foot(figure, height, "0 s", scale, f"{number_text(seconds)} s")
+    # The vertical axis: the least and the greatest value drawn, at their heights.
+    bottom, top = axes.get_ylim()
+    for value in dict.fromkeys((low, high)):
+        y = (_FOOT + _CURVES * (value - bottom) / (top - bottom)) / height
+        figure.text(_TICKS - 0.01, y, number_text(value), ha="right", va="center", fontsize=11,
+                    color=COLOURS["soft"])  # fmt: skip
+    _foot(figure, height, "0 s", "", f"{number_text(seconds)} s", left=_TICKS)
     return inline_svg(figure, f"curves over time: {_names(lines)}")
 
 
@@ -160,10 +166,11 @@ def draw_curves(
     if area is not None and len(area) > 1 and np.ptp(area) > 0:
         share = (area - area.min()) / np.ptp(area)
         x = np.linspace(0, seconds, len(area))
-        floor = np.full(len(area), bottom - margin)
-        axes.fill_between(
-            x, floor, bottom + share * (top - bottom), color=COLOURS["area"], alpha=0.7, linewidth=0
-        )
+        y = bottom + share * (top - bottom)
+        ends = [bottom - margin] * 2
+        # A polygon: the path of fill_between may get an id, which figures of a page must not share.
+        outline = np.insert(x, [0, len(x)], [0, seconds]), np.insert(y, [0, len(y)], ends)
+        axes.fill(*outline, color=COLOURS["area"], alpha=0.7, linewidth=0)
     longest = max(len(one.values) for one in lines)
     for one in lines:
         keep = np.linspace(0, len(one.values) - 1, min(len(one.values), _POINTS)).round()
@@ -175,9 +182,9 @@ def draw_curves(
     return low, high
 
 
-def _foot(figure: Figure, height: float, *texts: str) -> None:
+def _foot(figure: Figure, height: float, *texts: str, left: float = 0) -> None:
     """Texts below the axis: left, in the middle, right."""
-    for text, x, side in zip(texts, (0, 0.5, 1), ("left", "center", "right"), strict=True):
+    for text, x, side in zip(texts, (left, 0.5, 1), ("left", "center", "right"), strict=True):
         figure.text(x, 3 / height, text, ha=side, fontsize=11, color=COLOURS["soft"])
 
 

@@ -102,7 +102,7 @@ def write_report(
     for name, layout in LAYOUTS.items():
         table = build_table(name, scores)
         filled = any(cell.value is not None for row in table.measured for cell in row.cells)
-        tables.append((layout.title, table, filled and name != "ablation"))
+        tables.append((layout.title, table, filled and name in ("v1", "v2")))
 
     methods, datasets = (
         ", ".join(dict.fromkeys(names))
@@ -117,11 +117,17 @@ def write_report(
         left_out=_left_out(scores),
         scores=scores,
         protocols=[
-            [(row["label"], row["protocol"]) for row in one["metrics"].values()] for one in scores
+            # Those of the first system once, of others what differs from it.
+            [pair for pair in protocols if one is scores[0] or pair not in _protocols(scores[0])]
+            for one, protocols in ((one, _protocols(one)) for one in scores)
         ],
     )
     write_text(out, html)
     return without_video
+
+
+def _protocols(scores: Scores) -> list[tuple[str, str]]:
+    return [(row["label"], row["protocol"]) for row in scores["metrics"].values()]
 
 
 def _choose_excerpts(

@@ -33,7 +33,13 @@ METRIC_KEYS = {
     "CPBD": "cpbd",
     "MSE": "mse",
     "LMD": "lmd",
+    "CSIM": "csim",
+    "LSE-C": "lse_c",
+    "LSE-D": "lse_d",
+    "FVD16": "fvd",
+    "FVD32": "fvd",
 }
+_PROTOCOLS = {"FVD16": "fvd_16f", "FVD32": "fvd_32f"}  # how that of such a column begins
 
 _REFERENCE = "the real clips are what is compared against"
 
@@ -67,6 +73,8 @@ class Measured:
         if scores is None or column.dataset not in {"", dataset}:
             return None
         row = scores["metrics"].get(METRIC_KEYS[column.metric])
+        if row and not row["protocol"].startswith(_PROTOCOLS.get(column.metric, "")):
+            return None
         return _truth(scores, METRIC_KEYS[column.metric], row) if self.is_truth and row else row
 
     def row(

@@ -59,6 +59,14 @@ LAYOUTS = {
             "motion frames or none. CPBD measures sharpness, LMD the distance of mouth landmarks."
         ),
     ),
+    "dawn": Layout(
+        "Diffused Heads, measured by the authors of DAWN",
+        dataset_rows=True,
+        note=(
+            "A later paper's numbers of this model, under a protocol of its own: FVD on windows of "
+            "16 and of 32 frames, another face network for CSIM."
+        ),
+    ),
 }
 
 
@@ -66,7 +74,7 @@ def build_table(name: str, scores: Sequence[Scores]) -> Table:
     """A published table with a row more for each measured system, beside the published one.
 
     Args:
-        name: `v1`, `v2` or `ablation`, a key of `LAYOUTS`.
+        name: a key of `LAYOUTS`.
         scores: contents of scores.json files.
     """
     layout, entries = LAYOUTS[name], read_published(name)
@@ -143,6 +151,8 @@ def _published_cell(entry: Published | None, rank: int) -> Cell:
 def _published_ranks(column: Sequence[Published]) -> dict[str, int]:
     truth = next((float(e.value) for e in column if e.method == GROUND_TRUTH and e.value), None)
     values = {e.method: float(e.value) for e in column if e.method != GROUND_TRUTH and e.value}
+    if len(values) < 2:
+        return {}  # nothing to be better than
     truths = {} if truth is None else dict.fromkeys(values, truth)
     return ranks(values, column[0].direction, truths)
 

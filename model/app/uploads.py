@@ -15,8 +15,8 @@ import av.error
 
 from model.sampling.inputs import read_inputs
 from model.sampling.jobs import Job
+from model.sampling.sample_config import OutputOptions
 from model.sampling.talking_video import make_videos
-from model.sampling.video_writer import OutputOptions
 from pipeline.errors import UserError
 from pipeline.media import read_audio
 

@@ -14,16 +14,15 @@ from model.cli.live import live_app
 from model.cli.shared_options import (
     CONTEXT,
     CheckpointOption,
-    CompileOption,
     DeviceOption,
-    NoiseCorrelationOption,
     PrecisionOption,
-    ReanchorOption,
-    SamplerOption,
-    StartOption,
-    StepsOption,
     WeightsOption,
 )
+from model.sampling.sample_config import (
+    OutputOptions,
+    SampleConfig,
+)
+from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
 sample_app = typer.Typer(
@@ -41,6 +40,7 @@ serve_app = typer.Typer(
     epilog="dh-sample serve --help: a page on this machine instead of files. dh-sample live "
     "--help: a face that talks while you speak."
 )
+@dataclass_options
 def sample_command(
     *,
     checkpoint: CheckpointOption,
@@ -72,20 +72,8 @@ def sample_command(
             show_default="the suffix of --out, else mp4",
         ),
     ] = None,
-    paste_back: Annotated[
-        bool, typer.Option("--paste-back", help="The whole picture, not the crop of the face.")
-    ] = False,
-    compare: Annotated[
-        bool, typer.Option("--compare", help="Beside the real clip, the video given as --face.")
-    ] = False,
-    preview: Annotated[
-        bool, typer.Option("--preview", help="Twelve of the frames as NAME.preview.png.")
-    ] = False,
-    sampler: SamplerOption = "auto",
-    steps: StepsOption = None,
-    start: StartOption = "auto",
-    noise_correlation: NoiseCorrelationOption = None,
-    reanchor: ReanchorOption = 0,
+    output: OutputOptions,
+    config: SampleConfig,
     seed: Annotated[int, typer.Option(help="Of the noise; each video of --pairs adds one.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Videos made side by side.")] = 8,
     workers: Annotated[
@@ -93,7 +81,6 @@ def sample_command(
     ] = 1,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    compiled: CompileOption = False,
     weights_dir: WeightsOption = None,
 ) -> None:
     """Makes a face talk: a picture and a recording to an H.264 + AAC video.
@@ -109,29 +96,21 @@ def sample_command(
     from model.checkpoints.checkpoint import resolve
     from model.sampling.batch import SampleRun, run_here, run_on_workers
     from model.sampling.jobs import plan_jobs
-    from model.sampling.sample_config import SampleConfig
-    from model.sampling.video_writer import OutputOptions
 
     if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
         _convert(checkpoint, out)
         return
-    if paste_back and compare:
+    if output.paste_back and output.compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
-    jobs = plan_jobs(face, speech, pairs, out, format_name=format_name, preview=preview, seed=seed)
+    jobs = plan_jobs(
+        face, speech, pairs, out, format_name=format_name, preview=output.preview, seed=seed
+    )
     if not jobs:
         return
-    config = SampleConfig(
-        sampler=sampler,
-        steps=steps or 0,
-        compiled=compiled,
-        reanchor=reanchor,
-        start=start,
-        noise_correlation=noise_correlation,
-    )
     run = SampleRun(
         resolve(checkpoint),
         config,
-        OutputOptions(paste_back, compare, preview),
+        output,
         device=device,
         precision=precision,
         weights_dir=weights_dir,
@@ -168,6 +147,7 @@ def _convert(checkpoint: Path, out: Path) -> None:
 
 
 @serve_app.command()
+@dataclass_options
 def serve_command(
     *,
     checkpoint: CheckpointOption,
@@ -180,33 +160,19 @@ def serve_command(
     max_seconds: Annotated[
         int, typer.Option(min=1, help="Longest recording.")
     ] = PageLimits.seconds,
-    sampler: SamplerOption = "auto",
-    steps: StepsOption = None,
-    start: StartOption = "auto",
-    noise_correlation: NoiseCorrelationOption = None,
-    reanchor: ReanchorOption = 0,
+    config: SampleConfig,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    compiled: CompileOption = False,
     weights_dir: WeightsOption = None,
 ) -> None:
     """A page on this machine: drop a face and a recording, see progress, play the video."""
     from model.app.server import serve
     from model.checkpoints.checkpoint import resolve
     from model.sampling.batch import SampleRun
-    from model.sampling.sample_config import SampleConfig
-    from model.sampling.video_writer import OutputOptions
 
     run = SampleRun(
         resolve(checkpoint),
-        SampleConfig(
-            sampler=sampler,
-            steps=steps or 0,
-            compiled=compiled,
-            reanchor=reanchor,
-            start=start,
-            noise_correlation=noise_correlation,
-        ),
+        config,
         OutputOptions(),
         device=device,
         precision=precision,

@@ -18,8 +18,7 @@ from model.sampling.autoregressive import generate_frames
 from model.sampling.batch import LoadedModel, SampleRun, load
 from model.sampling.inputs import crop_size, read_face, read_speech
 from model.sampling.live import live_features
-from model.sampling.sample_config import SampleConfig
-from model.sampling.video_writer import OutputOptions
+from model.sampling.sample_config import OutputOptions, SampleConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from model.sampling.denoiser import FrameDenoiser
     from model.sampling.inputs import VideoInputs
     from model.sampling.jobs import Job
-    from model.sampling.sample_config import SampleConfig
-    from model.sampling.video_writer import OutputOptions
+    from model.sampling.sample_config import OutputOptions, SampleConfig
     from pipeline.speech.features import Featurise
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
 
 from model.config.choices import (  # noqa: TC001 - typer reads the annotations
     SamplerChoice,
     SamplerName,
     StartChoice,
 )
+from pipeline.command_options import NO_OPTION
 
 if TYPE_CHECKING:
     from model.config.architecture import DiffusionConfig
@@ -23,41 +26,73 @@ _PRIOR_CALLS = 2
 _START_STEP: dict[str, int] = {"ancestral": 600, "ddim": 600, "dpm": 600, "sde": 800}
 # Against flicker, for the samplers that draw no noise after the first; see the same tables.
 _CORRELATION: dict[str, float] = {"ddim": 0.8, "dpm": 0.8}
+# The same in words, for --help.
+STEPS_DEFAULT = "the sampler's: dpm 6, ddim and sde 10, ancestral 200"
+CORRELATION_DEFAULT = "0.8 of dpm and ddim that start at noise, else 0"
+
+
+def _option(*names: str, **given: Any) -> Any:
+    """An option of `--help`'s part on sampling."""
+    return typer.Option(*names, rich_help_panel="How frames are drawn", **given)
 
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """How frames are drawn.
+    """How frames are drawn; see `choose_sampler` and `model.diffusion.correlated_noise`.
 
     Attributes:
-        sampler: see `model.diffusion.samplers`; `auto` see `choose_sampler`.
-        steps: network calls a frame; 0 is the sampler's own number, see `choose_sampler`.
+        sampler: the method; auto is the cheapest that measured as good as 200 ancestral steps: dpm
+            in 6 calls a frame; with the identity prior, as in the preset tiny, ddim in 2; for
+            checkpoints that predict the noise, as the authors' do, sde in 10 from the frame before
+            (benchmarks/speed/RESULTS.md, Samplers). ancestral is the paper's.
+        steps: network calls a frame; 0 is the sampler's own number.
         spacing: of the steps, see `model.diffusion.schedule.respace`; `auto` is `uniform` for the
             ancestral sampler (the paper) and `quadratic` for the others.
         seed: of the noise; clip i of a batch uses seed + i.
         precision: `bf16` or `float32` arithmetic in the network.
-        compiled: let torch.compile fuse the network.
-        reanchor: the older motion frame is replaced by the identity frame every so many frames,
-            against the slow drift of long videos; the authors' value is 15, 0 is never.
-        start: `noise`, the paper's; `previous`: the frame before, made noisy as far as
-            `start_step`, so that the steps are spent on what changes from frame to frame; `auto`
-            see `choose_sampler`.
+        compiled: let torch.compile fuse the network: minutes at first, faster then.
+        reanchor: show the network the identity frame in place of the older motion frame every so
+            many frames, against the slow drift of long videos; the authors' is 15, 0 is never.
+        start: noise, the paper's; previous: each frame begins at the one before, made noisy, so
+            that the steps are spent on what changes; auto does so for checkpoints that predict the
+            noise, except with the sampler ancestral.
         start_step: of the full diffusion, where a frame begins if it begins at the previous one; 0
             is the sampler's own.
-        noise_correlation: of a frame's noise with that of the frame before, see
-            `model.diffusion.correlated_noise`; None is the sampler's own.
+        noise_correlation: of a frame's noise with that of the frame before: more is less flicker, 1
+            freezes the head.
     """
 
-    sampler: SamplerChoice = "auto"
-    steps: int = 0
-    spacing: Literal["auto", "uniform", "quadratic"] = "auto"
-    seed: int = 0
-    precision: str = "float32"
-    compiled: bool = False
-    reanchor: int = 0
-    start: StartChoice = "auto"
-    start_step: int = 0
-    noise_correlation: float | None = None
+    sampler: Annotated[SamplerChoice, _option()] = "auto"
+    steps: Annotated[
+        int,
+        _option(min=0, max=1000, show_default=STEPS_DEFAULT),
+    ] = 0
+    spacing: Annotated[Literal["auto", "uniform", "quadratic"], NO_OPTION] = "auto"
+    seed: Annotated[int, NO_OPTION] = 0
+    precision: Annotated[str, NO_OPTION] = "float32"
+    compiled: Annotated[bool, _option("--compile")] = False
+    reanchor: Annotated[int, _option(min=0)] = 0
+    start: Annotated[StartChoice, _option()] = "auto"
+    start_step: Annotated[int, NO_OPTION] = 0
+    noise_correlation: Annotated[
+        float | None,
+        _option(min=0, max=1, show_default=CORRELATION_DEFAULT),
+    ] = None
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written besides or around the frames.
+
+    Attributes:
+        paste_back: the whole picture, the face in its place, instead of the crop.
+        compare: the real clip to the right: the frames of the face's video, aligned as in training.
+        preview: beside the video, NAME.preview.png with twelve frames of it.
+    """
+
+    paste_back: bool = False
+    compare: bool = False
+    preview: bool = False
 
 
 def choose_sampler(config: SampleConfig, diffusion: DiffusionConfig) -> SampleConfig:

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from model.sampling.autoregressive import generate_frames
-from model.sampling.sample_config import choose_sampler
-from model.sampling.video_writer import OutputOptions, open_video_writer
+from model.sampling.sample_config import OutputOptions, choose_sampler
+from model.sampling.video_writer import open_video_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

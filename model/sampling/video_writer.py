@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -30,27 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.sampling.inputs import Face, VideoInputs
+    from model.sampling.sample_config import OutputOptions
     from pipeline.faces.tracking import Tracker
 
     Frame = NDArray[np.uint8]
 
 _STRIP = 12  # frames of a preview
 _FEATHER = 0.1  # share of the crop's side over which it fades into the picture
-
-
-@dataclass(frozen=True)
-class OutputOptions:
-    """What is written besides or around the frames.
-
-    Attributes:
-        paste_back: the whole picture, the face in its place, instead of the crop.
-        compare: the real clip to the right: the frames of the face's video, aligned as in training.
-        preview: beside the video, NAME.preview.png with twelve frames of it.
-    """
-
-    paste_back: bool = False
-    compare: bool = False
-    preview: bool = False
 
 
 @contextmanager

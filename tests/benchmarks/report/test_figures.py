@@ -87,15 +87,15 @@ def test_curves_share_one_range_and_gaps_break_them():
     root = parsed(curves(lines, 2.0, area=np.arange(50.0)))
     (real,), (ours,) = drawn(root, "real"), drawn(root, "s0")
     line = points(real)
-    assert line[0, 0] == pytest.approx(320 * 0.5 / 50, abs=0.01)
-    assert line[-1, 0] == pytest.approx(320 * 49.5 / 50, abs=0.01)
+    assert line[0, 0] == pytest.approx(320 * (0.12 + 0.88 * 0.5 / 50), abs=0.01)
+    assert line[-1, 0] == pytest.approx(320 * (0.12 + 0.88 * 49.5 / 50), abs=0.01)
     assert line[0, 1] > line[-1, 1]  # up is up
     assert ours.attrib["d"].count("M") == 2
     middle = (line[0, 1] + line[-1, 1]) / 2
     assert points(ours)[0, 1] == pytest.approx(middle, abs=0.1)
     assert len(drawn(root, "area")) == 1
     texts = [text.text for text in root.iter(f"{SVG}text")]
-    assert texts == ["0 s", "0 to 1", "2 s"]
+    assert texts == ["0", "1", "0 s", "2 s"]
 
 
 def test_flat_curves_and_silence_draw_too():

@@ -13,8 +13,7 @@ import pytest
 from model.app.limits import PageLimits
 from model.app.server import serve
 from model.sampling.batch import SampleRun
-from model.sampling.sample_config import SampleConfig
-from model.sampling.video_writer import OutputOptions
+from model.sampling.sample_config import OutputOptions, SampleConfig
 from pipeline.errors import UserError
 from tests.model.app.client import join, upload
 from tests.model.app.conftest import running

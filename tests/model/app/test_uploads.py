@@ -11,8 +11,7 @@ import pytest
 
 from model.app.uploads import UploadedVideoMaker, copy_upload
 from model.sampling.batch import SampleRun, load
-from model.sampling.sample_config import SampleConfig
-from model.sampling.video_writer import OutputOptions
+from model.sampling.sample_config import OutputOptions, SampleConfig
 from pipeline.errors import UserError
 from pipeline.media import read_audio, read_frames, read_image, write_image
 

@@ -106,7 +106,7 @@ def test_wrong_lists(run: Path, given: Path, monkeypatch, capsys, text: str, sai
 @pytest.mark.parametrize(
     "words",
     [
-        ("--steps", "0"),
+        ("--steps", "-1"),
         ("--steps", "1001"),
         ("--sampler", "euler"),
         ("--batch", "0"),

@@ -8,18 +8,22 @@ from typing import get_args
 
 import pytest
 
-from model.cli import shared_options as options
 from model.config.architecture import DiffusionConfig
 from model.config.choices import SamplerName
-from model.sampling.sample_config import SampleConfig, choose_sampler
+from model.sampling.sample_config import (
+    CORRELATION_DEFAULT,
+    STEPS_DEFAULT,
+    SampleConfig,
+    choose_sampler,
+)
 
 
 def test_defaults_that_are_told_are_those_that_are_taken():
-    told = str(options.STEPS.show_default)
+    told = STEPS_DEFAULT
     for name in get_args(SamplerName):
         steps = choose_sampler(SampleConfig(name), DiffusionConfig(prediction="v")).steps
         assert f" {steps}" in told[told.index(name) :].partition(",")[0]
-    told = str(options.NOISE_CORRELATION.show_default)
+    told = CORRELATION_DEFAULT
     for name in get_args(SamplerName):
         for start in ("noise", "previous"):
             taken = choose_sampler(

@@ -12,7 +12,8 @@ from skimage.transform import AffineTransform, warp
 
 from model.sampling.inputs import Face, VideoInputs, read_face
 from model.sampling.jobs import Job
-from model.sampling.video_writer import OutputOptions, make_paster, open_video_writer
+from model.sampling.sample_config import OutputOptions
+from model.sampling.video_writer import make_paster, open_video_writer
 from pipeline.errors import UserError
 from pipeline.media import Audio, read_audio, read_frames, read_image, write_video
 
