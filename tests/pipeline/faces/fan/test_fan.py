@@ -136,13 +136,18 @@ def test_bfloat16_is_near_and_not_the_same(files: tuple[Path, Path], frame: np.n
 
 
 def test_a_sample_made_with_it_meets_the_contract(
-    files: tuple[Path, Path], frame: np.ndarray, tmp_path: Path
+    files: tuple[Path, Path], frame: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     sound = Audio(np.random.default_rng(0).normal(0, 2000, 12 * 640).astype(np.int16))
     write_video(tmp_path / "a.mp4", [frame] * 12, audio=sound)
     options = PrepOptions(landmarks="fan", image_size=64)
     stages = default_stages(options, {path.name: path for path in files})
     row = ManifestRow("a", str(tmp_path / "a.mp4"), "a.mp4")
+    # Networks of random weights find landmarks that are no face's.
+    (refused,) = prepare_clip(row, options, stages).rows
+    assert refused["status"] == "skipped"
+    assert "no plausible face" in refused["reason"]
+    monkeypatch.setattr("pipeline.faces.plausibility.is_plausible", lambda _: True)
     (sample,) = prepare_clip(row, options, stages).samples
     assert problems(sample) == []
     assert sample.meta["landmark_backend"] == FanTracker.name
