@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
@@ -48,10 +49,12 @@ def progress(unit: str, total: int) -> Iterator[Advance]:
 
 
 def _draws() -> bool:
-    """Whether standard error is a terminal that lines can be drawn over on.
+    """Whether a bar can be drawn: on a terminal, or in a notebook that has widgets.
 
     A notebook gives the commands it runs a terminal, but shows what moves the cursor as rubbish.
     """
+    if Console().is_jupyter:
+        return find_spec("ipywidgets") is not None
     return sys.stderr.isatty() and "JPY_PARENT_PID" not in os.environ
 
 

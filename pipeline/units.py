@@ -17,9 +17,15 @@ def time_text(seconds: float) -> str:
     return f"{seconds / 60:.1f} minutes" if seconds < 3600 else f"{seconds / 3600:.1f} hours"
 
 
-def number_text(value: float) -> str:
-    """A number as short as its size allows: 181, 24.3, 3.52, 0.053."""
+def number_text(value: float, *, even: bool = False) -> str:
+    """A number as short as its size allows: 181, 24.3, 3.52, 0.053.
+
+    Args:
+        value: the number.
+        even: a fraction keeps its last zeros, 0.400 beside 0.415; whole numbers have none.
+    """
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     text = f"{value:.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
+    if "." in text and not (even and value != round(value)):
+        text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text.replace("-", "−")

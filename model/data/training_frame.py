@@ -139,7 +139,7 @@ def training_frame(
     window = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
     box = sample.mouth[target if recipe.mouth_box == "target" else identity]
     return Batch(
-        target=_tensor(resize(sample.frames[target], (size, size))),
+        target=as_tensor(sample.frames[target], size),
         identity=_tensor(identity_frame),
         motion=(motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
         speech=torch.from_numpy(sample.speech[window]),

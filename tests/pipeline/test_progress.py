@@ -7,6 +7,10 @@ import pty
 import subprocess
 import sys
 
+import pytest
+
+from pipeline import progress as progress_module
+
 _CODE = """
 import time
 from pipeline import progress
@@ -67,3 +71,10 @@ def test_a_log_gets_lines_even_where_colours_are_forced():
     assert "\x1b" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("3/3 clips, ")
     assert "2 failed" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("widgets", [None, "found"])
+def test_a_notebook_draws_a_bar_if_it_has_widgets(monkeypatch, widgets: str | None) -> None:
+    monkeypatch.setattr(progress_module.Console, "is_jupyter", True)
+    monkeypatch.setattr(progress_module, "find_spec", lambda _: widgets)
+    assert progress_module._draws() == bool(widgets)
