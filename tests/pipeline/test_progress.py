@@ -75,6 +75,6 @@ def test_a_log_gets_lines_even_where_colours_are_forced():
 
 @pytest.mark.parametrize("widgets", [None, "found"])
 def test_a_notebook_draws_a_bar_if_it_has_widgets(monkeypatch, widgets: str | None) -> None:
-    monkeypatch.setattr(progress_module.Console, "is_jupyter", True)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
     monkeypatch.setattr(progress_module, "find_spec", lambda _: widgets)
     assert progress_module._draws() == bool(widgets)
