@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -183,9 +182,6 @@ def serve_command(
 
 def sample_main() -> None:
     """The command dh-sample."""
-    # Threads that wait for each other burn the processor for milliseconds before they sleep; beside
-    # other work that made sampling up to seventeen times slower. Read when torch is imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     apps = {"serve": serve_app, "live": live_app}
     if (name := sys.argv[1:2]) and name[0] in apps:
         sys.argv = [f"{sys.argv[0]} {name[0]}", *sys.argv[2:]]

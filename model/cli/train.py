@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import replace
 from typing import Annotated
@@ -104,6 +103,4 @@ def train_command(
 
 def train_main() -> None:
     """The command dh-train."""
-    # As in `model.cli.sample.sample_main`: threads that wait for each other should sleep soon.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     run_command(train_app)
