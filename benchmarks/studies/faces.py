@@ -134,7 +134,9 @@ def identities(
     """Distances between faces of clips whose people are known, and which thresholds find them."""
     with (data / "clips.tsv").open(encoding="utf-8") as file:
         lines = spread(list(csv.DictReader(file, delimiter="\t")), most)
-    rows = [ManifestRow(str(k), str(data / line["file"]), "") for k, line in enumerate(lines)]
+    rows = [
+        ManifestRow(str(k), str(data.absolute() / line["file"]), "") for k, line in enumerate(lines)
+    ]
     found = list(faces_of_clips(rows))
     seen = [k for k, face in enumerate(found) if face is not None]
     people = [lines[k]["notes"].split(";")[0] for k in seen]  # "person 8"

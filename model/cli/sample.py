@@ -45,6 +45,10 @@ def sample_command(
         ),
     ],
     face: Annotated[Path | None, typer.Option(help="A picture or a video with one face.")] = None,
+    which_face: Annotated[
+        str,
+        typer.Option(help="Of several: largest, left, right, or an index from 0, the leftmost."),
+    ] = "largest",
     speech: Annotated[Path | None, typer.Option(help="A recording, any container.")] = None,
     pairs: Annotated[
         Path | None,
@@ -105,6 +109,7 @@ def sample_command(
         weights_dir=weights_dir,
         batch=batch,
         single=pairs is None,
+        which_face=which_face,
     )
     if workers > 1 and len(jobs) > 1:
         outcomes = run_on_workers(run, jobs, workers)

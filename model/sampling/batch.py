@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -47,6 +48,7 @@ class SampleRun:
         weights_dir: the user's folder of pretrained files.
         batch: videos made side by side.
         single: there is one pair only: if it cannot be used, the error is raised.
+        which_face: of several in a picture, see `model.sampling.inputs.read_face`.
     """
 
     checkpoint: Path
@@ -57,6 +59,7 @@ class SampleRun:
     weights_dir: Path | None = None
     batch: int = 8
     single: bool = False
+    which_face: str = "largest"
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,11 @@ def _make_batch(
     ready: list[tuple[int, VideoInputs]] = []
     for seed, job in jobs:
         try:
-            ready.append((seed, read_inputs(job, loaded.tracker, preset, loaded.featurise)))
+            inputs = read_inputs(job, loaded.tracker, preset, loaded.featurise, run.which_face)
+            ready.append((seed, inputs))
+            if inputs.face.faces > 1 and run.which_face == "largest":
+                count = f"{inputs.face.faces} faces, of which the largest talks"
+                print(f"note   {job.face.name}: {count}; see --which-face", file=sys.stderr)
         except Exception as error:
             if run.single:
                 raise

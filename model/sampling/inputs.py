@@ -11,6 +11,8 @@ import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
+from pipeline.faces.other_faces import other_tracks
+from pipeline.faces.tracking import Track
 from pipeline.files import sha256_file
 from pipeline.media import (
     FPS,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 _AAC_RATES = frozenset(
     [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
 )
+_MOST_FACES = 10  # of a picture that are told apart
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,13 @@ class Face:
         crop: (size, size, 3) uint8 RGB, aligned as the training crops were.
         picture: (H, W, 3) uint8 RGB, what it was found in.
         matrix: (2, 3), pixels of the picture to pixels of the crop.
+        faces: how many were found in it.
     """
 
     crop: NDArray[np.uint8]
     picture: NDArray[np.uint8]
     matrix: NDArray[np.float64]
+    faces: int = 1
 
 
 def crop_size(preset: Preset) -> int:
@@ -63,16 +68,19 @@ def crop_size(preset: Preset) -> int:
     return max(128, preset.unet.image_size)
 
 
-def read_face(source: Path | NDArray[np.uint8], tracker: Tracker, size: int) -> Face:
+def read_face(
+    source: Path | NDArray[np.uint8], tracker: Tracker, size: int, which: str = "largest"
+) -> Face:
     """Finds a face and aligns it as the training crops were.
 
     Args:
         source: a picture, a video of which the first second is searched, or (H, W, 3) uint8 RGB.
         tracker: finds the landmarks.
         size: side of the crop.
+        which: of several faces: `largest`, `left`, `right`, or an index from 0, the leftmost.
 
     Raises:
-        UserError: unreadable, or no face in it.
+        UserError: unreadable, no face in it, or not the one asked for.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
@@ -88,8 +96,29 @@ def read_face(source: Path | NDArray[np.uint8], tracker: Tracker, size: int) -> 
         name = "the picture" if isinstance(source, np.ndarray) else source
         raise UserError(f"no face found in {name}; {where} must show one face from the front")
     first = int(track.found.argmax())
-    matrices = transforms(track.points[first : first + 1], size, "none")
-    return Face(next(crop([frames[first]], matrices, size)), frames[first], matrices[0])
+    picture, points = frames[first], track.points[first : first + 1]
+    faces = track.faces
+    if which != "largest":
+        points, faces = _chosen(picture, Track(points, faces), tracker, which)
+    matrices = transforms(points, size, "none")
+    return Face(next(crop([picture], matrices, size)), picture, matrices[0], faces)
+
+
+def _chosen(
+    picture: NDArray[np.uint8], largest: Track, tracker: Tracker, which: str
+) -> tuple[NDArray[np.float32], int]:
+    """The (1, 68, 2) landmarks of a face by its place, and how many faces there are."""
+    if which not in ("left", "right") and not which.isdecimal():
+        raise UserError(
+            f"--which-face is largest, left, right or an index from 0, not {which!r}; who speaks "
+            "cannot be seen in one picture"
+        )
+    tracks = other_tracks(tracker, [picture], largest, most=_MOST_FACES, least_frames=1)
+    tracks.sort(key=lambda track: float(track.points[0, :, 0].mean()))
+    index = int(which) if which.isdecimal() else {"left": 0, "right": len(tracks) - 1}[which]
+    if index >= len(tracks):
+        raise UserError(f"face {which} is asked for, and {len(tracks)} are in the picture, from 0")
+    return tracks[index].points, len(tracks)
 
 
 def read_speech(
@@ -168,12 +197,16 @@ class VideoInputs:
 
 
 def read_inputs(
-    job: Job, tracker: Tracker, preset: Preset, featurise: Featurise = mfcc_windows
+    job: Job,
+    tracker: Tracker,
+    preset: Preset,
+    featurise: Featurise = mfcc_windows,
+    which_face: str = "largest",
 ) -> VideoInputs:
     """Reads a job's face and recording.
 
     Raises:
         UserError: one of them cannot be used.
     """
-    face = read_face(job.face, tracker, crop_size(preset))
+    face = read_face(job.face, tracker, crop_size(preset), which_face)
     return VideoInputs(job, face, *read_speech(job.speech, featurise))

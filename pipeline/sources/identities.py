@@ -10,10 +10,7 @@ a missed one puts a person into two splits.
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import os
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +22,7 @@ from pipeline.errors import UserError
 from pipeline.faces.embedding import WEIGHTS, FaceEmbedder
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import FPS, read_frames
+from pipeline.parallel.tasks import in_order, run_on_ray
 from pipeline.storage import local_copy
 from pipeline.weights import locate
 
@@ -90,26 +88,19 @@ def faces_of_clips(
         UserError: dlib or a network is not to be had.
     """
     embed = clip_embedder(weights_dir)  # a missing network is reported before processes start
-    count = min(os.cpu_count() or 1, len(rows)) if workers is None else workers
-    if not count:
+    if workers == 0:
         yield from map(embed, rows)
         return
-    pool = ProcessPoolExecutor(
-        count, multiprocessing.get_context("spawn"), _start_worker, (weights_dir,)
-    )
-    with pool:
-        yield from pool.map(_embed_in_worker, rows, chunksize=8)
+    folder = weights_dir.absolute() if weights_dir else None
+    yield from in_order(run_on_ray(embed_worker, (folder,), rows, workers=workers))
 
 
-_embed: list[Callable[[ManifestRow], NDArray[np.float64] | None]] = []  # of a worker process
-
-
-def _start_worker(weights_dir: Path | None) -> None:
-    _embed.append(clip_embedder(weights_dir))
-
-
-def _embed_in_worker(row: ManifestRow) -> NDArray[np.float64] | None:
-    return _embed[0](row)
+def embed_worker(
+    weights_dir: Path | None, _threads: int
+) -> Callable[[ManifestRow], list[NDArray[np.float64] | None]]:
+    """What a Ray process embeds clips with, see `clip_embedder`."""
+    embed = clip_embedder(weights_dir)
+    return lambda row: [embed(row)]
 
 
 def group(faces: NDArray[np.float64], same: float = SAME) -> NDArray[np.intp]:
