@@ -11,11 +11,11 @@ import typer
 from model.app.limits import PageLimits
 from model.cli.live import live_app
 from model.cli.shared_options import (
-    CONTEXT,
     CheckpointOption,
     DeviceOption,
     PrecisionOption,
     WeightsOption,
+    new_app,
 )
 from model.sampling.sample_config import (
     OutputOptions,
@@ -24,15 +24,8 @@ from model.sampling.sample_config import (
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
-sample_app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-    context_settings=CONTEXT,
-    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
-)
-serve_app = typer.Typer(
-    add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
-)
+sample_app = new_app()
+serve_app = new_app()
 
 
 @sample_app.command(
