@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
+import pipeline as pipeline  # before torch: how threads wait
+
 if TYPE_CHECKING:
     from benchmarks.metrics.catalogue import METRICS as METRICS
     from benchmarks.scoring.results import read_scores as read_scores

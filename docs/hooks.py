@@ -55,16 +55,14 @@ def columns() -> str:
 
 
 def metrics() -> str:
-    """A table of the metrics, with the protocol that scores.json states."""
+    """The metrics, each with its direction, unit and the protocol that scores.json states."""
     from benchmarks import METRICS
 
-    lines = [
-        f"| `{metric.name}` | {metric.label} | {metric.direction} | {metric.unit} "
-        f"| {metric.protocol.replace('|', chr(92) + '|')} |"
+    return "\n\n".join(
+        f"## {metric.label}\n\n`{metric.name}`, {metric.direction} is better"
+        f"{f', {metric.unit}' if metric.unit else ''}. {metric.protocol}."
         for metric in METRICS.values()
-    ]
-    header = ["| name | in tables | better | unit | protocol |", "| --- | --- | --- | --- | --- |"]
-    return "\n".join([*header, *lines])
+    )
 
 
 PARTS = {

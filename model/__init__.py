@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
+import pipeline as pipeline  # before torch: how threads wait
+
 if TYPE_CHECKING:
     from model.config.overrides import override as override
     from model.config.presets import preset as preset

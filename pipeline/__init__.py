@@ -9,6 +9,7 @@
 Names are imported when they are first used.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 import lazy_loader
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
     from pipeline.dataset.shards import read_samples as read_samples
     from pipeline.errors import UserError as UserError
     from pipeline.run.prepare import prepare as prepare
+
+# Threads of torch that wait for each other sleep: in loops they would take the processor from other
+# work, and from each other. OpenMP reads this once, when torch is imported; every command and every
+# Python call comes through here before. Ray's workers too.
+for _name, _value in {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+    "KMP_BLOCKTIME": "0",
+}.items():
+    os.environ.setdefault(_name, _value)
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -32,6 +33,23 @@ for name in {package}.__all__:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n", done.stderr
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("module", ["model.sampling.api", "benchmarks.scoring.scorer"])
+def test_threads_of_torch_wait_passively(module: str):
+    unset = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}, torch"],
+        env=environment | {"OMP_DISPLAY_ENV": "VERBOSE"},  # the library prints what it has read
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    if "GOMP_SPINCOUNT" not in done.stderr:
+        pytest.skip("torch's threads are not those of GNU OpenMP here")
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in done.stderr
+    assert "GOMP_SPINCOUNT = '0'" in done.stderr
 
 
 @pytest.mark.slow

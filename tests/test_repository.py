@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +159,8 @@ def test_the_wheel_runs_from_another_folder(tmp_path: Path) -> None:
     build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, tree]
     subprocess.run([*pip, *build], check=True)
     (wheel,) = tmp_path.glob("*.whl")
+    data = [name for name in tracked if name.endswith(".j2") or name.startswith("manifests/")]
+    assert not set(data) - set(zipfile.ZipFile(wheel).namelist())
 
     # Its own environment, which finds the libraries of this one but no checkout of the toolkit.
     venv.create(tmp_path / "env")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.scoring.results import same_name
 from benchmarks.tables.measured import Measured, by_dataset, by_method, truth_of
-from benchmarks.tables.published import GROUND_TRUTH, ranks, read_published
+from benchmarks.tables.published import ENCODED, GROUND_TRUTH, ranks, read_published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def _measured_ranks(
             values, truths = {}, {}
             for m in measured:
                 row = m.set_row(dataset, column)
-                if m.is_truth or row is None or row["mean"] is None:
+                if m.is_truth or m.name == ENCODED or row is None or row["mean"] is None:
                     continue
                 if column.direction == "closer" and row["real"] is None:
                     continue
@@ -185,7 +185,9 @@ def _beside(published: list[Row], measured: list[tuple[Measured, Row]]) -> list[
     for one, row in measured:
         group = [at for at, other in enumerate(rows) if other.leads[:-1] == row.leads[:-1]]
         named = [at for at in group if same_name(_system(rows[at]), one.name)]
-        if named:
+        if one.name == ENCODED:
+            place = group[-1] + 1 if group else len(rows)
+        elif named:
             place = named[-1] + 1
         else:
             truth = [at for at in group if _system(rows[at]) == GROUND_TRUTH]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 PUBLISHED_CSV = Path(__file__).parents[2] / "manifests" / "published.csv"
 
 GROUND_TRUTH = "GT"
+# Scores of real clips written and read again: what the container costs any system. Not ranked.
+ENCODED = "GT, encoded"
 
 
 @dataclass(frozen=True)

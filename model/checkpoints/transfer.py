@@ -93,14 +93,13 @@ def _take_part(
     if not theirs.fits(ours):
         other = " of another encoder" if theirs.name == ours.name else ""
         return f"the checkpoint takes {theirs.name} and the data set holds {ours.name}{other}"
-    if _shapes(state) != _shapes(part.state_dict()):
+    found, expected = (
+        {name: value.shape for name, value in one.items()} for one in (state, part.state_dict())
+    )
+    if found != expected:
         return "that of the checkpoint is of another shape"
     part.load_state_dict(state)
     return ""
-
-
-def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in state.items()}
 
 
 def _check_same_network(path: Path, theirs: UNetConfig, ours: UNetConfig) -> None:

@@ -10,19 +10,14 @@ from typing import Annotated
 import typer
 
 from model.cli.shared_options import (
-    CONTEXT,
     CheckpointOption,
     DeviceOption,
     PrecisionOption,
     WeightsOption,
+    new_app,
 )
 
-live_app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-    context_settings=CONTEXT,
-    rich_markup_mode="markdown",
-)
+live_app = new_app()
 
 
 @live_app.command()

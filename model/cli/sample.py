@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,11 +11,11 @@ import typer
 from model.app.limits import PageLimits
 from model.cli.live import live_app
 from model.cli.shared_options import (
-    CONTEXT,
     CheckpointOption,
     DeviceOption,
     PrecisionOption,
     WeightsOption,
+    new_app,
 )
 from model.sampling.sample_config import (
     OutputOptions,
@@ -25,15 +24,8 @@ from model.sampling.sample_config import (
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
-sample_app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-    context_settings=CONTEXT,
-    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
-)
-serve_app = typer.Typer(
-    add_completion=False, pretty_exceptions_show_locals=False, context_settings=CONTEXT
-)
+sample_app = new_app()
+serve_app = new_app()
 
 
 @sample_app.command(
@@ -183,9 +175,6 @@ def serve_command(
 
 def sample_main() -> None:
     """The command dh-sample."""
-    # Threads that wait for each other burn the processor for milliseconds before they sleep; beside
-    # other work that made sampling up to seventeen times slower. Read when torch is imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     apps = {"serve": serve_app, "live": live_app}
     if (name := sys.argv[1:2]) and name[0] in apps:
         sys.argv = [f"{sys.argv[0]} {name[0]}", *sys.argv[2:]]

@@ -12,7 +12,6 @@ import typer
 
 from model.config.choices import Device, Precision
 
-CONTEXT = {"help_option_names": ["-h", "--help"]}
 CHECKPOINT_HELP = (
     "A run's folder (its last checkpoint), a .safetensors file, or a checkpoint of the authors "
     "(Lightning .ckpt, TorchScript demo .pt)."
@@ -24,3 +23,13 @@ PrecisionOption = Annotated[
     Precision, typer.Option(help="auto takes bf16 where the processor computes in it.")
 ]
 WeightsOption = Annotated[Path | None, typer.Option(help="Your folder of pretrained files.")]
+
+
+def new_app() -> typer.Typer:
+    """A command's application; exceptions show no values, which may be private."""
+    return typer.Typer(
+        add_completion=False,
+        pretty_exceptions_show_locals=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
+    )

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from dataclasses import replace
 from typing import Annotated
 
 import typer
 
-from model.cli.shared_options import CONTEXT
+from model.cli.shared_options import new_app
 from model.training.run_options import RunOptions  # noqa: TC001 - typer reads the annotations
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
-train_app = typer.Typer(
-    add_completion=False,
-    pretty_exceptions_show_locals=False,
-    context_settings=CONTEXT,
-    rich_markup_mode="markdown",  # paragraphs flow to the terminal's width
-)
+train_app = new_app()
 
 
 @train_app.command()
@@ -104,6 +98,4 @@ def train_command(
 
 def train_main() -> None:
     """The command dh-train."""
-    # As in `model.cli.sample.sample_main`: threads that wait for each other should sleep soon.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     run_command(train_app)

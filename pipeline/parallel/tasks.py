@@ -19,9 +19,11 @@ Result = TypeVar("Result")
 
 # Frames are large: by its defaults glibc asks the system for each anew, a page fault every 4 kB.
 # What a process keeps so it can give back with `malloc_trim`, see `pipeline.run.shard_writer`.
-_MALLOC = {"MALLOC_MMAP_THRESHOLD_": str(256 << 20), "MALLOC_TRIM_THRESHOLD_": str(512 << 20)}
-# Threads that wait for each other in loops take the processor from other processes.
-_PASSIVE = {"GOMP_SPINCOUNT": "10000", "PYTHONWARNINGS": "ignore"}
+_ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(256 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
+    "PYTHONWARNINGS": "ignore",
+}
 
 _workers: dict[str, Any] = {}  # in a Ray process: what it does jobs with, by pool
 
@@ -93,7 +95,7 @@ def run_on_ray(
         resources = ray.cluster_resources()
         count = min(workers or int(resources.get("CPU", 1)), len(jobs))
         share = Share.of(resources, max(count, 1), gpu=gpu)
-        environment = {"OMP_NUM_THREADS": str(share.threads), **_PASSIVE, **_MALLOC}
+        threads = {"OMP_NUM_THREADS": str(share.threads)}
         task = ray.remote(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
@@ -101,7 +103,7 @@ def run_on_ray(
             max_calls=jobs_per_process,
             num_returns="streaming",
             scheduling_strategy="SPREAD",  # the default would fill one machine before the next
-            runtime_env={"env_vars": environment},
+            runtime_env={"env_vars": threads | _ENVIRONMENT},
         )(_do).options(name=getattr(make_worker, "__name__", "worker"))
         pool = uuid4().hex
 

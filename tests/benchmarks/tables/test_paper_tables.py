@@ -206,3 +206,16 @@ def test_a_wrong_value_in_scores_is_named_by_file_and_field(tmp_path):
     write_json(path, scores)
     with pytest.raises(UserError, match=r"scores\.json: metrics\.ssim\.mean is 'high'"):
         read_scores(path)
+
+
+def test_real_clips_that_were_only_encoded_stand_below_the_truth_and_are_not_ranked():
+    scores = [made_up_scores(method=name) for name in ("GT, encoded", "tiny")]
+    table = build_table("v2", scores)
+    crema = [row.leads[1] for row in table.rows if row.leads[0] == "CREMA"]
+    assert crema[-4:] == [
+        "tiny (measured here)",
+        "GT",
+        "GT (measured here)",
+        "GT, encoded (measured here)",
+    ]
+    assert all(cell.rank == 0 for row in table.measured for cell in row.cells)
