@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # in reading as well as in writing.
 _CLOSED = (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR)
 _REFUSED = (*_CLOSED, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
-_TERMINATED = 128 + signal.SIGTERM
+_TERMINATED = 128 + signal.SIGTERM  # what a shell says of it
 
 
 class UserError(Exception):
@@ -54,7 +54,15 @@ def run_command(app: typer.Typer) -> None:
         return
     sys.stdout, sys.stderr = _harmless(sys.stdout), _harmless(sys.stderr)
     sys.argv[1:] = [expand_home(word) for word in sys.argv[1:]]
-    before = signal.signal(signal.SIGTERM, _terminated)
+    terminated = False
+
+    def terminate(*_: Any) -> None:
+        nonlocal terminated
+        terminated = True
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another would disturb the tidying up
+        sys.exit(_TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, terminate)
     try:
         app()
     except UserError as error:
@@ -74,8 +82,10 @@ def run_command(app: typer.Typer) -> None:
         print(f"error: cannot {verb} {where}: {error.strerror}; {remedy}", file=sys.stderr)
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as stop:
-        # typer turns Ctrl-C into exit code 130 without a word.
+        # typer turns Ctrl-C into exit code 130 without a word. Where SIGTERM finds Ray waiting, Ray
+        # raises an exit of its own, with a text for a code.
         code = 130 if isinstance(stop, KeyboardInterrupt) else stop.code
+        code = _TERMINATED if terminated else code
         if code not in (130, _TERMINATED):
             raise
         print("interrupted; the same command carries on where it stopped", file=sys.stderr)
@@ -125,9 +135,3 @@ def _harmless(stream: Any) -> Any:
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
-
-
-def _terminated(*_: Any) -> None:
-    """What SIGTERM does: the code is a shell's for it, 128 and the signal's number."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another would disturb the tidying up
-    sys.exit(_TERMINATED)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DECISIVE = 0.1  # lead of the best score over the next from which a choice is sure
+_LONG = 50  # frames from which a lead counts in full; correlations of fewer are mostly chance
 _FULL = 0.02  # lip movement from which the correlation counts in full
 _MAX_LAG = 3  # frames between lips and sound
 _GROUP = 3  # MFCC steps of 10 ms that are averaged
@@ -89,8 +90,10 @@ def find_speaker(
         predicted: (T,) from `predicted_movement`.
 
     Returns:
-        Its number, and its score less the next one's; a lead below `DECISIVE` is not sure.
+        Its number, and its score less the next one's, less still for under two seconds; a lead
+        below `DECISIVE` is not sure.
     """
     scores = [speaking_score(opening, predicted) for opening in openings]
     order = np.argsort(scores)
-    return int(order[-1]), float(scores[order[-1]] - max(scores[order[-2]], 0.0))
+    lead = scores[order[-1]] - max(scores[order[-2]], 0.0)
+    return int(order[-1]), float(lead * min(1.0, len(predicted) / _LONG))

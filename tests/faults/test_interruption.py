@@ -148,7 +148,7 @@ def test_a_run_that_is_ended_leaves_no_halves_and_the_same_command_carries_on(
     wait_for(run, out, traces / "0")
     assert list(out.glob(".shard-*.tar"))
     # Ctrl-C reaches the whole process group, SIGTERM the command alone.
-    assert interrupt(run, number, group=number == signal.SIGINT) == code
+    assert interrupt(run, number, group=number == signal.SIGINT) == code, log_of(out)
     assert log_of(out).endswith("interrupted; the same command carries on where it stopped\n")
     assert "***" not in log_of(out)
     assert not list(out.glob(".*"))

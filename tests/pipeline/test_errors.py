@@ -31,6 +31,12 @@ def go(how: str) -> None:
         with tempfile.TemporaryDirectory(prefix="dh-terminated-", dir=".") as folder:
             os.kill(os.getpid(), signal.SIGTERM)
             time.sleep(600)
+    if how == "terminate in Ray":
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(600)
+        except SystemExit as stop:  # as ray.wait does
+            raise SystemExit("SystemExit is raised (sys.exit is called).") from stop
     if how == "interrupt":
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(600)
@@ -76,6 +82,12 @@ def test_interrupt_says_how_to_carry_on():
     done = _run("interrupt")
     assert done.returncode == 130
     assert done.stderr.strip() == "interrupted; the same command carries on where it stopped"
+
+
+def test_sigterm_is_143_even_where_ray_raises_an_exit_of_its_own():
+    ended = _run("terminate in Ray")
+    assert ended.returncode == 143
+    assert ended.stderr == "interrupted; the same command carries on where it stopped\n"
 
 
 def test_sigterm_leaves_no_temporary_folder(tmp_path, monkeypatch):
