@@ -110,7 +110,15 @@ def length_warnings(comparison: FrameComparison) -> list[str]:
     real, fake = comparison["frames_real"], comparison["frames_fake"]
     if abs(real - fake) <= 1:
         return []
-    return [f"the fake has {fake} frames, the real clip {real}; the rest is unscored"]
+    shared = comparison["frames"]
+    return [f"the fake has {fake} frames, the real clip {real}; both are cut to {shared}"]
+
+
+def copy_warnings(comparison: FrameComparison) -> list[str]:
+    """A generated video never has the pixels of the real clip."""
+    if comparison["identical_frames"] < comparison["frames"]:
+        return []
+    return ["every frame is that of the real clip: the fake is a copy of it"]
 
 
 def _size_text(frame: NDArray[np.uint8]) -> str:

@@ -161,6 +161,13 @@ class FrechetOverClips:
         if max(sum(map(len, waiting)) for waiting in self._waiting) >= size // 2:
             self._take_up()
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Feature vectors of the real and of the fake clips."""
+        self._take_up()
+        real, fake = self._all or (Moments.empty(0), Moments.empty(0))
+        return round(real.count), round(fake.count)
+
     def distance(self) -> tuple[float, list[float] | None]:
         """The distance, and its 95% interval over clips; None where there are too few of them.
 

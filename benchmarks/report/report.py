@@ -183,13 +183,15 @@ def _comparisons(group: Sequence[Scores]) -> list[dict[str, Any]]:
 
 
 def _left_out(scores: Sequence[Scores]) -> list[dict[str, str]]:
-    """Clips that failed, with the reason, and videos without a counterpart."""
+    """Clips that failed or lack numbers, with the reason, and videos without a counterpart."""
     items = []
     for one in scores:
         for row in one["clips"]:
-            if row["status"] == "failed":
-                why = f"failed: {row['reason']}"
-                items.append({"who": one["method"], "side": "", "clip": row["clip_id"], "why": why})
+            whys = (
+                [f"failed: {row['reason']}"] if row["status"] == "failed" else row.get("warnings")
+            )
+            clip = {"who": one["method"], "side": "", "clip": row["clip_id"]}
+            items += [clip | {"why": why} for why in whys or ()]
         for side, other in (("real", "fake"), ("fake", "real")):
             why = f"has no {other} counterpart"
             items += [

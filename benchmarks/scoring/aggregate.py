@@ -10,25 +10,29 @@ import numpy as np
 from benchmarks.metrics.blinks import rate_and_duration
 from benchmarks.metrics.frechet import FrechetOverClips
 from benchmarks.metrics.wer import word_error_rate
-from benchmarks.scoring.set_row import RESAMPLES, SLOW_RESAMPLES, bootstrap_interval, set_row
-from benchmarks.scoring.sync_rows import lip_rows, speech_rows
+from benchmarks.scoring.set_rows import (
+    RESAMPLES,
+    SLOW_RESAMPLES,
+    bootstrap_interval,
+    lip_rows,
+    set_row,
+    speech_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from benchmarks.scoring.cache import MeasurementCache
-    from benchmarks.scoring.clip_metrics import MeasuredClip
+    from benchmarks.clips.cache import MeasurementCache
+    from benchmarks.scoring.measure import MeasuredClip
     from benchmarks.scoring.results import SetRow
 
     # What a statistic is made of: an element or a row a clip.
     PerClip = NDArray[Any]
 
 _NO_CLIP = "no clip could be measured; see the reasons of the clips"
-_UNDEFINED = {
-    "blink_duration": "no eye blinks in any clip",
-}
+_NO_BLINK = "no eye blinks in any clip"
 
 
 def _blinks(clips: PerClip) -> tuple[float, float]:
@@ -99,8 +103,7 @@ class SetStatistics:
         statistic: Callable[[PerClip], Any] = np.mean
         if name in _POOLED:
             what, statistic = _POOLED[name]
-            fake = np.array([clip["fake"] for clip in self._pooled[what]])
-            real = np.array([clip["real"] for clip in self._pooled[what] if "real" in clip])
+            fake, real = map(np.array, self._sides(what))
         elif name == "av_offset":
             statistic = np.median
         else:
@@ -111,19 +114,28 @@ class SetStatistics:
         interval = None
         if mean is not None and n > 1:
             interval = bootstrap_interval(fake, statistic, resamples)
-        reason = self._reason(name) if mean is None else ""
-        return set_row(name, n, mean, reason, std, interval, of_real)
+        reason = ""
+        if mean is None:  # a median of no blinks is undefined
+            reason = _NO_BLINK if n and name == "blink_duration" else self._reason(name)
+        return set_row(name, n, mean, reason, std, interval, of_real, len(real))
 
     def _reason(self, name: str) -> str:
-        return self._reasons.get(name, _UNDEFINED.get(name, _NO_CLIP))
+        return self._reasons.get(name, _NO_CLIP)
+
+    def _sides(self, what: str) -> tuple[list[Any], list[Any]]:
+        """What is kept of the fakes and of the real clips; one may lack what the other has."""
+        clips = self._pooled[what]
+        fake, real = ([c[side] for c in clips if side in c] for side in ("fake", "real"))
+        return fake, real
 
     def _sync_rows(self) -> dict[str, SetRow]:
         """What all clips together say of mouth and sound."""
         rows = {}
-        if lips := self._pooled["lips"]:
-            rows = lip_rows(*([clip[side] for clip in lips] for side in ("fake", "real")))
-        if speech := self._pooled["speech_sync"]:
-            fake, real = ([self._cache.load(c[side]) for c in speech] for side in ("fake", "real"))
+        fake, real = self._sides("lips")
+        if fake:
+            rows = lip_rows(fake, real)
+        fake, real = ([*map(self._cache.load, keys)] for keys in self._sides("speech_sync"))
+        if fake:
             rows |= speech_rows(fake, real, self._dataset)
         return {name: row for name, row in rows.items() if name in self._metrics}
 
@@ -131,13 +143,16 @@ class SetStatistics:
         over_clips = self._frechet[name]
         n = over_clips.clips
         mean, interval, reason = None, None, self._reason(name)
+        unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
         if n:
             try:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
-                unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        return set_row(name, n, mean, reason, ci95=interval)
+        row = set_row(name, n, mean, reason, ci95=interval)
+        real, fake = over_clips.counts
+        row["protocol"] += f"; of {real} real and {fake} generated {unit.split()[0]}s"
+        return row
 
 
 def _defined(statistic: Callable[[PerClip], Any], clips: PerClip) -> float | None:

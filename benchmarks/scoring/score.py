@@ -12,10 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.pairs import chosen_split, match_folders
 from benchmarks.metrics.catalogue import choose
 from benchmarks.scoring.aggregate import SetStatistics
-from benchmarks.scoring.cache import MeasurementCache
 from benchmarks.scoring.pretrained import find_networks
 from benchmarks.scoring.results import SCHEMA_VERSION, row_line, write_scores
 from benchmarks.scoring.score_options import ScoreOptions
@@ -162,7 +162,7 @@ def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
     """
     span = f"the first {options.max_frames} frames" if options.max_frames else "all frames"
     parts = [
-        f"frame k against frame k at {FPS} fps, {span} of a clip",
+        f"frame k against frame k at {FPS} fps, {span} of a clip that both videos have",
         "mean over frames, then clips",
     ]
     if done:

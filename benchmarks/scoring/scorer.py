@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from benchmarks.clips.cache import MeasurementCache, NotCachedError
 from benchmarks.clips.decoded_video import open_video
 from benchmarks.metrics.wer import command_reader
-from benchmarks.scoring.cache import MeasurementCache, NotCachedError
-from benchmarks.scoring.clip_metrics import MeasuredClip, measure_clip
 from benchmarks.scoring.clip_videos import MeasureSetup
+from benchmarks.scoring.measure import MeasuredClip, measure_clip
 from benchmarks.scoring.pretrained import find_networks
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.scoring.aggregate import SetStatistics
-from benchmarks.scoring.cache import MeasurementCache
-from benchmarks.scoring.clip_metrics import MeasuredClip
-from benchmarks.scoring.set_row import bootstrap_interval
+from benchmarks.scoring.measure import MeasuredClip
+from benchmarks.scoring.set_rows import bootstrap_interval
 from tests.benchmarks.metrics.test_lip_correlation import curves
 from tests.benchmarks.metrics.test_speech_sync import features as mouth_and_sound
 
