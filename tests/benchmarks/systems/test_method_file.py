@@ -153,9 +153,9 @@ def test_a_short_file_will_do(tmp_path):
     assert missing_files(method, None, None) == []
 
 
-def test_the_example_in_the_readme_is_a_method_file(tmp_path):
-    readme = (Path(__file__).parents[3] / "README.md").read_text()
-    method = read(tmp_path, readme.split("```toml\n")[1].split("```")[0])
+def test_the_example_in_the_docs_is_a_method_file(tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "benchmark.md").read_text()
+    method = read(tmp_path, page.split("```toml\n")[1].split("```")[0])
     assert (method.name, method.output.lead, method.input.driving) == ("Mine", 2, "another")
 
 

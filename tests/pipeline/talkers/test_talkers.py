@@ -9,7 +9,7 @@ from pipeline import weights
 from pipeline.faces.face_mesh import FaceMesh
 from pipeline.faces.geometry import invert, similarity, transform, warp
 from pipeline.talkers.acting import CLOSED, VISEMES, WIDEST, perform
-from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, cut_out
+from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, cut_out, eye_span
 from pipeline.talkers.people import PEOPLE
 from pipeline.talkers.portraits import make_portrait
 from pipeline.talkers.talker import Talker
@@ -142,7 +142,7 @@ def test_posing_the_mouth_moves_the_mouth_and_the_chin_only(portraits):
     chin = round(float(made.mesh[CHIN, 1])) - offset
     assert not changed[: nose - 4].any()
     assert changed[nose:chin].mean() > 0.03
-    assert not changed[chin + round(0.6 * made.eye_span) :].any()
+    assert not changed[chin + round(0.6 * eye_span(made.mesh)) :].any()
 
 
 @needs_nets
