@@ -187,11 +187,9 @@ def _left_out(scores: Sequence[Scores]) -> list[dict[str, str]]:
     items = []
     for one in scores:
         for row in one["clips"]:
-            whys = (
-                [f"failed: {row['reason']}"] if row["status"] == "failed" else row.get("warnings")
-            )
+            failed = [f"failed: {row['reason']}"] if row["status"] == "failed" else []
             clip = {"who": one["method"], "side": "", "clip": row["clip_id"]}
-            items += [clip | {"why": why} for why in whys or ()]
+            items += [clip | {"why": why} for why in [*failed, *row.get("warnings", [])]]
         for side, other in (("real", "fake"), ("fake", "real")):
             why = f"has no {other} counterpart"
             items += [

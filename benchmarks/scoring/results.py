@@ -168,6 +168,12 @@ def plain_protocol(row: SetRow) -> str:
     return re.sub(r"_(fit\d+\w*_)?n\d+|; of \d+ real and \d+ generated", "", row["protocol"])
 
 
+def pairing(scores: Scores) -> str:
+    """How frames were paired; systems may draw at sizes of their own, from which they are resized."""
+    parts = scores["protocol"].split("; ")
+    return "; ".join(part for part in parts if not re.search(r"resized from|cv2\.", part))
+
+
 def same_name(one: str, other: str) -> bool:
     """Whether two names mean the same data set or system: PC-AVS is pcavs, CREMA-D is CREMA."""
     return _plain(one) == _plain(other)

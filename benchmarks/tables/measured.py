@@ -177,12 +177,13 @@ def truth_of(measured: Sequence[Measured]) -> list[Measured]:
         for dataset, scores in one.scores.items():
             if any(row["real"] is not None for row in scores["metrics"].values()):
                 on.setdefault(dataset, []).append(one)
-    rows = []
+    rows: list[Measured] = []
     for dataset, systems in on.items():
         counts = [(-_clips(one.scores[dataset]), one.name) for one in systems]
         most = systems[counts.index(min(counts))]
-        mark, scores = str(len(measured) + len(rows) + 1), {dataset: most.scores[dataset]}
-        rows.append(Measured(GROUND_TRUTH, mark, scores, most.dataset_rows, is_truth=True))
+        mark = str(len(measured) + len(rows) + 1)
+        own = {dataset: most.scores[dataset]}
+        rows.append(Measured(GROUND_TRUTH, mark, own, most.dataset_rows, is_truth=True))
     return rows
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.scoring.results import plain_protocol, same_name
+from benchmarks.scoring.results import pairing, plain_protocol, same_name
 from benchmarks.tables.measured import Measured, by_dataset, by_method, truth_of
 from benchmarks.tables.published import ENCODED, GROUND_TRUTH, ranks, read_published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
@@ -178,7 +178,7 @@ def _measured_ranks(
                 values[m.mark] = row["mean"]
                 truths[m.mark] = row["real"] or 0.0
                 counts[m.mark] = row["n"]
-                protocols.add((plain_protocol(row), m.scores[dataset]["protocol"]))
+                protocols.add((plain_protocol(row), pairing(m.scores[dataset])))
             name = f"{column.metric} on {dataset}"
             if len(set(counts.values())) > 1:
                 systems = ", ".join(f"[{mark}] n = {n}" for mark, n in counts.items())

@@ -148,6 +148,7 @@ def test_frechet_distances_are_of_all_features_and_their_interval_covers(cache):
     expected = distance(Moments.of(real.astype(np.float32)), Moments.of(fake.astype(np.float32)))
     assert row["mean"] == pytest.approx(expected, rel=1e-9)
     assert row["protocol"].startswith("fvd_16f_n60: ")
+    assert row["protocol"].endswith("; of 180 real and 180 generated windows")
     low, high = row["ci95"]
     assert low < row["mean"] < high
     # The spread of the distance over sets made anew is what the interval tells of one set.
