@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.clips.pairs import case_hint
 from benchmarks.report.cards import clip_card, drift_figures, label_of, metric_cards, metric_names
 from benchmarks.report.excerpts import make_excerpts, order_clips, worst_and_best
 from benchmarks.report.figures import system_colour
@@ -191,9 +192,7 @@ def _left_out(scores: Sequence[Scores]) -> list[dict[str, str]]:
             clip = {"who": one["method"], "side": "", "clip": row["clip_id"]}
             items += [clip | {"why": why} for why in [*failed, *row.get("warnings", [])]]
         for side, other in (("real", "fake"), ("fake", "real")):
-            why = f"has no {other} counterpart"
-            items += [
-                {"who": one["method"], "side": f"{side} ", "clip": clip, "why": why}
-                for clip in one["unmatched"][side]
-            ]
+            for name in one["unmatched"][side]:
+                why = f"has no {other} counterpart{case_hint(name, one['unmatched'][other])}"
+                items.append({"who": one["method"], "side": f"{side} ", "clip": name, "why": why})
     return items

@@ -169,7 +169,7 @@ def plain_protocol(row: SetRow) -> str:
 
 
 def pairing(scores: Scores) -> str:
-    """How frames were paired; systems may draw at sizes of their own, from which they are resized."""
+    """How frames were paired, whatever sizes they were resized from."""
     parts = scores["protocol"].split("; ")
     return "; ".join(part for part in parts if not re.search(r"resized from|cv2\.", part))
 
