@@ -255,7 +255,7 @@ def test_an_address_that_cannot_be_reached_gives_the_system_s_words(
     monkeypatch: pytest.MonkeyPatch, cache: Path
 ):
     _entry(monkeypatch, "http://127.0.0.1:1/net.bin")
-    with pytest.raises(UserError, match="official address: .*refused") as caught:
+    with pytest.raises(UserError, match=r"official address: .*refused") as caught:
         locate("net.bin")
     assert "<urlopen" not in str(caught.value)
     assert not cache.exists()
