@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from benchmarks.report.report_options import ReportOptions  # noqa: TC001 - typer reads it
+from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError
 
 
@@ -76,6 +78,7 @@ def compare_command(
     write_each(out or [], WRITERS, found)
 
 
+@dataclass_options
 def report_command(
     *,
     scores: Annotated[
@@ -97,18 +100,7 @@ def report_command(
             help="With --real: what tables call the data.", show_default="the name of --real"
         ),
     ] = "",
-    clips: Annotated[
-        int, typer.Option(min=0, help="Worst and best clips shown as video, so many of each.")
-    ] = 3,
-    by: Annotated[
-        str,
-        typer.Option(
-            help="The metric by which worst and best are chosen.", show_default="the first"
-        ),
-    ] = "",
-    megabytes: Annotated[
-        float, typer.Option(min=0.1, help="The most that the videos may take on the page.")
-    ] = 16.0,
+    options: ReportOptions,
 ) -> None:
     """One page that needs no network: tables, distributions, clips as video, curves, protocol.
 
@@ -120,7 +112,7 @@ def report_command(
     the scores are kept beside the page: from generated videos to the page in one command.
     """
     from benchmarks.report.excerpts import located
-    from benchmarks.report.report import ReportOptions, write_report
+    from benchmarks.report.report import write_report
     from benchmarks.scoring.results import read_scores
 
     if out.suffix.lower() not in {".html", ".htm"}:
@@ -128,7 +120,6 @@ def report_command(
     if (real is None) != (not fake):
         raise UserError("--real and --fake go together: give both, or files of dh-bench score")
     files = [*(scores or []), *(_scored(real, fake or [], dataset, out) if real else [])]
-    options = ReportOptions(clips=clips, by=by, megabytes=megabytes)
     notes = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
     for line in notes:
         print(line)

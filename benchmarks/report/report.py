@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.clips.pairs import case_hint
 from benchmarks.report.cards import clip_card, drift_figures, label_of, metric_cards, metric_names
 from benchmarks.report.excerpts import make_excerpts, order_clips, worst_and_best
 from benchmarks.report.figures import system_colour
+from benchmarks.report.report_options import ReportOptions
 from benchmarks.scoring.results import same_name
 from benchmarks.scoring.significance import compare_scores
 from benchmarks.tables.comparison import comparison_table
@@ -30,21 +30,6 @@ if TYPE_CHECKING:
 _TILES = ("fvd", "fid", "ssim", "psnr", "av_confidence", "lip_correlation", "blinks_per_second")
 _HEADLINES = 4  # metrics named at the top of the page
 _COMPARISONS = 6  # pairs of systems, at most
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What the page shows.
-
-    Attributes:
-        clips: worst and best clips shown as video, so many of each; 0 shows none.
-        by: the metric by which clips are sorted; empty takes the first that clips have values of.
-        megabytes: the most that all videos together may take on the page.
-    """
-
-    clips: int = 3
-    by: str = ""
-    megabytes: float = 16.0
 
 
 def write_report(
