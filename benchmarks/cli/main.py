@@ -10,8 +10,10 @@ import typer
 
 from benchmarks.cli.generate import generate_command, methods_command
 from benchmarks.cli.tables import compare_command, report_command, table_command
-from benchmarks.scoring.score_options import (  # noqa: TC001 - typer reads the annotations
+from benchmarks.scoring.score_options import (
+    FeatureOptions,
     ScoreOptions,
+    with_cache,
 )
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
@@ -58,18 +60,48 @@ def score_command(
     """
     from benchmarks.scoring.score import score_to
     from benchmarks.tables.scores_text import print_scores
-    from pipeline.weights import cache_folder
 
     if out.is_dir():
         raise UserError(f"{out} is a folder; name a file, for example {out / 'scores.json'}")
-    names = tuple(part.strip() for part in metrics.split(",") if part.strip())
-    cache = options.cache or cache_folder() / "measurements"
-    options = replace(options, metrics=names, cache=cache)
+    options = replace(with_cache(options), metrics=_names(metrics))
     scores = score_to(out, real, fake, options)
     print_scores(scores)
     print(f"wrote {out}")
     failed = [row for row in scores["clips"] if row["status"] == "failed"]
     if failed or any(scores["unmatched"].values()):
+        raise typer.Exit(1)
+
+
+@app.command("reference")
+@dataclass_options
+def reference_command(
+    *,
+    real: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REAL", help="The real clips: a folder of videos, or a data set of dh-prep."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the statistics go, as .npz.")],
+    metrics: Annotated[str, typer.Option(help="fid, fvd or both.")] = "fid,fvd",
+    options: FeatureOptions,
+) -> None:
+    """Measures real clips once for FID and FVD: dh-bench score --reference takes the file.
+
+    Whoever has the file needs no clips for these two metrics. Programs that take the statistics of
+    pytorch-fid (mu, sigma) take it too.
+
+    Exit code: 0 all clips measured, 1 some were left out, 2 wrong use.
+    """
+    from benchmarks.scoring.reference import make_reference
+
+    if out.suffix != ".npz":
+        raise UserError(f"cannot write {out}: use a name that ends in .npz")
+    failed = make_reference(real, out, _names(metrics), with_cache(options))
+    for clip_id, reason in failed.items():
+        print(f"left out {clip_id}: {reason}")
+    print(f"wrote {out}")
+    if failed:
         raise typer.Exit(1)
 
 
@@ -126,6 +158,10 @@ def drift_command(
         print(f"wrote {path}")
     if not all(one.steady for one in drifts):
         raise typer.Exit(1)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def main() -> None:

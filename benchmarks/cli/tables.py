@@ -129,16 +129,13 @@ def report_command(
 def _scored(real: Path, fakes: list[Path], dataset: str, out: Path) -> list[Path]:
     """Scores each folder of fakes; the files lie beside the page and are called like it."""
     from benchmarks.scoring.score import score_to
-    from benchmarks.scoring.score_options import ScoreOptions
-    from pipeline.weights import cache_folder
+    from benchmarks.scoring.score_options import ScoreOptions, with_cache
 
     files = []
-    cache = cache_folder() / "measurements"  # as dh-bench score: the next run carries on
     for fake in fakes:
         name = fake.resolve().name
         path = out.with_name(f"{out.stem}-{name}.json")
-        options = ScoreOptions(method=name, dataset=dataset, cache=cache)
-        score_to(path, real, fake, options)
+        score_to(path, real, fake, with_cache(ScoreOptions(method=name, dataset=dataset)))
         print(f"wrote {path}")
         files.append(path)
     return files

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from benchmarks.clips.cache import MeasurementCache
     from benchmarks.scoring.measure import MeasuredClip
+    from benchmarks.scoring.reference import Reference
     from benchmarks.scoring.results import SetRow
 
     # What a statistic is made of: an element or a row a clip.
@@ -57,9 +58,18 @@ class SetStatistics:
         metrics: names of the chosen metrics.
         cache: where the clips' features lie.
         dataset: name of the real clips, which is in the names of numbers that are fitted on them.
+        reference: statistics of real clips that take the place of those scored in FID and FVD.
     """
 
-    def __init__(self, metrics: Sequence[str], cache: MeasurementCache, dataset: str = "") -> None:
+    def __init__(
+        self,
+        metrics: Sequence[str],
+        cache: MeasurementCache,
+        dataset: str = "",
+        reference: Reference | None = None,
+    ) -> None:
+        self._reference = reference
+        known = reference.moments if reference else {}
         self._metrics = metrics
         self._dataset = dataset
         self._cache = cache
@@ -68,7 +78,9 @@ class SetStatistics:
         self._pooled: dict[str, list[dict[str, Any]]] = {
             name: [] for name in ("blinks", "lips", "speech_sync", "wer")
         }
-        self._frechet = {name: FrechetOverClips() for name in _FRECHET if name in metrics}
+        self._frechet = {
+            name: FrechetOverClips(known.get(name)) for name in _FRECHET if name in metrics
+        }
         self._reasons: dict[str, str] = {}
 
     def add(self, clip: MeasuredClip) -> None:
@@ -86,8 +98,8 @@ class SetStatistics:
                 clips.append({side: _compact(value) for side, value in pooled[name].items()})
         for name, over_clips in self._frechet.items():
             if name in pooled:
-                real, fake = (self._cache.load(pooled[name][side]) for side in ("real", "fake"))
-                over_clips.add(row["clip_id"], real, fake)
+                found = {side: self._cache.load(key) for side, key in pooled[name].items()}
+                over_clips.add(row["clip_id"], found.get("real"), found["fake"])
 
     def rows(self) -> dict[str, SetRow]:
         """Every chosen metric over the clips taken up."""
@@ -151,7 +163,11 @@ class SetStatistics:
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
         row = set_row(name, n, mean, reason, ci95=interval)
         real, fake = over_clips.counts
-        row["protocol"] += f"; of {real} real and {fake} generated {unit.split()[0]}s"
+        of_real, reference = str(real), self._reference
+        if reference and name in reference.moments:
+            of_real = str(reference.vectors(name) or "unknown")
+            row["protocol"] += f"; against {reference.source}"
+        row["protocol"] += f"; of {of_real} real and {fake} generated {unit.split()[0]}s"
         return row
 
 

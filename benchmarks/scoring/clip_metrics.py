@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.metrics import av_sync, csim, fid, fvd
+from benchmarks.metrics import av_sync, csim
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
 from benchmarks.metrics.f_mse import f_mse
@@ -182,16 +183,12 @@ def sync(clip: ClipVideos, out: Numbers) -> None:
     _each_side(clip, out, measure)
 
 
-def frame_features(clip: ClipVideos, out: Numbers) -> None:
-    """Inception's features of every frame, for FID."""
-    fake, real = clip.features("fid", fid.WEIGHTS, fid.fid_features)
-    out.pooled["fid"] = {"fake": fake, "real": real}
-
-
-def window_features(clip: ClipVideos, out: Numbers) -> None:
-    """I3D's features of windows of 16 frames, for FVD."""
-    fake, real = clip.features("fvd", fvd.WEIGHTS, fvd.fvd_features)
-    out.pooled["fvd"] = {"fake": fake, "real": real}
+def frechet(metric: str, clip: ClipVideos, out: Numbers) -> None:
+    """Features of every frame for FID, of every window for FVD."""
+    pooled = {"fake": clip.features(metric, clip.fake)}
+    if metric not in clip.setup.known_real:
+        pooled["real"] = clip.features(metric, clip.real)
+    out.pooled[metric] = pooled
 
 
 def lip_reading(clip: ClipVideos, out: Numbers) -> None:
@@ -218,8 +215,8 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     ("lmd",): mouth,
     ("csim",): identity,
     ("av_offset", "av_confidence", "lse_c", "lse_d"): sync,
-    ("fid",): frame_features,
-    ("fvd",): window_features,
+    ("fid",): partial(frechet, "fid"),
+    ("fvd",): partial(frechet, "fvd"),
     ("wer",): lip_reading,
 }
 

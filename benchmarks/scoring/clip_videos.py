@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.clips.cache import key_of
+from benchmarks.metrics import fid, fvd
 from benchmarks.metrics.blinks import held
 from benchmarks.scoring.pretrained import LANDMARKS
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
     Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
 
+# File and features of the networks of Fréchet distances.
+NETWORK_FEATURES: dict[str, tuple[str, Callable[[Any, Any], NDArray[np.float32]]]] = {
+    "fid": (fid.WEIGHTS, fid.fid_features),
+    "fvd": (fvd.WEIGHTS, fvd.fvd_features),
+}
 _SILENT = 3  # of 32768: what coders make of silence
 _SHARE_WITH_FACE = 0.5  # of the frames, for what is measured of faces
 
@@ -37,6 +43,7 @@ class MeasureSetup:
         cache: where measurements are kept.
         image_size: pixels of the shorter side at which frames are compared; None: the real's.
         read_lips: from the path of a video to the words read off its lips; None without one.
+        known_real: metrics whose real side a reference has.
     """
 
     metrics: tuple[str, ...]
@@ -44,6 +51,7 @@ class MeasureSetup:
     cache: MeasurementCache
     image_size: int | None = None
     read_lips: Callable[[Path], str] | None = None
+    known_real: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -88,23 +96,22 @@ class ClipVideos:
         self.setup.cache.array(key, lambda: measure(face, _samples(source)))
         return key
 
-    def features(
-        self, what: str, weights: str, extract: Callable[[Any, Any], NDArray[np.float32]]
-    ) -> tuple[str, str]:
-        """Cache keys of a network's features of the fake and the real frames, (N, D) each."""
+    def features(self, metric: str, video: DecodedVideo) -> str:
+        """Cache key of the features, (N, D), of FID's or FVD's network.
+
+        Raises:
+            ValueError: the video is too short for one.
+        """
+        weights, extract = NETWORK_FEATURES[metric]
         networks = self.setup.networks
         networks.require(weights)
-
-        def keep(video: DecodedVideo) -> str:
-            key = self._key(what, video, self.size, networks.precision)
-            features = self.setup.cache.array(
-                key, lambda: extract(networks.get(weights), video.at(self.size))
-            )
-            if not len(features):
-                raise ValueError(f"{video.name} is shorter than a window of 16 frames")
-            return key
-
-        return keep(self.fake), keep(self.real)
+        key = self._key(metric, video, self.size, networks.precision)
+        features = self.setup.cache.array(
+            key, lambda: extract(networks.get(weights), video.at(self.size))
+        )
+        if not len(features):
+            raise ValueError(f"{video.name} is shorter than a window of 16 frames")
+        return key
 
     def landmarks(self, video: DecodedVideo) -> NDArray[np.float32]:
         """(T, 68, 2) in pixels of the video; NaN without a face."""

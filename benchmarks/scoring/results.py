@@ -165,7 +165,7 @@ def read_scores(path: Path) -> Scores:
 
 def plain_protocol(row: SetRow) -> str:
     """The protocol without the numbers of clips and of frames, which may differ."""
-    return re.sub(r"_(fit\d+\w*_)?n\d+|; of \d+ real and \d+ generated", "", row["protocol"])
+    return re.sub(r"_(fit\d+\w*_)?n\d+|; of \w+ real and \d+ generated", "", row["protocol"])
 
 
 def pairing(scores: Scores) -> str:
