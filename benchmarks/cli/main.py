@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.cli.generate import generate_command, methods_command
-from benchmarks.cli.tables import compare_command, report_command, table_command
+from benchmarks.cli.tables import check_command, compare_command, report_command, table_command
 from benchmarks.scoring.score_options import (
     FeatureOptions,
     ScoreOptions,
@@ -109,6 +109,7 @@ app.command("generate")(generate_command)
 app.command("methods")(methods_command)
 app.command("table")(table_command)
 app.command("compare")(compare_command)
+app.command("check")(check_command)
 app.command("report")(report_command)
 
 

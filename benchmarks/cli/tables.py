@@ -51,6 +51,37 @@ def table_command(
         print_table(built)
 
 
+def check_command(
+    *,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="SCORES.json", help="Files that somebody sends.")
+    ],
+) -> None:
+    """Whether scores can be what dh-bench score wrote: fields, protocols, hashes, n and numbers.
+
+    What follows from the rest of a file is computed again. Forged throughout, a file can only be
+    found out by scoring its videos.
+
+    Exit code: 0 nothing is wrong, 1 something is, 2 a file is none of dh-bench score.
+    """
+    from benchmarks.scoring.results import read_scores
+    from benchmarks.tables.check import problems_of
+
+    wrong = False
+    for path in files:
+        scores = read_scores(path)
+        problems = problems_of(scores)
+        print(f"{path}: {len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}")
+        for text in problems:
+            print(f"  {text}")
+        done = sum(clip["status"] == "ok" for clip in scores["clips"])
+        left = len(scores["clips"]) - done + sum(map(len, scores["unmatched"].values()))
+        print(f"  {done} clips scored, {left} failed or without a counterpart")
+        wrong |= bool(problems)
+    if wrong:
+        raise typer.Exit(1)
+
+
 def compare_command(
     *,
     a: Annotated[Path, typer.Argument(metavar="A.json", help="Scores of the system judged.")],
