@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.dataset.finalize import remove_leftovers
 from pipeline.lock import alone
 from pipeline.parallel.tasks import run_on_ray
-from pipeline.run.journal import Journal
+from pipeline.run.attempts import Journal
 from pipeline.run.shard_writer import ShardTask, ShardWriter
 from pipeline.storage import Folder
 

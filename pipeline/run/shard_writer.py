@@ -13,7 +13,7 @@ from pipeline.dataset.sample import from_members, to_members
 from pipeline.dataset.shards import open_shard, read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.run.journal import Journal
+from pipeline.run.attempts import Journal
 from pipeline.run.prepare_clip import Outcome, failed, prepare_clip
 from pipeline.run.stages import default_stages, needed_weights
 from pipeline.speech.features import SHAPES
@@ -53,7 +53,7 @@ class ShardWriter:
         options: of the run.
         weights_dir: the user's folder of pretrained files, on the machine that writes.
         clip_minutes: that one clip may take until the process is ended, see
-            `pipeline.run.journal`; None does without a journal.
+            `pipeline.run.attempts`; None does without a journal.
         threads: threads this process may use inside OpenCV and torch.
     """
 

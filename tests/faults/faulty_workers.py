@@ -26,7 +26,7 @@ from pipeline.run import runner
 from pipeline.run import shard_writer as writer
 
 if TYPE_CHECKING:
-    from pipeline.run.journal import Journal
+    from pipeline.run.attempts import Journal
 
 
 def _triggers(times: int, folder: Path) -> bool:

@@ -1,4 +1,7 @@
-"""What the worker of a shard has open, in a file that outlives it, and a watchdog over its time.
+"""Clips that end or hang their worker are given up (poison clips): a journal and a watchdog.
+
+The journal says what the worker of a shard has open, in a file that outlives it; the watchdog is a
+thread that ends its own process.
 
 A decoder can end its process or hang for ever. Ray then runs the shard's task again in another
 process, which reads here what the last one was at: a clip on which workers die three times is

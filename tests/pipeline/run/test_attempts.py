@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.run.journal import Journal
+from pipeline.run.attempts import Journal
 from pipeline.storage import Folder
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _WORKER = """
 import os, signal, sys, time
-from pipeline.run.journal import Journal
+from pipeline.run.attempts import Journal
 from pipeline.storage import Folder
 folder, clip, how = sys.argv[1:]
 with Journal(Folder(folder), "shard-00000", minutes=60) as journal:
