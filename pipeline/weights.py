@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import tomllib
+import urllib.error
 import urllib.request
 import zipfile
 from dataclasses import dataclass
@@ -158,8 +159,12 @@ def _from_url(file: PretrainedFile, folder: Path) -> Path:
             target.open("wb") as out,
         ):
             shutil.copyfileobj(response, out)
-    except (OSError, http.client.HTTPException) as error:
+    except urllib.error.HTTPError as error:
         raise _UnavailableError(f"official address: {error}") from error
+    except (OSError, http.client.HTTPException) as error:
+        # A URLError's own text is `<urlopen error …>`, which would look like markup in a table.
+        reason = getattr(error, "reason", error)
+        raise _UnavailableError(f"official address: {reason}") from error
     return target
 
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from benchmarks.systems.protocol_options import (  # noqa: TC001 - typer reads the annotations
+    MethodOptions,
+    ProtocolClips,
+)
 from model.cli.shared_options import CHECKPOINT_HELP, DeviceOption, PrecisionOption
 from model.sampling.sample_config import SampleConfig  # noqa: TC001 - typer reads the annotations
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError
 
 OURS = "ours"
-_OURS, _OTHERS = "With --method ours", "With another system"
+_OURS = "With --method ours"
 
 
 @dataclass_options
@@ -32,13 +36,7 @@ def generate_command(
             "describes one."
         ),
     ] = OURS,
-    split: Annotated[str, typer.Option(help="Split of the data set.")] = "test",
-    max_frames: Annotated[
-        int, typer.Option(min=0, help="Draw at most this many frames of a clip; 0 draws all.")
-    ] = 100,
-    clips: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many clips.", show_default="all")
-    ] = None,
+    chosen: ProtocolClips,
     seed: Annotated[int, typer.Option(help="Of the noise, and of driving clips.")] = 0,
     checkpoint: Annotated[
         Path | None, typer.Option(help=CHECKPOINT_HELP, rich_help_panel=_OURS)
@@ -49,48 +47,7 @@ def generate_command(
     ] = 8,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    clone: Annotated[
-        Path | None, typer.Option(help="Your clone of its repository.", rich_help_panel=_OTHERS)
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="Your folder of its weights.", show_default="CLONE", rich_help_panel=_OTHERS
-        ),
-    ] = None,
-    python: Annotated[
-        Path | None,
-        typer.Option(
-            help="The Python of its environment.",
-            show_default="CLONE/.venv/bin/python, else this one",
-            rich_help_panel=_OTHERS,
-        ),
-    ] = None,
-    driving: Annotated[
-        Literal["itself", "another"] | None,
-        typer.Option(
-            help="Where it takes the pose from a video: the clip itself, or another one.",
-            show_default="the method's",
-            rich_help_panel=_OTHERS,
-        ),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            min=1,
-            help="Seconds for one clip.",
-            show_default="the method's",
-            rich_help_panel=_OTHERS,
-        ),
-    ] = None,
-    finished: Annotated[
-        Path | None,
-        typer.Option(
-            help="A folder of videos it made elsewhere, called like the clips. Nothing is run; "
-            "they are cropped and cut to the protocol.",
-            rich_help_panel=_OTHERS,
-        ),
-    ] = None,
+    other: MethodOptions,
 ) -> None:
     """The paper's test protocol: a video from the first frame and the speech of every test clip.
 
@@ -104,22 +61,19 @@ def generate_command(
     """
     before = len(list(out.glob("*.mp4")))
     if method == OURS:
-        from benchmarks.systems.our_model import ProtocolOptions, generate_clips
+        from benchmarks.systems.our_model import DrawingOptions, generate_clips
 
         if checkpoint is None:
             raise UserError("--method ours draws with a model of ours; name it with --checkpoint")
         sampling = replace(sampling, seed=seed, precision=precision)
-        options = ProtocolOptions(split, max_frames, clips, batch, device, sampling)
+        options = DrawingOptions(chosen, batch, device, sampling)
         written, failed = len(list(generate_clips(data, checkpoint, out, options))), 0
     else:
-        from benchmarks.systems.other_system import MethodOptions, generate_with
+        from benchmarks.systems.other_system import generate_with
 
         if checkpoint is not None:
             raise UserError("--checkpoint is for --method ours; another system takes --weights")
-        chosen = MethodOptions(
-            clone, weights, python, finished, split, max_frames, clips, seed, timeout, driving
-        )
-        made = list(generate_with(method, data, out, chosen))
+        made = list(generate_with(method, data, out, replace(other, clips=chosen, seed=seed)))
         for one in made:
             if one.reason:
                 log = out / "logs" / f"{one.key}.log"
@@ -129,7 +83,7 @@ def generate_command(
     already = f", {before} were there already" if before else ""
     print(f"wrote {written} videos to {out}{already}")
     if written or before:
-        words = shlex.join(["--real", str(data), "--fake", str(out), "--split", split])
+        words = shlex.join(["--real", str(data), "--fake", str(out), "--split", chosen.split])
         print(f"next: dh-bench score {words} --out scores.json")
     if failed:
         raise typer.Exit(1)

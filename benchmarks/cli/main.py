@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from benchmarks.cli.generate import generate_command, methods_command
-from benchmarks.cli.tables import compare_command, report_command, table_command
+from benchmarks.cli.tables import check_command, compare_command, report_command, table_command
+from benchmarks.scoring.score_options import (
+    FeatureOptions,
+    ScoreOptions,
+    with_cache,
+)
+from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
 app = typer.Typer(
@@ -22,6 +29,7 @@ app = typer.Typer(
 
 
 @app.command("score")
+@dataclass_options
 def score_command(
     *,
     real: Annotated[
@@ -33,81 +41,13 @@ def score_command(
         typer.Option(help="The generated videos, each called like the clip it imitates."),
     ],
     out: Annotated[Path, typer.Option(help="Where the numbers go, as JSON.")],
-    name: Annotated[
-        str,
-        typer.Option(help="What tables call the system.", show_default="the name of --fake"),
-    ] = "",
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="What tables call the data; CREMA and LRW are the paper's columns.",
-            show_default="the name of --real",
-        ),
-    ] = "",
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Split of the data set to score.", show_default="test if there is one, else all"
-        ),
-    ] = None,
-    max_frames: Annotated[
-        int,
-        typer.Option(min=0, help="Look at at most this many frames of a clip; 0 takes all."),
-    ] = 100,
-    image_size: Annotated[
-        int | None,
-        typer.Option(
-            min=16,
-            help="Compare at this many pixels on the shorter side (the paper's: 128).",
-            show_default="the real clip's size",
-        ),
-    ] = None,
     metrics: Annotated[
         str,
         typer.Option(
             help="Names of metrics with commas between, as the JSON has them.", show_default="all"
         ),
     ] = "",
-    lip_reader: Annotated[
-        str,
-        typer.Option(
-            help="Command that prints what it reads off the lips in a video, whose path is put "
-            "after it: for WER. Spoken words are read from NAME.txt or NAME.align beside the real "
-            "clip.",
-            show_default="no WER",
-        ),
-    ] = "",
-    lip_reader_timeout: Annotated[
-        float,
-        typer.Option(min=1, help="Seconds for a video, after which the lip reader is ended."),
-    ] = 600.0,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes.", show_default="one a processor, if clips are many"),
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda", "mps"],
-        typer.Option(help="Of the networks. auto takes CUDA, else MPS, else the CPU."),
-    ] = "auto",
-    precision: Annotated[
-        Literal["bf16", "float32"],
-        typer.Option(
-            help="Of the networks of FID and FVD; bf16 takes half the time and moves them by "
-            "up to 1 %."
-        ),
-    ] = "float32",
-    weights_dir: Annotated[
-        Path | None, typer.Option(help="Your own folder of pretrained files.")
-    ] = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder in which measurements are kept by content, about 1 MB a video: the same "
-            "command carries on where it stopped, and the real clips are measured once for all "
-            "methods. May be deleted at any time.",
-            show_default="in the user's cache",
-        ),
-    ] = None,
+    options: ScoreOptions,
 ) -> None:
     """Every number of the paper for generated videos, per clip and over the set, in one pass.
 
@@ -119,27 +59,11 @@ def score_command(
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.scoring.score import score_to
-    from benchmarks.scoring.score_options import ScoreOptions
     from benchmarks.tables.scores_text import print_scores
-    from pipeline.weights import cache_folder
 
     if out.is_dir():
         raise UserError(f"{out} is a folder; name a file, for example {out / 'scores.json'}")
-    options = ScoreOptions(
-        method=name,
-        dataset=dataset,
-        split=split,
-        max_frames=max_frames,
-        image_size=image_size,
-        metrics=tuple(part.strip() for part in metrics.split(",") if part.strip()),
-        workers=workers,
-        device=device,
-        precision=precision,
-        lip_reader=lip_reader,
-        lip_reader_timeout=lip_reader_timeout,
-        weights_dir=weights_dir,
-        cache=cache or cache_folder() / "measurements",
-    )
+    options = replace(with_cache(options), metrics=_names(metrics))
     scores = score_to(out, real, fake, options)
     print_scores(scores)
     print(f"wrote {out}")
@@ -148,10 +72,44 @@ def score_command(
         raise typer.Exit(1)
 
 
+@app.command("reference")
+@dataclass_options
+def reference_command(
+    *,
+    real: Annotated[
+        Path,
+        typer.Argument(
+            metavar="REAL", help="The real clips: a folder of videos, or a data set of dh-prep."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Where the statistics go, as .npz.")],
+    metrics: Annotated[str, typer.Option(help="fid, fvd or both.")] = "fid,fvd",
+    options: FeatureOptions,
+) -> None:
+    """Measures real clips once for FID and FVD: dh-bench score --reference takes the file.
+
+    Whoever has the file needs no clips for these two metrics. Programs that take the statistics of
+    pytorch-fid (mu, sigma) take it too.
+
+    Exit code: 0 all clips measured, 1 some were left out, 2 wrong use.
+    """
+    from benchmarks.scoring.reference import make_reference
+
+    if out.suffix != ".npz":
+        raise UserError(f"cannot write {out}: use a name that ends in .npz")
+    failed = make_reference(real, out, _names(metrics), with_cache(options))
+    for clip_id, reason in failed.items():
+        print(f"left out {clip_id}: {reason}")
+    print(f"wrote {out}")
+    if failed:
+        raise typer.Exit(1)
+
+
 app.command("generate")(generate_command)
 app.command("methods")(methods_command)
 app.command("table")(table_command)
 app.command("compare")(compare_command)
+app.command("check")(check_command)
 app.command("report")(report_command)
 
 
@@ -201,6 +159,10 @@ def drift_command(
         print(f"wrote {path}")
     if not all(one.steady for one in drifts):
         raise typer.Exit(1)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def main() -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from benchmarks.report.report_options import ReportOptions  # noqa: TC001 - typer reads it
+from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError
 
 
@@ -49,6 +51,37 @@ def table_command(
         print_table(built)
 
 
+def check_command(
+    *,
+    files: Annotated[
+        list[Path], typer.Argument(metavar="SCORES.json", help="Files that somebody sends.")
+    ],
+) -> None:
+    """Whether scores can be what dh-bench score wrote: fields, protocols, hashes, n and numbers.
+
+    What follows from the rest of a file is computed again. Forged throughout, a file can only be
+    found out by scoring its videos.
+
+    Exit code: 0 nothing is wrong, 1 something is, 2 a file is none of dh-bench score.
+    """
+    from benchmarks.scoring.results import read_scores
+    from benchmarks.tables.check import problems_of
+
+    wrong = False
+    for path in files:
+        scores = read_scores(path)
+        problems = problems_of(scores)
+        print(f"{path}: {len(problems) or 'no'} problem{'s' if len(problems) != 1 else ''}")
+        for text in problems:
+            print(f"  {text}")
+        done = sum(clip["status"] == "ok" for clip in scores["clips"])
+        left = len(scores["clips"]) - done + sum(map(len, scores["unmatched"].values()))
+        print(f"  {done} clips scored, {left} failed or without a counterpart")
+        wrong |= bool(problems)
+    if wrong:
+        raise typer.Exit(1)
+
+
 def compare_command(
     *,
     a: Annotated[Path, typer.Argument(metavar="A.json", help="Scores of the system judged.")],
@@ -76,6 +109,7 @@ def compare_command(
     write_each(out or [], WRITERS, found)
 
 
+@dataclass_options
 def report_command(
     *,
     scores: Annotated[
@@ -97,18 +131,7 @@ def report_command(
             help="With --real: what tables call the data.", show_default="the name of --real"
         ),
     ] = "",
-    clips: Annotated[
-        int, typer.Option(min=0, help="Worst and best clips shown as video, so many of each.")
-    ] = 3,
-    by: Annotated[
-        str,
-        typer.Option(
-            help="The metric by which worst and best are chosen.", show_default="the first"
-        ),
-    ] = "",
-    megabytes: Annotated[
-        float, typer.Option(min=0.1, help="The most that the videos may take on the page.")
-    ] = 16.0,
+    options: ReportOptions,
 ) -> None:
     """One page that needs no network: tables, distributions, clips as video, curves, protocol.
 
@@ -120,7 +143,7 @@ def report_command(
     the scores are kept beside the page: from generated videos to the page in one command.
     """
     from benchmarks.report.excerpts import located
-    from benchmarks.report.report import ReportOptions, write_report
+    from benchmarks.report.report import write_report
     from benchmarks.scoring.results import read_scores
 
     if out.suffix.lower() not in {".html", ".htm"}:
@@ -128,7 +151,6 @@ def report_command(
     if (real is None) != (not fake):
         raise UserError("--real and --fake go together: give both, or files of dh-bench score")
     files = [*(scores or []), *(_scored(real, fake or [], dataset, out) if real else [])]
-    options = ReportOptions(clips=clips, by=by, megabytes=megabytes)
     notes = write_report(out, [located(read_scores(path), path.parent) for path in files], options)
     for line in notes:
         print(line)
@@ -138,16 +160,13 @@ def report_command(
 def _scored(real: Path, fakes: list[Path], dataset: str, out: Path) -> list[Path]:
     """Scores each folder of fakes; the files lie beside the page and are called like it."""
     from benchmarks.scoring.score import score_to
-    from benchmarks.scoring.score_options import ScoreOptions
-    from pipeline.weights import cache_folder
+    from benchmarks.scoring.score_options import ScoreOptions, with_cache
 
     files = []
-    cache = cache_folder() / "measurements"  # as dh-bench score: the next run carries on
     for fake in fakes:
         name = fake.resolve().name
         path = out.with_name(f"{out.stem}-{name}.json")
-        options = ScoreOptions(method=name, dataset=dataset, cache=cache)
-        score_to(path, real, fake, options)
+        score_to(path, real, fake, with_cache(ScoreOptions(method=name, dataset=dataset)))
         print(f"wrote {path}")
         files.append(path)
     return files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,16 @@ class DecodedVideo:
         if size not in self._resized:
             self._resized[size] = [resize(frame, size) for frame in self.frames]
         return self._resized[size]
+
+    def first(self, count: int) -> DecodedVideo:
+        """The same video as if it had only so many frames; it is decoded once for both."""
+        return replace(
+            self,
+            max_frames=count,
+            open_frames=lambda: self.frames,
+            open_samples=lambda: self.samples,
+            _resized={},
+        )
 
     @cached_property
     def samples(self) -> NDArray[np.int16] | None:

@@ -12,7 +12,7 @@ from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,7 +61,8 @@ def compare_frames(
     if not (real.frames and fake.frames):
         counts = f"{len(real.frames)} real, {len(fake.frames)} fake"
         raise ValueError(f"no frame to compare: {counts}")
-    size = compared_size(real.frames[0], fake.frames[0], image_size)
+    real_size, fake_size = (video.frames[0].shape[1::-1] for video in (real, fake))
+    size = compared_size(real_size, fake_size, image_size)
     pairs = list(zip(real.at(size), fake.at(size), strict=False))
     curves = {
         name: [measure(x, y) for x, y in pairs]
@@ -76,9 +77,9 @@ def compare_frames(
         "frames_real": len(real.frames),
         "frames_fake": len(fake.frames),
         "identical_frames": sum(np.array_equal(x, y) for x, y in pairs),
-        "size_real": _size_text(real.frames[0]),
-        "size_fake": _size_text(fake.frames[0]),
-        "size_compared": f"{size[0]}x{size[1]}",
+        "size_real": _size_text(real_size),
+        "size_fake": _size_text(fake_size),
+        "size_compared": _size_text(size),
         "compared": list(size),
         "values": values,
         "curves": {
@@ -88,14 +89,19 @@ def compare_frames(
 
 
 def compared_size(
-    real: NDArray[np.uint8], fake: NDArray[np.uint8], image_size: int | None
+    real: Sequence[int], fake: Sequence[int], image_size: int | None
 ) -> tuple[int, int]:
     """Width and height at which two frames are compared: the real's, or scaled to `image_size`.
+
+    Args:
+        real: width and height.
+        fake: the same of the fake.
+        image_size: pixels of the shorter side; None takes the real's.
 
     Raises:
         ValueError: the frames are of different shape, so that resizing would squeeze one.
     """
-    (height, width), (fake_height, fake_width) = real.shape[:2], fake.shape[:2]
+    (width, height), (fake_width, fake_height) = real, fake
     if abs(fake_width * height / (fake_height * width) - 1) > _SHAPE_TOLERANCE:
         raise ValueError(
             f"the fake is {_size_text(fake)} and the real clip {_size_text(real)}: crop one to the "
@@ -110,9 +116,17 @@ def length_warnings(comparison: FrameComparison) -> list[str]:
     real, fake = comparison["frames_real"], comparison["frames_fake"]
     if abs(real - fake) <= 1:
         return []
-    return [f"the fake has {fake} frames, the real clip {real}; the rest is unscored"]
+    shared = comparison["frames"]
+    return [f"the fake has {fake} frames, the real clip {real}; both are cut to {shared}"]
 
 
-def _size_text(frame: NDArray[np.uint8]) -> str:
-    """Width and height of a frame, as in `128x128`."""
-    return f"{frame.shape[1]}x{frame.shape[0]}"
+def copy_warnings(comparison: FrameComparison) -> list[str]:
+    """A generated video never has the pixels of the real clip."""
+    if comparison["identical_frames"] < comparison["frames"]:
+        return []
+    return ["every frame is that of the real clip: the fake is a copy of it"]
+
+
+def _size_text(size: Sequence[int]) -> str:
+    """Width and height, as in `128x128`."""
+    return f"{size[0]}x{size[1]}"

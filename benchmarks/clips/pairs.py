@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tarfile
 from collections import Counter
@@ -18,7 +19,7 @@ from pipeline.errors import UserError
 from pipeline.media import VIDEO_SUFFIXES, is_video
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,10 @@ class ClipBatch:
         Raises:
             UserError: the shard does not read.
         """
-        clips = shard_clips(self.source) if self.packed else [file_clip(Path(self.source))]
+        if self.packed:
+            clips = shard_clips(self.source)
+        else:
+            clips = (file_clip(clip_id, Path(self.source)) for clip_id in self.fakes)
         return ((clip, self.fakes[clip.clip_id]) for clip in clips if clip.clip_id in self.fakes)
 
 
@@ -85,23 +89,27 @@ class Matches:
 def find_videos(folder: Path) -> dict[str, Path]:
     """The videos in a folder and the folders in it, by file name without suffix, sorted.
 
+    Names that are in several folders have theirs before them: `s1/bbaf2n`.
+
     Raises:
-        UserError: no such folder, no video in it, or two of one name.
+        UserError: no such folder, no video in it, or two that differ in their suffix alone.
     """
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
     videos: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.startswith(".") and is_video(str(path)):
-            if path.stem in videos:
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if name in videos:
                 raise UserError(
-                    f"clips are matched by name, but two in {folder} are called {path.stem!r}: "
-                    f"{videos[path.stem]} and {path}"
+                    f"clips are matched by name, but two in {folder} are called {name!r}: "
+                    f"{videos[name].name} and {path.name}; take one of them out"
                 )
-            videos[path.stem] = path
+            videos[name] = path
     if not videos:
         raise UserError(f"no video in {folder}; looked for {' '.join(sorted(VIDEO_SUFFIXES))}")
-    return videos
+    stems = Counter(path.stem for path in videos.values())
+    return {path.stem if stems[path.stem] == 1 else name: path for name, path in videos.items()}
 
 
 def chosen_split(folder: Path, split: str | None) -> str | None:
@@ -125,15 +133,15 @@ def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
         UserError: neither, nothing in it, or a shard that does not read.
     """
     if not (folder / DATASET_FILE).exists():
-        yield from map(file_clip, find_videos(folder).values())
+        yield from itertools.starmap(file_clip, find_videos(folder).items())
         return
     for shard in shard_paths(folder, split):
         yield from shard_clips(shard)
 
 
-def file_clip(path: Path) -> RealClip:
+def file_clip(clip_id: str, path: Path) -> RealClip:
     """A video as a real clip."""
-    return RealClip(path.stem, path.stem, str(path), path, partial(open_video, path))
+    return RealClip(clip_id, path.stem, str(path), path, partial(open_video, path))
 
 
 def shard_clips(shard: str) -> Iterator[RealClip]:
@@ -194,11 +202,14 @@ def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
     for clip in real_clips(real, split):
         stems[clip.clip_id] = clip.stem
         sources[clip.clip_id] = clip.source
-    matched = match_clips(stems, fakes)
+    by_folder = {path.relative_to(fake).with_suffix("").as_posix(): path for path in fakes.values()}
+    matched = match_clips(stems, by_folder | fakes)
     if not matched:
+        hints = (case_hint(name, fakes) for name in stems)
         raise UserError(
             f"no video in {fake} is called like a clip in {real} "
             f"(for example {next(iter(fakes))!r} against {next(iter(stems))!r})"
+            f"{next(filter(None, hints), '')}"
         )
     packed = (real / DATASET_FILE).exists()
     by_source: dict[str, dict[str, Path]] = {}
@@ -212,6 +223,12 @@ def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
             "fake": [name for name, path in fakes.items() if path not in used],
         },
     )
+
+
+def case_hint(name: str, others: Iterable[str]) -> str:
+    """What to do about a clip without a counterpart, if only its case is another."""
+    same = next((other for other in others if other.casefold() == name.casefold()), None)
+    return f"; {same!r} differs from {name!r} in case: rename one of them" if same else ""
 
 
 def match_clips(stems: Mapping[str, str], fakes: Mapping[str, Path]) -> dict[str, Path]:

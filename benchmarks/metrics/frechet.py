@@ -51,6 +51,12 @@ class Moments:
         moments.add(features)
         return moments
 
+    @classmethod
+    def of_gaussian(cls, mean: NDArray[np.floating], covariance: NDArray[np.floating]) -> Moments:
+        """Of two vectors with that mean, (D,), and covariance, (D, D), over count − 1."""
+        mu = np.asarray(mean, np.float64)
+        return cls(2.0, 2 * mu, np.asarray(covariance, np.float64) + 2 * np.outer(mu, mu))
+
     def add(
         self, features: NDArray[np.floating], weights: NDArray[np.integer] | None = None
     ) -> None:
@@ -136,18 +142,25 @@ class FrechetOverClips:
     A resample weighs every clip by a Poisson number (Oza & Russell, 2001) that its name decides,
     the same for its real and its fake features. Resampling raises a Fréchet distance by itself,
     since repeated clips are fewer clips: only the spread of the resamples is used.
+
+    Args:
+        reference: of real features that are known already: only fakes are taken up and resampled.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, reference: Moments | None = None) -> None:
+        self._reference = reference
         self.clips = 0
         self._all: tuple[Moments, Moments] | None = None
         self._resamples: list[tuple[Moments, Moments]] = []
         self._waiting: tuple[list[NDArray[np.floating]], ...] = ([], [])
         self._weights: tuple[list[NDArray[np.integer]], ...] = ([], [])
 
-    def add(self, clip_id: str, real: NDArray[np.floating], fake: NDArray[np.floating]) -> None:
-        """Takes up the features of a clip, (N, D) and (M, D)."""
-        size = real.shape[1]
+    def add(
+        self, clip_id: str, real: NDArray[np.floating] | None, fake: NDArray[np.floating]
+    ) -> None:
+        """Takes up the features of a clip, (N, D) and (M, D); of a reference no real ones."""
+        size = fake.shape[1]
+        real = np.empty((0, size)) if real is None else real
         if self._all is None:
             self._all = _pair(size)
             many = RESAMPLES if size <= _MOST_RESAMPLED else 0
@@ -161,6 +174,13 @@ class FrechetOverClips:
         if max(sum(map(len, waiting)) for waiting in self._waiting) >= size // 2:
             self._take_up()
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Feature vectors of the real and of the fake clips."""
+        self._take_up()
+        real, fake = self._all or (Moments.empty(0), Moments.empty(0))
+        return round(real.count), round(fake.count)
+
     def distance(self) -> tuple[float, list[float] | None]:
         """The distance, and its 95% interval over clips; None where there are too few of them.
 
@@ -170,8 +190,10 @@ class FrechetOverClips:
         self._take_up()
         if self._all is None:
             raise ValueError("no feature vector")
-        found = distance(*self._all)
-        enough = [pair for pair in self._resamples if min(side.count for side in pair) >= 2]
+        known = self._reference
+        found = distance(known or self._all[0], self._all[1])
+        resamples = [(known or real, fake) for real, fake in self._resamples]
+        enough = [pair for pair in resamples if min(side.count for side in pair) >= 2]
         if self.clips < 2 or len(enough) <= RESAMPLES // 2:
             return found, None
         spread = 1.96 * float(np.std([distance(*pair) for pair in enough], ddof=1))

@@ -29,8 +29,8 @@ WER = Metric(
     "WER",
     "lower",
     "",
-    "words substituted, deleted or inserted by the lip reader given, over the words said, summed "
-    "over clips; case and punctuation do not count",
+    "words substituted, deleted or inserted by the lip reader given, which sees whole fakes, over "
+    "the words said, summed over clips; case and punctuation do not count",
 )
 _SILENCE = frozenset({"sil", "sp"})
 _LRW_CLIP = re.compile(r"([A-Z]+)_\d{5}")

@@ -77,6 +77,7 @@ def _metric_card(
     has_plot = series or len(means) > 1 or real is not None
     return {
         "row": first,
+        "counts": ", ".join(dict.fromkeys(str(row["n"]) for row in rows if row)),
         "arrow": ARROWS[first["direction"]],
         "numbers": [(one["method"], system_colour(k), rows[k]) for k, one in enumerate(group)],
         "real": real,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.clips.pairs import case_hint
 from benchmarks.report.cards import clip_card, drift_figures, label_of, metric_cards, metric_names
 from benchmarks.report.excerpts import make_excerpts, order_clips, worst_and_best
 from benchmarks.report.figures import system_colour
+from benchmarks.report.report_options import ReportOptions
 from benchmarks.scoring.results import same_name
 from benchmarks.scoring.significance import compare_scores
 from benchmarks.tables.comparison import comparison_table
@@ -29,21 +30,6 @@ if TYPE_CHECKING:
 _TILES = ("fvd", "fid", "ssim", "psnr", "av_confidence", "lip_correlation", "blinks_per_second")
 _HEADLINES = 4  # metrics named at the top of the page
 _COMPARISONS = 6  # pairs of systems, at most
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What the page shows.
-
-    Attributes:
-        clips: worst and best clips shown as video, so many of each; 0 shows none.
-        by: the metric by which clips are sorted; empty takes the first that clips have values of.
-        megabytes: the most that all videos together may take on the page.
-    """
-
-    clips: int = 3
-    by: str = ""
-    megabytes: float = 16.0
 
 
 def write_report(
@@ -183,17 +169,15 @@ def _comparisons(group: Sequence[Scores]) -> list[dict[str, Any]]:
 
 
 def _left_out(scores: Sequence[Scores]) -> list[dict[str, str]]:
-    """Clips that failed, with the reason, and videos without a counterpart."""
+    """Clips that failed or lack numbers, with the reason, and videos without a counterpart."""
     items = []
     for one in scores:
         for row in one["clips"]:
-            if row["status"] == "failed":
-                why = f"failed: {row['reason']}"
-                items.append({"who": one["method"], "side": "", "clip": row["clip_id"], "why": why})
+            failed = [f"failed: {row['reason']}"] if row["status"] == "failed" else []
+            clip = {"who": one["method"], "side": "", "clip": row["clip_id"]}
+            items += [clip | {"why": why} for why in [*failed, *row.get("warnings", [])]]
         for side, other in (("real", "fake"), ("fake", "real")):
-            why = f"has no {other} counterpart"
-            items += [
-                {"who": one["method"], "side": f"{side} ", "clip": clip, "why": why}
-                for clip in one["unmatched"][side]
-            ]
+            for name in one["unmatched"][side]:
+                why = f"has no {other} counterpart{case_hint(name, one['unmatched'][other])}"
+                items.append({"who": one["method"], "side": f"{side} ", "clip": name, "why": why})
     return items

@@ -10,25 +10,30 @@ import numpy as np
 from benchmarks.metrics.blinks import rate_and_duration
 from benchmarks.metrics.frechet import FrechetOverClips
 from benchmarks.metrics.wer import word_error_rate
-from benchmarks.scoring.set_row import RESAMPLES, SLOW_RESAMPLES, bootstrap_interval, set_row
-from benchmarks.scoring.sync_rows import lip_rows, speech_rows
+from benchmarks.scoring.set_rows import (
+    RESAMPLES,
+    SLOW_RESAMPLES,
+    bootstrap_interval,
+    lip_rows,
+    set_row,
+    speech_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from benchmarks.scoring.cache import MeasurementCache
-    from benchmarks.scoring.clip_metrics import MeasuredClip
+    from benchmarks.clips.cache import MeasurementCache
+    from benchmarks.scoring.measure import MeasuredClip
+    from benchmarks.scoring.reference import Reference
     from benchmarks.scoring.results import SetRow
 
     # What a statistic is made of: an element or a row a clip.
     PerClip = NDArray[Any]
 
 _NO_CLIP = "no clip could be measured; see the reasons of the clips"
-_UNDEFINED = {
-    "blink_duration": "no eye blinks in any clip",
-}
+_NO_BLINK = "no eye blinks in any clip"
 
 
 def _blinks(clips: PerClip) -> tuple[float, float]:
@@ -53,9 +58,18 @@ class SetStatistics:
         metrics: names of the chosen metrics.
         cache: where the clips' features lie.
         dataset: name of the real clips, which is in the names of numbers that are fitted on them.
+        reference: statistics of real clips that take the place of those scored in FID and FVD.
     """
 
-    def __init__(self, metrics: Sequence[str], cache: MeasurementCache, dataset: str = "") -> None:
+    def __init__(
+        self,
+        metrics: Sequence[str],
+        cache: MeasurementCache,
+        dataset: str = "",
+        reference: Reference | None = None,
+    ) -> None:
+        self._reference = reference
+        known = reference.moments if reference else {}
         self._metrics = metrics
         self._dataset = dataset
         self._cache = cache
@@ -64,7 +78,9 @@ class SetStatistics:
         self._pooled: dict[str, list[dict[str, Any]]] = {
             name: [] for name in ("blinks", "lips", "speech_sync", "wer")
         }
-        self._frechet = {name: FrechetOverClips() for name in _FRECHET if name in metrics}
+        self._frechet = {
+            name: FrechetOverClips(known.get(name)) for name in _FRECHET if name in metrics
+        }
         self._reasons: dict[str, str] = {}
 
     def add(self, clip: MeasuredClip) -> None:
@@ -82,8 +98,8 @@ class SetStatistics:
                 clips.append({side: _compact(value) for side, value in pooled[name].items()})
         for name, over_clips in self._frechet.items():
             if name in pooled:
-                real, fake = (self._cache.load(pooled[name][side]) for side in ("real", "fake"))
-                over_clips.add(row["clip_id"], real, fake)
+                found = {side: self._cache.load(key) for side, key in pooled[name].items()}
+                over_clips.add(row["clip_id"], found.get("real"), found["fake"])
 
     def rows(self) -> dict[str, SetRow]:
         """Every chosen metric over the clips taken up."""
@@ -99,8 +115,7 @@ class SetStatistics:
         statistic: Callable[[PerClip], Any] = np.mean
         if name in _POOLED:
             what, statistic = _POOLED[name]
-            fake = np.array([clip["fake"] for clip in self._pooled[what]])
-            real = np.array([clip["real"] for clip in self._pooled[what] if "real" in clip])
+            fake, real = map(np.array, self._sides(what))
         elif name == "av_offset":
             statistic = np.median
         else:
@@ -111,19 +126,28 @@ class SetStatistics:
         interval = None
         if mean is not None and n > 1:
             interval = bootstrap_interval(fake, statistic, resamples)
-        reason = self._reason(name) if mean is None else ""
-        return set_row(name, n, mean, reason, std, interval, of_real)
+        reason = ""
+        if mean is None:  # a median of no blinks is undefined
+            reason = _NO_BLINK if n and name == "blink_duration" else self._reason(name)
+        return set_row(name, n, mean, reason, std, interval, of_real, len(real))
 
     def _reason(self, name: str) -> str:
-        return self._reasons.get(name, _UNDEFINED.get(name, _NO_CLIP))
+        return self._reasons.get(name, _NO_CLIP)
+
+    def _sides(self, what: str) -> tuple[list[Any], list[Any]]:
+        """What is kept of the fakes and of the real clips; one may lack what the other has."""
+        clips = self._pooled[what]
+        fake, real = ([c[side] for c in clips if side in c] for side in ("fake", "real"))
+        return fake, real
 
     def _sync_rows(self) -> dict[str, SetRow]:
         """What all clips together say of mouth and sound."""
         rows = {}
-        if lips := self._pooled["lips"]:
-            rows = lip_rows(*([clip[side] for clip in lips] for side in ("fake", "real")))
-        if speech := self._pooled["speech_sync"]:
-            fake, real = ([self._cache.load(c[side]) for c in speech] for side in ("fake", "real"))
+        fake, real = self._sides("lips")
+        if fake:
+            rows = lip_rows(fake, real)
+        fake, real = ([*map(self._cache.load, keys)] for keys in self._sides("speech_sync"))
+        if fake:
             rows |= speech_rows(fake, real, self._dataset)
         return {name: row for name, row in rows.items() if name in self._metrics}
 
@@ -131,13 +155,20 @@ class SetStatistics:
         over_clips = self._frechet[name]
         n = over_clips.clips
         mean, interval, reason = None, None, self._reason(name)
+        unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
         if n:
             try:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
-                unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        return set_row(name, n, mean, reason, ci95=interval)
+        row = set_row(name, n, mean, reason, ci95=interval)
+        real, fake = over_clips.counts
+        of_real, reference = str(real), self._reference
+        if reference and name in reference.moments:
+            of_real = str(reference.vectors(name) or "unknown")
+            row["protocol"] += f"; against {reference.source}"
+        row["protocol"] += f"; of {of_real} real and {fake} generated {unit.split()[0]}s"
+        return row
 
 
 def _defined(statistic: Callable[[PerClip], Any], clips: PerClip) -> float | None:

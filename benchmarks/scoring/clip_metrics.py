@@ -1,14 +1,14 @@
-"""All numbers of one clip: a table of families of metrics, each a function of its two videos."""
+"""Families of metrics, each a function of the two videos of a clip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.clips.paired_frames import FRAME_METRICS, compare_frames, length_warnings
-from benchmarks.metrics import av_sync, csim, fid, fvd
+from benchmarks.metrics import av_sync, csim
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
 from benchmarks.metrics.f_mse import f_mse
@@ -17,31 +17,26 @@ from benchmarks.metrics.lmd import lmd
 from benchmarks.metrics.ofm import ofm
 from benchmarks.metrics.speech_sync import sync_features
 from benchmarks.metrics.wer import transcript, word_errors, words
-from benchmarks.scoring.cache import key_of
-from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import UnavailableError
-from benchmarks.scoring.results import ClipRow
-from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
 from pipeline.speech.lip_sync import MAX_LAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from benchmarks.clips.decoded_video import DecodedVideo
-    from benchmarks.clips.paired_frames import FrameComparison
-    from benchmarks.clips.pairs import RealClip
+    from benchmarks.scoring.clip_videos import ClipVideos
 
+_FRAMES_OF_A_BLINK = 4
 _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve
 
 
 @dataclass
 class Numbers:
-    """What a family of metrics gives of a clip.
+    """What the metrics of a clip fill in.
 
     Attributes:
         fake: values of the fake, by metric.
@@ -56,73 +51,8 @@ class Numbers:
     curves: dict[str, list[float]] = field(default_factory=dict)
     pooled: dict[str, Any] = field(default_factory=dict)
 
-    def add(self, other: Numbers) -> None:
-        """Takes up those of another family."""
-        self.fake |= other.fake
-        self.real |= other.real
-        self.curves |= other.curves
-        self.pooled |= other.pooled
 
-
-class MeasuredClip(NamedTuple):
-    """What is known of a clip: its row for scores.json, and see `Numbers.pooled`."""
-
-    row: ClipRow
-    pooled: dict[str, Any]
-
-
-def measure_clip(
-    setup: MeasureSetup, clip: RealClip, real: DecodedVideo, fake: DecodedVideo, fake_file: Path
-) -> MeasuredClip:
-    """Measures one clip; a number that it cannot give is in `missing` with the reason.
-
-    Args:
-        setup: metrics, networks and cache.
-        clip: the real clip's id and file.
-        real: the real clip.
-        fake: the video that imitates it.
-        fake_file: of the fake, for the lip reader.
-
-    Raises:
-        MediaError: a video does not read.
-        ValueError: the two cannot be compared.
-    """
-    # Frame by frame at one size; without that nothing else is measured.
-    names = [name for name in FRAME_METRICS if name in setup.metrics]
-    key = key_of("compare", real.digest, fake.digest, real.max_frames, setup.image_size, names)
-    comparison: FrameComparison = setup.cache.record(
-        key, lambda: compare_frames(real, fake, names, setup.image_size)
-    )
-    size = cast("tuple[int, int]", tuple(comparison["compared"]))
-    numbers = Numbers(dict(comparison["values"]))
-    for name, curve in comparison["curves"].items():
-        numbers.curves |= _drift_curve(name, curve)
-
-    # Then family by family; one that fails leaves the others as they are.
-    videos = ClipVideos(setup, real, fake, size, clip.origin, fake_file)
-    missing: dict[str, str] = {}
-    for family, measure in FAMILIES.items():
-        chosen = [name for name in family if name in setup.metrics]
-        try:
-            if chosen:
-                numbers.add(measure(videos))
-        except (UnavailableError, ValueError, UserError) as error:
-            missing |= dict.fromkeys(chosen, str(error))
-
-    row = {
-        "clip_id": clip.clip_id,
-        "status": "ok",
-        "warnings": length_warnings(comparison),
-        **{name: value for name, value in comparison.items() if name in ClipRow.__annotations__},
-        "values": {name: v for name, v in numbers.fake.items() if name in setup.metrics},
-        "real_values": {name: v for name, v in numbers.real.items() if name in setup.metrics},
-        "curves": numbers.curves,
-        "missing": missing,
-    }
-    return MeasuredClip(cast("ClipRow", row), numbers.pooled)
-
-
-def motion(clip: ClipVideos) -> Numbers:
+def motion(clip: ClipVideos, out: Numbers) -> None:
     """OFM and F-MSE, both forms."""
 
     def measure(video: DecodedVideo) -> dict[str, float]:
@@ -135,10 +65,12 @@ def motion(clip: ClipVideos) -> Numbers:
             "f_mse_equation": squared,
         }
 
-    return Numbers(*clip.of_both("motion", measure))
+    fake, real = clip.of_both("motion", measure)
+    out.fake |= fake
+    out.real |= real
 
 
-def blur(clip: ClipVideos) -> Numbers:
+def blur(clip: ClipVideos, out: Numbers) -> None:
     """CPBD at the compared size, and how sharp the face is over time."""
 
     def mean_cpbd(video: DecodedVideo) -> float:
@@ -148,79 +80,74 @@ def blur(clip: ClipVideos) -> Numbers:
         values = [sharpness(frame) for frame in video.at(clip.size)]
         return [None if np.isnan(value) else value for value in values]
 
-    fake, real = clip.of_both("cpbd", mean_cpbd, clip.size)
-    pairs = list(zip(*clip.of_both("sharpness", face_sharpness, clip.size), strict=False))
-    curve = {}
+    out.fake["cpbd"], out.real["cpbd"] = clip.of_both("cpbd", mean_cpbd, clip.size)
+    pairs = list(zip(*clip.of_both("sharpness", face_sharpness, clip.size), strict=True))
     if all(all(pair) for pair in pairs):  # else some face is one flat colour
         ratios = [round(of_fake / of_real, 4) for of_fake, of_real in pairs]
-        curve = _drift_curve("sharpness", ratios)
-    return Numbers({"cpbd": fake}, {"cpbd": real}, curve)
+        out.curves |= drift_curve("sharpness", ratios)
 
 
-def eyes(clip: ClipVideos) -> Numbers:
+def eyes(clip: ClipVideos, out: Numbers) -> None:
     """Blinks a second and their duration."""
-    numbers = Numbers(pooled={"blinks": {}})
-    sides = ("fake", clip.fake, numbers.fake), ("real", clip.real, numbers.real)
-    for side, video, values in sides:
+    pooled = out.pooled["blinks"] = {}
+
+    def measure(side: str, video: DecodedVideo, values: dict[str, float]) -> None:
         landmarks = clip.face(video)  # (T, 68, 2)
+        if len(landmarks) < _FRAMES_OF_A_BLINK:
+            raise ValueError(f"a blink takes {_FRAMES_OF_A_BLINK} frames, more than the clip has")
         durations = [blink.seconds for blink in blinks(eye_aspect_ratio(landmarks))]
         seconds = len(landmarks) / FPS
-        numbers.pooled["blinks"][side] = {"durations": durations, "seconds": seconds}
+        pooled[side] = {"durations": durations, "seconds": seconds}
         values["blinks_per_second"], duration = rate_and_duration([durations], [seconds])
         if durations:
             values["blink_duration"] = duration
-    return numbers
+
+    _each_side(clip, out, measure)
 
 
-def lips_and_loudness(clip: ClipVideos) -> Numbers:
+def lips_and_loudness(clip: ClipVideos, out: Numbers) -> None:
     """Lip lag and correlation, and the curves of the report."""
+    pooled = out.pooled["lips"] = {}
 
-    def measure(video: DecodedVideo) -> dict[str, list[float]]:
-        opening, energy = lip_curves(clip.face(video), clip.sound(video))  # (T,) each
+    def both_curves(
+        face: NDArray[np.float64], samples: NDArray[np.int16]
+    ) -> dict[str, list[float]]:
+        opening, energy = lip_curves(face, samples)  # (T,) each
         return {
             "opening": np.round(opening, 4).tolist(),
             "energy": np.round(energy, 4).tolist(),
         }
 
-    fake, real = clip.of_both_with_sound("lips", measure)
-    numbers = Numbers(
-        curves={
-            "lips_fake": fake["opening"],
-            "energy": fake["energy"],
-            "lips_real": real["opening"],
-        },
-        pooled={"lips": {}},
-    )
-    for side, found, values in (("fake", fake, numbers.fake), ("real", real, numbers.real)):
+    def measure(side: str, video: DecodedVideo, values: dict[str, float]) -> None:
+        found = clip.with_sound("lips", video, both_curves)
+        out.curves |= {f"lips_{side}": found["opening"], "energy": found["energy"]}
         pair = np.array(found["opening"]), np.array(found["energy"])
-        numbers.pooled["lips"][side] = pair
+        pooled[side] = pair
         (curve,) = lip_correlations(pair[0], [pair[1]])
         values["lip_correlation"] = float(curve.max())
         if curve.any():
             values["lip_lag"] = float(curve.argmax() - MAX_LAG)
-    return numbers
+
+    _each_side(clip, out, measure)
 
 
-def mouth_and_speech(clip: ClipVideos) -> Numbers:
+def mouth_and_speech(clip: ClipVideos, out: Numbers) -> None:
     """What sync without a network is fitted on, for all clips together."""
-
-    def features(video: DecodedVideo) -> NDArray[np.float32]:
-        return sync_features(clip.face(video), clip.sound(video))
-
     fake, real = (
-        clip.kept_with_sound("sync features", v, features) for v in (clip.fake, clip.real)
+        clip.kept_with_sound("sync features", video, sync_features)
+        for video in (clip.fake, clip.real)
     )
-    return Numbers(pooled={"speech_sync": {"fake": fake, "real": real}})
+    out.pooled["speech_sync"] = {"fake": fake, "real": real}
 
 
-def mouth(clip: ClipVideos) -> Numbers:
+def mouth(clip: ClipVideos, out: Numbers) -> None:
     """LMD."""
-    real, fake = clip.landmarks(clip.real), clip.landmarks(clip.fake)  # (T, 68, 2)
-    sides = clip.of_both("shorter side", lambda video: min(video.frames[0].shape[:2]))
-    return Numbers({"lmd": lmd(real, fake, real_side=sides[1], fake_side=sides[0])})
+    real, fake = clip.landmarks_of_both()  # (T, 68, 2)
+    fake_size, real_size = clip.of_both("frame size", frame_size)
+    out.fake["lmd"] = lmd(real, fake, real_side=min(real_size), fake_side=min(fake_size))
 
 
-def identity(clip: ClipVideos) -> Numbers:
+def identity(clip: ClipVideos, out: Numbers) -> None:
     """CSIM."""
     networks = clip.setup.networks
     networks.require(csim.WEIGHTS)
@@ -230,43 +157,41 @@ def identity(clip: ClipVideos) -> Numbers:
         return csim.embed(networks.get(csim.WEIGHTS), video.frames, landmarks)
 
     real, fake = (clip.array("csim", video, embed) for video in (clip.real, clip.fake))
-    return Numbers({"csim": csim.csim(real, fake)})
+    out.fake["csim"] = csim.csim(real, fake)
 
 
-def sync(clip: ClipVideos) -> Numbers:
+def sync(clip: ClipVideos, out: Numbers) -> None:
     """SyncNet's numbers: AV offset and confidence, LSE-C, LSE-D."""
     networks = clip.setup.networks
     networks.require(av_sync.WEIGHTS)
 
-    def measure(video: DecodedVideo) -> dict[str, float]:
-        from benchmarks.networks.syncnet import embeddings
+    def measure(_: str, video: DecodedVideo, values: dict[str, float]) -> None:
+        def synchrony(face: NDArray[np.float64], samples: NDArray[np.int16]) -> dict[str, float]:
+            from benchmarks.networks.syncnet import embeddings
 
-        landmarks, samples = clip.face(video), clip.sound(video)
-        network = networks.get(av_sync.WEIGHTS)
-        found = av_sync.synchrony(*embeddings(network, video.frames, landmarks, samples))
-        return {
-            "av_offset": float(found.offset),
-            "av_confidence": found.confidence,
-            "lse_c": found.confidence,
-            "lse_d": found.distance,
-        }
+            network = networks.get(av_sync.WEIGHTS)
+            found = av_sync.synchrony(*embeddings(network, video.frames, face, samples))
+            return {
+                "av_offset": float(found.offset),
+                "av_confidence": found.confidence,
+                "lse_c": found.confidence,
+                "lse_d": found.distance,
+            }
 
-    return Numbers(*clip.of_both_with_sound("sync", measure))
+        values |= clip.with_sound("sync", video, synchrony)
 
-
-def frame_features(clip: ClipVideos) -> Numbers:
-    """Inception's features of every frame, for FID."""
-    fake, real = clip.features("fid", fid.WEIGHTS, fid.fid_features)
-    return Numbers(pooled={"fid": {"fake": fake, "real": real}})
+    _each_side(clip, out, measure)
 
 
-def window_features(clip: ClipVideos) -> Numbers:
-    """I3D's features of windows of 16 frames, for FVD."""
-    fake, real = clip.features("fvd", fvd.WEIGHTS, fvd.fvd_features)
-    return Numbers(pooled={"fvd": {"fake": fake, "real": real}})
+def frechet(metric: str, clip: ClipVideos, out: Numbers) -> None:
+    """Features of every frame for FID, of every window for FVD."""
+    pooled = {"fake": clip.features(metric, clip.fake)}
+    if metric not in clip.setup.known_real:
+        pooled["real"] = clip.features(metric, clip.real)
+    out.pooled[metric] = pooled
 
 
-def lip_reading(clip: ClipVideos) -> Numbers:
+def lip_reading(clip: ClipVideos, out: Numbers) -> None:
     """WER of the lip reader on the fake."""
     if clip.setup.read_lips is None:
         raise UnavailableError("no lip reader given; name yours with --lip-reader")
@@ -276,12 +201,12 @@ def lip_reading(clip: ClipVideos) -> Numbers:
             "the words of the clip are not known: put them as NAME.txt beside the real clip"
         )
     errors = word_errors(spoken, words(clip.setup.read_lips(clip.fake_file)))
-    pooled = {"wer": {"fake": [errors, len(spoken)]}}
-    return Numbers({"wer": errors / len(spoken)}, pooled=pooled)
+    out.pooled["wer"] = {"fake": [errors, len(spoken)]}
+    out.fake["wer"] = errors / len(spoken)
 
 
 # Metrics that are measured together, in the order of their work.
-FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos], Numbers]] = {
+FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     ("ofm", "ofm_equation", "f_mse", "f_mse_equation"): motion,
     ("cpbd",): blur,
     ("blinks_per_second", "blink_duration"): eyes,
@@ -290,12 +215,35 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos], Numbers]] = {
     ("lmd",): mouth,
     ("csim",): identity,
     ("av_offset", "av_confidence", "lse_c", "lse_d"): sync,
-    ("fid",): frame_features,
-    ("fvd",): window_features,
+    ("fid",): partial(frechet, "fid"),
+    ("fvd",): partial(frechet, "fvd"),
     ("wer",): lip_reading,
 }
 
 
-def _drift_curve(name: str, curve: list[float]) -> dict[str, list[float]]:
+def drift_curve(name: str, curve: list[float]) -> dict[str, list[float]]:
     """A curve of a clip that is long enough to drift."""
     return {f"drift_{name}": curve} if len(curve) >= _LONG_ENOUGH else {}
+
+
+def _each_side(
+    clip: ClipVideos, out: Numbers, measure: Callable[[str, DecodedVideo, dict[str, float]], None]
+) -> None:
+    """Measures both videos by themselves; what one of them lacks does not cost the other.
+
+    Raises:
+        ValueError: one of them cannot be measured.
+    """
+    problems = []
+    for side, video, values in (("real", clip.real, out.real), ("fake", clip.fake, out.fake)):
+        try:
+            measure(side, video, values)
+        except ValueError as error:
+            problems.append(error)
+    if problems:
+        raise problems[-1]
+
+
+def frame_size(video: DecodedVideo) -> tuple[int, int]:
+    """Width and height."""
+    return video.frames[0].shape[1], video.frames[0].shape[0]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.clips.cache import key_of
+from benchmarks.metrics import fid, fvd
 from benchmarks.metrics.blinks import held
-from benchmarks.scoring.cache import key_of
 from benchmarks.scoring.pretrained import LANDMARKS
 
 if TYPE_CHECKING:
@@ -17,10 +18,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from benchmarks.clips.cache import MeasurementCache
     from benchmarks.clips.decoded_video import DecodedVideo
-    from benchmarks.scoring.cache import MeasurementCache
     from benchmarks.scoring.pretrained import Networks
 
+    Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
+
+# File and features of the networks of Fréchet distances.
+NETWORK_FEATURES: dict[str, tuple[str, Callable[[Any, Any], NDArray[np.float32]]]] = {
+    "fid": (fid.WEIGHTS, fid.fid_features),
+    "fvd": (fvd.WEIGHTS, fvd.fvd_features),
+}
+_SILENT = 3  # of 32768: what coders make of silence
 _SHARE_WITH_FACE = 0.5  # of the frames, for what is measured of faces
 
 
@@ -34,6 +43,7 @@ class MeasureSetup:
         cache: where measurements are kept.
         image_size: pixels of the shorter side at which frames are compared; None: the real's.
         read_lips: from the path of a video to the words read off its lips; None without one.
+        known_real: metrics whose real side a reference has.
     """
 
     metrics: tuple[str, ...]
@@ -41,6 +51,7 @@ class MeasureSetup:
     cache: MeasurementCache
     image_size: int | None = None
     read_lips: Callable[[Path], str] | None = None
+    known_real: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -72,40 +83,35 @@ class ClipVideos:
             self._record(what, self.real, measure, *options),
         )
 
-    def of_both_with_sound(
-        self, what: str, measure: Callable[[DecodedVideo], Any]
-    ) -> tuple[Any, Any]:
-        """The same of what picture and sound give together; a mute fake takes the real's sound."""
-        return (
-            self._record(what, self.fake, measure, self._sound_digest(self.fake)),
-            self._record(what, self.real, measure, self._sound_digest(self.real)),
-        )
+    def with_sound(self, what: str, video: DecodedVideo, measure: Measure) -> Any:
+        """A JSON value of the landmarks and the sound of a video; see `face` and `sound_of`."""
+        face, source = self.face(video), self.sound_of(video)
+        key = self._key(what, video, source.digest)
+        return self.setup.cache.record(key, lambda: measure(face, _samples(source)))
 
-    def kept_with_sound(
-        self, what: str, video: DecodedVideo, measure: Callable[[DecodedVideo], NDArray[np.float32]]
-    ) -> str:
-        """Cache key of an array that picture and sound give together."""
-        key = self._key(what, video, self._sound_digest(video))
-        self.setup.cache.array(key, lambda: measure(video))
+    def kept_with_sound(self, what: str, video: DecodedVideo, measure: Measure) -> str:
+        """Cache key of an array that landmarks and sound give together."""
+        face, source = self.face(video), self.sound_of(video)
+        key = self._key(what, video, source.digest)
+        self.setup.cache.array(key, lambda: measure(face, _samples(source)))
         return key
 
-    def features(
-        self, what: str, weights: str, extract: Callable[[Any, Any], NDArray[np.float32]]
-    ) -> tuple[str, str]:
-        """Cache keys of a network's features of the fake and the real frames, (N, D) each."""
+    def features(self, metric: str, video: DecodedVideo) -> str:
+        """Cache key of the features, (N, D), of FID's or FVD's network.
+
+        Raises:
+            ValueError: the video is too short for one.
+        """
+        weights, extract = NETWORK_FEATURES[metric]
         networks = self.setup.networks
         networks.require(weights)
-
-        def keep(video: DecodedVideo) -> str:
-            key = self._key(what, video, self.size, networks.precision)
-            features = self.setup.cache.array(
-                key, lambda: extract(networks.get(weights), video.at(self.size))
-            )
-            if not len(features):
-                raise ValueError(f"{video.name} is shorter than a window of 16 frames")
-            return key
-
-        return keep(self.fake), keep(self.real)
+        key = self._key(metric, video, self.size, networks.precision)
+        features = self.setup.cache.array(
+            key, lambda: extract(networks.get(weights), video.at(self.size))
+        )
+        if not len(features):
+            raise ValueError(f"{video.name} is shorter than a window of 16 frames")
+        return key
 
     def landmarks(self, video: DecodedVideo) -> NDArray[np.float32]:
         """(T, 68, 2) in pixels of the video; NaN without a face."""
@@ -114,6 +120,10 @@ class ClipVideos:
         return self.array(
             "landmarks", video, lambda video: networks.get(LANDMARKS).track(video.frames).points
         )
+
+    def landmarks_of_both(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Those of the real video and of the fake."""
+        return self.landmarks(self.real), self.landmarks(self.fake)
 
     def face(self, video: DecodedVideo) -> NDArray[np.float64]:
         """(T, 68, 2) landmarks, gaps filled from the frame before.
@@ -128,16 +138,19 @@ class ClipVideos:
             raise ValueError(f"{video.name} shows a face in {share:.0%} of its frames")
         return filled
 
-    def sound(self, video: DecodedVideo) -> NDArray[np.int16]:
-        """The sound of a video; of the real clip, which the fake imitates, if it has none.
+    def sound_of(self, video: DecodedVideo) -> DecodedVideo:
+        """The video whose sound counts: itself, or the real clip where it has none.
 
         Raises:
-            ValueError: neither has any.
+            ValueError: neither has any, or it is silent.
         """
-        samples = video.samples if video.samples is not None else self.real.samples
-        if samples is None:
-            raise ValueError("neither video has sound")
-        return samples
+        for one in (video, self.real):
+            peak = self._record("sound peak", one, _peak)
+            if peak is not None:
+                if peak <= _SILENT:
+                    raise ValueError(f"the sound of {one.name} is silent")
+                return one
+        raise ValueError("neither video has sound")
 
     def array(
         self, what: str, video: DecodedVideo, measure: Callable[[DecodedVideo], NDArray[Any]]
@@ -147,10 +160,6 @@ class ClipVideos:
             self._key(what, video), lambda: np.asarray(measure(video), np.float32)
         )
 
-    def _sound_digest(self, video: DecodedVideo) -> str:
-        has_sound = self._record("has sound", video, lambda video: video.samples is not None)
-        return video.digest if has_sound else self.real.digest
-
     def _key(self, what: str, video: DecodedVideo, *options: Any) -> str:
         return key_of(what, video.digest, video.max_frames, *options)
 
@@ -158,3 +167,14 @@ class ClipVideos:
         self, what: str, video: DecodedVideo, measure: Callable[[DecodedVideo], Any], *options: Any
     ) -> Any:
         return self.setup.cache.record(self._key(what, video, *options), lambda: measure(video))
+
+
+def _samples(video: DecodedVideo) -> NDArray[np.int16]:
+    assert video.samples is not None, "sound_of gives a video with sound"
+    return video.samples
+
+
+def _peak(video: DecodedVideo) -> int | None:
+    """The loudest sample of a video; None without sound."""
+    samples = video.samples
+    return None if samples is None else int(np.abs(samples.astype(np.int32)).max(initial=0))

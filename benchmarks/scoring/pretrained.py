@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from benchmarks.scoring.score_options import ScoreOptions
+    from benchmarks.scoring.score_options import FeatureOptions
 
 LANDMARKS = "face_landmarker.task"
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
@@ -103,7 +103,7 @@ class Networks:
         return {name: FILES[name].sha256 for name in used}
 
 
-def find_networks(metrics: Collection[str], options: ScoreOptions) -> Networks:
+def find_networks(metrics: Collection[str], options: FeatureOptions) -> Networks:
     """Finds, or fetches, the files that some metrics need.
 
     Args:

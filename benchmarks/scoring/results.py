@@ -58,6 +58,7 @@ class SetRow(TypedDict):
         unit: of `mean`; empty for a pure number.
         protocol: how it was measured, beginning with the number's full name: `fvd_16f_n820: …`.
         n: clips that it was measured on.
+        n_real: clips that `real` was measured on; absent in older files.
         mean: over clips, or the set's one number; None when it could not be measured.
         std: over clips; None for numbers that only a set has.
         ci95: bootstrap over clips; None where there are too few.
@@ -77,6 +78,7 @@ class SetRow(TypedDict):
     real: float | None
     reason: str
     chance: NotRequired[float]
+    n_real: NotRequired[int]
 
 
 class Source(TypedDict):
@@ -159,6 +161,17 @@ def read_scores(path: Path) -> Scores:
     except ValidationError as error:
         raise UserError(f"{path}: {first_problem(error)}; score the videos again") from error
     return cast("Scores", scores)
+
+
+def plain_protocol(row: SetRow) -> str:
+    """The protocol without the numbers of clips and of frames, which may differ."""
+    return re.sub(r"_(fit\d+\w*_)?n\d+|; of \w+ real and \d+ generated", "", row["protocol"])
+
+
+def pairing(scores: Scores) -> str:
+    """How frames were paired, whatever sizes they were resized from."""
+    parts = scores["protocol"].split("; ")
+    return "; ".join(part for part in parts if not re.search(r"resized from|cv2\.", part))
 
 
 def same_name(one: str, other: str) -> bool:

@@ -12,11 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.pairs import chosen_split, match_folders
 from benchmarks.metrics.catalogue import choose
 from benchmarks.scoring.aggregate import SetStatistics
-from benchmarks.scoring.cache import MeasurementCache
 from benchmarks.scoring.pretrained import find_networks
+from benchmarks.scoring.reference import check_reference, read_reference
 from benchmarks.scoring.results import SCHEMA_VERSION, row_line, write_scores
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.scoring.scorer import measure_batches
@@ -107,6 +108,9 @@ def _score(
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
     networks = find_networks(metrics, options)
+    reference = read_reference(options.reference) if options.reference else None
+    if reference:
+        check_reference(reference, options, networks.digests(reference.moments.keys()))
     sources: dict[str, Source] = {
         clip_id: {"real": batch.source, "fake": str(path)}
         for batch in matches.batches
@@ -120,7 +124,7 @@ def _score(
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
         statistics = SetStatistics(
-            metrics, MeasurementCache(cache), options.dataset or real.resolve().name
+            metrics, MeasurementCache(cache), options.dataset or real.resolve().name, reference
         )
         for clip in measure_batches(matches.batches, metrics, options, cache, networks, read_lips):
             statistics.add(clip)
@@ -162,7 +166,7 @@ def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
     """
     span = f"the first {options.max_frames} frames" if options.max_frames else "all frames"
     parts = [
-        f"frame k against frame k at {FPS} fps, {span} of a clip",
+        f"frame k against frame k at {FPS} fps, {span} of a clip that both videos have",
         "mean over frames, then clips",
     ]
     if done:

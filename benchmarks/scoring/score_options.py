@@ -2,51 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import typer
+
+from model.config.choices import Device  # noqa: TC001 - typer reads the annotations
+from pipeline.command_options import NO_OPTION
+from pipeline.weights import cache_folder
 
 
-@dataclass(frozen=True)
-class ScoreOptions:
+@dataclass(frozen=True, kw_only=True)
+class FeatureOptions:
+    """Which real clips, and how their frames are measured.
+
+    Attributes:
+        dataset: what tables call the data; CREMA and LRW are the paper's columns.
+        split: split of the data set.
+        max_frames: look at at most this many frames of a clip, the paper's 100; 0 takes all.
+        image_size: compare at this many pixels on the shorter side; the paper's is 128.
+        device: of the networks of FID, FVD and SyncNet; auto takes CUDA, else MPS, else the CPU.
+        precision: of the networks of FID and FVD; bf16 takes half the time and moves them by up to
+            1 %.
+        weights_dir: your own folder of pretrained files.
+        cache: folder in which measurements are kept by content, about 1 MB a video: the same run
+            carries on where it stopped, and the real clips are measured once for all methods. May
+            be deleted at any time. From Python None keeps them for this run only.
+    """
+
+    dataset: Annotated[str, typer.Option(show_default="the name of --real")] = ""
+    split: Annotated[str | None, typer.Option(show_default="test if there is one, else all")] = None
+    max_frames: Annotated[int, typer.Option(min=0)] = 100
+    image_size: Annotated[int | None, typer.Option(min=16, show_default="the real clip's size")] = (
+        None
+    )
+    device: Device = "auto"
+    precision: Literal["bf16", "float32"] = "float32"
+    weights_dir: Path | None = None
+    cache: Annotated[Path | None, typer.Option(show_default="in the user's cache")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(FeatureOptions):
     """What to compare, and how.
 
     Attributes:
-        method: the system that made the fakes, as tables name it; empty takes the fakes' folder.
-        dataset: the data set, as tables name it; empty takes the real clips' folder.
-        split: split of a dh-prep data set; None takes `test` where there is one, else all.
-        max_frames: the most frames looked at in a clip; 0 takes all. The paper's is 100.
-        image_size: pixels of the shorter side at which frames are compared; None takes the real's.
+        method: what tables call the system that made the fakes.
         metrics: names of the metrics; none takes all.
-        workers: processes; None takes one for each processor if there are clips enough.
-        device: where the networks of FID, FVD and SyncNet compute.
-        precision: of FID's and FVD's networks.
-        lip_reader: command that reads lips, given the path of a video; empty leaves WER out.
-        lip_reader_timeout: seconds that it may take for a video.
-        weights_dir: folder of pretrained files.
-        cache: folder in which measurements are kept; None keeps them for this run only.
+        reference: statistics of real clips by dh-bench reference, or the .npz of pytorch-fid: FID
+            and FVD are measured against them and not against --real.
+        workers: processes.
+        lip_reader: command that prints what it reads off the lips in a video, whose path is put
+            after it: for WER. Spoken words are read from NAME.txt or NAME.align beside the real
+            clip.
+        lip_reader_timeout: seconds for a video, after which the lip reader is ended.
     """
 
-    method: str = ""
-    dataset: str = ""
-    split: str | None = None
-    max_frames: int = 100
-    image_size: int | None = None
-    metrics: tuple[str, ...] = ()
-    workers: int | None = None
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["bf16", "float32"] = "float32"
-    lip_reader: str = ""
-    lip_reader_timeout: float = 600.0
-    weights_dir: Path | None = None
-    cache: Path | None = None
+    method: Annotated[str, typer.Option("--name", show_default="the name of --fake")] = ""
+    metrics: Annotated[tuple[str, ...], NO_OPTION] = ()
+    reference: Path | None = None
+    workers: Annotated[
+        int | None, typer.Option(min=1, show_default="one a processor, if clips are many")
+    ] = None
+    lip_reader: Annotated[str, typer.Option(show_default="no WER")] = ""
+    lip_reader_timeout: Annotated[float, typer.Option(min=1)] = 600.0
 
     def as_json(self) -> dict[str, Any]:
         """For scores.json."""
-        places = {
-            name: None if value is None else str(value)
-            for name, value in (("weights_dir", self.weights_dir), ("cache", self.cache))
-        }
-        return asdict(self) | places | {"metrics": list(self.metrics)}
+        options = asdict(self) | {"metrics": list(self.metrics)}
+        return {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+
+
+Options = TypeVar("Options", bound=FeatureOptions)
+
+
+def with_cache(options: Options) -> Options:
+    """The options of a command, which keeps measurements in the user's cache."""
+    return replace(options, cache=options.cache or cache_folder() / "measurements")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 
+from benchmarks.clips.cache import MeasurementCache, NotCachedError
 from benchmarks.clips.decoded_video import open_video
 from benchmarks.metrics.wer import command_reader
-from benchmarks.scoring.cache import MeasurementCache, NotCachedError
-from benchmarks.scoring.clip_metrics import MeasuredClip, measure_clip
 from benchmarks.scoring.clip_videos import MeasureSetup
+from benchmarks.scoring.measure import MeasuredClip, measure_clip
 from benchmarks.scoring.pretrained import find_networks
+from benchmarks.scoring.reference import metrics_of
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray
 
@@ -55,7 +56,8 @@ def make_scorer(
     """
     if read_lips is None and options.lip_reader:
         read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
-    setup = MeasureSetup(tuple(metrics), networks, cache, options.image_size, read_lips)
+    known_real = metrics_of(options.reference)
+    setup = MeasureSetup(tuple(metrics), networks, cache, options.image_size, read_lips, known_real)
 
     def score(clip: RealClip, fake: Path) -> MeasuredClip:
         # What cannot be read or compared is a row with the reason, and ends no other clip.
@@ -156,8 +158,9 @@ def _measure_by_ray(
     read_lips: LipReader | None,
 ) -> Iterator[list[MeasuredClip]]:
     # The processes of a cluster have another current folder.
-    weights_dir = options.weights_dir.absolute() if options.weights_dir else None
-    options = replace(options, weights_dir=weights_dir)
+    weights_dir = options.weights_dir and options.weights_dir.absolute()
+    reference = options.reference and options.reference.absolute()
+    options = replace(options, weights_dir=weights_dir, reference=reference)
     kept = MeasurementCache(cache.absolute())
     return in_order(
         run_on_ray(

@@ -11,14 +11,13 @@ false alarm among all at 5 %.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.scoring.results import same_name
+from benchmarks.scoring.results import plain_protocol, same_name
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -134,7 +133,9 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
     low, high = np.quantile(draws, (0.025, 0.975))
     p = _exchange_test(stack, row_a["direction"], resamples)
     few = f"only {clips} clips: the interval is too narrow" if clips < FEW_CLIPS else ""
-    unlike = "" if _unnumbered(row_a) == _unnumbered(row_b) else "measured by different protocols"
+    unlike = (
+        "" if plain_protocol(row_a) == plain_protocol(row_b) else "measured by different protocols"
+    )
     notes = [unlike, _own_number(a, b, name), few]
     real = float(mean[2]) if row_a["direction"] == "closer" else None
     return Difference(
@@ -151,11 +152,6 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
         "unknown",
         "; ".join(filter(None, notes)),
     )
-
-
-def _unnumbered(row: SetRow) -> str:
-    """The protocol without the number of clips in its name: that may differ."""
-    return re.sub(r"_n\d+", "", row["protocol"])
 
 
 def _own_number(a: Scores, b: Scores, name: str) -> str:

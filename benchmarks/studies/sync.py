@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
+from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import held
 from benchmarks.metrics.lip_correlation import lip_correlations, lip_curves
 from benchmarks.metrics.shifts import others
 from benchmarks.metrics.speech_sync import compare, fit, sync_features
-from benchmarks.scoring.cache import MeasurementCache
 from benchmarks.speed.harness import header, markdown
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import sha256_file

@@ -19,6 +19,7 @@ from benchmarks.commands import CommandError, run_commands
 from benchmarks.systems.driving_clips import read_driving_clip
 from benchmarks.systems.method_file import check_needs, fill, find_method, read_method
 from benchmarks.systems.protocol import claim, data_recipe, missing_clips, synthetic_tags
+from benchmarks.systems.protocol_options import MethodOptions
 from benchmarks.systems.workspace import (
     make_workspace,
     read_output,
@@ -37,40 +38,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchmarks.systems.method_file import Driving, Method
+    from benchmarks.systems.method_file import Method
     from pipeline.dataset.sample import Sample
 
 FAILURES_FILE = "failures.json"
 _HOPELESS = 3  # clips that fail first and at once: then the set-up is wrong, not the clips
-
-
-@dataclass(frozen=True)
-class MethodOptions:
-    """What is generated, and with which of the user's folders.
-
-    Attributes:
-        clone: of the system's repository.
-        weights: folder of its weights; None looks for them in the clone.
-        python: interpreter of its environment; None takes CLONE/.venv if there is one, else ours.
-        finished: a folder of videos that the system made elsewhere; nothing is run then.
-        split: of the data set.
-        max_frames: the most frames of a clip; 0 takes all. The paper's is 100.
-        clips: only the first so many clips; None takes all.
-        seed: of the driving clips, and {seed} in the method's commands.
-        timeout: seconds for one clip; None takes the method's.
-        driving: instead of the method's own rule.
-    """
-
-    clone: Path | None = None
-    weights: Path | None = None
-    python: Path | None = None
-    finished: Path | None = None
-    split: str = "test"
-    max_frames: int = 100
-    clips: int | None = None
-    seed: int = 0
-    timeout: float | None = None
-    driving: Driving | None = None
 
 
 @dataclass(frozen=True)
@@ -107,7 +79,7 @@ def generate_with(
         method = replace(method, input=replace(method.input, driving=options.driving))
 
     # Whatever is missing is reported before anything is written.
-    shard_paths(data, options.split)
+    shard_paths(data, options.clips.split)
     finished = find_videos(options.finished) if options.finished else None
     if finished is None:
         check_needs(method, options.clone, options.weights)
@@ -115,9 +87,9 @@ def generate_with(
 
     failures: dict[str, str] = {}
     done = 0
-    count = sum(1 for _ in missing_clips(data, out, options.split, options.clips))
+    count = sum(1 for _ in missing_clips(data, out, options.clips))
     with progress("clips", count) as step:
-        for place, sample in missing_clips(data, out, options.split, options.clips):
+        for place, sample in missing_clips(data, out, options.clips):
             made = _generate(method, data, place, sample, out, options, finished)
             step(f"{made.key} failed" if made.reason else "")
             done += not made.reason
@@ -145,7 +117,7 @@ def _recipe(method: Method, file: Path, data: Path, options: MethodOptions) -> d
         "finished": str(options.finished.resolve()) if options.finished else None,
         "driving": method.input.driving,
         "seed": options.seed,
-    } | data_recipe(data, options.split, options.max_frames)
+    } | data_recipe(data, options.clips)
 
 
 def _commit(clone: Path) -> str | None:
@@ -169,7 +141,7 @@ def _generate(
 ) -> GeneratedClip:
     """Makes, or takes, the video of one clip."""
     path = out / f"{sample.key}.mp4"
-    frames = min(len(sample.frames), options.max_frames or len(sample.frames))
+    frames = min(len(sample.frames), options.clips.max_frames or len(sample.frames))
     sound = sample.audio[: frames * SAMPLES_PER_FRAME]
     log = out / "logs" / f"{sample.key}.log"
     try:
@@ -213,7 +185,7 @@ def _run(
         folder = Path(name)
         make_workspace(folder, options.clone, method.private)
         driving = _driving_frames(method, data, place, sample, options)
-        driving = driving[: options.max_frames or None]
+        driving = driving[: options.clips.max_frames or None]
         write_inputs(folder, method.input, sample.frames[0], sound, frames, driving)
         values = {
             "python": _python(options),
@@ -258,4 +230,6 @@ def _driving_frames(
         return []
     if method.input.driving == "itself":
         return list(sample.frames)
-    return list(read_driving_clip(data, options.split, sample.key, place, options.seed).frames)
+    return list(
+        read_driving_clip(data, options.clips.split, sample.key, place, options.seed).frames
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from benchmarks.systems.protocol import claim, data_recipe, missing_clips
+from benchmarks.systems.protocol_options import ProtocolClips
 from model.checkpoints.checkpoint import load_talking_head, resolve
 from model.device import choose_device, choose_precision
 from model.network.talking_head import SpeechFormat
@@ -27,17 +28,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from model.checkpoints.checkpoint import CheckpointInfo
-    from model.config.choices import Precision
+    from model.config.choices import Device, Precision
 
 
 @dataclass(frozen=True)
-class ProtocolOptions:
-    """What is drawn, and how.
+class DrawingOptions:
+    """How clips are drawn.
 
     Attributes:
-        split: of the data set.
-        max_frames: the most frames drawn of a clip; 0 draws all. The paper's is 100.
-        clips: only the first so many clips; None takes all.
+        clips: which.
         batch: clips drawn side by side.
         device: `auto` takes CUDA, else MPS, else the CPU.
         sampling: sampler, steps and seed; clip i of the split uses seed + i. The paper's is the
@@ -45,11 +44,9 @@ class ProtocolOptions:
             computes in it.
     """
 
-    split: str = "test"
-    max_frames: int = 100
-    clips: int | None = None
+    clips: ProtocolClips = field(default_factory=ProtocolClips)
     batch: int = 8
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Device = "auto"
     sampling: SampleConfig = field(default_factory=lambda: SampleConfig(precision="auto"))
 
 
@@ -57,7 +54,7 @@ def generate_clips(
     data: Path,
     checkpoint: Path,
     out: Path,
-    options: ProtocolOptions | None = None,
+    options: DrawingOptions | None = None,
 ) -> Iterator[Path]:
     """Draws the missing videos of a split and yields each once it is written.
 
@@ -73,8 +70,8 @@ def generate_clips(
     Raises:
         UserError: the data set or the checkpoint cannot be used, or `out` holds other files.
     """
-    options = options or ProtocolOptions()
-    split, most = options.split, options.max_frames or None
+    options = options or DrawingOptions()
+    most = options.clips.max_frames or None
 
     # The model, and how it draws.
     path, device = resolve(checkpoint), choose_device(options.device)
@@ -85,15 +82,14 @@ def generate_clips(
     denoiser = make_denoiser(model, info.preset, config)
 
     # Whatever is wrong with the data is reported before anything is written.
-    shard_paths(data, split)
+    shard_paths(data, options.clips.split)
     _check_speech(data, info)
-    recipe = _model_recipe(path, info, config) | data_recipe(data, split, options.max_frames)
+    recipe = _model_recipe(path, info, config) | data_recipe(data, options.clips)
     claim(out, recipe)
 
     # Batches of clips side by side, a video each.
-    missing = missing_clips(data, out, split, options.clips)
-    frames = sum(len(sample.speech[:most]) for _, sample in missing)
-    missing = missing_clips(data, out, split, options.clips)
+    frames = sum(len(sample.speech[:most]) for _, sample in missing_clips(data, out, options.clips))
+    missing = missing_clips(data, out, options.clips)
     with progress("frames", frames) as step:
         while batch := list(itertools.islice(missing, options.batch)):
             seeds = [config.seed + place for place, _ in batch]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from benchmarks.systems.protocol_options import ProtocolClips
     from pipeline.dataset.sample import Sample
 
 RECIPE_FILE = "generate.json"
@@ -28,21 +29,18 @@ _BEFORE = {"reanchor": 0}
 _PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 
 
-def missing_clips(
-    data: Path, out: Path, split: str, most: int | None
-) -> Iterator[tuple[int, Sample]]:
+def missing_clips(data: Path, out: Path, chosen: ProtocolClips) -> Iterator[tuple[int, Sample]]:
     """(place in the split, sample) of the clips without a video, one in memory at a time.
 
     Args:
         data: a data set made by dh-prep.
         out: the videos' folder.
-        split: of the data set.
-        most: only the first so many clips of the split; None takes all.
+        chosen: which clips.
 
     Raises:
         UserError: no finished data set, no clip of that split in it, or damage to it.
     """
-    samples = itertools.islice(read_samples(data, split), most)
+    samples = itertools.islice(read_samples(data, chosen.split), chosen.clips)
     try:
         for place, sample in enumerate(samples):
             if not (out / f"{sample.key}.mp4").exists():
@@ -51,13 +49,13 @@ def missing_clips(
         raise UserError(f"{data} does not read ({error}); see dh-prep check {data}") from error
 
 
-def data_recipe(data: Path, split: str, max_frames: int) -> dict[str, Any]:
+def data_recipe(data: Path, chosen: ProtocolClips) -> dict[str, Any]:
     """What of the data shapes a video."""
     return {
         "data": str(data.resolve()),
         "data_sha256": sha256_file(data / DATASET_FILE),
-        "split": split,
-        "max_frames": max_frames,
+        "split": chosen.split,
+        "max_frames": chosen.max_frames,
     }
 
 

@@ -126,10 +126,16 @@ class Measured:
             row = self.set_row(dataset, column)
             if row and row["mean"] is not None and not self.is_truth:
                 sentences.append(f"{_with_interval(row, n)}: {row['protocol']}.")
+            elif row and row["mean"] is not None and row["n"] != n:
+                sentences.append(f"{row['label']} of n = {row['n']}.")
         failed = [row for row in scores["clips"] if row["status"] == "failed"]
         if failed:
             named = f"{failed[0]['clip_id']}: {failed[0]['reason']}"
             sentences.append(f"{len(failed)} clips failed, the first, {named}.")
+        warned = [row for row in scores["clips"] if row.get("warnings")]
+        if warned and not self.is_truth:
+            named = f"{warned[0]['clip_id']}: {'; '.join(warned[0]['warnings'])}"
+            sentences.append(f"{len(warned)} clips with warnings, the first, {named}.")
         unmatched = sum(map(len, scores["unmatched"].values()))
         if unmatched:
             sentences.append(f"{unmatched} clips had no counterpart.")
@@ -162,28 +168,34 @@ def by_method(scores: Sequence[Scores], entries: Sequence[Published]) -> list[Me
 
 
 def truth_of(measured: Sequence[Measured]) -> list[Measured]:
-    """A row of the real clips for each data set, from the first scores on it that know them."""
-    found: dict[str, Measured] = {}
+    """A row of the real clips for each data set, from the scores with the most of them.
+
+    Which those are does not depend on the order of files: of equally many, the first by name.
+    """
+    on: dict[str, list[Measured]] = {}
     for one in measured:
         for dataset, scores in one.scores.items():
-            has_real = any(row["real"] is not None for row in scores["metrics"].values())
-            if has_real and dataset not in found:
-                mark = str(len(measured) + len(found) + 1)
-                found[dataset] = Measured(
-                    GROUND_TRUTH, mark, {dataset: scores}, one.dataset_rows, is_truth=True
-                )
-    return list(found.values())
+            if any(row["real"] is not None for row in scores["metrics"].values()):
+                on.setdefault(dataset, []).append(one)
+    rows: list[Measured] = []
+    for dataset, systems in on.items():
+        counts = [(-_clips(one.scores[dataset]), one.name) for one in systems]
+        most = systems[counts.index(min(counts))]
+        mark = str(len(measured) + len(rows) + 1)
+        own = {dataset: most.scores[dataset]}
+        rows.append(Measured(GROUND_TRUTH, mark, own, most.dataset_rows, is_truth=True))
+    return rows
 
 
 def _truth(scores: Scores, key: str, row: SetRow) -> SetRow:
-    """A metric of the real clips themselves."""
-    real = row["real"]
-    if real is None and row["direction"] != "closer":
-        own = [clip.get("real_values", {}).get(key) for clip in scores["clips"]]
-        values = [value for value in own if value is not None]
-        real = float(np.mean(values)) if values else None
+    """A metric of the real clips themselves, on as many of them as have it."""
+    own = [clip.get("real_values", {}).get(key) for clip in scores["clips"]]
+    values = [value for value in own if value is not None]
+    real, n = row["real"], row.get("n_real", len(values))
+    if real is None and row["direction"] != "closer" and values:
+        real, n = float(np.mean(values)), len(values)
     reason = "" if real is not None else row["reason"] or _REFERENCE
-    return {**row, "mean": real, "std": None, "ci95": None, "real": None, "reason": reason}
+    return {**row, "mean": real, "std": None, "ci95": None, "real": None, "n": n, "reason": reason}
 
 
 def _dataset(scores: Scores, entries: Sequence[Published]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.scoring.results import same_name
+from benchmarks.scoring.results import pairing, plain_protocol, same_name
 from benchmarks.tables.measured import Measured, by_dataset, by_method, truth_of
 from benchmarks.tables.published import ENCODED, GROUND_TRUTH, ranks, read_published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmarks.scoring.results import Scores
     from benchmarks.tables.published import Published
@@ -82,9 +82,10 @@ def build_table(name: str, scores: Sequence[Scores]) -> Table:
     measured = by_dataset(scores, entries) if layout.dataset_rows else by_method(scores, entries)
     if any(entry.method == GROUND_TRUTH for entry in entries):
         measured += truth_of(measured)
+    ranked, unranked = _measured_ranks(columns, measured)
     rows = _beside(
         _published_rows(layout, entries, columns),
-        [(m, m.row(columns, entries, _measured_ranks(columns, measured))) for m in measured],
+        [(m, m.row(columns, entries, ranked)) for m in measured],
     )
     sources = "; ".join(dict.fromkeys(entry.source for entry in entries))
     marks = (
@@ -97,7 +98,7 @@ def build_table(name: str, scores: Sequence[Scores]) -> Table:
         leads=("Data", "Method") if layout.dataset_rows else ("Method",),
         columns=columns,
         rows=tuple(rows),
-        notes=(marks, layout.note),
+        notes=(marks, layout.note, *unranked),
     )
 
 
@@ -159,12 +160,15 @@ def _published_ranks(column: Sequence[Published]) -> dict[str, int]:
 
 def _measured_ranks(
     columns: Sequence[Column], measured: Sequence[Measured]
-) -> dict[tuple[str, Column, str], int]:
-    """The rank of each measured system by data set, column and footnote mark, from two on."""
-    ranked = {}
+) -> tuple[dict[tuple[str, Column, str], int], list[str]]:
+    """The rank of each measured system by data set, column and footnote mark, from two on.
+
+    Numbers of unequally many clips or by different protocols are not ranked; a sentence says so.
+    """
+    ranked, unranked = {}, {}
     for dataset in dict.fromkeys(one for m in measured for one in m.datasets):
         for column in columns:
-            values, truths = {}, {}
+            values, truths, counts, protocols = {}, {}, {}, set()
             for m in measured:
                 row = m.set_row(dataset, column)
                 if m.is_truth or m.name == ENCODED or row is None or row["mean"] is None:
@@ -173,10 +177,25 @@ def _measured_ranks(
                     continue
                 values[m.mark] = row["mean"]
                 truths[m.mark] = row["real"] or 0.0
-            if len(values) > 1:
+                counts[m.mark] = row["n"]
+                protocols.add((plain_protocol(row), pairing(m.scores[dataset])))
+            name = f"{column.metric} on {dataset}"
+            if len(set(counts.values())) > 1:
+                systems = ", ".join(f"[{mark}] n = {n}" for mark, n in counts.items())
+                unranked[name] = f"of unequally many clips ({systems})"
+            elif len(protocols) > 1:
+                unranked[name] = f"measured by different protocols, see {_marks(counts)}"
+            elif len(values) > 1:
                 found = ranks(values, column.direction, truths)
                 ranked.update({(dataset, column, mark): rank for mark, rank in found.items()})
-    return ranked
+    reasons: dict[str, list[str]] = {}
+    for name, reason in unranked.items():
+        reasons.setdefault(reason, []).append(name)
+    return ranked, [f"Not ranked: {', '.join(n)}: {reason}." for reason, n in reasons.items()]
+
+
+def _marks(marks: Iterable[str]) -> str:
+    return ", ".join(f"[{mark}]" for mark in marks)
 
 
 def _beside(published: list[Row], measured: list[tuple[Measured, Row]]) -> list[Row]:

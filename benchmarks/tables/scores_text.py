@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchmarks.clips.pairs import case_hint
 from benchmarks.tables.render import print_table
 from benchmarks.tables.table import ARROWS, Cell, Column, Row, Table
 
@@ -47,8 +48,9 @@ def print_scores(scores: Scores) -> None:
     _print_list("not measured", (f"{', '.join(own)}: {reason}" for reason, own in absent.items()))
     _print_list("failed", failed)
     _print_list("warnings", warned)
-    _print_list("real clips without a fake", scores["unmatched"]["real"])
-    _print_list("fakes without a real clip", scores["unmatched"]["fake"])
+    real, fake = scores["unmatched"]["real"], scores["unmatched"]["fake"]
+    _print_list("real clips without a fake", (f"{name}{case_hint(name, fake)}" for name in real))
+    _print_list("fakes without a real clip", fake)
 
 
 def _print_list(title: str, items: Iterable[str]) -> None:

@@ -249,3 +249,13 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path, monkeypatch, named_b
         monkeypatch.setenv("DH_WEIGHTS", str(folder))
     with pytest.raises(UserError, match=f"no such folder of weights: .*none; .* {named_by} names"):
         weights.user_folder(folder if named_by == "--weights-dir" else None)
+
+
+def test_an_address_that_cannot_be_reached_gives_the_system_s_words(
+    monkeypatch: pytest.MonkeyPatch, cache: Path
+):
+    _entry(monkeypatch, "http://127.0.0.1:1/net.bin")
+    with pytest.raises(UserError, match=r"official address: .*refused") as caught:
+        locate("net.bin")
+    assert "<urlopen" not in str(caught.value)
+    assert not cache.exists()

@@ -12,7 +12,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from benchmarks.report.report import ReportOptions, write_report
+from benchmarks.report.report import write_report
+from benchmarks.report.report_options import ReportOptions
 from pipeline.errors import UserError
 from pipeline.media import read_frames
 from tests.benchmarks.made_up import NO_WEIGHTS, made_up_scores, without

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.scoring.aggregate import SetStatistics
-from benchmarks.scoring.cache import MeasurementCache
-from benchmarks.scoring.clip_metrics import MeasuredClip
-from benchmarks.scoring.set_row import bootstrap_interval
+from benchmarks.scoring.measure import MeasuredClip
+from benchmarks.scoring.set_rows import bootstrap_interval
 from tests.benchmarks.metrics.test_lip_correlation import curves
 from tests.benchmarks.metrics.test_speech_sync import features as mouth_and_sound
 
@@ -148,6 +148,7 @@ def test_frechet_distances_are_of_all_features_and_their_interval_covers(cache):
     expected = distance(Moments.of(real.astype(np.float32)), Moments.of(fake.astype(np.float32)))
     assert row["mean"] == pytest.approx(expected, rel=1e-9)
     assert row["protocol"].startswith("fvd_16f_n60: ")
+    assert row["protocol"].endswith("; of 180 real and 180 generated windows")
     low, high = row["ci95"]
     assert low < row["mean"] < high
     # The spread of the distance over sets made anew is what the interval tells of one set.

@@ -14,6 +14,7 @@ from benchmarks.clips.pairs import find_videos, match_clips
 from benchmarks.scoring.results import read_scores
 from benchmarks.scoring.score import score_to
 from benchmarks.scoring.score_options import ScoreOptions
+from benchmarks.tables.scores_text import print_scores
 from pipeline.errors import UserError
 from pipeline.media import read_frames, write_video
 from tests.benchmarks.score_inputs import FRAMEWISE, moving, row, score
@@ -29,7 +30,7 @@ def folders(tmp_path):
 
 
 def test_numbers_are_those_of_scikit_image(folders):
-    scores = score(*folders, ScoreOptions("ours", "CREMA"))
+    scores = score(*folders, ScoreOptions(method="ours", dataset="CREMA"))
     means = {"ssim": [], "psnr": []}
     for name in ("one", "two"):
         real = list(read_frames(folders[0] / f"{name}.mkv"))
@@ -134,11 +135,11 @@ def test_a_fake_of_another_size_is_brought_to_the_real_one(folders):
 
 
 def test_size_keeps_the_shape_of_the_real_clip():
-    real = np.zeros((288, 360, 3), np.uint8)
+    real = (360, 288)
     assert compared_size(real, real, None) == (360, 288)
-    assert compared_size(real, real[:144, :180], 128) == (160, 128)
+    assert compared_size(real, (180, 144), 128) == (160, 128)
     with pytest.raises(ValueError, match="the fake is 288x288 and the real clip 360x288"):
-        compared_size(real, real[:, :288], None)
+        compared_size(real, (288, 288), None)
 
 
 def test_a_broken_clip_is_a_row_with_a_reason(folders):
@@ -174,9 +175,33 @@ def test_wrong_use_is_one_sentence(folders, tmp_path):
     write_video(empty / "other.mp4", moving(5))
     with pytest.raises(UserError, match="is called like a clip in"):
         score(real, empty)
-    write_video(fake / "deeper" / "one.mkv", moving(0))
+    write_video(fake / "one.mkv", moving(0))
     with pytest.raises(UserError, match=r"two in .* are called 'one'"):
         find_videos(fake)
+
+
+def test_a_name_in_two_folders_is_matched_with_its_folder(folders):
+    for index, speaker in enumerate(("s1", "s2")):
+        write_video(folders[0] / speaker / "bbaf.mkv", moving(index), crf=5)
+        write_video(folders[1] / speaker / "bbaf.mp4", moving(index), crf=20)
+    scores = score(*folders)
+    ids = ["one", "s1/bbaf", "s2/bbaf", "two"]
+    assert [row["clip_id"] for row in scores["clips"]] == ids
+    assert scores["metrics"]["psnr"]["n"] == 4
+    assert min(row["values"]["psnr"] for row in scores["clips"]) > 20  # each its own
+    (folders[1] / "s2" / "bbaf.mp4").unlink()
+    scores = score(*folders)
+    assert [row["clip_id"] for row in scores["clips"]] == ["one", "s1/bbaf", "two"]
+    assert scores["unmatched"] == {"real": ["s2/bbaf"], "fake": []}
+
+
+def test_names_that_differ_in_case_get_a_hint(folders, capsys):
+    (folders[1] / "two.mp4").rename(folders[1] / "TWO.mp4")
+    print_scores(score(*folders))
+    assert "'TWO' differs from 'two' in case" in capsys.readouterr().out
+    (folders[1] / "one.mp4").unlink()
+    with pytest.raises(UserError, match="'TWO' differs from 'two' in case: rename"):
+        score(*folders)
 
 
 def test_hidden_files_are_no_clips(folders):

@@ -12,6 +12,7 @@ from benchmarks.metrics.ofm import ofm
 from benchmarks.scoring.results import read_scores
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
+from benchmarks.tables.check import problems_of
 from pipeline.errors import UserError
 from pipeline.files import write_json
 from pipeline.media import read_frames
@@ -63,6 +64,7 @@ def test_every_metric_is_measured_or_says_why(folders, options, tmp_path):
     }
     write_json(tmp_path / "scores.json", scores)
     assert read_scores(tmp_path / "scores.json") == scores
+    assert problems_of(scores) == []
 
 
 def test_what_was_measured_is_not_measured_again(folders, options, monkeypatch):

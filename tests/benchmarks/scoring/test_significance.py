@@ -170,6 +170,13 @@ def test_only_common_clips_count_and_unlike_protocols_are_shown():
     assert "Holm" in notes
 
 
+def test_protocols_that_differ_by_numbers_of_clips_and_frames_are_alike():
+    pair = made_up_scores(clips=12), made_up_scores(method="two", clips=12)
+    pair[0]["metrics"]["ssim"]["protocol"] = "fid_all_n12: how; of 5 real and 6 generated frames"
+    pair[1]["metrics"]["ssim"]["protocol"] = "fid_all_n9: how; of 50 real and 60 generated frames"
+    assert by_metric(compare_scores(*pair))["ssim"].note == ""
+
+
 def test_a_set_s_own_number_that_is_no_mean_over_clips_is_shown():
     a, b = made_up_scores(clips=20), made_up_scores(method="two", clips=20)
     a["metrics"]["blinks_per_second"]["mean"] = 0.5  # a median, say

@@ -17,7 +17,8 @@ from benchmarks.systems.method_file import (
     missing_files,
     read_method,
 )
-from benchmarks.systems.other_system import MethodOptions, generate_with
+from benchmarks.systems.other_system import generate_with
+from benchmarks.systems.protocol_options import MethodOptions, ProtocolClips
 from benchmarks.systems.workspace import placed
 from pipeline.errors import UserError
 from pipeline.media import read_frames, write_video
@@ -103,7 +104,7 @@ def test_each_runs_as_its_sources_say_and_its_picture_comes_back(name, tmp_path,
     python = tmp_path / "python"
     python.write_text(PYTHON.format(python=sys.executable, job=str(tmp_path / "job.json")))
     python.chmod(0o755)
-    options = MethodOptions(clone=clone, python=python, clips=1, max_frames=10)
+    options = MethodOptions(ProtocolClips(max_frames=10, clips=1), clone=clone, python=python)
     (one,) = generate_with(name, stand_in_data, tmp_path / "out", options)
     assert one.reason == ""
     calls = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]

@@ -15,7 +15,8 @@ from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.systems.driving_clips import choose_driving_clip, read_driving_clip
 from benchmarks.systems.method_file import Output
-from benchmarks.systems.other_system import MethodOptions, generate_with
+from benchmarks.systems.other_system import generate_with
+from benchmarks.systems.protocol_options import MethodOptions, ProtocolClips
 from benchmarks.systems.workspace import read_output
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
@@ -100,13 +101,13 @@ def state(folder):
     return {p: sha256_file(p) for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-OPTIONS = {"max_frames": FRAMES}
+ALL, ONE, TWO = (ProtocolClips(max_frames=FRAMES, clips=most) for most in (None, 1, 2))
 
 
 def test_every_clip_becomes_a_video_of_the_protocol(data, importable, tmp_path):
     out = tmp_path / "fake"
     before = state(importable)
-    options = MethodOptions(clone=importable, **OPTIONS)
+    options = MethodOptions(ALL, clone=importable)
     made = list(generate_with(method(tmp_path), data, out, options))
     assert [one.key for one in made] == list(CLIPS)
     assert [one.reason for one in made] == [""] * 4
@@ -140,7 +141,7 @@ def test_every_clip_becomes_a_video_of_the_protocol(data, importable, tmp_path):
 
 def test_failures_are_named_a_clip_at_a_time_and_tried_again(data, importable, tmp_path):
     out = tmp_path / "fake"
-    options = MethodOptions(clone=importable, **OPTIONS)
+    options = MethodOptions(ALL, clone=importable)
     (importable / "breaks_at").write_text("1")  # the seed of the second clip
     made = list(generate_with(method(tmp_path), data, out, options))
     assert [one.key for one in made if one.reason] == ["bob"]
@@ -158,7 +159,7 @@ def test_failures_are_named_a_clip_at_a_time_and_tried_again(data, importable, t
 
 
 def test_a_hopeless_set_up_ends_after_three_clips(data, importable, tmp_path):
-    options = MethodOptions(clone=importable, **OPTIONS)
+    options = MethodOptions(ALL, clone=importable)
     run = generate_with(method(tmp_path, "fail"), data, tmp_path / "fake", options)
     with pytest.raises(UserError, match=r"failed on the first 3 clips .*no face detected.*logs"):
         list(run)
@@ -166,7 +167,7 @@ def test_a_hopeless_set_up_ends_after_three_clips(data, importable, tmp_path):
 
 
 def test_a_clip_that_takes_too_long_is_given_up(data, importable, tmp_path):
-    options = MethodOptions(clone=importable, clips=1, timeout=1, **OPTIONS)
+    options = MethodOptions(ONE, clone=importable, timeout=1)
     made = list(generate_with(method(tmp_path, "hang"), data, tmp_path / "fake", options))
     assert [one.reason for one in made] == ["took longer than 1 s"]
 
@@ -185,7 +186,7 @@ def test_what_is_missing_is_shown_at_once_with_its_address(data, clone, tmp_path
     with pytest.raises(UserError, match="no such clone of Stand-in"):
         list(generate_with(file, data, out, MethodOptions(clone=tmp_path / "no")))
     with pytest.raises(UserError, match="no clip of split 'val'"):
-        list(generate_with(file, data, out, MethodOptions(clone=clone, split="val")))
+        list(generate_with(file, data, out, MethodOptions(ProtocolClips("val"), clone=clone)))
     with pytest.raises(UserError, match="Wav2Lip takes no driving video; leave --driving out"):
         list(generate_with("wav2lip", data, out, MethodOptions(driving="itself")))
     assert not out.exists()
@@ -197,9 +198,9 @@ def test_another_recipe_is_refused(data, tmp_path):
         write_video(finished / f"{clip}.mp4", [np.zeros((64, 128, 3), np.uint8)] * FRAMES)
     out = tmp_path / "fake"
     file = method(tmp_path)
-    options = MethodOptions(finished=finished, clips=1, **OPTIONS)
+    options = MethodOptions(ONE, finished=finished)
     assert len(list(generate_with(file, data, out, options))) == 1
-    other = MethodOptions(finished=finished, driving="itself", **OPTIONS)
+    other = MethodOptions(ALL, finished=finished, driving="itself")
     with pytest.raises(UserError, match=r"driving another is now itself"):
         list(generate_with(file, data, out, other))
 
@@ -213,7 +214,7 @@ def test_finished_videos_are_cropped_and_cut_and_need_no_clone(data, tmp_path):
     write_video(finished / "ada.mp4", [p for p in panels for _ in "ab"], fps=50, audio=sound)
     write_video(finished / "bob-take.mp4", panels[:5])
     write_video(finished / "cy.mp4", panels)
-    options = MethodOptions(finished=finished, **OPTIONS)
+    options = MethodOptions(ALL, finished=finished)
     made = {
         one.key: one for one in generate_with(method(tmp_path), data, tmp_path / "fake", options)
     }
@@ -234,7 +235,7 @@ def test_a_clip_that_fails_in_any_way_ends_no_other(data, tmp_path, monkeypatch,
     for key in ("ada", "bob"):
         write_video(tmp_path / "finished" / f"{key}.mp4", [np.zeros((64, 128, 3), np.uint8)] * 20)
     monkeypatch.setattr("benchmarks.systems.other_system.read_output", broken)
-    options = MethodOptions(finished=tmp_path / "finished", clips=2, **OPTIONS)
+    options = MethodOptions(TWO, finished=tmp_path / "finished")
     made = list(generate_with(method(tmp_path), data, tmp_path / "fake", options))
     assert [(one.key, one.reason) for one in made] == [("ada", "ZeroDivisionError: "), ("bob", "")]
     assert "Traceback" in capsys.readouterr().err

@@ -15,8 +15,9 @@ import torch
 from benchmarks.cli.main import main
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
-from benchmarks.systems.our_model import ProtocolOptions, generate_clips
+from benchmarks.systems.our_model import DrawingOptions, generate_clips
 from benchmarks.systems.protocol import missing_clips
+from benchmarks.systems.protocol_options import ProtocolClips
 from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, save
 from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.presets import Preset, TrainConfig
@@ -36,7 +37,7 @@ from pipeline.sources.manifest import ManifestRow
 CLIPS = ("lrs3_ooAIIeo4AJQ_00003", "lrs3_O0JDDyqtSVY_00002")
 FRAMES = 6
 SAMPLING = SampleConfig("ddim", 2)
-OPTIONS = ProtocolOptions(max_frames=FRAMES, device="cpu", sampling=SAMPLING)
+OPTIONS = DrawingOptions(ProtocolClips(max_frames=FRAMES), device="cpu", sampling=SAMPLING)
 
 
 def drawn_with(**changes):
@@ -148,7 +149,7 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
 
 def test_the_recipe_and_the_videos_say_what_auto_was(data, checkpoint, tmp_path):
     sampling = SampleConfig(seed=5)
-    options = ProtocolOptions(max_frames=1, clips=1, device="cpu", sampling=sampling)
+    options = DrawingOptions(ProtocolClips(max_frames=1, clips=1), device="cpu", sampling=sampling)
     (path,) = generate_clips(data, checkpoint, tmp_path / "out", options)
     recipe = read_json(tmp_path / "out" / "generate.json")
     drawn = [recipe[name] for name in ("sampler", "steps", "start", "start_step")]
@@ -206,7 +207,7 @@ def test_what_is_there_is_kept_and_what_was_lost_comes_back(data, checkpoint, ma
     assert state(videos) == before
     for lost in CLIPS:
         (videos / f"{lost}.mp4").unlink()
-        assert [clip.key for _, clip in missing_clips(data, videos, "test", None)] == [lost]
+        assert [clip.key for _, clip in missing_clips(data, videos, OPTIONS.clips)] == [lost]
         assert list(generate_clips(data, checkpoint, videos, OPTIONS)) == [videos / f"{lost}.mp4"]
         assert difference(made, videos, lost) < 1
         after = state(videos)
@@ -217,7 +218,7 @@ def test_what_is_there_is_kept_and_what_was_lost_comes_back(data, checkpoint, ma
 def test_a_video_is_the_same_whatever_is_drawn_beside_it(data, checkpoint, made, tmp_path):
     for batch, clips in ((1, None), (8, 1)):
         out = tmp_path / f"{batch}-{clips}"
-        options = replace(OPTIONS, batch=batch, clips=clips)
+        options = replace(OPTIONS, batch=batch, clips=replace(OPTIONS.clips, clips=clips))
         paths = list(generate_clips(data, checkpoint, out, options))
         assert len(paths) == (clips or 2)
         assert all(difference(made, out, path.stem) < 1 for path in paths)
@@ -252,7 +253,7 @@ def test_another_recipe_and_other_files_are_refused(data, checkpoint, videos, tm
 def test_what_cannot_be_used_is_one_sentence_and_writes_nothing(data, checkpoint, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(UserError, match="no clip of split 'val'"):
-        list(generate_clips(data, checkpoint, out, ProtocolOptions("val", device="cpu")))
+        list(generate_clips(data, checkpoint, out, DrawingOptions(ProtocolClips("val"))))
     copy = shutil.copytree(data, tmp_path / "copy")
     described = read_json(copy / "dataset.json")
     described["speech"]["steps"] = 20
@@ -267,7 +268,7 @@ def test_what_cannot_be_used_is_one_sentence_and_writes_nothing(data, checkpoint
     shard = next(data.glob("*.tar"))
     (tmp_path / "copy" / shard.name).write_bytes(shard.read_bytes()[:3000])
     with pytest.raises(UserError, match="dh-prep check"):
-        list(missing_clips(copy, out, "test", None))
+        list(missing_clips(copy, out, OPTIONS.clips))
 
 
 def test_the_command_then_score(data, checkpoint, tmp_path, monkeypatch, capsys):

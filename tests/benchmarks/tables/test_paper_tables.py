@@ -219,3 +219,44 @@ def test_real_clips_that_were_only_encoded_stand_below_the_truth_and_are_not_ran
         "GT, encoded (measured here)",
     ]
     assert all(cell.rank == 0 for row in table.measured for cell in row.cells)
+
+
+def test_numbers_of_unequally_many_clips_are_not_ranked_and_a_note_says_so():
+    scores = [made_up_scores(method=name, shift=s) for name, s in (("one", 0.0), ("two", 1.0))]
+    scores[1]["metrics"]["ofm"]["n"] = 5
+    table = build_table("v2", scores)
+    ours = cells(table, "CREMA", "one (measured here)")
+    assert (ours["OFM"].rank, ours["AV confidence"].rank) == (0, SECOND)
+    assert (
+        "Not ranked: OFM on CREMA: of unequally many clips ([1] n = 12, [2] n = 5)." in table.notes
+    )
+
+
+def test_a_column_of_several_protocols_is_not_ranked_and_a_note_says_so():
+    scores = [made_up_scores(method=name, shift=s) for name, s in (("one", 0.0), ("two", 1.0))]
+    scores[1]["metrics"]["ofm"]["protocol"] = "ofm_n12: measured in another way"
+    table = build_table("v2", scores)
+    assert cells(table, "CREMA", "two (measured here)")["OFM"].rank == 0
+    assert cells(table, "CREMA", "two (measured here)")["AV confidence"].rank == BEST
+    assert "Not ranked: OFM on CREMA: measured by different protocols, see [1], [2]." in table.notes
+    resized = "compared at 128x128; fake frames resized from 256x256; cv2.INTER_AREA down"
+    scores[1] = made_up_scores(method="two", shift=1.0, protocol=resized)
+    assert cells(build_table("v2", scores), "CREMA", "two (measured here)")["OFM"].rank == SECOND
+    scores[1] = made_up_scores(method="two", protocol="compared at 64x64")
+    (note,) = [text for text in build_table("v1", scores).notes if "Not ranked" in text]
+    assert "SSIM on CREMA, PSNR on CREMA: measured by different protocols" in note
+
+
+def test_the_row_of_real_clips_is_of_the_most_of_them_in_any_order_of_files():
+    few, many = made_up_scores(method="few", clips=5), made_up_scores(method="many", clips=12)
+    many["metrics"]["ofm"]["n_real"] = 11
+    rows = []
+    for scores in ([few, many], [many, few]):
+        table = build_table("v2", scores)
+        (row,) = [row for row in table.measured if row.leads == ("CREMA", "GT (measured here)")]
+        rows.append([(cell.value, cell.n) for cell in row.cells])
+        assert row.clips == "12"
+        assert "OFM of n = 11." in row.source
+    assert rows[0] == rows[1]
+    truth = cells(table, "CREMA", "GT (measured here)")
+    assert (truth["OFM"].value, truth["OFM"].n) == (many["metrics"]["ofm"]["real"], 11)

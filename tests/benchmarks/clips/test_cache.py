@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grimp
 
-from benchmarks.scoring import cache
+from benchmarks.clips import cache
 
 # Imported by what measures, without shaping a number: paths, errors, processes and weights, whose
 # files are pinned by their SHA-256.
@@ -27,7 +27,7 @@ def covered(module: str) -> bool:
 
 def test_every_module_behind_a_measurement_is_in_a_room_that_counts():
     graph = grimp.build_graph("pipeline", "model", "benchmarks", exclude_type_checking_imports=True)
-    behind = graph.find_upstream_modules("benchmarks.scoring.clip_metrics")
+    behind = graph.find_upstream_modules("benchmarks.scoring.measure")
     left_out = {name for name in behind if not covered(name)} - NOT_SHAPING
     # The networks are put on a device by `model.device`; it computes nothing.
     assert {name for name in left_out if not name.startswith("model")} == set()

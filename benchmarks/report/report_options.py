@@ -1,0 +1,23 @@
+"""Options of the report; nothing here imports what takes long, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What the page shows.
+
+    Attributes:
+        clips: worst and best clips shown as video, so many of each.
+        by: the metric by which worst and best are chosen.
+        megabytes: the most that all videos together may take on the page.
+    """
+
+    clips: Annotated[int, typer.Option(min=0)] = 3
+    by: Annotated[str, typer.Option(show_default="the first that clips have values of")] = ""
+    megabytes: Annotated[float, typer.Option(min=0.1)] = 16.0

@@ -1,0 +1,151 @@
+"""Whether a scores.json that somebody sends can be what dh-bench score wrote.
+
+Everything in it that follows from the rest is computed again: numbers of clips, means and spreads,
+names with n, protocols of this version, hashes of weights. What is forged throughout cannot be
+found without the videos.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchmarks.metrics.catalogue import METRICS
+from benchmarks.scoring.pretrained import USED_BY
+from pipeline.weights import FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from benchmarks.scoring.results import Scores, SetRow
+
+# Metrics that are means over clips, and what they can be.
+_MEANS: dict[str, tuple[float, float]] = {
+    "ssim": (-1, 1),
+    "psnr": (0, 100),
+    "mse": (0, 255**2),
+    "ofm": (0, 255),
+    "ofm_equation": (0, 128),
+    "f_mse": (0, 255),
+    "f_mse_equation": (0, 255**2),
+    "av_confidence": (0, np.inf),
+    "lse_c": (0, np.inf),
+    "lse_d": (0, np.inf),
+    "csim": (-1, 1),
+    "lmd": (0, 128),
+    "cpbd": (0, 1),
+}
+# Those that only a set has.
+_OF_SETS: dict[str, tuple[float, float]] = {
+    "fid": (0, np.inf),
+    "fvd": (0, np.inf),
+    "blinks_per_second": (0, 12.5),
+    "blink_duration": (0, np.inf),
+    "av_offset": (-15, 15),
+    "lip_lag": (-15, 15),
+    "lip_correlation": (-1, 1),
+    "sync_lag": (-15, 15),
+    "sync_confidence": (-np.inf, np.inf),
+    "wer": (0, np.inf),
+}
+RANGES = _MEANS | _OF_SETS
+_CLOSE = 1e-6
+
+
+def problems_of(scores: Scores) -> list[str]:
+    """What cannot be right in a scores.json that `read_scores` has read, a sentence each."""
+    return [*_of_clips(scores), *_of_weights(scores), *_of_metrics(scores)]
+
+
+def _of_clips(scores: Scores) -> Iterator[str]:
+    """Rows of clips that contradict themselves or each other."""
+    clips = scores["clips"]
+    most = scores["options"].get("max_frames") or np.inf
+    twice = [name for name, count in Counter(c["clip_id"] for c in clips).items() if count > 1]
+    if twice:
+        yield f"{len(twice)} clips are there twice, the first, {twice[0]}"
+    if "sources" in scores and set(scores["sources"]) != {clip["clip_id"] for clip in clips}:
+        yield "the clips are not those whose sources are named"
+    for clip in clips:
+        name = clip["clip_id"]
+        if clip["status"] == "failed":
+            if clip.get("values") or not clip.get("reason"):
+                yield f"{name} failed, but has numbers or no reason"
+            continue
+        if clip["status"] != "ok":
+            yield f"{name} is neither ok nor failed: {clip['status']!r}"
+        frames = clip.get("frames", 0)
+        if frames > min(clip.get("frames_real", frames), clip.get("frames_fake", frames), most):
+            yield f"{name} has more frames compared ({frames}) than there are"
+        if 0 < frames == clip.get("identical_frames"):
+            yield f"{name} is a copy of the real clip: no generated video has all its pixels"
+
+
+def _of_weights(scores: Scores) -> Iterator[str]:
+    """Networks other than those of this version."""
+    weights = scores.get("weights", {})
+    for name, digest in weights.items():
+        if name not in FILES or (FILES[name].sha256 and digest != FILES[name].sha256):
+            yield f"{name} (SHA-256 {digest[:12]}) is not the file that this version measures with"
+    for name, users in USED_BY.items():
+        measured = [key for key in users if _mean(scores, key) is not None]
+        if measured and "weights" in scores and name not in weights:
+            yield f"{', '.join(measured)}: measured without the SHA-256 of {name}"
+
+
+def _mean(scores: Scores, key: str) -> float | None:
+    return scores["metrics"][key]["mean"] if key in scores["metrics"] else None
+
+
+def _of_metrics(scores: Scores) -> Iterator[str]:
+    """Numbers of the set that do not follow from those of the clips, or cannot be."""
+    scored = sum(clip["status"] == "ok" for clip in scores["clips"])
+    for name, row in scores["metrics"].items():
+        if name not in METRICS:
+            yield f"{name} is no metric of this version"
+            continue
+        label = row["label"]
+        own = [clip.get("values", {}).get(name) for clip in scores["clips"]]
+        values = np.array([value for value in own if value is not None], np.float64)
+        found = [*_of_row(name, row, scored), *_of_numbers(name, row, values)]
+        yield from (f"{label}: {text}" for text in found)
+
+
+def _of_row(name: str, row: SetRow, scored: int) -> Iterator[str]:
+    """How one metric is described; `scored` is the number of clips with any number."""
+    metric = METRICS[name]
+    if row["direction"] != metric.direction:
+        yield f"its direction is {metric.direction}, not {row['direction']}"
+    named = re.match(r"\w+_n(\d+): ", row["protocol"])
+    if not named or int(named[1]) != row["n"]:
+        yield f"its name, {row['protocol'].split(':')[0]!r}, does not end in n{row['n']}"
+    elif not row["protocol"][named.end() :].startswith(metric.protocol):
+        yield "its protocol is another version's; score the videos again to compare with others"
+    if row["n"] > scored:
+        yield f"of {row['n']} clips, but only {scored} are scored"
+    if (row["mean"] is None) == (not row["reason"]):
+        yield "it has neither a number nor a reason, or both"
+
+
+def _of_numbers(name: str, row: SetRow, values: NDArray[np.float64]) -> Iterator[str]:
+    """The numbers of one metric; `values` are those of its clips."""
+    mean, interval, (low, high) = row["mean"], row["ci95"], RANGES[name]
+    for number in [mean, *(interval or []), *values.tolist()]:
+        if number is not None and not (np.isfinite(number) and low <= number <= high):
+            yield f"{number:g} cannot be; it lies in {low:g} … {high:g}"
+            break
+    if name not in _MEANS or mean is None:
+        return
+    if len(values) != row["n"]:
+        yield f"{len(values)} clips have a value, n says {row['n']}"
+    elif abs(values.mean() - mean) > _CLOSE * max(1.0, abs(mean)):
+        yield f"the mean of its clips is {values.mean():.4f}, not {mean:.4f}"
+    elif row["std"] is not None and abs(values.std(ddof=1) - row["std"]) > _CLOSE * max(1.0, mean):
+        yield f"the spread of its clips is {values.std(ddof=1):.4f}, not {row['std']:.4f}"
+    elif interval and not interval[0] - _CLOSE <= mean <= interval[1] + _CLOSE:
+        yield f"{mean:.4f} is outside its interval, {interval[0]:.4f} to {interval[1]:.4f}"
