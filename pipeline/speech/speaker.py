@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DECISIVE = 0.1  # lead of the best score over the next from which a choice is sure
 _LONG = 50  # frames from which a lead counts in full; correlations of fewer are mostly chance
 _FULL = 0.02  # lip movement from which the correlation counts in full
+_MOVES = 0.25  # what lips that move count beside their correlation, when faces are compared
 _MAX_LAG = 3  # frames between lips and sound
 _GROUP = 3  # MFCC steps of 10 ms that are averaged
 # Of `lip_predictors`: a row for each 30 ms of the window, a column for each cepstrum.
@@ -70,14 +71,25 @@ def speaking_score(opening: NDArray[np.floating], predicted: NDArray[np.float64]
         opening: (T,) of its lips in eye distances; NaN where it is not in view.
         predicted: (T,) from `predicted_movement`.
     """
+    moves = _movement_in_view(opening)
+    best = np.nanmax([-1.0, *correlations(moves, predicted, _MAX_LAG)])
+    return float(best * _liveliness(moves))
+
+
+def _movement_in_view(opening: NDArray[np.floating]) -> NDArray[np.float64]:
+    """`lip_movement` of lips that are not always in view: NaN where they are not."""
     known = ~np.isnan(opening)
     if not known.any():
-        return 0.0
+        return np.full(len(opening), np.nan)
     frames = np.arange(len(opening))
     moves = lip_movement(np.interp(frames, frames[known], opening[known]))
     moves[~known] = np.nan
-    best = np.nanmax([-1.0, *correlations(moves, predicted, _MAX_LAG)])
-    return float(best * min(1.0, np.nanstd(moves) / _FULL))
+    return moves
+
+
+def _liveliness(moves: NDArray[np.float64]) -> float:
+    """0 for lips that do not move … 1 for those that move as a speaker's do."""
+    return 0.0 if np.isnan(moves).all() else min(1.0, float(np.nanstd(moves)) / _FULL)
 
 
 def find_speaker(
@@ -93,7 +105,12 @@ def find_speaker(
         Its number, and its score less the next one's, less still for under two seconds; a lead
         below `DECISIVE` is not sure.
     """
-    scores = [speaking_score(opening, predicted) for opening in openings]
+    # Lips that do not move, a photograph's, say nothing, however little others follow the sound.
+    scores = [
+        speaking_score(opening, predicted)
+        + _MOVES * min(1.0, 4 * _liveliness(_movement_in_view(opening)))
+        for opening in openings
+    ]
     order = np.argsort(scores)
     lead = scores[order[-1]] - max(scores[order[-2]], 0.0)
     return int(order[-1]), float(lead * min(1.0, len(predicted) / _LONG))

@@ -79,3 +79,12 @@ def test_real_lips_are_found_by_their_sound(tracker: MediaPipeTracker, shared_da
             pair = [openings[own][:length], openings[other][:length]]
             right += find_speaker(pair, predicted[:length])[0] == 0
     assert right >= 16  # of 20 pairs, both of whom talk
+
+
+def test_a_photograph_is_not_the_speaker_though_nobody_follows_the_sound():
+    rng = np.random.default_rng(2)
+    predicted = rng.normal(size=75)
+    still, moving = rng.normal(0, 4e-4, 75), 0.05 * np.sin(np.arange(75) / 2)
+    best, lead = find_speaker([still, moving], predicted)
+    assert best == 1
+    assert lead >= DECISIVE
