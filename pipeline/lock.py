@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def alone(folder: Path | None, command: str) -> Iterator[None]:
+def exclusive(folder: Path | None, command: str) -> Iterator[None]:
     """Keeps a second command out of a folder, where it would undo what this one writes.
 
     The system takes the lock back when the process ends, however it ends.

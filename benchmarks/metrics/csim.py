@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.metrics.metric import Metric
-from pipeline.faces.embedding import WEIGHTS, FaceEmbedder
+from pipeline.faces.networks.embedding import WEIGHTS, FaceEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -97,4 +97,4 @@ def lip_lag_of_set(clips: Sequence[Sequence[NDArray[np.floating]]]) -> SetLag:
             for k, (opening, _) in enumerate(clips)
         ]
     )
-    return lag_of_set(curves[:, 0], curves[:, 1:])
+    return lag_of_set(curves)

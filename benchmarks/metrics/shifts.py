@@ -103,13 +103,14 @@ def others(count: int) -> NDArray[np.int64]:
     )
 
 
-def lag_of_set(own: Curves, foreign: Curves) -> SetLag:
+def lag_of_set(curves: Curves) -> SetLag:
     """Lag and peak of a set's mean curve, and its chance level from 300 sets of swapped sounds.
 
     Args:
-        own: (N, 31) of each clip's mouth with its own sound.
-        foreign: (N, M, 31) with those of other clips; with M = 0 nothing is beyond chance.
+        curves: (N, 1 + M, 31) of each clip's mouth with its own sound, then with those of other
+            clips; with M = 0 nothing is beyond chance.
     """
+    own, foreign = curves[:, 0], curves[:, 1:]
     mean = own.mean(0)
     best = int(mean.argmax())
     if not foreign.shape[1]:

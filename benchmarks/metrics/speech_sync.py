@@ -15,14 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import eigh, solve
 
+from benchmarks.metrics import shifts
 from benchmarks.metrics.metric import Metric
-from benchmarks.metrics.shifts import (
-    SetLag,
-    lag_of_set,
-    others,
-    shift_correlations,
-    without_trend,
-)
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.mfcc import COEFFICIENTS, STEPS, mfcc_windows
 
@@ -75,7 +69,7 @@ class SetSync:
         wins: (N,) share of others' sounds that its own beats.
     """
 
-    lag: SetLag
+    lag: shifts.SetLag
     confidence: NDArray[np.float64]
     wins: NDArray[np.float64]
 
@@ -118,7 +112,11 @@ def sync_features(
     steps = mfcc_windows(samples, len(points)).reshape(-1, STEPS, COEFFICIENTS)
     middle = steps[:, STEPS // 2 - 2 : STEPS // 2 + 2]  # those of the frame itself
     sound = middle.reshape(-1, 2, 2, COEFFICIENTS).mean(2)
-    parts = [shape, without_trend(lips.reshape(len(lips), -1)), sound.reshape(len(sound), -1)]
+    parts = [
+        shape,
+        shifts.without_trend(lips.reshape(len(lips), -1)),
+        sound.reshape(len(sound), -1),
+    ]
     together = np.concatenate(parts, 1)
     return (together - together.mean(0)).astype(np.float32)
 
@@ -184,19 +182,19 @@ def compare(
         clips: (T, 70) `sync_features`, at least five.
     """
     windows = [_windows_of(clip) for clip in clips]
-    foreign = others(len(clips))
+    foreign = shifts.others(len(clips))
     curves = np.zeros((len(clips), 1 + foreign.shape[1], 2 * MAX_LAG + 1))
     for fold, one in enumerate(fits):
         sounds = [_centred(sound @ one.sound) for _, sound in windows]
         for k in np.flatnonzero(folds == fold).tolist():
             mouth = _centred(windows[k][0] @ one.mouth)
-            curves[k] = shift_correlations(
+            curves[k] = shifts.shift_correlations(
                 mouth, [sounds[k], *(sounds[int(j)] for j in foreign[k])]
             )
     peaks = curves.max(2)
     own, chance = peaks[:, 0], peaks[:, 1:]
     return SetSync(
-        lag_of_set(curves[:, 0], curves[:, 1:]),
+        shifts.lag_of_set(curves),
         (own - chance.mean(1)) / (chance.std(1) + 1e-9),
         (own[:, None] > chance).mean(1),
     )
@@ -232,6 +230,6 @@ def _centred(curves: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _lag(mouth: NDArray[np.float64], sound: NDArray[np.float64]) -> int:
     """By how many frames the sound of a clip is late, within ±4."""
-    curve = shift_correlations(_centred(mouth), [_centred(sound)])[0]
+    curve = shifts.shift_correlations(_centred(mouth), [_centred(sound)])[0]
     near = curve[MAX_LAG - _MOST_SHIFTED : MAX_LAG + _MOST_SHIFTED + 1]
     return int(near.argmax()) - _MOST_SHIFTED

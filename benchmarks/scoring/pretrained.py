@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.metrics import av_sync, csim, fid, fvd
 from pipeline.errors import UserError
-from pipeline.faces.embedding import import_dlib
+from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ import typer
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import Cost, header, markdown, timed
-from pipeline.faces.blazeface import FaceDetector
 from pipeline.faces.fan import FanTracker
+from pipeline.faces.networks.blazeface import FaceDetector
 from pipeline.media import read_frames
 from pipeline.progress import progress
 from pipeline.weights import find, locate
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.faces.s3fd import Precision
+    from pipeline.faces.networks.s3fd import Precision
 
     Frame = NDArray[np.uint8]
     Frames = list[Frame]

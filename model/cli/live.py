@@ -66,7 +66,7 @@ def live_command(
         target = sys.stdout.buffer if str(out) == "-" else stack.enter_context(atomic_path(out))
         send = stack.enter_context(open_stream(target, loaded.info.preset.unet.image_size))
         try:
-            for frame, sound in talk_live(loaded, face, chunks, pacer, seed=seed):
+            for frame, sound in talk_live(loaded, face, pacer.timed(chunks), pacer, seed=seed):
                 send(frame, sound)
         except (KeyboardInterrupt, BrokenPipeError):  # the user, or the player, has had enough
             pass

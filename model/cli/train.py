@@ -67,7 +67,7 @@ def train_command(
     from model.training.dry_run import dry_run
     from model.training.loop import train
     from model.training.ray_train import train_on_ray
-    from pipeline.lock import alone
+    from pipeline.lock import exclusive
 
     recipe = {"steps": steps, "batch_size": batch_size, "accumulate": accumulate}
     given = [f"train.{name}={value}" for name, value in recipe.items() if value is not None]
@@ -81,7 +81,7 @@ def train_command(
             raise UserError("--dry-run measures one process; leave out --workers and --address")
         dry_run(options, report)
         return
-    with alone(options.out, "dh-train"):
+    with exclusive(options.out, "dh-train"):
         if workers > 1 or address:
             path = train_on_ray(options, report, workers=workers, address=address)
         else:

@@ -78,15 +78,15 @@ class Clips:
         for shard in order:
             last = first + self.counts[shard]
             if first < end and begin < last:
-                wanted = slice(max(begin, first) - first, min(end, last) - first)
+                chosen = slice(max(begin, first) - first, min(end, last) - first)
                 samples = shard_pipeline(self.paths[shard]).compose(
-                    webdataset.slice(wanted.start, wanted.stop),  # what is skipped stays undecoded
+                    webdataset.slice(chosen.start, chosen.stop),  # what is skipped stays undecoded
                     webdataset.map(decode_sample),
                 )
                 found = 0
                 for found, sample in enumerate(samples, start=1):  # noqa: B007
                     yield sample
-                if found < wanted.stop - wanted.start:
+                if found < chosen.stop - chosen.start:
                     raise UserError(
                         f"{self.paths[shard]} holds fewer clips than dataset.json says; "
                         "see: dh-prep check"
@@ -146,7 +146,7 @@ def _plan(clips: int, per_clip: int, seed: list[int]) -> list[tuple[int, FrameCh
 def _walk(
     plan: Sequence[tuple[int, FrameChoice]], samples: Iterator[Sample]
 ) -> Iterator[tuple[Sample, FrameChoice]]:
-    """The sample of every choice, each read when it is first wanted and dropped after the last."""
+    """The sample of every choice, each read when it is first needed and dropped after the last."""
     left = Counter(clip for clip, _ in plan)
     kept: dict[int, Sample] = {}
     numbered = enumerate(samples)
@@ -207,7 +207,7 @@ def batches(lanes: Lanes, *, readers: int, device: torch.device) -> Generator[Ba
     Args:
         lanes: of this worker.
         readers: processes that read ahead; 0: this one reads. At most one a lane is started.
-        device: where the batches are wanted.
+        device: where the batches go.
     """
     readers = min(readers, len(lanes.mine))
     loader: DataLoader[Any] = DataLoader(

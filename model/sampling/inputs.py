@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _AAC_RATES = frozenset(
     [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
 )
-_MOST_FACES = 10  # of a picture that are told apart
+_MOST_FACES = 10  # looked for in a picture
 
 
 @dataclass(frozen=True)

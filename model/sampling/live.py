@@ -64,21 +64,26 @@ class Pacer:
     Attributes:
         denoisers: of one model, the best first, the quickest last.
         clock: seconds that pass.
-        began: when the sound began; the first frame asked for tells if it is not given.
+        began: when the sound began, see `timed`.
         drawn: how many frames had how many calls, 0 where the frame before was shown again.
         delays: seconds from the moment at which a frame's sound was there to the choice.
     """
 
     denoisers: Sequence[FrameDenoiser]
     clock: Callable[[], float] = time.monotonic
-    began: float | None = None
+    began: float = 0.0
     drawn: Counter[int] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
+    def timed(self, chunks: Iterable[Sound]) -> Iterator[Sound]:
+        """The sound as it comes; the first of it says when it began."""
+        for k, chunk in enumerate(chunks):
+            if k == 0:
+                self.began = self.clock() - len(chunk) / SAMPLE_RATE
+            yield chunk
+
     def __call__(self, k: int) -> FrameDenoiser | None:
         """The denoiser that draws frame k; None to show the frame before once more."""
-        if self.began is None:
-            self.began = self.clock() - _NEEDED
         late = self.clock() - (self.began + k / FPS + _NEEDED)
         self.delays.append(late)
         chosen = None
@@ -175,12 +180,12 @@ def open_stream(
 
         def send(frame: NDArray[np.uint8], samples: Sound) -> None:
             nonlocal sent
-            heard = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-            heard.sample_rate, heard.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
-            heard.pts = sent * SAMPLES_PER_FRAME
+            block = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            block.sample_rate, block.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
+            block.pts = sent * SAMPLES_PER_FRAME
             picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
             picture.pts, picture.time_base = sent, Fraction(1, FPS)
-            container.mux(sound.encode(heard))
+            container.mux(sound.encode(block))
             container.mux(video.encode(picture))
             sent += 1
 

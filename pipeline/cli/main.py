@@ -74,7 +74,7 @@ def manifest(
 
     crema: the authors' ten test actors; lrw: its own splits; grid: of each speaker every tenth
     sentence is test; voxceleb: a folder test is test; hdtf: all train; folder: about a tenth is
-    test, told by a hash of the name.
+    test, by a hash of the name.
     """
     from pipeline.run.summary import by_split, note_speakers, say, table
     from pipeline.sources.manifest import scan, write_manifest
@@ -230,7 +230,7 @@ def doctor(
 
     Exit code 0: all that is needed is there; 1: something is missing, with the remedy.
     """
-    from pipeline.run.doctor import as_json, examine, show
+    from pipeline.run.doctor.checks import as_json, examine, show
 
     if data and not report:
         raise UserError("--data is for --report; give both")
@@ -241,7 +241,7 @@ def doctor(
     else:
         show(findings)
     if report:
-        from pipeline.run.bug_report import write_report
+        from pipeline.run.doctor.bug_report import write_report
 
         write_report(report, findings, weights_dir, data)
         print(f"written  {report}; read it before you send it", file=sys.stderr)

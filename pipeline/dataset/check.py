@@ -75,9 +75,9 @@ def check_dataset(folder: Folder | Path | str) -> Verdict:
 
 def _speaker_problems(dataset: dict[str, Any], speakers: dict[str, set[str]]) -> Iterator[str]:
     """What dataset.json says of speakers and splits against the rows."""
-    told = dict(dataset.get("speakers", {}))
-    shared = told.pop("in_several_splits", None)
-    if told != {split: len(names) for split, names in speakers.items()}:
+    counted = dict(dataset.get("speakers", {}))
+    shared = counted.pop("in_several_splits", None)
+    if counted != {split: len(names) for split, names in speakers.items()}:
         yield f"{DATASET_FILE} counts other speakers than the rows name"
     if shared != in_several(speakers):
         yield f"{DATASET_FILE} names other speakers than the rows as being in several splits"

@@ -12,7 +12,7 @@ from pipeline.dataset.rows import parse_rows, rows_bytes
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import open_shard, read_dataset, read_shard
 from pipeline.errors import UserError
-from pipeline.lock import alone
+from pipeline.lock import exclusive
 from pipeline.progress import progress
 from pipeline.storage import Folder
 
@@ -46,7 +46,7 @@ def filter_dataset(
     _claim(out, source.read_json(PLAN_FILE) | {"options": options})
 
     names = [entry["name"].removesuffix(".tar") for entry in dataset["shards"]]
-    with alone(out.local, "dh-prep"), progress("shards", len(names)) as step:
+    with exclusive(out.local, "dh-prep"), progress("shards", len(names)) as step:
         done = set(out.names("shard-*.json"))
         for name, entry in zip(names, dataset["shards"], strict=True):
             if f"{name}.json" not in done:

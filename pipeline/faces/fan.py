@@ -20,7 +20,7 @@ from face_alignment.models import FAN
 from face_alignment.utils import CENTER_Y_OFFSET, REFERENCE_SCALE, SCALE_FACTOR, crop
 
 from pipeline.faces.geometry import area, overlap
-from pipeline.faces.s3fd import Precision, S3FDDetector, autocast, load_weights
+from pipeline.faces.networks.s3fd import Precision, S3FDDetector, autocast, load_weights
 from pipeline.faces.tracking import NO_FACE, FrameLandmarks, to_track
 
 if TYPE_CHECKING:

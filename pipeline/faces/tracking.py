@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from pipeline.faces.blazeface import FaceDetector
-from pipeline.faces.face_mesh import Box, FaceMesh, box_of_detection, box_of_mesh
+from pipeline.faces.networks.blazeface import FaceDetector
+from pipeline.faces.networks.face_mesh import Box, FaceMesh, box_of_detection, box_of_mesh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

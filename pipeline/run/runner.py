@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset.finalize import remove_leftovers
-from pipeline.lock import alone
+from pipeline.lock import exclusive
 from pipeline.parallel.tasks import run_on_ray
 from pipeline.run.attempts import Journal
 from pipeline.run.shard_writer import ShardTask, ShardWriter
@@ -67,7 +67,7 @@ def run_tasks(
     """
     out = Folder.at(out).absolute()
     weights_dir = weights_dir.absolute() if weights_dir else None
-    with alone(out.local, "dh-prep"):
+    with exclusive(out.local, "dh-prep"):
         remove_leftovers(out)
         if workers == 0:
             write_shard = ShardWriter(out, options, weights_dir, None, os.cpu_count() or 1)

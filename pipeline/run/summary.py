@@ -1,4 +1,4 @@
-"""What a run is about to do and what came of it, told on the terminal."""
+"""What a run is about to do and its outcome, for the terminal."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.errors import UserError
-from pipeline.faces.embedding import WEIGHTS, FaceEmbedder
+from pipeline.faces.networks.embedding import WEIGHTS, FaceEmbedder
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import FPS, read_frames
 from pipeline.parallel.tasks import in_order, run_on_ray

@@ -13,8 +13,6 @@ import numpy as np
 from pipeline.media import SAMPLES_PER_FRAME, fit_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 MAX_LAG = 15  # frames; SyncNet's range
@@ -76,22 +74,8 @@ def lag_and_correlation(
 
     NaN and NaN where they do not vary. See `correlations` for the sign.
     """
-    return _peak(correlations(opening, energy, max_lag))
-
-
-def lag_of_set(curves: Iterable[NDArray[np.floating]]) -> tuple[float, float]:
-    """Lag and correlation of a whole set: the peak of the mean of its clips' correlations.
-
-    Args:
-        curves: of each clip, from `correlations`; those with NaN do not count.
-    """
-    known = [curve for curve in curves if not np.isnan(curve).any()]
-    return _peak(np.mean(known, axis=0)) if known else (float("nan"), float("nan"))
-
-
-def _peak(curve: NDArray[np.floating]) -> tuple[float, float]:
-    """Lag and height of the highest point of a curve over lags -n … n."""
+    curve = correlations(opening, energy, max_lag)
     if np.isnan(curve).all():
         return float("nan"), float("nan")
     best = int(np.nanargmax(curve))
-    return float(best - len(curve) // 2), float(curve[best])
+    return float(best - max_lag), float(curve[best])

@@ -2,7 +2,7 @@
 
 The opening of the lips is predicted from the sound by a linear regression on MFCC, fitted on GRID
 and CREMA-D (`benchmarks/studies/speaker.py fit`). A face scores the correlation of its lips with
-that prediction, less where they hardly move. Loudness alone tells two talking faces apart little
+that prediction, less where they hardly move. Loudness by itself separates two talking faces little
 better than chance on clips of two seconds (`benchmarks/studies/speaker.py measure`).
 """
 
@@ -65,7 +65,7 @@ def predicted_movement(samples: NDArray[np.int16], frames: int) -> NDArray[np.fl
 
 
 def speaking_score(opening: NDArray[np.floating], predicted: NDArray[np.float64]) -> float:
-    """How surely a face says what is heard, -1 to 1; 0 for lips that do not move.
+    """How surely a face says what the sound is, -1 to 1; 0 for lips that do not move.
 
     Args:
         opening: (T,) of its lips in eye distances; NaN where it is not in view.

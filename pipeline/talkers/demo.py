@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.faces.face_mesh import FaceMesh
+from pipeline.faces.networks.face_mesh import FaceMesh
 from pipeline.files import read_json, write_json, write_text
 from pipeline.media import FPS, Audio, fit_audio, write_video
 from pipeline.talkers.acting import perform

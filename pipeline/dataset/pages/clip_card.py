@@ -26,7 +26,7 @@ _QUALITY = 78
 _BOX = (0, 255, 110)  # a green that no face has
 _OPENING = (0.0, 0.45)  # eye distances; a mouth wide open
 _LOUDNESS = (-60.0, 0.0)  # dB full scale
-_POINTS = 240  # of a curve; more cannot be told apart
+_POINTS = 240  # of a curve; more cannot be seen
 
 
 def clip_card(sample: Sample, row: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def curve_over_area(opening: NDArray[np.floating], loudness: NDArray[np.floating
         opening: (T,) eye distances; clipped to 0 to 0.45.
         loudness: (T,) dB full scale; clipped to -60 to 0.
     """
-    # Means of as many parts as can be told apart; the parts may differ by one frame.
+    # Means of as many parts as can be seen; the parts may differ by one frame.
     frames = np.array_split(np.arange(len(opening)), min(len(opening), _POINTS))
     x, line, area = (
         [values[part].mean() for part in frames]

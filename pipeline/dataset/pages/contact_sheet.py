@@ -117,14 +117,14 @@ def find_samples(
     folder: Folder, shards: Iterable[dict[str, Any]], keys: set[str]
 ) -> Iterator[Sample]:
     """Yields the samples of `keys`, reading no shard further than it must."""
-    wanted = set(keys)
+    missing = set(keys)
     for shard in shards:
-        if not wanted:
+        if not missing:
             return
         try:
             for key, members in read_shard(folder / shard["name"]):
-                if key in wanted:
-                    wanted.remove(key)
+                if key in missing:
+                    missing.remove(key)
                     yield from_members(key, members)
         except (OSError, TarError, ValueError) as error:
             raise UserError(

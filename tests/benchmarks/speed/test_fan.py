@@ -9,7 +9,7 @@ import torch
 from skimage import data
 
 from benchmarks.speed.fan import blind_detector, faces_of, with_faces
-from pipeline.faces.s3fd import S3FDDetector
+from pipeline.faces.networks.s3fd import S3FDDetector
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -68,6 +68,8 @@ def test_a_late_machine_saves_calls_then_frames(loaded: LoadedModel):
     best, quick = denoisers_for_live(loaded)
     assert (len(best.schedule), len(quick.schedule)) == (4, 2)
     pacer = Pacer([best, quick], clock)
+    next(pacer.timed(pieces(640)))  # is there at 100 s, so that the sound began 40 ms before
+    clock.now += 0.16  # frame 0 needs 0.2 s of it
     # Seconds from one frame to the next, and what draws it.
     for k, (passed, chosen) in enumerate(
         [

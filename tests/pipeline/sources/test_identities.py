@@ -13,7 +13,7 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from pipeline.errors import UserError
-from pipeline.faces.embedding import WEIGHTS
+from pipeline.faces.networks.embedding import WEIGHTS
 from pipeline.sources import identities
 from pipeline.sources.identities import clip_embedder, group, largest, name_by_face
 from pipeline.sources.manifest import ManifestRow, read_manifest

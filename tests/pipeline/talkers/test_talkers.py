@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline import weights
-from pipeline.faces.face_mesh import FaceMesh
 from pipeline.faces.geometry import invert, similarity, transform, warp
+from pipeline.faces.networks.face_mesh import FaceMesh
 from pipeline.talkers.acting import CLOSED, VISEMES, WIDEST, perform
 from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, cut_out, eye_span
 from pipeline.talkers.people import PEOPLE

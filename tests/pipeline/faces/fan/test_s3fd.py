@@ -15,7 +15,7 @@ from face_alignment.models import FAN
 
 from pipeline.errors import UserError
 from pipeline.faces.fan import FanTracker
-from pipeline.faces.s3fd import S3FDDetector, decode, load_weights
+from pipeline.faces.networks.s3fd import S3FDDetector, decode, load_weights
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from benchmarks.metrics import av_sync, csim, fid, fvd
 from model.device import choose_precision
 from pipeline import weights
 from pipeline.errors import UserError
-from pipeline.run import doctor
-from pipeline.run.doctor import as_json, examine, show
+from pipeline.run.doctor import checks
+from pipeline.run.doctor.checks import as_json, examine, show
 
 NETS = "face_landmarker.task"
 SPEECH = "pocketsphinx-5.1.1.tar.gz"
@@ -71,7 +71,7 @@ def test_fetch_gets_only_what_preparation_and_demo_need(no_weights, monkeypatch)
         asked.append(name)
         raise UserError("not now")
 
-    monkeypatch.setattr(doctor, "locate", locate)
+    monkeypatch.setattr(checks, "locate", locate)
     examine(fetch=True)
     assert sorted(asked) == [NETS, SPEECH]
 
@@ -88,7 +88,7 @@ def test_networks_of_metrics_are_fetched_by_choice_and_then_needed(no_weights, m
     assert finding(examine(), fid.WEIGHTS).status == "note"
     remedy = finding(examine(metrics=["fid"]), fid.WEIGHTS).remedy
     assert remedy == "dh-prep doctor --fetch --metrics fid"
-    monkeypatch.setattr(doctor, "locate", locate)
+    monkeypatch.setattr(checks, "locate", locate)
     findings = examine(fetch=True, metrics=["fid", "fvd"])
     assert sorted(asked) == sorted([NETS, SPEECH, fid.WEIGHTS, fvd.WEIGHTS])
     assert finding(findings, fid.WEIGHTS).status == "ok"
@@ -99,7 +99,7 @@ def test_networks_of_metrics_are_fetched_by_choice_and_then_needed(no_weights, m
 
 
 def test_every_network_of_a_metric_is_one_that_dh_bench_looks_for():
-    assert set(doctor.METRIC_FILES.values()) == {
+    assert set(checks.METRIC_FILES.values()) == {
         fid.WEIGHTS,
         fvd.WEIGHTS,
         csim.WEIGHTS,
@@ -128,19 +128,19 @@ def test_a_library_that_does_not_load_is_missing(monkeypatch):
 
 
 def test_a_codec_that_ffmpeg_lacks_is_missing(monkeypatch):
-    monkeypatch.setattr(doctor, "_ENCODERS", ("libx264", "no_such_codec"))
+    monkeypatch.setattr(checks, "_ENCODERS", ("libx264", "no_such_codec"))
     ffmpeg = finding(examine(), "FFmpeg (PyAV)")
     assert ffmpeg.status == "missing"
     assert ffmpeg.value.endswith("without encoder no_such_codec")
 
 
 def test_little_disk_is_a_note(monkeypatch):
-    monkeypatch.setattr(doctor, "_LOW_DISK", 1e18)
+    monkeypatch.setattr(checks, "_LOW_DISK", 1e18)
     assert finding(examine(), "disk here").status == "note"
 
 
 def test_the_table_shows_names_and_remedies_as_they_are(capsys):
-    show([doctor.Finding("[bold]x[/bold]", "missing", "[red]", "do [this]")])
+    show([checks.Finding("[bold]x[/bold]", "missing", "[red]", "do [this]")])
     said = capsys.readouterr().out
     for text in ("[bold]x[/bold]", "[red]", "→ do [this]"):
         assert text in said

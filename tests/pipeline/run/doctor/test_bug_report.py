@@ -15,8 +15,8 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import rows_bytes
 from pipeline.errors import UserError
 from pipeline.files import sha256_file, write_json
-from pipeline.run.bug_report import write_report
-from pipeline.run.doctor import Finding, examine
+from pipeline.run.doctor.bug_report import write_report
+from pipeline.run.doctor.checks import Finding, examine
 from pipeline.sources.manifest import ManifestRow
 
 if TYPE_CHECKING:

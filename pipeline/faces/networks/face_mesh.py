@@ -13,7 +13,7 @@ from pipeline.runtimes.litert import open_network
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from pipeline.faces.blazeface import Detection
+    from pipeline.faces.networks.blazeface import Detection
 
 _INPUT = 256
 _MARGIN = 1.5  # MediaPipe's enlargement of the face box, which the network was trained with

@@ -164,8 +164,8 @@ def _weights(weights_dir: Path | None, chosen: Sequence[str], *, fetch: bool) ->
     keys = {name: key for key, name in METRIC_FILES.items()}
     for name, file in FILES.items():
         try:
-            wanted = fetch and name in (*needed, *_DEMO_FILES)
-            path = locate(name, weights_dir) if wanted else find(name, weights_dir)
+            to_fetch = fetch and name in (*needed, *_DEMO_FILES)
+            path = locate(name, weights_dir) if to_fetch else find(name, weights_dir)
             if name in keys:
                 remedy = f"dh-prep doctor --fetch --metrics {keys[name]}"
             elif name in (*needed, *_DEMO_FILES):

@@ -28,7 +28,7 @@ from pipeline.weights import FILES, find
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pipeline.run.doctor import Finding
+    from pipeline.run.doctor.checks import Finding
 
 _TITLE = "# Diffused Heads: report of dh-prep doctor"
 _ROOT = Path(__file__).parents[2]

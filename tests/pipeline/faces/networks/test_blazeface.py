@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pipeline.faces.blazeface import Detection, FaceDetector, _tile_levels, suppress
+from pipeline.faces.networks.blazeface import Detection, FaceDetector, _tile_levels, suppress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.faces.blazeface import Detection
-from pipeline.faces.face_mesh import Box, box_of_detection, box_of_mesh
 from pipeline.faces.geometry import transform
+from pipeline.faces.networks.blazeface import Detection
+from pipeline.faces.networks.face_mesh import Box, box_of_detection, box_of_mesh
 
 
 def test_the_box_of_a_mesh_turns_with_it_and_encloses_it():

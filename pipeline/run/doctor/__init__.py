@@ -1,0 +1,1 @@
+"""What dh-prep doctor looks at, and the bug report that it writes."""
