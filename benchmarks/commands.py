@@ -1,17 +1,13 @@
 """Other people's commands, run without a shell, with a limit of time and nothing left running."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from pathlib import Path
+from typing import IO, Any
 
 _GRACE = 5.0  # seconds between asking a process to end and ending it
 # Ours would shadow packages of the same name in the other system.

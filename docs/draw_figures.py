@@ -1,7 +1,5 @@
 """Draws docs/assets/flow.svg, the picture of the page How it works."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import matplotlib as mpl

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import resource
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from model.config.choices import Device, MemoryFormat, Precision
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from model.config.architecture import UNetConfig
-    from model.config.choices import Device, MemoryFormat, Precision
 
 # Work of a network's call below which another thread costs more in waiting than it saves: beside
 # other work on the machine, two threads on one 64 x 64 clip were seven times slower than one.

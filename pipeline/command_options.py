@@ -16,22 +16,18 @@ A field that is a dataclass itself is replaced by its own fields, unless its ann
 instance is made: `Annotated[int, pydantic.Field(ge=1)]` in a pydantic dataclass.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
+from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import MISSING, fields, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from pydantic import ValidationError
 from typer.models import OptionInfo
 
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 NO_OPTION = "no option"  # in an annotation: the field always has its default on the command line
 

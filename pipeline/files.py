@@ -1,18 +1,14 @@
 """Files that are either whole or absent, and what identifies them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any
 
 
 @contextmanager

@@ -1,17 +1,12 @@
 """Figures of matplotlib as SVG inside a page: reproducible bytes, the page's colours."""
 
-from __future__ import annotations
-
 import io
 import re
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Colours to draw with, by the CSS variable of pipeline/templates/page.html.j2 that they become.
 # Where a drawing stands by itself they are what is seen: readable on white and on black.

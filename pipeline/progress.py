@@ -1,13 +1,12 @@
 """Progress that suits where it is shown: a bar on a terminal, lines in a log or a notebook."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -15,15 +14,11 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.progress import Task
 
 LOG_SECONDS = 10.0  # between two lines of a plain log
 

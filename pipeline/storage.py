@@ -7,18 +7,15 @@ import json
 import posixpath
 import shutil
 import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, json_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 
 # Packages whose errors are a store's refusal.
 _STORES = frozenset({"aiobotocore", "aiohttp", "botocore", "gcsfs", "google", "s3fs", "adlfs"})

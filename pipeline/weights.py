@@ -6,8 +6,6 @@ the variable `DH_WEIGHTS`. A file whose SHA-256 no public source states is never
 by hand it is used as it is, and whatever is made with it names its digest.
 """
 
-from __future__ import annotations
-
 import http.client
 import os
 import shutil

@@ -1,7 +1,5 @@
 """What tests share: where the real clips and the landmark nets lie."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 

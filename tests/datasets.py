@@ -1,7 +1,5 @@
 """Small videos and the comparison of data sets, for tests of whole runs."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

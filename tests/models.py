@@ -1,22 +1,15 @@
 """Models that have learned nothing, their checkpoints, and recordings of noise, for tests."""
 
-from __future__ import annotations
-
 import copy
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import numpy as np
 import torch
 
 from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, save
+from model.config.presets import Preset
 from model.network.talking_head import SpeechFormat, TalkingHead
 from pipeline.media.audio import wav_bytes
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import numpy as np
-
-    from model.config.presets import Preset
 
 
 def untrained(

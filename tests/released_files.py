@@ -1,15 +1,10 @@
 """Files that hold the released network, as the authors' training wrote them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
+from torch import Tensor
 
 HYPER = {
     "image_size": 128,

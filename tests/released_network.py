@@ -4,18 +4,12 @@ Nothing here comes from `model`: names, shapes and arithmetic are those of the p
 released state dict, so that `model` can be held against them.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
+from torch import Tensor
 
 
 @dataclass(frozen=True)

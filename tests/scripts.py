@@ -1,15 +1,10 @@
 """TorchScript modules with the authors' interfaces and made-up insides, for tests."""
 
-from __future__ import annotations
-
 import warnings
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class RecurrentEncoder(nn.Module):

@@ -1,11 +1,9 @@
 """The toolkit from Python, as a user's script has it: `from pipeline import …` and so on."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +12,6 @@ import benchmarks
 import model
 import pipeline
 from tests.datasets import write_talker
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _HEAVY = ("torch", "ray", "cv2", "pandas", "webdataset")
 

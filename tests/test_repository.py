@@ -1,7 +1,5 @@
 """What stands around the code: documentation, packaging and the forms of the repository."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os
@@ -13,8 +11,9 @@ import sys
 import tomllib
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import typer
@@ -23,9 +22,6 @@ import yaml
 import benchmarks
 import model
 import pipeline
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -1,20 +1,18 @@
 """dh-bench generate and methods: the test protocol with our model or with another system."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import replace
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from benchmarks.systems.protocol_options import (  # noqa: TC001 - typer reads the annotations
+from benchmarks.systems.protocol_options import (
     MethodOptions,
     ProtocolClips,
 )
 from model.cli.shared_options import CHECKPOINT_HELP, DeviceOption, PrecisionOption
-from model.sampling.sample_config import SampleConfig  # noqa: TC001 - typer reads the annotations
+from model.sampling.sample_config import SampleConfig
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError
 

@@ -1,7 +1,5 @@
 """dh-bench: numbers for generated videos, and the paper's tables with ours beside them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated

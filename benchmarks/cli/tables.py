@@ -1,13 +1,11 @@
 """dh-bench table, compare and report: from scores.json files to what people read."""
 
-from __future__ import annotations
-
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from benchmarks.report.report_options import ReportOptions  # noqa: TC001 - typer reads it
+from benchmarks.report.report_options import ReportOptions
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError
 

@@ -5,22 +5,17 @@ of the code that makes it: another video, option or version of the metrics finds
 folder may be deleted at any time.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.files import atomic_path, json_bytes, read_json, write_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[2]
 # Rooms whose code shapes a measurement.

@@ -1,15 +1,9 @@
 """Whether the faces of a fake and of its real clip lie in one place of the picture."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Size = tuple[int, int]  # width and height
+Size = tuple[int, int]  # width and height
 
 # Wav2Lip, PC-AVS and Diff2Lip stay below 0.05 and 1.06 (../shared/data/methods); see the test.
 _MOST_OFF = 0.25  # of the face's height

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.mse import mse
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from numpy.typing import NDArray
-
     from benchmarks.clips.decoded_video import DecodedVideo
 
 # (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite number.

@@ -7,19 +7,16 @@ import itertools
 import json
 import tarfile
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.clips.decoded_video import DecodedVideo, open_video
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard, shard_paths
 from pipeline.errors import UserError
 from pipeline.media import VIDEO_SUFFIXES, is_video
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True)

@@ -5,27 +5,29 @@ the speech of another clip; prints Markdown, and writes numbers, curves of lip o
 into a folder. The frames, in a folder of their own, show a person.
 """
 
-from __future__ import annotations
-
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.speed.harness import header, markdown
-from model.checkpoints.checkpoint import load_talking_head, read_info, resolve
+from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, read_info, resolve
 from model.device import choose_device, choose_precision
+from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.sample_config import SampleConfig, choose_sampler
+from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import read_samples
 from pipeline.faces.mouth_box import MOUTH
 from pipeline.faces.tracking import MediaPipeTracker
@@ -34,15 +36,6 @@ from pipeline.media import write_image
 from pipeline.media.image import resize
 from pipeline.speech.lip_sync import pearson
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from model.checkpoints.checkpoint import CheckpointInfo
-    from model.network.talking_head import TalkingHead
-    from pipeline.dataset.sample import Sample
 
 SIDE = 256  # pixels of the frames in which landmarks are found and distances given
 _SHOWN = 8  # clips whose frames are written as pictures

@@ -5,20 +5,14 @@ is where it drops: a peak of EAR[i] − EAR[i + 1]. It lasts from the last local
 half of the clip's range before the drop to the first one after it.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 from pipeline.media import FPS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 _RULE = (
     "peaks of EAR[i]-EAR[i+1] of at least 0.072, 4 frames apart, on 68 landmarks of MediaPipe's "

@@ -1,8 +1,6 @@
 """Every metric of the benchmark, in the order in which they are listed."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from benchmarks.metrics.av_sync import AV_CONFIDENCE, AV_OFFSET, LSE_C, LSE_D
 from benchmarks.metrics.blinks import BLINK_DURATION, BLINKS_PER_SECOND
@@ -20,9 +18,6 @@ from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG
 from benchmarks.metrics.ssim import SSIM
 from benchmarks.metrics.wer import WER
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 METRICS = {
     metric.name: metric

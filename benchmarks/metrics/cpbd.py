@@ -9,17 +9,11 @@ CPBD is the share of edges with P up to 63 %, what a just noticeable blur has. W
 along rows, from one extremum of brightness around the edge to the other (Marziliano et al., 2004).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 CPBD = Metric(
     "cpbd",

@@ -5,19 +5,13 @@ face recognition network (CC0), so that the number is named `csim_dlib` and comp
 that name only. It needs the optional extra `csim` (the package dlib-bin).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 from pipeline.faces.networks.embedding import WEIGHTS, FaceEmbedder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 STEP = 5  # frames between two that are embedded
 __all__ = ["CSIM", "STEP", "WEIGHTS", "FaceEmbedder", "csim", "embed"]

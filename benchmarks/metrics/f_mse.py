@@ -4,20 +4,14 @@ The authors' script subtracts and squares bytes, which wrap modulo 256; the publ
 those. `f_mse` is the script's, `f_mse_equation` what eq. 21 says.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.ofm import small
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
 F_MSE = Metric(
     "f_mse",

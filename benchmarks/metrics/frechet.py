@@ -12,14 +12,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.linalg.lapack import dpstrf
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 RESAMPLES = 40
 _MOST_RESAMPLED = 512  # features; more would take gigabytes for all resamples: FID goes without

@@ -6,16 +6,15 @@ paper states no window; it is named with the number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
 WEIGHTS = "i3d-kinetics-400.ckpt"

@@ -5,11 +5,10 @@ their moving means, are correlated over shifts. The highest of 31 correlations i
 the sound, so that a set's is held against sets whose sounds are swapped among the clips.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.shifts import (
@@ -24,11 +23,6 @@ from benchmarks.metrics.shifts import (
 )
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.speech.lip_sync import MAX_LAG, log_energy
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 _RULE = (
     "Pearson correlation of inner-lip opening (landmarks 62, 66) with log frame energy, both less "

@@ -1,16 +1,10 @@
 """LMD: how far the mouth's landmarks are from those of the real clip (Chen et al., 2018)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 from pipeline.faces.mouth_box import MOUTH
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 SIZE = 128
 LMD = Metric(

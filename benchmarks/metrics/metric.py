@@ -1,7 +1,5 @@
 """What a number is called, which way is better, and how it is measured."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

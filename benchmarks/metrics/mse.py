@@ -1,16 +1,10 @@
 """MSE: the mean squared difference of two frames, as in the paper's ablation."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 MSE = Metric(
     "mse", "MSE", "lower", "", "mean squared error over all pixels and RGB channels, 0..255"

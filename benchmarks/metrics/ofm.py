@@ -5,19 +5,14 @@ flow, stretched to full contrast for each pair of frames by itself. Both are her
 script's, comparable with the paper's; `ofm_equation` is what eq. 20 says.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable
+from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
 
 SIZE = 128
 # Blue (128, 0, 0), the bottom of OpenCV's JET: no motion at all. Between equal frames of a real

@@ -1,16 +1,12 @@
 """PSNR: the mean squared error of a frame on a logarithmic scale, 10 log10(255² / MSE)."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.mse import mse
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 CEILING = 100.0
 PSNR = Metric(

@@ -4,23 +4,17 @@ The highest of 31 correlations is positive for any two curves. Whether a clip's 
 mouth shows only beside sounds that do not belong to it.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
 from pipeline.speech.lip_sync import MAX_LAG
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    Curves = NDArray[np.float64]
+Curves = NDArray[np.float64]
 
 WINDOW = 9  # frames of the moving mean that is subtracted
 FEWEST_CLIPS = 5  # for a chance level: 44 ways to give each clip another's sound

@@ -7,24 +7,17 @@ with what its sound predicts, over shifts, and with what other clips' sounds pre
 judged by a fit that has not seen its real clip.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh, solve
 
 from benchmarks.metrics import shifts
 from benchmarks.metrics.metric import Metric
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.mfcc import COEFFICIENTS, STEPS, mfcc_windows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
 
 FEWEST = 20  # real clips to fit on
 _FOLDS = 5

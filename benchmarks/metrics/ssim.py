@@ -7,15 +7,10 @@ C2 = (0.03 · 255)². The paper states no window and no range; these are the fie
 of the original article, on RGB.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 SSIM = Metric(
     "ssim",

@@ -6,23 +6,19 @@ comes from the text file beside it (the words; LRW's, LRS2's and LRS3's own file
 or from the name of LRW's clips.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess
 import tempfile
-from typing import IO, TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from benchmarks.commands import run_group
 from benchmarks.metrics.metric import Metric
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
 
 WER = Metric(
     "wer",

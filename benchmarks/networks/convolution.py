@@ -1,18 +1,12 @@
 """The layer that Inception and I3D are made of: a convolution, then ReLU."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.runtimes import onednn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
 
 
 def convolve_relu(

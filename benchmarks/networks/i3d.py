@@ -5,23 +5,18 @@ i3d-kinetics-400), which is read by an unpickler that knows arrays and nothing e
 TensorFlow's SAME, which puts the odd pixel at the end.
 """
 
-from __future__ import annotations
-
 import pickle
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.networks.convolution import convolve_relu
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 _EPSILON = 1e-3
 

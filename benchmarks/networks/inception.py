@@ -5,19 +5,15 @@ normalisation folded into the convolutions, since on a processor that takes half
 time in float32 and a quarter in bfloat16; its features are those of the script.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.networks.convolution import convolve_relu
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 _EPSILON = 1e-3
 

@@ -5,25 +5,19 @@ each ending in an embedding of 1024. Modules are named as in the released weight
 `netfcaud`, `netcnnlip`, `netfclip`, which lie with its authors and fix what a branch sees.
 """
 
-from __future__ import annotations
-
 import pickle
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from python_speech_features import mfcc
 from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.media import SAMPLE_RATE, SAMPLES_PER_FRAME
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 FRAMES, STEPS, STEPS_PER_FRAME = 5, 20, 4  # of a window: frames, MFCC vectors; vectors a frame
 SIZE = 224

@@ -1,23 +1,16 @@
 """What the report shows of metrics, of clips and of drift: numbers and plots for its template."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.report.excerpts import order_clips
+from benchmarks.report.excerpts import Excerpt, order_clips
 from benchmarks.report.figures import Mean, Series, curves, distribution, system_colour
+from benchmarks.scoring.results import Scores, SetRow
 from benchmarks.tables.table import ARROWS
 from pipeline.media import FPS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.report.excerpts import Excerpt
-    from benchmarks.scoring.results import Scores, SetRow
 
 _DRIFT = "drift_"  # how names of curves in the scores begin
 _DRIFT_TITLES = {

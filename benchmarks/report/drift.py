@@ -6,12 +6,13 @@ of its embedding to the mean embedding of those. What was lost before these seco
 show there: so each second is compared with the face that the video began with as well.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder
 from benchmarks.metrics.ssim import ssim
@@ -23,15 +24,9 @@ from pipeline.media import FPS
 from pipeline.media.image import resize
 from pipeline.weights import locate
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    Frame = NDArray[np.uint8]
-    # A face's embedding, or None where the frame shows no face.
-    Embed = Callable[[Frame], NDArray[np.floating] | None]
+Frame = NDArray[np.uint8]
+# A face's embedding, or None where the frame shows no face.
+Embed = Callable[[Frame], NDArray[np.floating] | None]
 
 REFERENCE_SECONDS = 2
 LIMIT = 0.1  # share of the first seconds' value within which a video is held to be steady

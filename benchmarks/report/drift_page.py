@@ -1,24 +1,17 @@
 """Drift of videos drawn: OUT.svg with all curves, OUT.html with them and the last values."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from benchmarks.report.drift import JUDGED, LIMIT, REFERENCE_SECONDS, TO_START, describe
+from benchmarks.report.drift import JUDGED, LIMIT, REFERENCE_SECONDS, TO_START, Drift, describe
 from benchmarks.report.figures import Series, curves, draw_curves, system_colour
 from pipeline.files import write_json, write_text
 from pipeline.plots import COLOURS, inline_svg
 from pipeline.templates import environment
 from pipeline.units import number_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from benchmarks.report.drift import Drift
 
 _PANEL = 380, 130  # CSS pixels of a panel of OUT.svg with its title and range
 _LINE = 20  # of a name below the panels

@@ -4,32 +4,24 @@ A page that needs no other file carries its videos in itself. They are therefore
 in order of interest, until the room for them is used up.
 """
 
-from __future__ import annotations
-
 import itertools
 import tarfile
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.scoring.results import Source
+from benchmarks.scoring.results import ClipRow, Scores, Source
 from benchmarks.systems.protocol import synthetic_tags
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
 from pipeline.media.image import resize
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.scoring.results import ClipRow, Scores
 
 SIDE = 208  # pixels of a panel's height
 _GAP, _BAND = 4, 18  # pixels between panels, and of the line of text above them

@@ -1,21 +1,15 @@
 """Plots of the report: distributions with means and intervals, and curves over time."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from pipeline.plots import COLOURS, inline_svg
 from pipeline.units import number_text
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 _WIDTH = 320  # CSS pixels, as are the heights
 _HISTOGRAM, _CURVES, _FOOT = 64, 84, 16

@@ -1,17 +1,17 @@
 """The report: one page, readable without a network, that shows what was measured and how."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from benchmarks.clips.pairs import case_hint
 from benchmarks.report.cards import clip_card, drift_figures, label_of, metric_cards, metric_names
-from benchmarks.report.excerpts import make_excerpts, order_clips, worst_and_best
+from benchmarks.report.excerpts import Excerpt, make_excerpts, order_clips, worst_and_best
 from benchmarks.report.figures import system_colour
 from benchmarks.report.report_options import ReportOptions
-from benchmarks.scoring.results import same_name
+from benchmarks.scoring.results import Scores, same_name
 from benchmarks.scoring.significance import compare_scores
 from benchmarks.tables.comparison import comparison_table
 from benchmarks.tables.paper_tables import LAYOUTS, build_table
@@ -19,13 +19,6 @@ from pipeline.errors import UserError
 from pipeline.files import write_text
 from pipeline.progress import progress
 from pipeline.templates import environment
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from benchmarks.report.excerpts import Excerpt
-    from benchmarks.scoring.results import Scores
 
 _TILES = ("fvd", "fid", "ssim", "psnr", "av_confidence", "lip_correlation", "blinks_per_second")
 _HEADLINES = 4  # metrics named at the top of the page

@@ -1,7 +1,5 @@
 """Options of the report; nothing here imports what takes long, so that `--help` is quick."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

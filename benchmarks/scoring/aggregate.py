@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import rate_and_duration
 from benchmarks.metrics.frechet import FrechetOverClips
 from benchmarks.metrics.wer import word_error_rate
+from benchmarks.scoring.reference import Reference
 from benchmarks.scoring.set_rows import (
     RESAMPLES,
     SLOW_RESAMPLES,
@@ -20,13 +24,7 @@ from benchmarks.scoring.set_rows import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.clips.cache import MeasurementCache
     from benchmarks.scoring.measure import MeasuredClip
-    from benchmarks.scoring.reference import Reference
     from benchmarks.scoring.results import SetRow
 
     # What a statistic is made of: an element or a row a clip.

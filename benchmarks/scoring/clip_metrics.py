@@ -1,13 +1,14 @@
 """Families of metrics, each a function of the two videos of a clip."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.metrics import av_sync, csim
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
@@ -17,18 +18,11 @@ from benchmarks.metrics.lmd import lmd
 from benchmarks.metrics.ofm import ofm
 from benchmarks.metrics.speech_sync import sync_features
 from benchmarks.metrics.wer import transcript, word_errors, words
+from benchmarks.scoring.clip_videos import ClipVideos
 from benchmarks.scoring.pretrained import UnavailableError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
 from pipeline.speech.lip_sync import MAX_LAG
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from benchmarks.clips.decoded_video import DecodedVideo
-    from benchmarks.scoring.clip_videos import ClipVideos
 
 _FRAMES_OF_A_BLINK = 4
 _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve

@@ -1,28 +1,20 @@
 """Both videos of a clip, decoded once, and what several metrics need of them: faces and sound."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.clips.cache import key_of
+from benchmarks.clips.cache import MeasurementCache, key_of
+from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.metrics import fid, fvd
 from benchmarks.metrics.blinks import held
-from benchmarks.scoring.pretrained import LANDMARKS
+from benchmarks.scoring.pretrained import LANDMARKS, Networks
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from benchmarks.clips.cache import MeasurementCache
-    from benchmarks.clips.decoded_video import DecodedVideo
-    from benchmarks.scoring.pretrained import Networks
-
-    Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
+Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
 
 # File and features of the networks of Fréchet distances.
 NETWORK_FEATURES: dict[str, tuple[str, Callable[[Any, Any], NDArray[np.float32]]]] = {

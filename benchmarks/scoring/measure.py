@@ -1,30 +1,25 @@
 """All numbers of one clip, and what is wrong with it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 from benchmarks.clips.cache import key_of
+from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.clips.face_place import place_warnings
 from benchmarks.clips.paired_frames import (
     FRAME_METRICS,
+    FrameComparison,
     compare_frames,
     copy_warnings,
     length_warnings,
 )
+from benchmarks.clips.pairs import RealClip
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, drift_curve, frame_size
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import LANDMARKS, UnavailableError
 from benchmarks.scoring.results import ClipRow
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from benchmarks.clips.decoded_video import DecodedVideo
-    from benchmarks.clips.paired_frames import FrameComparison
-    from benchmarks.clips.pairs import RealClip
 
 
 class MeasuredClip(NamedTuple):

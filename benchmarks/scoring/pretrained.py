@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from benchmarks.metrics import av_sync, csim, fid, fvd
@@ -11,9 +13,6 @@ from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
-
     from benchmarks.scoring.score_options import FeatureOptions
 
 LANDMARKS = "face_landmarker.task"

@@ -11,6 +11,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +33,6 @@ from pipeline.files import atomic_path, sha256_file
 from pipeline.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from benchmarks.scoring.score_options import FeatureOptions
 
 # Keys of each metric's mean and covariance, and the number of features.

@@ -1,19 +1,15 @@
 """The content of scores.json: what `dh-bench score` writes and `dh-bench table` reads."""
 
-from __future__ import annotations
-
 import json
 import re
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, cast
+from pathlib import Path
+from typing import Any, Literal, NotRequired, cast
 
 from typing_extensions import TypedDict  # in Python 3.11 pydantic takes no other
 
 from benchmarks.user_files import first_problem
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, json_bytes, read_json
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SCHEMA_VERSION = 2
 

@@ -4,13 +4,12 @@ The protocol is the first version's table: frame k of the fake against frame k o
 averaged over the frames of a clip, then over clips.
 """
 
-from __future__ import annotations
-
 import platform
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.pairs import chosen_split, match_folders
@@ -18,16 +17,18 @@ from benchmarks.metrics.catalogue import choose
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.pretrained import find_networks
 from benchmarks.scoring.reference import check_reference, read_reference
-from benchmarks.scoring.results import SCHEMA_VERSION, row_line, write_scores
+from benchmarks.scoring.results import (
+    SCHEMA_VERSION,
+    ClipRow,
+    Scores,
+    Source,
+    row_line,
+    write_scores,
+)
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.scoring.scorer import measure_batches
 from pipeline.media import FPS
 from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from benchmarks.scoring.results import ClipRow, Scores, Source
 
 ROWS = "rows.jsonl"  # in a temporary folder, while clips are scored
 _BRIEF = ("clip_id", "status", "reason", "warnings")  # of a row, where something went wrong

@@ -1,14 +1,12 @@
 """What to score, and how."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
-from model.config.choices import Device  # noqa: TC001 - typer reads the annotations
+from model.config.choices import Device
 from pipeline.command_options import NO_OPTION
 from pipeline.weights import cache_folder
 

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 
 from benchmarks.clips.cache import MeasurementCache, NotCachedError
 from benchmarks.clips.decoded_video import open_video
+from benchmarks.clips.pairs import ClipBatch, RealClip
 from benchmarks.metrics.wer import command_reader
 from benchmarks.scoring.clip_videos import MeasureSetup
 from benchmarks.scoring.measure import MeasuredClip, measure_clip
-from benchmarks.scoring.pretrained import find_networks
+from benchmarks.scoring.pretrained import Networks, find_networks
 from benchmarks.scoring.reference import metrics_of
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from benchmarks.clips.pairs import ClipBatch, RealClip
-    from benchmarks.scoring.pretrained import Networks
     from benchmarks.scoring.score_options import ScoreOptions
 
     LipReader = Callable[[Path], str]

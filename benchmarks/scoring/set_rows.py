@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.lip_correlation import lip_lag_of_set
-from benchmarks.metrics.shifts import FEWEST_CLIPS
+from benchmarks.metrics.shifts import FEWEST_CLIPS, SetLag
 from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
 from pipeline.speech.lip_sync import MAX_LAG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.metrics.shifts import SetLag
     from benchmarks.scoring.results import SetRow
 
     # What a statistic is made of: an element or a row a clip.

@@ -8,24 +8,17 @@ metrics are looked at, each p is held against Holm's step-down bound, which keep
 false alarm among all at 5 %.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from benchmarks.scoring.results import plain_protocol, same_name
+from benchmarks.scoring.results import ClipRow, Scores, SetRow, plain_protocol, same_name
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.scoring.results import ClipRow, Scores, SetRow
 
 RESAMPLES, FEWEST_RESAMPLES = 10_000, 2000
 ALPHA = 0.05

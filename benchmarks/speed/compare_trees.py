@@ -8,8 +8,6 @@ against strongly compressed copies. Prints Markdown; needs Linux.
     python benchmarks/speed/compare_trees.py BASE CLIPS
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import shutil
@@ -17,9 +15,10 @@ import statistics
 import sys
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import pandas as pd
 import typer
@@ -29,9 +28,6 @@ from benchmarks.speed.harness import Cost, header, load, markdown, run_command, 
 from pipeline.files import read_json
 from pipeline.media import read_audio, read_frames, write_video
 from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 HERE = Path(__file__).resolve().parents[2]
 WORKERS = 2  # of dh-prep and dh-bench

@@ -6,41 +6,35 @@ frame: both sides then have the work that they have with the published weights. 
 before the clock starts, and each clip goes through all ways in turn. Prints Markdown.
 """
 
-from __future__ import annotations
-
 import itertools
 import shutil
 import tempfile
 import zipfile
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import Cost, header, markdown, timed
 from pipeline.faces.fan import FanTracker
 from pipeline.faces.networks.blazeface import FaceDetector
+from pipeline.faces.networks.s3fd import Precision
 from pipeline.media import read_frames
 from pipeline.progress import progress
 from pipeline.weights import find, locate
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    from pipeline.faces.networks.s3fd import Precision
-
-    Frame = NDArray[np.uint8]
-    Frames = list[Frame]
-    Way = Callable[[Frames], int]  # a clip to the number of its frames with a face
-    Faces = dict[int, NDArray[np.float64]]  # by id of the frame, (N, 5) x0 y0 x1 y1 score
+Frame = NDArray[np.uint8]
+Frames = list[Frame]
+Way = Callable[[Frames], int]  # a clip to the number of its frames with a face
+Faces = dict[int, NDArray[np.float64]]  # by id of the frame, (N, 5) x0 y0 x1 y1 score
 
 DETECTOR, LANDMARKS = "s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"
 

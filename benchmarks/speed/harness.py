@@ -16,13 +16,11 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 T = TypeVar("T")
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # that decide how fast networks are

@@ -7,31 +7,26 @@ with OMP_NUM_THREADS=1 and --workers 1, since threads that wait for each other u
 Markdown; needs Linux.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.scoring.results import read_scores
 from benchmarks.speed.harness import Cost, header, load, markdown, run_command
 from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
 METRICS = "ssim,psnr,fid,fvd,ofm,f_mse"  # the numbers that the tools give
 

@@ -4,25 +4,19 @@ The same random weights and inputs, in float32 on the CPU and in float32 and bf1
 Prints Markdown; ends with 1 if a relative error is above the limit of its arithmetic.
 """
 
-from __future__ import annotations
-
 import copy
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import torch
 import typer
+from torch import Tensor
 
 from benchmarks.speed.harness import header, markdown
 from benchmarks.speed.sample import build
+from model.config.presets import Preset
 from model.config.presets import preset as preset_named
 from model.device import choose_device
-from model.network.talking_head import Conditions
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from model.config.presets import Preset
-    from model.network.talking_head import TalkingHead
+from model.network.talking_head import Conditions, TalkingHead
 
 # Rounding of 2^-24 and 2^-8, gathered over some fifty layers. On GPUs float32 convolutions may
 # round to TF32 (2^-11).

@@ -4,16 +4,15 @@ Prints Markdown: frames a second, and where the time of dh-prep goes. Seconds ar
 medians of rounds in which all take turns: keep the machine quiet.
 """
 
-from __future__ import annotations
-
 import itertools
 import statistics
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -32,9 +31,6 @@ from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import FPS, read_frames
 from pipeline.progress import progress
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 Face = tuple[NDArray[np.uint8], NDArray[np.float32]]  # a frame and the (68, 2) landmarks in it
 

@@ -4,18 +4,18 @@ Weights are random: speed does not depend on them. All rows of a size take turns
 a GPU the same command gives its rows, with `--compile` by CUDA graphs. Prints Markdown.
 """
 
-from __future__ import annotations
-
 import itertools
 import time
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import numpy as np
 import torch
 import typer
 
 from benchmarks.speed.harness import header, in_turns, load, markdown
-from model.config.choices import SamplerChoice  # noqa: TC001 - typer reads it
+from model.config.choices import SamplerChoice
+from model.config.presets import Preset
 from model.config.presets import preset as preset_named
 from model.device import choose_device, choose_precision
 from model.diffusion.ancestral import ancestral
@@ -26,11 +26,6 @@ from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.denoiser import call_flops
 from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.speech.mfcc import COEFFICIENTS, MFCC_DIM, STEPS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from model.config.presets import Preset
 
 RELEASED_STEPS = 100
 

@@ -6,16 +6,15 @@ processes still open, read and pass on as much of each clip. `plan` gives what p
 manifest takes. Memory is read from /proc, so this needs Linux. Prints Markdown.
 """
 
-from __future__ import annotations
-
 import csv
 import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
@@ -23,9 +22,6 @@ import typer
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import below, header, load, markdown, run_command
 from pipeline.files import read_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 WORKERS = 2
 POINTS = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the run at which memory is given

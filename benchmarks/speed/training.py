@@ -8,25 +8,26 @@ does and as plain eager float32 code does, on the CPU or on a GPU, with the shar
 that is reached. Both print Markdown.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.harness import header, in_turns, load, markdown
+from model.config.presets import Preset
 from model.config.presets import preset as preset_named
 from model.data.stream import Clips, Lanes, batches
 from model.data.training_frame import Batch, as_tensor
@@ -36,14 +37,7 @@ from model.training.objective import Objective
 from pipeline.dataset.shards import read_samples
 from pipeline.media import write_video
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
-
-    from model.config.presets import Preset
-
-    Video = tuple[str, NDArray[np.float32]]  # a file and its (T, F) speech features
+Video = tuple[str, NDArray[np.float32]]  # a file and its (T, F) speech features
 
 READ_AHEAD = 12  # batches that are read before the clock starts
 # Dense bf16 peaks, TFLOP/s, from NVIDIA's data sheets (SXM modules).

@@ -6,22 +6,22 @@ ways that make no cut. All detectors get the same frames. Prints Markdown; needs
     python benchmarks/studies/cuts.py SHARED_DATA
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import av
 import cv2
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import header, markdown, spread, timed
@@ -29,13 +29,8 @@ from pipeline.media import FPS, read_frames
 from pipeline.media.scene_cuts import CutDetector
 from pipeline.progress import progress
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
-
-    Shot = list[NDArray[np.uint8]]  # (SIDE, SIDE, 3) RGB each
-    Cuts = Callable[[Shot], list[int]]
+Shot = list[NDArray[np.uint8]]  # (SIDE, SIDE, 3) RGB each
+Cuts = Callable[[Shot], list[int]]
 
 SIDE = 256  # pixels; PySceneDetect shrinks frames to about this by itself
 MOST = 60  # frames of a shot that is joined

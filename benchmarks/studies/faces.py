@@ -5,18 +5,18 @@ embeddings of clips whose people are known; `landmarks` gives speed, misses and 
 `MediaPipeTracker` by resolution. They print Markdown.
 """
 
-from __future__ import annotations
-
 import csv
 import itertools
 import time
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import cv2
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from skimage.measure import blur_effect
 
@@ -31,12 +31,7 @@ from pipeline.sources.identities import faces_of_clips, group
 from pipeline.sources.manifest import ManifestRow
 from pipeline.weights import locate
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
-
-    Picture = NDArray[np.uint8]  # (S, S, 3) RGB
+Picture = NDArray[np.uint8]  # (S, S, 3) RGB
 
 SIZE = 128
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)

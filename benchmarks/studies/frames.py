@@ -4,21 +4,21 @@ Run it on a folder of talking-head clips; it prints a Markdown table. One thread
 rather than the clock's, so that a busy machine blurs the numbers little.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 import av
 import cv2
 import numpy as np
 import typer
 from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import header, markdown
@@ -28,11 +28,6 @@ from pipeline.faces.tracking import MediaPipeTracker, stretches
 from pipeline.media import FPS, read_frames
 from pipeline.progress import progress
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
 
 SIZE = 128
 READ = 4  # random frames that a training step reads of a clip

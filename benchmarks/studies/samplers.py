@@ -8,18 +8,18 @@ clips. Prints Markdown and writes the numbers as JSON.
     python benchmarks/studies/samplers.py --checkpoint RUN --data SET --out samplers.json
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.metrics.fid import fid_features
 from benchmarks.metrics.frechet import Moments, distance
@@ -28,32 +28,24 @@ from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.networks.inception import load_inception
 from benchmarks.speed.harness import header, markdown
-from model.checkpoints.checkpoint import load_talking_head, resolve
+from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve
 from model.device import choose_device, choose_precision
 from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.denoiser import FrameDenoiser
 from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.faces.sharpness import sharpness
-from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.faces.tracking import MediaPipeTracker, Tracker
 from pipeline.files import write_json
 from pipeline.media.image import resize
 from pipeline.progress import progress
 from pipeline.speech.lip_sync import pearson
 from pipeline.weights import find, locate
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from model.checkpoints.checkpoint import CheckpointInfo
-    from model.sampling.denoiser import FrameDenoiser
-    from pipeline.faces.tracking import Tracker
-
-    Video = list[NDArray[np.uint8]]  # (S, S, 3) RGB frames
-    Values = NDArray[np.float64]  # (N,) a number a clip
+Video = list[NDArray[np.uint8]]  # (S, S, 3) RGB frames
+Values = NDArray[np.float64]  # (N,) a number a clip
 
 SETTINGS = (
     "ancestral:200,ancestral:100,ancestral:50,ancestral:20,"

@@ -5,16 +5,16 @@ takes the sound of each clip with its own face beside those of other people: peo
 (to another sound), and a still picture. They print Markdown.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.speed.harness import header, markdown
+from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import read_samples
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.speech.lip_sync import lag_and_correlation, log_energy
@@ -25,11 +25,6 @@ from pipeline.speech.speaker import (
     lip_predictors,
     predicted_movement,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.dataset.sample import Sample
 
 _RIDGE = 0.2  # of the variance of a predictor
 _OTHERS = 6  # people beside whom each clip is put

@@ -6,15 +6,15 @@ speaker. Prints Markdown; finding landmarks takes minutes, which the cache keeps
     python benchmarks/studies/sync.py SHARED_DATA --cache sync-cache
 """
 
-from __future__ import annotations
-
 import csv
 import itertools
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import held
@@ -29,12 +29,7 @@ from pipeline.progress import progress
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.weights import locate
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    Clip = tuple[NDArray[np.float64], NDArray[np.int16]]  # landmarks (T, 68, 2), sound (N,)
+Clip = tuple[NDArray[np.float64], NDArray[np.int16]]  # landmarks (T, 68, 2), sound (N,)
 
 FRAMES = 75
 FOLDS = 8

@@ -6,28 +6,23 @@ Markdown; needs silero-vad and webrtcvad-wheels.
     python benchmarks/studies/voice.py SHARED_DATA
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.speed.harness import header, markdown, spread, timed
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, read_audio
 from pipeline.progress import progress
 from pipeline.speech.activity import speech_activity
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from numpy.typing import NDArray
-
-    Sound = NDArray[np.int16]  # (T * 640,) mono 16 kHz
-    Voice = Callable[[Sound], NDArray[np.bool_]]  # to (T,) video frames
+Sound = NDArray[np.int16]  # (T * 640,) mono 16 kHz
+Voice = Callable[[Sound], NDArray[np.bool_]]  # to (T,) video frames
 
 
 def webrtc_voice(mode: int, sound: Sound) -> NDArray[np.bool_]:

@@ -1,22 +1,15 @@
 """The driving clip of systems that take their head pose from a video: PC-AVS, EAMM."""
 
-from __future__ import annotations
-
 import io
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.dataset.sample import from_members
+from pipeline.dataset.sample import Sample, from_members
 from pipeline.dataset.shards import read_shard, shard_paths
 from pipeline.errors import UserError
 from pipeline.storage import open_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.dataset.sample import Sample
 
 _SALT = 77  # apart from other draws of the same seed
 

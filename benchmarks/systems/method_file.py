@@ -4,12 +4,10 @@ A method is a TOML file, of `manifests/methods` or of the user's; it holds no co
 the system that it describes. README's section "Another system" explains its fields by an example.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib
-from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal

@@ -4,20 +4,22 @@ Each clip is made in a working folder of its own, see `benchmarks.systems.worksp
 converted to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.commands import CommandError, run_commands
 from benchmarks.systems.driving_clips import read_driving_clip
-from benchmarks.systems.method_file import check_needs, fill, find_method, read_method
+from benchmarks.systems.method_file import Method, check_needs, fill, find_method, read_method
 from benchmarks.systems.protocol import claim, data_recipe, missing_clips, synthetic_tags
 from benchmarks.systems.protocol_options import MethodOptions
 from benchmarks.systems.workspace import (
@@ -26,20 +28,12 @@ from benchmarks.systems.workspace import (
     write_inputs,
     write_texts,
 )
+from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import shard_paths
 from pipeline.errors import UserError
 from pipeline.files import sha256_file, write_json
 from pipeline.media import SAMPLES_PER_FRAME, Audio, write_video
 from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from benchmarks.systems.method_file import Method
-    from pipeline.dataset.sample import Sample
 
 FAILURES_FILE = "failures.json"
 _HOPELESS = 3  # clips that fail first and at once: then the set-up is wrong, not the clips

@@ -1,14 +1,18 @@
 """The test protocol with our model, see `benchmarks.systems.protocol`."""
 
-from __future__ import annotations
-
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.systems.protocol import claim, data_recipe, missing_clips
 from benchmarks.systems.protocol_options import ProtocolClips
-from model.checkpoints.checkpoint import load_talking_head, resolve
+from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve
+from model.config.choices import Device, Precision
 from model.device import choose_device, choose_precision
 from model.network.talking_head import SpeechFormat
 from model.sampling.autoregressive import generate_frames, make_denoiser
@@ -19,16 +23,6 @@ from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.media import Audio, write_video
 from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from model.checkpoints.checkpoint import CheckpointInfo
-    from model.config.choices import Device, Precision
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import itertools
 import tarfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import DATASET_FILE, read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from benchmarks.systems.protocol_options import ProtocolClips
-    from pipeline.dataset.sample import Sample
 
 RECIPE_FILE = "generate.json"
 # What older recipes leave out could not be chosen when they were written.

@@ -1,9 +1,7 @@
 """Options of the test protocol; nothing here imports what takes long, so that `--help` is quick."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer

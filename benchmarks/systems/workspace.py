@@ -6,28 +6,20 @@ clone: folders and large files are links into it, small files are copies, and th
 system writes into are its own.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import itertools
 import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.systems.method_file import fill
+from benchmarks.systems.method_file import Box, Input, Method, Output, fill
 from pipeline.media import FPS, read_frames, write_image, write_video
 from pipeline.media.audio import wav_bytes
 from pipeline.media.image import resize
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from benchmarks.systems.method_file import Box, Input, Method, Output
 
 _COPIED = 16 << 20  # bytes of a file up to which it is copied: whatever a script may overwrite
 _STILLS = 16  # frames more than the clip's: systems look ahead a little

@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.scoring.pretrained import USED_BY
 from pipeline.weights import FILES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
     from benchmarks.scoring.results import Scores, SetRow
 
 # Metrics that are means over clips, and what they can be.

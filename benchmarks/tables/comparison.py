@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
@@ -10,8 +11,6 @@ from benchmarks.tables.table import ARROWS, Cell, Column, Row, Table
 from pipeline.files import json_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from benchmarks.scoring.significance import Comparison, Difference
 
 _HEADINGS = ("A", "B", "real", "gain of A", "95% CI", "p", "clips", "A is")

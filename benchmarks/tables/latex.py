@@ -4,17 +4,10 @@ The float holds the numbers alone. Notes follow it as text that breaks over colu
 them it would be taller than a page.
 """
 
-from __future__ import annotations
-
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from benchmarks.tables.table import BEST, MEASURED, NONE, SECOND
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from benchmarks.tables.table import Cell, Table
+from benchmarks.tables.table import BEST, MEASURED, NONE, SECOND, Cell, Table
 
 _SPECIAL: dict[str, str] = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",

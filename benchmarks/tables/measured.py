@@ -1,21 +1,13 @@
 """The rows of a table that were measured here, from scores.json files."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.scoring.results import same_name
-from benchmarks.tables.published import GROUND_TRUTH
+from benchmarks.scoring.results import Scores, SetRow, same_name
+from benchmarks.tables.published import GROUND_TRUTH, Published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from benchmarks.scoring.results import Scores, SetRow
-    from benchmarks.tables.published import Published
 
 # What scores.json calls the paper's columns.
 METRIC_KEYS = {

@@ -1,20 +1,12 @@
 """The paper's tables, published beside measured."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from benchmarks.scoring.results import pairing, plain_protocol, same_name
+from benchmarks.scoring.results import Scores, pairing, plain_protocol, same_name
 from benchmarks.tables.measured import Measured, by_dataset, by_method, truth_of
-from benchmarks.tables.published import ENCODED, GROUND_TRUTH, ranks, read_published
+from benchmarks.tables.published import ENCODED, GROUND_TRUTH, Published, ranks, read_published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from benchmarks.scoring.results import Scores
-    from benchmarks.tables.published import Published
 
 
 @dataclass(frozen=True)

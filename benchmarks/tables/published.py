@@ -1,14 +1,9 @@
 """The numbers that papers have published, from manifests/published.csv, and who is best in them."""
 
-from __future__ import annotations
-
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # `manifests` holds no code, so it is a namespace package, and importlib.resources of Python 3.11
 # raises on one installed with `pip install -e`. In a checkout and in a wheel alike it lies here:

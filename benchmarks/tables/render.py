@@ -1,12 +1,12 @@
 """A table in all its forms: Markdown, CSV, LaTeX, HTML, JSON, and on the terminal."""
 
-from __future__ import annotations
-
 import csv
 import html
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -15,16 +15,10 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from benchmarks.tables.latex import to_latex
-from benchmarks.tables.table import BEST, NONE, SECOND
+from benchmarks.tables.table import BEST, NONE, SECOND, Table
 from pipeline.errors import UserError
 from pipeline.files import json_bytes, write_text
 from pipeline.templates import environment
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from benchmarks.tables.table import Table
 
 T = TypeVar("T")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from benchmarks.clips.pairs import case_hint
@@ -9,8 +10,6 @@ from benchmarks.tables.render import print_table
 from benchmarks.tables.table import ARROWS, Cell, Column, Row, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from benchmarks.scoring.results import Scores
 
 _LISTED = 10

@@ -1,7 +1,5 @@
 """The table that all writers take: columns, rows, and cells with their marks and reasons."""
 
-from __future__ import annotations
-
 import string
 from collections import Counter
 from dataclasses import dataclass

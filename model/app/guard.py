@@ -1,20 +1,16 @@
 """Which requests reach Gradio: those of the page itself, for its own files, and no larger ones."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from model.app.limits import PageLimits
+from model.app.limits import PageLimits
 
 # Gradio has many more routes, among them one that fetches files of other sites for whoever asks.
 _ROUTES = re.compile(

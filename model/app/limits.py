@@ -1,7 +1,5 @@
 """What the page accepts: size of an upload, length of a recording and of the queue."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

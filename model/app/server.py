@@ -1,7 +1,5 @@
 """Starts and ends the server of the page."""
 
-from __future__ import annotations
-
 import ipaddress
 import os
 import socket
@@ -9,14 +7,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from model.sampling.batch import load
+from model.app.limits import PageLimits
+from model.sampling.batch import LoadedModel, SampleRun, load
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from model.app.limits import PageLimits
-    from model.sampling.batch import LoadedModel, SampleRun
 
 
 def serve(run: SampleRun, host: str, port: int, limits: PageLimits) -> None:

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,6 @@ from pipeline.errors import UserError
 from pipeline.media import read_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from model.sampling.batch import LoadedModel
 
     Report = Callable[[int, int, float], object]

@@ -3,13 +3,14 @@
 Where a checkpoint is only read, the authors' files are taken too, see `model.checkpoints.released`.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from model.checkpoints.lightning import is_torch_file
 from model.checkpoints.released import load_released
@@ -18,12 +19,6 @@ from model.network.talking_head import SpeechFormat, TalkingHead
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, read_json, write_json
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    import torch
-    from torch import Tensor
 
 FORMAT_VERSION = 1
 _MODEL, _AVERAGE, _ADAM = "model.", "average.", "adam."

@@ -8,20 +8,16 @@ unknown class or function replaced by an `InertObject`, so that nothing of their
 called.
 """
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from collections import OrderedDict
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import torch
 
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _OLD_PICKLE = b"\x80\x02"  # how files of torch.save began before they were zip archives
 

@@ -6,10 +6,9 @@ what shapes do not tell off the hyper-parameters beside them. These networks tak
 the authors' speech encoder (`pipeline.speech.released_encoder`).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +20,6 @@ from model.network.talking_head import SpeechFormat, TalkingHead
 from model.network.unet import UNet
 from pipeline.errors import UserError
 from pipeline.runtimes.torchscript import load_script
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # Lightning stores the network twice, as a member of the module and of its diffusion; it may also
 # have been taken out already.

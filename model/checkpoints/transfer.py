@@ -1,11 +1,10 @@
 """Weights of a checkpoint written to a file of their own, or taken for the start of a run."""
 
-from __future__ import annotations
-
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from model.checkpoints.checkpoint import (
     CheckpointInfo,
@@ -15,14 +14,8 @@ from model.checkpoints.checkpoint import (
 )
 from model.checkpoints.released import misfit
 from model.config.architecture import UNetConfig
+from model.network.talking_head import SpeechFormat, TalkingHead
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor, nn
-
-    from model.network.talking_head import SpeechFormat, TalkingHead
 
 _CPU = torch.device("cpu")
 # They do not change what the weights mean; attention layers show in the tensors' names.

@@ -1,10 +1,8 @@
 """dh-sample live on the command line."""
 
-from __future__ import annotations
-
 import sys
 from contextlib import ExitStack
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer

@@ -1,7 +1,5 @@
 """dh-sample on the command line."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Annotated, Literal

@@ -3,8 +3,6 @@
 Nothing here imports torch: `--help` is to come at once.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

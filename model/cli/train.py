@@ -1,7 +1,5 @@
 """dh-train on the command line."""
 
-from __future__ import annotations
-
 import shlex
 from dataclasses import replace
 from typing import Annotated
@@ -9,7 +7,7 @@ from typing import Annotated
 import typer
 
 from model.cli.shared_options import new_app
-from model.training.run_options import RunOptions  # noqa: TC001 - typer reads the annotations
+from model.training.run_options import RunOptions
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 

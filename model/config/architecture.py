@@ -1,7 +1,5 @@
 """The shape of the network and of its diffusion: what a checkpoint must state to be rebuilt."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import (

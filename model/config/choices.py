@@ -1,7 +1,5 @@
 """Values that options can have by name; nothing here imports torch, so that `--help` is quick."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 Device = Literal["auto", "cpu", "cuda", "mps"]

@@ -1,17 +1,11 @@
 """`--set FIELD=VALUE`: other values for the fields of a preset."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
-from model.config.presets import from_json
+from model.config.presets import Preset, from_json
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from model.config.presets import Preset
 
 
 def override(preset: Preset, changes: Iterable[str]) -> Preset:

@@ -1,7 +1,5 @@
 """Presets: everything that makes a model and its training, under a name."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The training recipe: its options, and what follows from them at each step."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import field
 from typing import Literal

@@ -13,28 +13,26 @@ from __future__ import annotations
 import itertools
 import signal
 from collections import Counter
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import torch
 import webdataset
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from model.data.training_frame import Batch, FrameChoice, collate, training_frame
+from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import decode_sample, read_dataset, shard_paths, shard_pipeline
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
-    from pathlib import Path
-
-    import torch
-    from numpy.typing import NDArray
-
     from model.config.architecture import UNetConfig
     from model.config.recipe import TrainConfig
-    from pipeline.dataset.sample import Sample
 
 # Clips whose frames are mixed within a lane, so that a clip's few are not drawn in a row.
 _MIXED = 4

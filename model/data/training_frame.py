@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from model.data.motion_corruption import corrupt
+from pipeline.dataset.sample import Sample
 from pipeline.faces.mouth_box import MOUTH
 from pipeline.media.image import resize
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
     from model.config.architecture import UNetConfig
     from model.config.recipe import TrainConfig
-    from pipeline.dataset.sample import Sample
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,10 @@ noise for all of them freezes the face. It is the progressive noise of PYoCo (Ge
 arXiv 2305.10474), there for all frames of a clip at once, here for one after the other.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import torch
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from torch import Tensor
+from torch import Tensor
 
 
 class CorrelatedNoise:

@@ -23,11 +23,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from model.diffusion.schedule import Schedule, cosine_schedule
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from model.config.architecture import DiffusionConfig
 
 

@@ -1,13 +1,7 @@
 """The lip loss L_ls: the error of the prediction inside the mouth box (eq. 18)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
 
 def lip_loss(error: Tensor, mouth: Tensor) -> Tensor:

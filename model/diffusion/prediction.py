@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from model.diffusion.schedule import at
+from model.diffusion.identity_prior import IdentityPrior
+from model.diffusion.schedule import Schedule, at
 
 if TYPE_CHECKING:
     from model.config.architecture import Prediction
-    from model.diffusion.identity_prior import IdentityPrior
-    from model.diffusion.schedule import Schedule
 
 
 @dataclass(frozen=True)

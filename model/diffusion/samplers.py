@@ -12,8 +12,6 @@ A sampler steps through a schedule from its last step to its first. It is given
 and returns (B, 3, S, S) frames in [-1, 1].
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from torch import Tensor

@@ -1,15 +1,11 @@
 """The noise schedule, and the forward process and its posterior that follow from it (eqs. 1-7)."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
 Spacing = Literal["uniform", "quadratic"]
 

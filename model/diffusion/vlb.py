@@ -1,20 +1,13 @@
 """The variational bound L_vlb, which trains the learned variance (Nichol and Dhariwal 2021)."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from model.diffusion.schedule import at
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from model.diffusion.identity_prior import IdentityPrior
-    from model.diffusion.prediction import Denoised
-    from model.diffusion.schedule import Schedule
+from model.diffusion.identity_prior import IdentityPrior
+from model.diffusion.prediction import Denoised
+from model.diffusion.schedule import Schedule, at
 
 
 def variational_bound(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 import torch
@@ -12,8 +13,6 @@ from torch.nn import functional as F
 from pipeline.runtimes.onednn import Conv2d
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from model.config.architecture import UNetConfig
 
 M = TypeVar("M", bound=nn.Module)

@@ -4,15 +4,10 @@
 elsewhere has computed, such as the authors'.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class SpeechEncoder(nn.Module):

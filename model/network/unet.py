@@ -6,20 +6,26 @@ so that the authors' tensors load into this network as they are.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.network.blocks import Attention, Block, ResBlock, TimeEmbedding, modulation, zeroed
+from model.network.blocks import (
+    Attention,
+    Block,
+    Modulation,
+    ResBlock,
+    TimeEmbedding,
+    modulation,
+    zeroed,
+)
 from pipeline.runtimes.onednn import Conv2d
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from model.config.architecture import UNetConfig
-    from model.network.blocks import Modulation
 
 
 class UNet(nn.Module):

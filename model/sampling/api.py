@@ -6,26 +6,20 @@ for frame in generate("face.png", "speech.wav", "runs/mine"):
 show(frame)  # (S, S, 3) uint8 RGB, 25 a second
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.checkpoints.checkpoint import resolve
+from model.config.choices import Precision
 from model.sampling.autoregressive import generate_frames
 from model.sampling.batch import LoadedModel, SampleRun, load
 from model.sampling.inputs import crop_size, read_face, read_speech
 from model.sampling.live import live_features
 from model.sampling.sample_config import OutputOptions, SampleConfig
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from model.config.choices import Precision
 
 
 def load_model(

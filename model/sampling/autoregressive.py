@@ -1,38 +1,28 @@
 """Autoregressive generation: each frame from the identity frame, the last frames and the speech."""
 
-from __future__ import annotations
-
 import itertools
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from model.config.architecture import Prediction
+from model.config.presets import Preset
 from model.data.training_frame import as_tensor, grey, to_pixels, to_unit
 from model.device import few_threads
 from model.diffusion.correlated_noise import CorrelatedNoise
-from model.diffusion.identity_prior import prior_of
-from model.diffusion.prediction import denoise_output
+from model.diffusion.identity_prior import IdentityPrior, prior_of
+from model.diffusion.prediction import Denoised, denoise_output
 from model.diffusion.samplers import SAMPLERS
+from model.network.talking_head import TalkingHead
 from model.network.unet import UNet
-from model.sampling.denoiser import Denoiser, ScriptedDenoiser, call_flops
-from model.sampling.sample_config import choose_sampler, sampling_schedule
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
-
-    from model.config.architecture import Prediction
-    from model.config.presets import Preset
-    from model.diffusion.identity_prior import IdentityPrior
-    from model.diffusion.prediction import Denoised
-    from model.network.talking_head import TalkingHead
-    from model.sampling.denoiser import FrameDenoiser
-    from model.sampling.sample_config import SampleConfig
+from model.sampling.denoiser import Denoiser, FrameDenoiser, ScriptedDenoiser, call_flops
+from model.sampling.sample_config import SampleConfig, choose_sampler, sampling_schedule
 
 
 def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> FrameDenoiser:

@@ -1,37 +1,29 @@
 """Lists of videos: made batch by batch in this process, or in several through Ray."""
 
-from __future__ import annotations
-
 import sys
 import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import Literal
 
-from model.checkpoints.checkpoint import is_released, load_talking_head, read_info
+from model.checkpoints.checkpoint import CheckpointInfo, is_released, load_talking_head, read_info
+from model.config.choices import Precision
 from model.device import choose_device, choose_precision
 from model.sampling.autoregressive import make_denoiser
-from model.sampling.inputs import features_of, read_inputs
-from model.sampling.sample_config import choose_sampler
+from model.sampling.denoiser import FrameDenoiser
+from model.sampling.inputs import VideoInputs, features_of, read_inputs
+from model.sampling.jobs import Job
+from model.sampling.sample_config import OutputOptions, SampleConfig, choose_sampler
 from model.sampling.talking_video import make_videos
 from pipeline.errors import UserError
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.parallel.tasks import run_on_ray
 from pipeline.progress import Advance, progress
+from pipeline.speech.features import Featurise
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from model.checkpoints.checkpoint import CheckpointInfo
-    from model.config.choices import Precision
-    from model.sampling.denoiser import FrameDenoiser
-    from model.sampling.inputs import VideoInputs
-    from model.sampling.jobs import Job
-    from model.sampling.sample_config import OutputOptions, SampleConfig
-    from pipeline.speech.features import Featurise
 
 
 @dataclass(frozen=True)

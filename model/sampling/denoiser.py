@@ -9,6 +9,7 @@ stem, and the stem over three channels.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -18,14 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from model.diffusion.schedule import Schedule
+from model.network.talking_head import TalkingHead
 from model.network.unet import UNet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from model.config.architecture import UNetConfig
-    from model.diffusion.schedule import Schedule
-    from model.network.talking_head import TalkingHead
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from model.sampling.jobs import Job
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.other_faces import other_tracks
-from pipeline.faces.tracking import Track
+from pipeline.faces.tracking import Track, Tracker
 from pipeline.files import sha256_file
 from pipeline.media import (
     FPS,
@@ -23,20 +26,13 @@ from pipeline.media import (
     read_frames,
     read_image,
 )
-from pipeline.speech.features import SHAPES, speech_features
+from pipeline.speech.features import SHAPES, Featurise, speech_features
 from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from model.config.presets import Preset
     from model.network.talking_head import SpeechFormat
-    from model.sampling.jobs import Job
-    from pipeline.faces.tracking import Tracker
-    from pipeline.speech.features import Featurise
 
 
 # Sample rates in Hz that an AAC stream can have.

@@ -1,7 +1,5 @@
 """Which videos to make: one pair of face and recording, or a list or folder of pairs."""
 
-from __future__ import annotations
-
 import csv
 import os
 import sys

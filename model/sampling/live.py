@@ -6,36 +6,30 @@ and sound are in step whatever happens. A machine that does not keep up draws wi
 shows frames twice; it never falls behind by more than half a second.
 """
 
-from __future__ import annotations
-
 import select
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from model.checkpoints.checkpoint import load_talking_head
 from model.sampling.autoregressive import generate_frames, make_denoiser
+from model.sampling.batch import LoadedModel
+from model.sampling.denoiser import FrameDenoiser
 from model.sampling.inputs import crop_size, read_face
 from pipeline.errors import UserError
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, read_audio
 from pipeline.speech.streaming import stream_mfcc_windows
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from model.sampling.batch import LoadedModel
-    from model.sampling.denoiser import FrameDenoiser
-
-    Sound = NDArray[np.int16]
+Sound = NDArray[np.int16]
 
 _NEEDED = (
     5 / FPS

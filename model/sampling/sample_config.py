@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from model.config.choices import (  # noqa: TC001 - typer reads the annotations
+from model.config.architecture import DiffusionConfig
+from model.config.choices import (
     SamplerChoice,
     SamplerName,
     StartChoice,
@@ -15,7 +16,6 @@ from model.config.choices import (  # noqa: TC001 - typer reads the annotations
 from pipeline.command_options import NO_OPTION
 
 if TYPE_CHECKING:
-    from model.config.architecture import DiffusionConfig
     from model.diffusion.schedule import Schedule
 
 # Network calls a frame: the paper's number, and for the other samplers the fewest that measured as

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from model.config.presets import Preset
 from model.sampling.autoregressive import generate_frames
-from model.sampling.sample_config import OutputOptions, choose_sampler
+from model.sampling.denoiser import FrameDenoiser
+from model.sampling.sample_config import OutputOptions, SampleConfig, choose_sampler
 from model.sampling.video_writer import open_video_writer
+from pipeline.faces.tracking import Tracker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from model.config.presets import Preset
-    from model.sampling.denoiser import FrameDenoiser
     from model.sampling.inputs import VideoInputs
-    from model.sampling.sample_config import SampleConfig
-    from pipeline.faces.tracking import Tracker
 
 # Written into every file: a viewer, a platform or a classifier can tell what this is.
 SYNTHETIC = {

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, repeat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from model.sampling.jobs import preview_path
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.geometry import invert
+from pipeline.faces.tracking import Tracker
 from pipeline.media import (
     IMAGE_SUFFIXES,
     Frames,
@@ -23,14 +27,8 @@ from pipeline.media import (
 from pipeline.media.image import resize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from model.sampling.inputs import Face, VideoInputs
     from model.sampling.sample_config import OutputOptions
-    from pipeline.faces.tracking import Tracker
 
     Frame = NDArray[np.uint8]
 

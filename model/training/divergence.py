@@ -1,21 +1,14 @@
 """Training that diverged: one sentence with the step, the last good checkpoint and the remedy."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import torch
 
-from model.checkpoints.checkpoint import checkpoints
+from model.checkpoints.checkpoint import TrainingState, checkpoints
+from model.data.training_frame import Batch
+from model.training.objective import BatchLosses
+from model.training.process_group import ProcessGroup
 from model.training.run_folder import checkpoint_path
+from model.training.run_options import RunOptions
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from model.checkpoints.checkpoint import TrainingState
-    from model.data.training_frame import Batch
-    from model.training.objective import BatchLosses
-    from model.training.process_group import ProcessGroup
-    from model.training.run_options import RunOptions
 
 
 def stop_if_diverged(

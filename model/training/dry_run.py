@@ -1,29 +1,22 @@
 """What a run would take, measured on a few of its steps; nothing is written."""
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
+from model.data.training_frame import Batch
 from model.device import few_threads, memory_used
 from model.sampling.denoiser import call_flops
 from model.training.loop import backward, update
 from model.training.process_group import SINGLE_PROCESS
 from model.training.run_folder import OPTIONS_FILE, checkpoint_path
+from model.training.run_options import RunOptions
 from model.training.setup import Run, set_up
 from model.training.status import REPORT, start_line, time_left
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from model.data.training_frame import Batch
-    from model.training.run_options import RunOptions
 
 _SECONDS = 10.0  # of the timed sample, at least
 _BYTES = 4 * 5  # a parameter: float32 weight, gradient, average and Adam's two moments

@@ -1,18 +1,19 @@
 """The training loop: shards in, checkpoints out; the same on one process or many."""
 
-from __future__ import annotations
-
 import signal
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
+from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from model.checkpoints.checkpoint import CheckpointInfo, rotate, save
-from model.config.recipe import ema_decay, learning_rate
+from model.checkpoints.checkpoint import CheckpointInfo, TrainingState, rotate, save
+from model.config.recipe import TrainConfig, ema_decay, learning_rate
+from model.data.training_frame import Batch
 from model.device import few_threads
 from model.sampling.denoiser import call_flops
 from model.training.divergence import stop_if_diverged, stop_if_weights_diverged
@@ -20,20 +21,10 @@ from model.training.objective import BatchLosses
 from model.training.preview import draw_strip
 from model.training.process_group import SINGLE_PROCESS, ProcessGroup
 from model.training.run_folder import checkpoint_path, flat, write_options
+from model.training.run_options import RunOptions
 from model.training.setup import set_up
 from model.training.status import StatusLog
 from model.training.tracker import open_tracker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from torch import nn
-
-    from model.checkpoints.checkpoint import TrainingState
-    from model.config.recipe import TrainConfig
-    from model.data.training_frame import Batch
-    from model.training.run_options import RunOptions
 
 
 def train(

@@ -9,15 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from model.data.training_frame import to_unit
+from model.data.training_frame import Batch, to_unit
 from model.diffusion.identity_prior import diffusion_schedule, prior_of
 from model.diffusion.losses import diffusion_losses
-from model.network.talking_head import Conditions
+from model.network.talking_head import Conditions, TalkingHead
 
 if TYPE_CHECKING:
     from model.config.presets import Preset
-    from model.data.training_frame import Batch
-    from model.network.talking_head import TalkingHead
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,16 @@
 """A strip of sampled frames above the real ones: what training looks at now and then."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from model.config.presets import Preset
 from model.data.training_frame import as_tensor
+from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.sample_config import SampleConfig
 from pipeline.dataset.shards import read_dataset, read_samples
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from model.config.presets import Preset
-    from model.network.talking_head import TalkingHead
 
 _FRAMES = 12
 

@@ -6,14 +6,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from torch import distributed
+from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from model.config.recipe import TrainConfig
 
 T = TypeVar("T")

@@ -1,13 +1,12 @@
 """Training on several processes or machines through Ray Train, with the loop of one."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model.checkpoints.checkpoint import latest, resolve
 from model.checkpoints.transfer import init_from
@@ -16,15 +15,11 @@ from model.network.talking_head import SpeechFormat, TalkingHead
 from model.training.loop import stop_signals, train
 from model.training.process_group import ProcessGroup
 from model.training.run_folder import checkpoint_to_resume
+from model.training.run_options import RunOptions
 from model.training.tracker import check_tracker
 from pipeline.dataset.shards import read_dataset
 from pipeline.errors import UserError
 from pipeline.parallel.session import ray_session
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from model.training.run_options import RunOptions
 
 RESULT = "ray"  # the folder in a run's folder that `ray.train.Result.from_path` reads
 _WORKER_FAILURES = 3  # in one run, until it is given up

@@ -1,21 +1,16 @@
 """A run's folder: its options, and whether a run can begin or go on in it."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from model.checkpoints.checkpoint import check_whole, latest, read_info
 from model.network.talking_head import SpeechFormat
+from model.training.run_options import RunOptions
 from pipeline.dataset.plan import PLAN_FILE
 from pipeline.errors import UserError
 from pipeline.files import read_json, write_json
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.training.run_options import RunOptions
 
 OPTIONS_FILE = "options.json"
 

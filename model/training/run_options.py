@@ -1,15 +1,13 @@
 """The options of a training run, on the command line and in `options.json`."""
 
-from __future__ import annotations
-
-from pathlib import Path  # noqa: TC003 - typer and pydantic read the annotations
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from model.config.choices import (  # noqa: TC001
+from model.config.choices import (
     Device,
     MemoryFormat,
     Precision,

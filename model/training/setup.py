@@ -1,32 +1,26 @@
 """What a run begins with: network, objective, Adam and batches; nothing is written."""
 
-from __future__ import annotations
-
 import copy
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
+from torch import nn
 
 from model.checkpoints.checkpoint import TrainingState, read_info, restore
 from model.checkpoints.transfer import init_from
 from model.data.stream import Clips, Lanes, batches
+from model.data.training_frame import Batch
 from model.device import choose_device, choose_memory_format, choose_precision
 from model.network.talking_head import SpeechFormat, TalkingHead
 from model.training.objective import Objective
+from model.training.process_group import ProcessGroup
 from model.training.run_folder import checkpoint_to_resume, notes_on_changes
+from model.training.run_options import RunOptions
 from model.training.tracker import check_tracker
 from pipeline.dataset.shards import read_dataset
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-    from pathlib import Path
-
-    from torch import nn
-
-    from model.data.training_frame import Batch
-    from model.training.process_group import ProcessGroup
-    from model.training.run_options import RunOptions
 
 
 @dataclass(frozen=True)

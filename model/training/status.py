@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from model.device import memory_used
+from model.training.objective import BatchLosses
+from model.training.process_group import ProcessGroup
+from model.training.tracker import Track
 from pipeline.files import read_json, write_json
 from pipeline.media import write_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from torch import Tensor
-
-    from model.training.objective import BatchLosses
-    from model.training.process_group import ProcessGroup
     from model.training.setup import Run
-    from model.training.tracker import Track
 
 QUARTILES = 4
 REPORT = "report.json"

@@ -1,24 +1,18 @@
 """Curves and strips of a run for TensorBoard, Weights & Biases or MLflow, behind one function."""
 
-from __future__ import annotations
-
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
+from model.config.choices import TrackerName
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from model.config.choices import TrackerName
 
 Track = Callable[[dict[str, float | Tensor], int], None]
 PROJECT = "diffused-heads"

@@ -1,11 +1,9 @@
 """dh-prep: from raw clips to shards, on the command line."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,10 +13,8 @@ from pipeline.dataset.limits import Limits
 from pipeline.errors import UserError, run_command
 from pipeline.progress import progress
 from pipeline.sources.layouts import Layout
+from pipeline.sources.manifest import ManifestRow
 from pipeline.talkers.demo_options import DemoOptions
-
-if TYPE_CHECKING:
-    from pipeline.sources.manifest import ManifestRow
 
 app = typer.Typer(
     help="Prepare talking-head videos for training: find the face, align it, cut it out, compute "

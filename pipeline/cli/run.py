@@ -1,19 +1,15 @@
 """dh-prep run: from raw clips to shards."""
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from pipeline.command_options import dataclass_options
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from pipeline.storage import Folder
+from pipeline.storage import Folder
 
 _WORK = "The work"
 

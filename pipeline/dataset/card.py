@@ -1,8 +1,10 @@
 """The data card: a README.md in the data set that says what it is to whoever gets it."""
 
-from __future__ import annotations
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
-from typing import TYPE_CHECKING, Any
+import pandas as pd
 
 from pipeline.dataset.columns import MEASURED
 from pipeline.dataset.prep_options import flat_options
@@ -12,12 +14,6 @@ from pipeline.media import FPS
 from pipeline.storage import Folder
 from pipeline.templates import environment
 from pipeline.units import size_text, time_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
-    import pandas as pd
 
 CARD_FILE, SUMS_FILE = "README.md", "SHA256SUMS"
 _SHOWN = ("clip_seconds", "eye_distance", "yaw", "pitch", "sharpness", "loudness", "speech_share",

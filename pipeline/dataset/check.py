@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,6 @@ from pipeline.files import sha256_file
 from pipeline.progress import progress
 from pipeline.sources.splits import in_several
 from pipeline.storage import Folder, local_copy
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _COUNTED = ("inputs", "clips", "samples", "failed", "frames")
 _STATUSES = {"ok", "skipped", "failed"}

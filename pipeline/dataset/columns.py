@@ -1,7 +1,5 @@
 """The columns of a clip's row in the parquet beside its shard, and what each holds."""
 
-from __future__ import annotations
-
 # What a row says of the clip, by column.
 DESCRIBED = {
     "clip_id": "key of the sample; of a shot that was split off: the clip's, --, its number",

@@ -4,19 +4,14 @@ The text is parsed by `ast`; comparisons, and, or, not, columns, numbers, texts 
 interpreted here, and anything else is refused.
 """
 
-from __future__ import annotations
-
 import ast
 import math
 import operator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pipeline.dataset.columns import MEASURED, TEXTS
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
 
 _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,

@@ -1,8 +1,7 @@
 """A smaller data set out of a finished one: samples are copied or left, none is made again."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pipeline.dataset.finalize import SpeechStatistics, conclude, shard_mark
 from pipeline.dataset.limits import Limits
@@ -15,9 +14,6 @@ from pipeline.errors import UserError
 from pipeline.lock import exclusive
 from pipeline.progress import progress
 from pipeline.storage import Folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def filter_dataset(

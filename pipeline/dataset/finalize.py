@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.dataset.plan import About
+from pipeline.dataset.plan import About, Shard
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import SCHEMA_VERSION
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.files import sha256_file
@@ -15,15 +19,6 @@ from pipeline.media import FPS
 from pipeline.sources.splits import in_several
 from pipeline.speech.features import SHAPES
 from pipeline.storage import Folder
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from pipeline.dataset.plan import Shard
-    from pipeline.dataset.prep_options import PrepOptions
 
 
 def shard_mark(

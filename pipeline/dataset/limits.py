@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 import typer
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from pipeline.dataset.conditions import failing, join_conditions, parse_conditions
-
-if TYPE_CHECKING:
-    import ast
-    from collections.abc import Mapping
-
 
 # The condition that each shorthand stands for.
 _CONDITIONS = {

@@ -1,23 +1,16 @@
 """What a run will do: which clips share a shard, fixed before the first is opened."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from pipeline.dataset.prep_options import flat_options
+from pipeline.dataset.prep_options import PrepOptions, flat_options
 from pipeline.dataset.sample import SCHEMA_VERSION
 from pipeline.dataset.shards import shard_name
 from pipeline.errors import UserError
-from pipeline.sources.manifest import SHOT_SUFFIX
+from pipeline.sources.manifest import SHOT_SUFFIX, ManifestRow
 from pipeline.storage import Folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.dataset.prep_options import PrepOptions
-    from pipeline.sources.manifest import ManifestRow
 
 PLAN_FILE = "plan.json"
 

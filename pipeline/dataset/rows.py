@@ -1,11 +1,11 @@
 """The row of a clip in the parquet beside its shard: what became of it, and what was measured."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -14,11 +14,6 @@ import pyarrow.parquet as pq
 from pipeline.dataset.columns import COLUMNS, DESCRIBED, MEASURED, SECONDS
 from pipeline.errors import UserError
 from pipeline.storage import Folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-    from typing import Any
 
 
 def rows_bytes(rows: Iterable[dict[str, Any]]) -> bytes:

@@ -19,23 +19,18 @@ holds 42.4 dB in the worst clip and 44.1 dB on average with 8.1 kB a frame, and 
 time, so that reading weighs more than the quarter of the bytes.
 """
 
-from __future__ import annotations
-
 import io
 import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import Any, TypedDict, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.media.audio import wav_bytes, wav_samples
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from numpy.typing import NDArray
 
 SCHEMA_VERSION = 1
 MEMBERS = ("frames", "offsets.npy", "wav", "speech.npy", "landmarks.npy", "mouth.npy", "json")

@@ -6,7 +6,9 @@ Its import brings torch, which takes more than a second.
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pipeline.dataset.sample import Sample, from_members
@@ -14,9 +16,6 @@ from pipeline.errors import UserError
 from pipeline.storage import Folder, open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
-    from pathlib import Path
-
     from webdataset import DataPipeline
 
 DATASET_FILE = "dataset.json"

@@ -1,18 +1,13 @@
 """Aligned face crops in the authors' geometry: similarity to a template, smoothed over time."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Iterable, Iterator
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.faces.geometry import resample, similarity, transform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
 
 # Landmarks that stay put while a face talks: nose base and the four eye corners.
 STABLE_POINTS = (33, 36, 39, 42, 45)

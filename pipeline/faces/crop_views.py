@@ -5,21 +5,13 @@ ones again costs more than all networks, and keeping whole frames takes too much
 of each is kept: the face and its surroundings, no finer than the crops need it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.alignment import transforms
-from pipeline.faces.geometry import resample, view_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from pipeline.faces.geometry import Part
+from pipeline.faces.geometry import Part, resample, view_of
 
 _SPARE = 0.15  # of the crop, on each side: how far smoothing may move it
 

@@ -11,25 +11,20 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from face_alignment.models import FAN
 from face_alignment.utils import CENTER_Y_OFFSET, REFERENCE_SCALE, SCALE_FACTOR, crop
+from numpy.typing import NDArray
 
 from pipeline.faces.geometry import area, overlap
 from pipeline.faces.networks.s3fd import Precision, S3FDDetector, autocast, load_weights
-from pipeline.faces.tracking import NO_FACE, FrameLandmarks, to_track
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from pipeline.faces.tracking import Track
+from pipeline.faces.tracking import NO_FACE, FrameLandmarks, Track, to_track
 
 _STEADY = 0.7  # overlap of two boxes between which a face moves in a straight line
 _MAX_WAITING = 64  # frames that wait for a batch to be full

@@ -1,14 +1,8 @@
 """Head pose from 68 landmarks: yaw, pitch and roll by fitting an average face."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 # Temples, bridge, tip and base of the nose, corners of the eyes: points that a talking mouth leaves
 # where they are. With chin and lips among them, an open mouth reads as a head turned by 30 degrees.

@@ -1,13 +1,7 @@
 """Mouths in landmarks: the box the lip loss looks at, and how far the lips are open."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 MOUTH = slice(48, 68)
 _MARGIN = 5 / 128  # the paper's 5 pixels at 128 x 128

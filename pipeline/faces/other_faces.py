@@ -4,23 +4,15 @@ A clip is searched again only where several faces were counted, so that one with
 nothing. Any tracker will do, since each pass follows one face.
 """
 
-from __future__ import annotations
-
 import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.plausibility import plausible_only
-from pipeline.faces.tracking import to_track
+from pipeline.faces.tracking import Track, Tracker, to_track
 from pipeline.media import FPS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from pipeline.faces.tracking import Track, Tracker
 
 _MARGIN = np.array([0.25, 0.45])  # of the box of the landmarks, to each side: hair and ears
 _GREY = 128

@@ -1,22 +1,14 @@
 """Whether landmarks are those of a face, and how much of a crop its picture does not show."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.geometry import invert, transform
-from pipeline.faces.tracking import NO_FACE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from pipeline.faces.tracking import FrameLandmarks
+from pipeline.faces.tracking import NO_FACE, FrameLandmarks
 
 # Wide enough for heads in profile; in distances of the outer eye corners where no unit is given.
 _EYES = 10.0  # times that one eye is wider than the other

@@ -10,15 +10,9 @@ blur effect of Crete et al. (2007) ranks 70 to 98 %, the variance of the Laplaci
 contrast, 88 to 99 % (`benchmarks/studies/faces.py sharpness`; benchmarks/speed/RESULTS.md).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 # Brows to chin in an aligned crop: hair and background are left out.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.26, 0.76, 0.34, 0.80

@@ -1,22 +1,17 @@
 """68 landmarks of a clip's face: search for it, then follow it from frame to frame."""
 
-from __future__ import annotations
-
 import math
 import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.networks.blazeface import FaceDetector
 from pipeline.faces.networks.face_mesh import Box, FaceMesh, box_of_detection, box_of_mesh
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 # The 68-point layout of iBUG 300-W, as points of the 478-point mesh.
 JAW = (127, 234, 177, 215, 172, 136, 149, 148, 152, 377, 378, 365, 397, 435, 401, 454, 356)

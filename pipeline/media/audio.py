@@ -6,9 +6,11 @@ import io
 import wave
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media.container import (
     SAMPLE_RATE,
@@ -24,10 +26,6 @@ from pipeline.media.mixer import Mixer
 from pipeline.media.video import probe
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from pipeline.media.notes import Note
 
 # Seconds by which sound may differ from its time stamps, which jitter in recorded calls. Beyond

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 if TYPE_CHECKING:
-    from av.video.reformatter import VideoReformatter
-    from numpy.typing import NDArray
-
     from pipeline.media.notes import Note
 
 # Code points of ITU-T H.273, which FFmpeg reports.

@@ -1,13 +1,12 @@
 """Containers opened with FFmpeg: files checked, streams chosen, packets decoded."""
 
-from __future__ import annotations
-
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import av.error
@@ -15,9 +14,6 @@ from av.sidedata import sidedata
 from av.stream import Disposition
 
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 FPS = 25
 SAMPLE_RATE = 16_000

@@ -4,8 +4,6 @@ The index of an MP4 or the header of a Matroska file gives the length of the who
 its first part arrived.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Any

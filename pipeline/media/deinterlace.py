@@ -1,15 +1,11 @@
 """Frames of two fields, filmed one after the other, made into whole frames (FFmpeg's bwdif)."""
 
-from __future__ import annotations
-
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import av.error
 from av.filter import Graph
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def deinterlace(frames: Iterator[tuple[float, Any]], stream: Any) -> Iterator[tuple[float, Any]]:

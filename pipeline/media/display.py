@@ -1,18 +1,14 @@
 """Pictures as they are shown: in RGB of BT.709, of one size, their pixels square, upright."""
 
-from __future__ import annotations
-
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.media.colour import colour_note, in_srgb, rgb_in_bt709
-
-if TYPE_CHECKING:
-    from av.video.reformatter import VideoReformatter
-    from numpy.typing import NDArray
 
 # Display matrices of 0, 90, 180 and 270 degrees counter-clockwise.
 _ROTATIONS = (None, (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,16 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.files import atomic_path
 from pipeline.media.container import FPS, MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from numpy.typing import NDArray
-
     from pipeline.media.audio import Audio
 
     WriteFrame = Callable[[NDArray[np.uint8]], None]

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pipeline.media.notes import Note
 
 _CANCELLING = 0.1  # energy of the mix over that of its loudest channel; one silent channel: 0.25

@@ -1,7 +1,5 @@
 """Standard words for what was done to a file to make it usable, as rows and samples record them."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 Note = Literal[

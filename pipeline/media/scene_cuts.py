@@ -15,19 +15,13 @@ PySceneDetect's AdaptiveDetector finds 24 %; in an hour of single shots, plain a
 ways, it finds no cut.
 """
 
-from __future__ import annotations
-
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
+from numpy.typing import NDArray
 
 _SIDE = 48  # pixels of a thumbnail
 _SHIFT = 4  # pixels of it that a camera or a crop may move from frame to frame

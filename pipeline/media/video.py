@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
 
 from pipeline.media.colour import changes_colour, colour_note
 from pipeline.media.container import (
@@ -31,12 +35,6 @@ from pipeline.media.display import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
-
     from pipeline.media.notes import Note
 
 _EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums

@@ -1,21 +1,17 @@
 """A Ray session on this machine or a cluster."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _TRIES = 3  # of starting Ray
 _LATE = "timed out during startup"  # in what it says of a machine that is too busy

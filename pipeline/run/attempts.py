@@ -9,19 +9,15 @@ given up, one that takes too long at once. Workers that die or hang where no cli
 clip: after four of them the run ends with a sentence.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pipeline.storage import Folder
+from pipeline.storage import Folder
 
 _DEATHS = 3  # of workers at a clip, or at none, until it is given up
 _LOOK_EVERY = 1.0  # seconds between two looks of the watchdog

@@ -1,25 +1,17 @@
 """Which of several faces makes the sample: the one that speaks, or one by its place."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.faces.other_faces import other_tracks
-from pipeline.faces.tracking import NO_FACE, Track
+from pipeline.faces.tracking import NO_FACE, Track, Tracker
+from pipeline.run.clip import Clip
 from pipeline.speech.speaker import DECISIVE, find_speaker, predicted_movement, speaking_score
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from pipeline.faces.tracking import Tracker
-    from pipeline.run.clip import Clip
 
 _MOST = 6  # faces that are compared
 _BRIEF = 10  # frames; a face that is in view for fewer is not compared

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pipeline.dataset.prep_options import PrepOptions
     from pipeline.dataset.sample import PackedFrames
     from pipeline.faces.crop_views import FaceViews

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from pipeline.dataset.sample import to_members
+from pipeline.sources.manifest import ManifestRow
 from pipeline.storage import is_url, remote_size
 from pipeline.units import size_text, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pipeline.dataset.prep_options import PrepOptions
-    from pipeline.sources.manifest import ManifestRow
 
 _T = TypeVar("_T")
 _CLIPS = 8

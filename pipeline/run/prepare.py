@@ -1,10 +1,10 @@
 """A preparation from beginning to end: what `dh-prep run` does, without its terminal."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from pipeline.dataset import plan
 from pipeline.dataset.card import write_card
@@ -17,9 +17,6 @@ from pipeline.run.shard_writer import encoder_digest, fetch_weights
 from pipeline.run.summary import write_report
 from pipeline.sources.manifest import read_input
 from pipeline.storage import Folder
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def prepare(

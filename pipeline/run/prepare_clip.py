@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,12 @@ from pipeline.dataset.sample import SCHEMA_VERSION, Meta, Sample
 from pipeline.errors import UserError
 from pipeline.files import printable, sha256_file
 from pipeline.media import FPS
-from pipeline.run.clip import Clip, Skip
+from pipeline.run.clip import Clip, Skip, Stage
+from pipeline.sources.manifest import ManifestRow
 from pipeline.storage import local_copy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from pipeline.dataset.prep_options import PrepOptions
-    from pipeline.run.clip import Stage
-    from pipeline.sources.manifest import ManifestRow
 
 
 @dataclass(frozen=True)

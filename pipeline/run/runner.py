@@ -1,25 +1,19 @@
 """Runs a plan: which shards are still to be written, and writes them, by Ray or in this process."""
 
-from __future__ import annotations
-
 import math
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from pipeline.dataset.finalize import remove_leftovers
+from pipeline.dataset.plan import Shard
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.lock import exclusive
 from pipeline.parallel.tasks import run_on_ray
 from pipeline.run.attempts import Journal
 from pipeline.run.shard_writer import ShardTask, ShardWriter
 from pipeline.storage import Folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from pipeline.dataset.plan import Shard
-    from pipeline.dataset.prep_options import PrepOptions
-
 
 # In a Ray process, memory grows by some 5 % over a thousand clips (it does not without Ray); a new
 # process costs a second or two.

@@ -1,35 +1,28 @@
 """One shard end to end: its clips prepared, its three files written, the mark last."""
 
-from __future__ import annotations
-
 import ctypes
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pipeline.dataset.finalize import SpeechStatistics, shard_mark
+from pipeline.dataset.plan import Shard
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import parse_rows, rows_bytes
-from pipeline.dataset.sample import from_members, to_members
+from pipeline.dataset.sample import Sample, from_members, to_members
 from pipeline.dataset.shards import open_shard, read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.run.attempts import Journal
+from pipeline.run.clip import Stage
 from pipeline.run.prepare_clip import Outcome, failed, prepare_clip
 from pipeline.run.stages import default_stages, needed_weights
-from pipeline.speech.features import SHAPES
+from pipeline.sources.manifest import ManifestRow
+from pipeline.speech.features import SHAPES, Speech
+from pipeline.storage import Folder
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from pipeline.dataset.plan import Shard
-    from pipeline.dataset.prep_options import PrepOptions
-    from pipeline.dataset.sample import Sample
-    from pipeline.run.clip import Stage
-    from pipeline.sources.manifest import ManifestRow
-    from pipeline.speech.features import Speech
-    from pipeline.storage import Folder
 
 
 @dataclass(frozen=True)

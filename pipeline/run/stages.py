@@ -5,17 +5,20 @@ A stage may also give a list of clips: the shots of one that is split.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.dataset.sample import pack_faithfully
 from pipeline.faces.alignment import crop, crop_landmarks, transforms
 from pipeline.faces.mouth_box import mouth_boxes, mouth_opening
 from pipeline.faces.plausibility import outside_share
 from pipeline.faces.sharpness import mouth_contrast, sharpness
-from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.faces.tracking import MediaPipeTracker, Tracker
 from pipeline.media import (
     FPS,
     SAMPLE_RATE,
@@ -25,22 +28,14 @@ from pipeline.media import (
     probe,
     read_audio,
 )
-from pipeline.run.clip import MEASURE_EVERY, Clip, Skip
+from pipeline.run.clip import MEASURE_EVERY, Clip, Skip, Stage
 from pipeline.run.track_face import track_face
 from pipeline.speech.activity import speech_share
-from pipeline.speech.features import speech_features
+from pipeline.speech.features import Featurise, speech_features
 from pipeline.speech.lip_sync import lag_and_correlation, log_energy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
     from pipeline.dataset.prep_options import Landmarks, PrepOptions
-    from pipeline.faces.tracking import Tracker
-    from pipeline.run.clip import Stage
-    from pipeline.speech.features import Featurise
 
 _MAX_LAG = 5  # frames between lips and sound; farther, one clip's noise would win
 _LANDMARKS: dict[Landmarks, list[str]] = {

@@ -5,33 +5,30 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.dataset.card import CARD_FILE
-from pipeline.dataset.prep_options import flat_options
+from pipeline.dataset.plan import Shard
+from pipeline.dataset.prep_options import PrepOptions, flat_options
 from pipeline.dataset.rows import cut_off, drop_reasons, kind_of
 from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.run.estimate import estimate, total_size
+from pipeline.sources.manifest import ManifestRow
 from pipeline.sources.splits import in_several, speakers_by_split, unused_splits
 from pipeline.storage import Folder
 from pipeline.units import size_text, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
-    import pandas as pd
-
-    from pipeline.dataset.plan import Shard
-    from pipeline.dataset.prep_options import PrepOptions
     from pipeline.run.shard_writer import ShardTask
-    from pipeline.sources.manifest import ManifestRow
 
 REPORT_FILE = "report.csv"
 _NAMED = 20  # failed clips that are named on the terminal; the report holds all

@@ -1,32 +1,23 @@
 """The stage that finds the face of a clip in every frame."""
 
-from __future__ import annotations
-
 import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.crop_views import FaceViews
 from pipeline.faces.head_pose import head_pose
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.faces.plausibility import plausible_only
-from pipeline.faces.tracking import stretches, to_track
+from pipeline.faces.tracking import FrameLandmarks, Stretch, Tracker, stretches, to_track
 from pipeline.media import FPS
+from pipeline.media.notes import Note
 from pipeline.media.scene_cuts import CutDetector
 from pipeline.run.choose_face import choose_face
-from pipeline.run.clip import MEASURE_EVERY, Skip
+from pipeline.run.clip import MEASURE_EVERY, Clip, Skip, Stage
 from pipeline.speech.speaker import DECISIVE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
-
-    from pipeline.faces.tracking import FrameLandmarks, Stretch, Tracker
-    from pipeline.media.notes import Note
-    from pipeline.run.clip import Clip, Stage
 
 _BURST = 24 << 20  # bytes of frames that are decoded before the networks look at them
 _TURNED = 45.0  # degrees of roll from which a face does not stand upright in its picture

@@ -1,16 +1,12 @@
 """TorchScript modules of the authors, used as black boxes."""
 
-from __future__ import annotations
-
 import warnings
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def load_script(path: Path, what: str, device: torch.device | None = None) -> Any:

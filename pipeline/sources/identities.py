@@ -7,14 +7,14 @@ every threshold from 0.40 to 0.46 finds the 61 people without a mistake
 a missed one puts a person into two splits.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -23,16 +23,9 @@ from pipeline.faces.networks.embedding import WEIGHTS, FaceEmbedder
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import FPS, read_frames
 from pipeline.parallel.tasks import in_order, run_on_ray
+from pipeline.sources.manifest import ManifestRow
 from pipeline.storage import local_copy
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from pipeline.sources.manifest import ManifestRow
 
 SAME = 0.45  # distance of two embeddings up to which they are one person's
 _FACES = 4  # faces of a clip that make its mean

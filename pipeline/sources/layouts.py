@@ -1,18 +1,14 @@
 """Speaker and split of videos, read from their paths, for the layouts of the field's data sets."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pipeline.errors import UserError
 from pipeline.files import short_digest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 Layout = Literal["folder", "crema", "lrw", "grid", "voxceleb", "hdtf"]
 # A folder of CSV files beside the packages, in the checkout as in the wheel.

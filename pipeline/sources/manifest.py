@@ -1,7 +1,5 @@
 """Which clips: manifests read, checked and written; folders, patterns and URLs turned into them."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math
@@ -10,20 +8,15 @@ import posixpath
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, printable, short_digest
 from pipeline.media import VIDEO_SUFFIXES, is_video
-from pipeline.sources.layouts import speakers_and_splits
+from pipeline.sources.layouts import Layout, speakers_and_splits
 from pipeline.storage import find_files, is_url, open_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from pipeline.sources.layouts import Layout
 
 SPLITS = ("train", "val", "test")  # those that are used, in any case; others are kept
 COLUMNS = ("clip_id", "path", "speaker", "split", "start", "end")

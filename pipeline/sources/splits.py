@@ -1,19 +1,12 @@
 """Splits that share no speaker, and who is in which."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
 from pipeline.files import short_digest
-from pipeline.sources.manifest import SPLITS
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from pipeline.sources.manifest import ManifestRow
+from pipeline.sources.manifest import SPLITS, ManifestRow
 
 
 def split_by_speaker(

@@ -12,21 +12,16 @@ and 5 dB 96.5, 95.9 and 94.3 %, off by 0.03, 0.04 and 0.05 (`benchmarks/studies/
 detectors on the same sentences: benchmarks/speed/RESULTS.md, Speech activity).
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.ndimage import binary_closing, binary_dilation, binary_opening, label, uniform_filter1d
 
 from pipeline.media import SAMPLE_RATE, SAMPLES_PER_FRAME, fit_audio
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 _STEP = SAMPLE_RATE // 100  # 10 ms
 _WINDOW = 512  # 32 ms, two periods of a deep voice

@@ -3,19 +3,15 @@
 `mfcc`: see `pipeline.speech.mfcc`; `released`: see `pipeline.speech.released_encoder`.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.speech.mfcc import COEFFICIENTS, STEPS, mfcc_windows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 Speech = Literal["mfcc", "released"]
 # (N,) int16 mono 16 kHz sound and T, the number of video frames, to (T, F) float32 features.

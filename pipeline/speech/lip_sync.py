@@ -4,16 +4,10 @@ A mouth opens when it is loud, so that the correlation peaks where picture and s
 together. Over a whole set that lag is good to a frame; a clip alone is too noisy to trust.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media import SAMPLES_PER_FRAME, fit_audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 MAX_LAG = 15  # frames; SyncNet's range
 _LEAST = 5  # frames that must overlap

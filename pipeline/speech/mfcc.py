@@ -4,18 +4,12 @@ The window is that of the authors' speech encoder: 3200 samples every 640, with 
 samples on both sides of the recording, so that window k is centred on frame k.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 from python_speech_features import mfcc
 from python_speech_features.sigproc import preemphasis
 
 from pipeline.media import SAMPLE_RATE, fit_audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 COEFFICIENTS = 13
 STEPS = 18  # MFCC vectors of 25 ms every 10 ms that fit into 0.2 s

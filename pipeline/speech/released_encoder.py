@@ -5,25 +5,19 @@ a black box: windows of sound go in one after the other, an embedding of 256 num
 each, and a hidden state is carried from window to window.
 """
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.jit import optimized_execution  # type: ignore[attr-defined]
 
 from pipeline.errors import UserError
 from pipeline.media import SAMPLES_PER_FRAME, fit_audio
 from pipeline.runtimes.torchscript import load_script
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 WIDTH = 256  # numbers in an embedding
 _WINDOW, _MARGIN = 3200, 1280  # samples of a window, and of silence on both sides

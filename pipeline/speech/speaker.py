@@ -6,20 +6,15 @@ that prediction, less where they hardly move. Loudness by itself separates two t
 better than chance on clips of two seconds (`benchmarks/studies/speaker.py measure`).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.speech.lip_sync import correlations
 from pipeline.speech.mfcc import COEFFICIENTS, mfcc_windows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 DECISIVE = 0.1  # lead of the best score over the next from which a choice is sure
 _LONG = 50  # frames from which a lead counts in full; correlations of fewer are mostly chance

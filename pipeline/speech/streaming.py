@@ -1,19 +1,13 @@
 """Speech features of sound that is still coming, each as early as it can be known."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.speech.mfcc import mfcc_windows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
 
 # The window of a frame reaches two frames beyond its own on either side; pre-emphasis, a sample.
 _BEFORE, _AFTER = 3, 2

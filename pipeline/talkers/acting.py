@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, fit_audio
 from pipeline.talkers.warps import smoothstep
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from pipeline.talkers.voices import Phone, Utterance
 
 WIDEST = 0.28  # opening of the widest vowel: inner-lip gap over distance of the outer eye corners

@@ -3,21 +3,15 @@
 The photograph is scikit-image's `astronaut` (NASA, public domain).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.geometry import transform
-from pipeline.faces.networks.face_mesh import Box, box_of_mesh
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.faces.networks.face_mesh import FaceMesh
+from pipeline.faces.networks.face_mesh import Box, FaceMesh, box_of_mesh
 
 EYES_AT = 0.44  # height of the eyes in the canvas, as a share of its side
 EYE_SPAN = 0.227  # distance of the outer eye corners, as a share of the canvas' side

@@ -9,14 +9,14 @@ Real speech with known phones is acted out by people made of one public-domain p
     demo.json                        the options; written first, so that a run can be carried on
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,21 +24,14 @@ from pipeline.errors import UserError
 from pipeline.faces.networks.face_mesh import FaceMesh
 from pipeline.files import read_json, write_json, write_text
 from pipeline.media import FPS, Audio, fit_audio, write_video
-from pipeline.talkers.acting import perform
+from pipeline.talkers.acting import Performance, perform
 from pipeline.talkers.cutout import cut_out
+from pipeline.talkers.demo_options import DemoOptions
 from pipeline.talkers.people import PEOPLE, Person
 from pipeline.talkers.portraits import make_portrait
 from pipeline.talkers.talker import Talker
-from pipeline.talkers.voices import SENTENCES, read_recordings, speak
+from pipeline.talkers.voices import SENTENCES, Utterance, read_recordings, speak
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from pipeline.talkers.acting import Performance
-    from pipeline.talkers.demo_options import DemoOptions
-    from pipeline.talkers.voices import Utterance
 
 TRAIN_SENTENCES, TEST_SENTENCE = SENTENCES[:-1], SENTENCES[-1]
 _CANVAS = 1.25  # side of the portrait over side of the frame: room for the head to move

@@ -5,12 +5,11 @@ over the mouth's surroundings, once following the upper lip and once the lower, 
 shown on its own side of the gap; teeth, tongue and darkness are drawn between.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.talkers.cutout import (
     CHIN,
@@ -30,9 +29,6 @@ from pipeline.talkers.warps import (
     thin_plate,
     upsample_map,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # The contours of the lips from top to bottom.
 _CONTOURS = (OUTER_LIPS[0], *INNER_LIPS, OUTER_LIPS[1])

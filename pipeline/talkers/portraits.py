@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.talkers.cutout import (
     CHIN,
@@ -16,6 +17,7 @@ from pipeline.talkers.cutout import (
     LIDS,
     OUTER_LIPS,
     RIGHT_EYE,
+    CutOut,
     closed,
     eye_span,
     fill,
@@ -24,9 +26,6 @@ from pipeline.talkers.cutout import (
 from pipeline.talkers.warps import Region, grid_step, upsample_map
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.talkers.cutout import CutOut
     from pipeline.talkers.people import Bump, Person
 
 _RIGHT_BROW = point_ids("70 63 105 66 107 55 65 52 53 46")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.talkers.cutout import CHIN, LIDS, eye_span
 from pipeline.talkers.lip_animation import Mouth
+from pipeline.talkers.portraits import Portrait
 from pipeline.talkers.warps import (
     Region,
     curve,
@@ -19,12 +22,7 @@ from pipeline.talkers.warps import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
     from pipeline.talkers.acting import Performance
-    from pipeline.talkers.portraits import Portrait
 
 
 class Talker:

@@ -1,23 +1,18 @@
 """Two voices with phone timing: the LibriVox recordings in pocketsphinx' source package."""
 
-from __future__ import annotations
-
 import json
 import tarfile
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from pipeline.media.audio import wav_samples
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 _FOLDER = "pocketsphinx-5.1.1/test/data/librivox/sense_and_sensibility_01_austen_64kb-"
 SENTENCES = ("0870", "0880", "0890", "0920", "0930")

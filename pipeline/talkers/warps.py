@@ -1,16 +1,12 @@
 """Warping parts of a picture: maps on a coarse grid, thin-plate splines, smooth curves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator, RBFInterpolator
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)

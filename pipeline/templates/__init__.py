@@ -1,7 +1,5 @@
 """The Jinja2 environment of every page, and the page that they all extend (`page.html.j2`)."""
 
-from __future__ import annotations
-
 import base64
 from functools import cache
 

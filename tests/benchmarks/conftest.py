@@ -1,11 +1,10 @@
 """What tests of the benchmark share: networks, a moving face, and a small data set."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from skimage.data import astronaut
 
 from pipeline.dataset.finalize import finish
@@ -17,11 +16,6 @@ from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from pipeline.weights import find
 from tests.datasets import write_talker
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 CLIPS = ("ada", "bob", "cy", "dee")  # of the data set
 

@@ -1,7 +1,5 @@
 """Made-up contents of scores.json, with what a scorer writes of every kind of metric."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from benchmarks.scoring.results import SCHEMA_VERSION

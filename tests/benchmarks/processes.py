@@ -1,7 +1,5 @@
 """Whether a process that a test did not start itself has ended."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

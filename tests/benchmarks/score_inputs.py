@@ -1,7 +1,5 @@
 """What tests of scoring share: a pattern that moves, and scores by what needs no network."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import cv2

@@ -1,7 +1,5 @@
 """Commands of another system: no shell, one limit of time, nothing left running."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

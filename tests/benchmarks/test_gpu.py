@@ -1,7 +1,5 @@
 """The script for a GPU machine, at its smallest on a CPU, so that it works on the day."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,17 +1,12 @@
 """One input of the fault corpus: its name, how it is made, and what must become of it."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tests.faults.damage import Make
 from tests.faults.films import write_film
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tests.faults.damage import Make
 
 
 @dataclass(frozen=True)

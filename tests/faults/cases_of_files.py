@@ -1,20 +1,13 @@
 """What is no film, what is damaged, what is named oddly, and what lies oddly in a folder."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from tests.faults.case import Case, failed, film, skipped
 from tests.faults.cases_of_films import jpeg
-from tests.faults.damage import cut, flipped, followed, zeroed
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.faults.damage import Make
+from tests.faults.damage import Make, cut, flipped, followed, zeroed
 
 FORBIDDEN = "forbidden.mp4"
 

@@ -1,26 +1,18 @@
 """Films that are whole but odd: streams, codecs, shapes, faces, times, sound."""
 
-from __future__ import annotations
-
 import io
+from collections.abc import Callable
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests.faults.case import Case, failed, film, skipped
-from tests.faults.damage import joined, recoded, repacked, side_by_side, turned
-from tests.faults.films import SIDE, on_canvas, talker, voice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
-    from tests.faults.damage import Make
-    from tests.faults.films import Picture
+from tests.faults.damage import Make, joined, recoded, repacked, side_by_side, turned
+from tests.faults.films import SIDE, Picture, on_canvas, talker, voice
 
 _NO_FACE = ("no face", "landmarks")
 _TOO_SHORT = ("fails clip_seconds >= 0.4", "landmarks")

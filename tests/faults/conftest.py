@@ -1,16 +1,11 @@
 """What tests of broken runs share: a few small clips, and the data set that they make."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.datasets import content, run_prep, write_talker
 from tests.faults.runs import WORDS
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The fault corpus: every bad or odd input that we know of, made anew, the same every time."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import stat

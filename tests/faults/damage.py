@@ -1,22 +1,18 @@
 """What befalls files: cut off, overwritten, put together, their headers saying something else."""
 
-from __future__ import annotations
-
 import struct
 import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import numpy as np
 
 from tests.faults.films import REPEATABLE
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    Make = Callable[[Path], None]
+Make = Callable[[Path], None]
 
 
 def _changed(make: Make, change: Callable[[bytes], bytes]) -> Make:

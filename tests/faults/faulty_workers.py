@@ -10,8 +10,6 @@ Where a worker hangs, its deadline passes at once, and no other's: what else a t
 do makes nobody late.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
@@ -19,14 +17,12 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.cli import main as cli
 from pipeline.run import runner
 from pipeline.run import shard_writer as writer
-
-if TYPE_CHECKING:
-    from pipeline.run.attempts import Journal
+from pipeline.run.attempts import Journal
 
 
 def _triggers(times: int, folder: Path) -> bool:

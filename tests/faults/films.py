@@ -4,25 +4,20 @@ Picture and voice are functions of time alone, so that two films of any rates sh
 at the same moment.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from skimage import data
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    Picture = Callable[[float], NDArray[np.uint8]]
-    Voice = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+Picture = Callable[[float], NDArray[np.uint8]]
+Voice = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 SIDE = 256
 REPEATABLE = {"fflags": "+bitexact"}  # no random numbers, no versions

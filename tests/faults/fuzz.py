@@ -7,16 +7,14 @@ FOLDER holds valid files. The file being read lies in WORK, so that after a cras
 the program ends with 1 if a file shows a fault.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import itertools
 import resource
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import typer
@@ -25,9 +23,6 @@ from model.app.uploads import copy_upload
 from pipeline.errors import UserError
 from pipeline.media import IMAGE_SUFFIXES, is_video, probe, read_audio, read_frames
 from pipeline.media.image import read_picture
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _LONGEST = 30  # seconds that one reader may take for a file of 0.4 s
 _MOST_FRAMES = 60

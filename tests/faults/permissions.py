@@ -1,7 +1,5 @@
 """dh-prep run as a user runs it: not even as root may it read what it must not."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Runs of dh-prep that are looked on at, and their processes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,8 +1,6 @@
 """Workers that die or hang: at a clip, which is given up, and where there is none."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +8,6 @@ from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset
 from tests.datasets import content, run_prep
 from tests.faults.runs import LONG, WORDS, log_of, start, start_time, wait_for
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -1,17 +1,12 @@
 """A Ray cluster of several nodes, one of which dies in mid-run; fractions of GPUs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pipeline.parallel.tasks import Share
 from tests.datasets import content, run_prep, write_talker
 from tests.faults.runs import LONG, WORDS, log_of, start, wait_for
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,16 +18,11 @@ from pipeline.dataset.shards import read_dataset, read_shard
 from pipeline.files import printable
 from pipeline.sources.manifest import read_manifest
 from tests.datasets import content
+from tests.faults.case import Case
 from tests.faults.cases_of_files import FILES, FORBIDDEN
 from tests.faults.corpus import CASES, make_corpus, state
 from tests.faults.films import voice
 from tests.faults.permissions import needs_permissions, run_with_permissions
-
-if TYPE_CHECKING:
-    import subprocess
-    from pathlib import Path
-
-    from tests.faults.case import Case
 
 _EDGE = 6  # frames at the ends of a sample whose alignment is a mean of fewer
 _CLIPS_PER_SHARD = 12

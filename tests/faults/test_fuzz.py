@@ -1,7 +1,5 @@
 """Damaged media end as samples, reasons or refusals: no traceback, crash, hang or growth."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Runs that are killed, ended or starved of disk: the same command makes the same bytes."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil
@@ -9,7 +7,8 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,9 +31,6 @@ from tests.faults.runs import (
     wait_for,
     wait_until_gone,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _KILLS = 12
 

@@ -1,7 +1,5 @@
 """Videos in and data sets out of an object store: S3 as a local moto server speaks it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Clips of one frame and of twenty minutes, in odd places and in places that may not be entered."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import time

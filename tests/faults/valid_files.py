@@ -1,16 +1,11 @@
 """A small valid file of every container, picture and sound format, to be damaged by `fuzz`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from tests.faults.films import on_canvas, talker, write_film
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SMALL = on_canvas(talker, 96, 80, 80, 8, 0)
 _QCIF = on_canvas(talker, 176, 144, 144, 16, 0)  # the least that H.263 knows

@@ -1,9 +1,8 @@
 """What tests of the model share: a network that trains in seconds, and data sets for it."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,10 +21,6 @@ from pipeline.files import sha256_file, write_json
 from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from tests.models import untrained
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 STEPS, COEFFICIENTS = 18, 13
 

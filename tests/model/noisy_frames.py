@@ -1,7 +1,5 @@
 """What tests of the diffusion share: the full schedule, and random frames in float64."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

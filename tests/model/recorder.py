@@ -1,24 +1,18 @@
 """A network that writes down what it is shown, and short videos drawn by one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from model.config.presets import Preset
 from model.data.training_frame import to_unit
 from model.diffusion.schedule import Schedule, cosine_schedule, respace
+from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.sample_config import SampleConfig
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from model.config.presets import Preset
-    from model.network.talking_head import TalkingHead
 
 ONE_STEP = SampleConfig("ddim", steps=1, noise_correlation=0)
 FEATURES = 234

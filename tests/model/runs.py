@@ -1,20 +1,14 @@
 """What tests of training share: small runs, and what they leave."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.checkpoints.checkpoint import load_talking_head
+from model.config.presets import Preset
 from model.training.run_options import RunOptions
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
 
 
 def options(data: Path, out: Path, preset: Preset, **changes: object) -> RunOptions:

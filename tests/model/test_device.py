@@ -1,7 +1,5 @@
 """Devices: what is there is taken, what is not is told."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,20 +1,14 @@
 """What tests of the pipeline share: a face, and the stages of a run."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import data
 
 from pipeline.dataset.prep_options import PrepOptions
+from pipeline.run.clip import Stage
 from pipeline.run.stages import default_stages
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.run.clip import Stage
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,16 @@
 """Films of a face for the stages, and what they make of one."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.dataset.prep_options import PrepOptions
+from pipeline.dataset.sample import Sample
 from pipeline.media import Audio, write_video
+from pipeline.run.clip import Stage
 from pipeline.run.prepare_clip import prepare_clip
 from pipeline.sources.manifest import ManifestRow
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
-
-    from pipeline.dataset.sample import Sample
-    from pipeline.run.clip import Stage
-
 
 EMPTY = np.full((240, 260, 3), 90, np.uint8)
 

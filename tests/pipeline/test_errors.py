@@ -1,7 +1,5 @@
 """Exit codes and sentences of a command, seen from outside it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,18 +1,13 @@
 """Files are whole or absent."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pipeline.files import atomic_path, printable, read_json, sha256_file, write_json, write_text
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path: Path):

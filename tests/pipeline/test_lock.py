@@ -1,18 +1,13 @@
 """One command at a time in a folder."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.lock import exclusive
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _HOLD = "import sys; from pathlib import Path; from pipeline.lock import exclusive\n"
 _HOLD += "with exclusive(Path(sys.argv[1]), 'dh-prep'): print('held', flush=True); sys.stdin.read()"

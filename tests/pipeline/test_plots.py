@@ -1,7 +1,5 @@
 """Plots for pages: what a browser needs to draw them, and the same bytes each time."""
 
-from __future__ import annotations
-
 from xml.etree import ElementTree as ET
 
 from pipeline.plots import COLOURS, bare_figure, inline_svg

@@ -1,7 +1,5 @@
 """Progress on a terminal, in a log and in a notebook."""
 
-from __future__ import annotations
-
 import os
 import pty
 import subprocess

@@ -1,17 +1,12 @@
 """Addresses of files; what an object store does with them is in tests/faults."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from pipeline.errors import UserError
 from pipeline.storage import Folder, local_copy
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_file_of_this_machine_is_used_where_it_lies(tmp_path: Path):

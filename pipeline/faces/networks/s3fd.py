@@ -6,26 +6,21 @@ The network, the anchors, the thresholds and the suppression are those of face-a
 in a Python loop over positions; here each level is read at once.
 """
 
-from __future__ import annotations
-
 import pickle
-from typing import TYPE_CHECKING, Any, Literal, cast
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from face_alignment.detection.sfd.bbox import nms
 from face_alignment.detection.sfd.net_s3fd import s3fd
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from pipeline.errors import UserError
 from pipeline.media.image import resize
 from pipeline.runtimes.onednn import quicken
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
 
 Precision = Literal["float32", "bfloat16"]
 

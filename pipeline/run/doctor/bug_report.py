@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ from pipeline.units import size_text
 from pipeline.weights import FILES, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from pipeline.run.doctor.checks import Finding
 
 _TITLE = "# Diffused Heads: report of dh-prep doctor"

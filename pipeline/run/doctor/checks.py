@@ -1,16 +1,15 @@
 """What this machine has of all that the toolkit needs, and how to get what it lacks."""
 
-from __future__ import annotations
-
 import importlib
 import json
 import os
 import platform
 import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -19,9 +18,6 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.units import size_text
 from pipeline.weights import FILES, cache_folder, find, locate, user_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _LOW_DISK = 2e9
 _REINSTALL = "install the toolkit's requirements again: pip install -e ."

@@ -1,7 +1,5 @@
 """dh-bench as its users meet it: exit codes, messages and files."""
 
-from __future__ import annotations
-
 import csv
 import json
 import subprocess

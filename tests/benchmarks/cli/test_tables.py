@@ -1,7 +1,5 @@
 """dh-bench table, compare and report as their users meet them."""
 
-from __future__ import annotations
-
 import csv
 import json
 import sys

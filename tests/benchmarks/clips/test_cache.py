@@ -1,7 +1,5 @@
 """The cache's key covers all code that shapes a measurement, wherever it moves."""
 
-from __future__ import annotations
-
 import grimp
 
 from benchmarks.clips import cache

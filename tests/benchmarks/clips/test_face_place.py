@@ -1,7 +1,5 @@
 """Fakes that are framed like their real clips, and fakes that are not."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,8 +1,7 @@
 """Measures of a model that talks: openings, correlations, distances, curves."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -11,12 +10,8 @@ from scipy.stats import pearsonr
 
 from benchmarks.learning.talk import Generated, correlation, draw_curves, measure, opening, summary
 from pipeline.dataset.shards import read_samples
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media.image import resize
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 
 def test_opening_is_the_mean_gap_of_the_inner_lips():

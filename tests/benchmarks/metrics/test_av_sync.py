@@ -1,7 +1,5 @@
 """AV offset and confidence on made-up embeddings: shifts, sign, and the definition written out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

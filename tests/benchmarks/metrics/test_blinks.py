@@ -1,7 +1,5 @@
 """Blinks: the released rule on made-up eyes, and the truth of the demo's clips."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """CPBD: the numbers of the published port, widths of known edges, and what blur does to it."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """CSIM: the cosine, and dlib's network on real faces where the extra is installed."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from skimage.data import astronaut

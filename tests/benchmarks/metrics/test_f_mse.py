@@ -1,7 +1,5 @@
 """F-MSE: the script's arithmetic in bytes, and the true one."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,7 +1,5 @@
 """FID: features against the TorchScript they come from, the distance against torchmetrics."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """The Fréchet distance against SciPy's matrix root, closed forms and the nuclear norm."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm

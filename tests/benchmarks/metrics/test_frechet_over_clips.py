@@ -1,7 +1,5 @@
 """FID and FVD of many clips, taken up in portions, against all features at once."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

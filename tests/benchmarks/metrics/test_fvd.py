@@ -1,7 +1,5 @@
 """FVD: I3D against logits computed by JAX, its padding by hand, windows and the unpickler."""
 
-from __future__ import annotations
-
 import pickle
 
 import numpy as np

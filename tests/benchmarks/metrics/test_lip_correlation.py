@@ -1,7 +1,5 @@
 """Lip lag and correlation: a shift of k frames moves the lag by k; still lips follow no sound."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """LMD on mouths whose distance is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """MSE against scikit-image."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from skimage.metrics import mean_squared_error

@@ -1,7 +1,5 @@
 """OFM: the script's colours by hand, the equation's magnitude on known motion, a frozen clip."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

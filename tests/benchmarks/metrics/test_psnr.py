@@ -1,7 +1,5 @@
 """PSNR against scikit-image, torchmetrics and its closed form."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Correlations over shifts against SciPy's, frame by frame; swapped sounds are never one's own."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.ndimage import convolve1d

@@ -1,7 +1,5 @@
 """Sync fitted on real clips: what drives a mouth, how late it is, and what does not drive it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.linalg import subspace_angles

@@ -1,7 +1,5 @@
 """SSIM against torchmetrics and its closed form on constant frames."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """WER: the edit distance by recursion, transcripts beside clips, commands as lip readers."""
 
-from __future__ import annotations
-
 import sys
 from functools import cache
 

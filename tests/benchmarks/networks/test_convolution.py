@@ -1,7 +1,5 @@
 """Convolution and ReLU against the same in double precision."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.nn import functional as F

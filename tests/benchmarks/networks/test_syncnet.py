@@ -1,7 +1,5 @@
 """SyncNet: the released names and shapes, what goes into it, and its crops."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

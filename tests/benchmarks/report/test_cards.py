@@ -1,7 +1,5 @@
 """What the page shows of metrics and of what changes along a clip."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,10 +1,9 @@
 """Drift: steady videos, videos that change by a known amount, and what is said of them."""
 
-from __future__ import annotations
-
 import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -18,10 +17,6 @@ from benchmarks.report.drift import JUDGED, MEASURES, TO_START, aligned_face, me
 from benchmarks.report.drift_page import write_drift
 from pipeline.errors import UserError
 from pipeline.media import write_image, write_video
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 SECONDS = 8
 

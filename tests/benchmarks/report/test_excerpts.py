@@ -1,7 +1,5 @@
 """Clips of the report: chosen, read from files or shards, encoded small, labelled."""
 
-from __future__ import annotations
-
 import av
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Plots of the report: they parse, stay in their frame and put numbers where they belong."""
 
-from __future__ import annotations
-
 import re
 from xml.etree import ElementTree as ET
 

@@ -1,7 +1,5 @@
 """The report: what stands on the page, that it needs nothing else, and how a browser shows it."""
 
-from __future__ import annotations
-
 import base64
 import html.parser
 import json

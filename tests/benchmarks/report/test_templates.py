@@ -1,7 +1,5 @@
 """Templates of pages lie in the package and compile."""
 
-from __future__ import annotations
-
 from importlib.resources import files
 
 import pytest

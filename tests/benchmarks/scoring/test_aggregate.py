@@ -1,7 +1,5 @@
 """Numbers over a set: means, medians, pooled blinks and lips, Fréchet distances."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

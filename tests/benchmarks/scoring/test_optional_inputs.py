@@ -1,7 +1,5 @@
 """What WER alone needs never costs the other numbers; a number's own reason is given."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks.scoring.score import score

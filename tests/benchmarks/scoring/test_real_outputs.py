@@ -1,7 +1,5 @@
 """The metrics on published outputs and real clips, held against what is known of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Statistics of real clips kept in a file, against NumPy, and what others' files hold."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Scoring folders: matching, sizes, lengths, what fails, and the numbers against scikit-image."""
 
-from __future__ import annotations
-
 import json
 
 import cv2

@@ -1,7 +1,5 @@
 """Scoring against a data set of dh-prep: its splits, its shards, and samples that are damaged."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

@@ -1,7 +1,5 @@
 """One pass over real clips: every metric, each video read once, resumed, from the cache."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Who measures: this process, from the cache or by itself, several processes, or a cluster's."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Differences beyond noise: against closed forms, by their error rates, and in what is refused."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

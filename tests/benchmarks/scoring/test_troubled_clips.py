@@ -1,7 +1,5 @@
 """Fakes of every wrong kind: each is named with its reason, and costs no other number."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

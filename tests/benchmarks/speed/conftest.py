@@ -1,7 +1,5 @@
 """Two short videos, and the scripts as a user runs them."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

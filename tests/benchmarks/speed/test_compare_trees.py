@@ -1,7 +1,5 @@
 """Two trees compared: whose code runs, and the ratios of small stand-ins for the toolkit."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks.speed import compare_trees

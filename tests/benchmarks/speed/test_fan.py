@@ -1,8 +1,6 @@
 """The speed of FAN: that both sides search, and that both have the same faces."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,9 +8,6 @@ from skimage import data
 
 from benchmarks.speed.fan import blind_detector, faces_of, with_faces
 from pipeline.faces.networks.s3fd import S3FDDetector
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_search_does_its_work_and_returns_the_given_faces(tmp_path: Path):

@@ -1,7 +1,5 @@
 """The harness: processor time of all processes below a command, medians of turns, tables."""
 
-from __future__ import annotations
-
 import itertools
 import sys
 

@@ -1,7 +1,5 @@
 """The tools that dh-bench is timed against give its numbers: both sides do the same work."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

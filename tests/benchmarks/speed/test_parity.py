@@ -1,7 +1,5 @@
 """A device against the CPU: no error where they are the same, exit 1 where one is too large."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import typer

@@ -1,7 +1,5 @@
 """The speed of preparation: what is subtracted and divided, and a whole run."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

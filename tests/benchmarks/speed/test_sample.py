@@ -1,7 +1,5 @@
 """The speed of sampling: what both ways compute, and the table."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Memory over a long run: what is read from /proc, what is computed from it, small runs."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

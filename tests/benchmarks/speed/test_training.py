@@ -1,7 +1,5 @@
 """The speed of loader and training step: small runs of the scripts, and what they count."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

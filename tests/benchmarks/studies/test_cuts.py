@@ -1,7 +1,5 @@
 """The comparison of cut detectors: what is joined and changed, and what counts as found."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from skimage.data import astronaut, chelsea

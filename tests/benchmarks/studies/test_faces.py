@@ -1,7 +1,5 @@
 """Studies of faces: the chance to rank above, jitter, and a run over real clips."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Ways to store frames: both give back the frame that was asked for."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks.studies.frames import h264, jpeg, measure

@@ -1,7 +1,5 @@
 """The table of samplers: its measures, and which setting is as good as the reference."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The study of sync: its cuts are three seconds whose sound is late by the shift."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The comparison of speech detectors: the truth, what is added to it, and what they return."""
 
-from __future__ import annotations
-
 from importlib import import_module
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Method files: those that come with the toolkit, run with a stand-in Python, and wrong ones."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

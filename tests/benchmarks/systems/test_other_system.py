@@ -1,7 +1,5 @@
 """The protocol with another system, from its clone to scored videos, with a scripted stand-in."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The test protocol: first frame and speech of every test clip, resumed, refused, then scored."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from copy import deepcopy

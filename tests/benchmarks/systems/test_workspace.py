@@ -1,7 +1,5 @@
 """The working folder of a clip: like the clone, apart from it, the inputs where they belong."""
 
-from __future__ import annotations
-
 import wave
 
 import cv2

@@ -1,7 +1,5 @@
 """Scores that somebody sends: honest ones pass, whatever was changed in them is named."""
 
-from __future__ import annotations
-
 import copy
 import math
 

@@ -1,7 +1,5 @@
 """LaTeX: characters of any script, the width of a page, and a compiler where there is one."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The paper's tables: every published digit, ours beside them, marks and reasons."""
 
-from __future__ import annotations
-
 import io
 from itertools import pairwise
 

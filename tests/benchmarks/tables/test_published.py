@@ -1,7 +1,5 @@
 """The published numbers: complete, spelt as printed, and ranked by hand."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """One table in five formats: each parses, and all hold the same numbers."""
 
-from __future__ import annotations
-
 import csv
 import html.parser
 import io

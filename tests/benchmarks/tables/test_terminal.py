@@ -1,7 +1,5 @@
 """What is printed: names as they are, whatever rich would make of them, and what is missing."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks.scoring.significance import compare_scores

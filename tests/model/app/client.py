@@ -1,15 +1,11 @@
 """Requests to the page of dh-sample serve by plain HTTP, as a script or an attacker sends them."""
 
-from __future__ import annotations
-
 import json
 import secrets
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import httpx
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class PageError(Exception):

@@ -1,25 +1,19 @@
 """A running dh-sample serve with a model that is quick, and files to send it."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import data
 
+from model.config.presets import Preset
 from pipeline.media import Audio, write_image, write_video
 from tests.models import write_noise, write_untrained
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from model.config.presets import Preset
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,16 @@
 """dh-sample serve on the command line: what it is asked for reaches what draws."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from model.app import server as serve
 from model.app.limits import PageLimits
 from model.cli import sample as sample_cli
+from model.sampling.batch import SampleRun
 from model.sampling.sample_config import SampleConfig
 from tests.models import write_untrained
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.sampling.batch import SampleRun
 
 
 def test_options_reach_the_server(small, speech_format, tmp_path: Path, monkeypatch):

@@ -1,7 +1,5 @@
 """Requests that the page refuses: of other sites, for other files, too large or too many."""
 
-from __future__ import annotations
-
 import http.client
 import os
 from pathlib import Path

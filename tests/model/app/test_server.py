@@ -1,12 +1,10 @@
 """Starting and ending dh-sample serve."""
 
-from __future__ import annotations
-
 import signal
 import socket
 import sys
 import tempfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +15,6 @@ from model.sampling.sample_config import OutputOptions, SampleConfig
 from pipeline.errors import UserError
 from tests.model.app.client import join, upload
 from tests.model.app.conftest import running
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.slow

@@ -1,7 +1,5 @@
 """What the page's button does, without a browser."""
 
-from __future__ import annotations
-
 import gradio as gr
 import pytest
 

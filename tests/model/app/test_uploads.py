@@ -1,9 +1,8 @@
 """Which uploads are accepted, and the video that is made of two."""
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -14,9 +13,6 @@ from model.sampling.batch import SampleRun, load
 from model.sampling.sample_config import OutputOptions, SampleConfig
 from pipeline.errors import UserError
 from pipeline.media import read_audio, read_frames, read_image, write_image
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,10 @@
 """Checkpoints: whole or absent, everything comes back, and nothing else is taken for one."""
 
-from __future__ import annotations
-
 import copy
 import json
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,13 +22,9 @@ from model.checkpoints.checkpoint import (
     rotate,
     save,
 )
+from model.config.presets import Preset
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
 
 CPU = torch.device("cpu")
 

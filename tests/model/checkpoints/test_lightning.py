@@ -1,7 +1,5 @@
 """Checkpoints of Lightning: what they hold comes out, and nothing of theirs ever runs."""
 
-from __future__ import annotations
-
 import argparse
 import io
 import pickle

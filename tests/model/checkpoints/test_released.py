@@ -1,13 +1,13 @@
 """The authors' checkpoints: their numbers come out of our network, and misfits are named."""
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from model.checkpoints.released import config_of, load_released
 from model.config.architecture import UNetConfig
@@ -17,11 +17,6 @@ from model.network.unet import UNet
 from pipeline.errors import UserError
 from tests.released_files import HYPER, write_lightning
 from tests.released_network import Network, Shape, inputs, shapes, weights
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from torch import Tensor
 
 CPU = torch.device("cpu")
 CREMA, LRW = Shape(), Shape(motion=2)

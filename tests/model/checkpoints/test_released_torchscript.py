@@ -1,8 +1,6 @@
 """The authors' demo model, stood in for by TorchScript modules of the same interface."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +15,6 @@ from model.sampling.sample_config import SampleConfig
 from pipeline.errors import UserError
 from tests.released_network import Shape, inputs, weights
 from tests.scripts import Demo, OneArgument, write_script
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CPU = torch.device("cpu")
 TINY = Shape(base=32, multiples=(1, 2), attention=())

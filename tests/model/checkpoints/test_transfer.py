@@ -1,10 +1,8 @@
 """Weights carried over: to a file of their own, and to a run's beginning."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -18,16 +16,12 @@ from model.checkpoints.checkpoint import (
     save,
 )
 from model.checkpoints.transfer import convert, init_from
+from model.config.presets import Preset
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from pipeline.errors import UserError
 from tests.released_files import HYPER, write_lightning
 from tests.released_network import Shape, inputs, weights
 from tests.scripts import Demo, write_script
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
 
 CPU = torch.device("cpu")
 TINY = Shape(base=32, multiples=(1, 2), attention=())

@@ -1,18 +1,13 @@
 """dh-sample called in this process."""
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.cli import sample as sample_cli
 from pipeline.media import read_frames, read_image
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 QUICK = ("--device", "cpu", "--precision", "float32", "--steps", "3")
 

@@ -1,21 +1,15 @@
 """A checkpoint that is quick, and files to make a video of."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import data
 
+from model.config.presets import Preset
+from model.network.talking_head import SpeechFormat
 from pipeline.media import write_image
 from tests.models import write_noise, write_untrained
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
-    from model.network.talking_head import SpeechFormat
 
 
 @pytest.fixture(scope="module")

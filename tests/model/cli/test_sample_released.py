@@ -1,10 +1,8 @@
 """dh-sample with the authors' checkpoints, as a user meets it."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,9 +20,6 @@ from pipeline.speech.released_encoder import ReleasedSpeech
 from tests.released_files import HYPER, write_lightning
 from tests.released_network import Shape, weights
 from tests.scripts import Demo, RecurrentEncoder, write_script
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # As wide as the authors' embeddings are, and one level deep.
 WIDE = Shape(base=256, multiples=(1,), attention=())

@@ -1,23 +1,17 @@
 """Videos by dh-sample: of one pair, of a list, in every format, by several processes."""
 
-from __future__ import annotations
-
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
+from model.config.presets import Preset
 from model.sampling import batch
 from model.sampling.sample_config import SampleConfig, choose_sampler
 from pipeline.media import read_frames
 from tests.model.cli.calling import QUICK, call, frames, refused
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
 
 
 def test_a_face_and_a_recording_become_a_video(run: Path, given: Path, monkeypatch, capsys):

@@ -1,19 +1,13 @@
 """Wrong use of dh-sample: a sentence, exit code 2, and nothing written."""
 
-from __future__ import annotations
-
 import os
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from model.config.presets import Preset
 from tests.model.cli.calling import QUICK, call, refused
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
 
 
 def test_neither_a_face_nor_a_list(run: Path, given: Path, monkeypatch, capsys):

@@ -1,7 +1,5 @@
 """Options that commands share: they say what the code does, and `--help` does not wait for it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from typing import get_args

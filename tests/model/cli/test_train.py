@@ -1,18 +1,13 @@
 """dh-train as a user meets it: what it prints, and a sentence with exit code 2 for wrong use."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from model.cli import train as cli
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 QUICK = ("--device", "cpu", "--loaders", "0", "--batch-size", "1", "--strip-every", "0")
 

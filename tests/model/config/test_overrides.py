@@ -1,7 +1,5 @@
 """--set: fields by name, and a sentence for what they cannot be."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Presets: the paper's numbers, and JSON that brings a preset back."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from model.config.recipe import ema_decay, learning_rate
+from model.config.recipe import TrainConfig, ema_decay, learning_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from model.config.presets import Preset
-    from model.config.recipe import TrainConfig
 
 
 def test_learning_rate(recipe: Callable[..., Preset]):

@@ -1,7 +1,5 @@
 """Corruption of motion frames: each kind as described, in proportion to the level."""
 
-from __future__ import annotations
-
 import io
 
 import numpy as np

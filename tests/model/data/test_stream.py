@@ -1,32 +1,26 @@
 """The stream of batches: the same for any number of workers and readers, from any place."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
 
+from model.config.architecture import UNetConfig
+from model.config.presets import Preset
 from model.config.recipe import TrainConfig
 from model.data import stream as stream_module
 from model.data.stream import Clips, Lanes, batches, lane_frames
+from model.data.training_frame import Batch
+from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.errors import UserError
 from pipeline.files import read_json, write_json
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from model.config.architecture import UNetConfig
-    from model.config.presets import Preset
-    from model.data.training_frame import Batch
-    from pipeline.dataset.sample import Sample
 
 CPU = torch.device("cpu")
 RECIPE = TrainConfig(steps=1, batch_size=1, learning_rate=1e-3, frames_per_clip=2)

@@ -1,16 +1,17 @@
 """Training frames: the right pictures, sound and box, from clips in a reproducible order."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from model.config.architecture import UNetConfig
+from model.config.presets import Preset
 from model.config.recipe import MotionCorruption, TrainConfig
 from model.data.training_frame import (
+    Batch,
     FrameChoice,
     as_tensor,
     grey,
@@ -20,15 +21,8 @@ from model.data.training_frame import (
     to_unit,
     training_frame,
 )
+from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import read_samples
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.architecture import UNetConfig
-    from model.config.presets import Preset
-    from model.data.training_frame import Batch
-    from pipeline.dataset.sample import Sample
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The diffusion's constants to fifty digits, from ᾱ(t) = cos²(…) alone, with mpmath."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import mpmath as mp

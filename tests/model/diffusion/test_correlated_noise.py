@@ -1,7 +1,5 @@
 """Noise from frame to frame: standard normal, correlated as asked, each clip's own."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,30 +1,24 @@
 """The identity frame as prior mean, against its formulas and against exact denoisers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from model.config.architecture import DiffusionConfig
+from model.config.choices import SamplerName
+from model.config.presets import Preset
 from model.diffusion.identity_prior import IdentityPrior, diffusion_schedule, residual_schedule
 from model.diffusion.losses import diffusion_losses
 from model.diffusion.prediction import Denoised, denoise_output, prediction_target
 from model.diffusion.samplers import SAMPLERS
 from model.diffusion.schedule import cosine_schedule, respace
+from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.sample_config import SampleConfig
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from model.config.choices import SamplerName
-    from model.config.presets import Preset
-    from model.network.talking_head import TalkingHead
 
 SCALE = 0.2
 CONFIG = DiffusionConfig(prediction="v", identity_prior=SCALE)

@@ -1,7 +1,5 @@
 """The lip loss: means inside the mouth boxes."""
 
-from __future__ import annotations
-
 import torch
 
 from model.diffusion.lip_loss import box_mask, lip_loss

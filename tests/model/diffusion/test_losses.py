@@ -1,7 +1,5 @@
 """Losses of the diffusion against PyTorch's, SciPy's and sums by hand, in float64."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

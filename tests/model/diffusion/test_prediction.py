@@ -1,9 +1,6 @@
 """What a network's output stands for: frame, noise and variance."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import mpmath as mp
 import numpy as np
@@ -11,11 +8,9 @@ import pytest
 import torch
 
 from model.diffusion.prediction import denoise_output, prediction_target
+from model.diffusion.schedule import Schedule
 from tests.model.diffusion.exact import BOTH, close, exactly, pixels
 from tests.model.noisy_frames import FULL, frames, noise_like
-
-if TYPE_CHECKING:
-    from model.diffusion.schedule import Schedule
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v"])

@@ -1,26 +1,19 @@
 """Samplers with an exact denoiser: data whose distribution at every noise level is known."""
 
-from __future__ import annotations
-
 import itertools
 import math
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from model.config.choices import SamplerName
 from model.diffusion.prediction import Denoised, denoise_output, prediction_target
 from model.diffusion.samplers import SAMPLERS
-from model.diffusion.schedule import Schedule, cosine_schedule, respace
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
-    from model.diffusion.schedule import Spacing
+from model.diffusion.schedule import Schedule, Spacing, cosine_schedule, respace
 
 FULL = cosine_schedule()
 MEAN, DEVIATION = 0.1, 0.2

@@ -1,7 +1,5 @@
 """The schedule against closed forms and Bayes' rule, in float64."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

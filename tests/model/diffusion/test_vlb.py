@@ -1,7 +1,5 @@
 """The variational bound and its likelihood against closed forms to fifty digits."""
 
-from __future__ import annotations
-
 import mpmath as mp
 import numpy as np
 import pytest

@@ -1,18 +1,13 @@
 """A small configuration of the network, and random weights and inputs for it."""
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 from model.config.architecture import UNetConfig
 from model.network.unet import UNet
 from tests.released_network import Shape
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
 
 SMALL = UNetConfig(
     image_size=16,

@@ -1,7 +1,5 @@
 """The parts of the network against their equations plainly written out."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """The speech encoder: each window by itself, standardised, its time steps where they were."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

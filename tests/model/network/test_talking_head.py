@@ -1,18 +1,13 @@
 """The whole model: which condition goes where."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+from model.config.presets import Preset
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from tests.models import untrained
-
-if TYPE_CHECKING:
-    from model.config.presets import Preset
 
 
 @pytest.fixture

@@ -1,24 +1,19 @@
 """The network against the released one's facts, and against its equations plainly written out."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch import nn
 
+from model.config.architecture import UNetConfig
 from model.config.presets import PRESETS
 from model.network.blocks import Attention, ResBlock
 from model.network.unet import UNet
 from pipeline.runtimes.onednn import Conv2d
 from tests.model.network.small_network import SHAPE, SMALL, randomised
 from tests.released_network import Network, inputs
-
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
 
 
 def skeleton(config: UNetConfig) -> UNet:

@@ -1,25 +1,19 @@
 """Frames from Python, one by one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import data
 
 from model import SampleConfig, generate, load_model
+from model.config.presets import Preset
 from model.sampling.sample_config import choose_sampler
 from pipeline.errors import UserError
 from pipeline.media import write_image
 from pipeline.media.audio import wav_bytes
 from tests.models import write_untrained
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
 
 QUICK = SampleConfig("ddim", 2)
 

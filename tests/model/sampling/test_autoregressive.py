@@ -1,33 +1,26 @@
 """Autoregressive generation, with networks that write down what they are shown."""
 
-from __future__ import annotations
-
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config.architecture import DiffusionConfig
 from model.config.choices import SamplerName
+from model.config.presets import Preset
 from model.data.training_frame import grey, to_unit
 from model.diffusion.schedule import cosine_schedule
+from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import generate_frames, make_denoiser
-from model.sampling.denoiser import Denoiser
+from model.sampling.denoiser import Denoiser, FrameConditions
 from model.sampling.sample_config import SampleConfig, sampling_schedule
 from tests.model.recorder import FEATURES, ONE_STEP, Recorder, colour, draw, faces, speech
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
-
-    from model.config.presets import Preset
-    from model.network.talking_head import TalkingHead
-    from model.sampling.denoiser import FrameConditions
 
 
 def test_motion_frames_start_as_the_identity_and_slide(small: Preset):

@@ -1,25 +1,17 @@
 """The model made ready to sample, against the model as it is trained."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from torch import Tensor
 
-from model.config.presets import PRESETS
+from model.config.presets import PRESETS, Preset
 from model.config.recipe import MotionCorruption
 from model.diffusion.schedule import cosine_schedule, respace
-from model.network.talking_head import Conditions
+from model.network.talking_head import Conditions, TalkingHead
 from model.sampling.denoiser import Denoiser, call_flops
 from tests.models import untrained
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from model.config.presets import Preset
-    from model.network.talking_head import TalkingHead
 
 SCHEDULE = respace(cosine_schedule(), 4)
 FEATURES = 234

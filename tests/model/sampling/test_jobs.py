@@ -1,16 +1,11 @@
 """Lists of pairs of a face and a recording: a CSV, or a folder."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from model.sampling.jobs import Job, read_jobs, unpaired_files
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_list_of_pairs(tmp_path: Path):

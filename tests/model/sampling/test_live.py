@@ -1,13 +1,11 @@
 """Live video: frames of the offline call, sound in step, and what gives way on a slow machine."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
@@ -15,16 +13,12 @@ import pytest
 from skimage import data
 
 from model import SampleConfig, generate, load_model
+from model.config.presets import Preset
+from model.sampling.batch import LoadedModel
 from model.sampling.live import Pacer, denoisers_for_live, open_stream, raw, talk_live, warm_up
 from pipeline.media import write_image
 from pipeline.media.audio import wav_bytes
 from tests.models import write_untrained
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
-    from model.sampling.batch import LoadedModel
 
 FACE = np.ascontiguousarray(data.astronaut()[:260, 80:360])
 SOUND = np.random.default_rng(0).integers(-9000, 9000, 5000, dtype=np.int16)  # 7.8 frames

@@ -1,20 +1,15 @@
 """What the sampler `auto` stands for, and the steps that are taken."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from model.config.architecture import DiffusionConfig
+from model.config.presets import Preset
+from model.network.talking_head import TalkingHead
 from model.sampling.sample_config import SampleConfig, choose_sampler, sampling_schedule
 from tests.model.recorder import draw
-
-if TYPE_CHECKING:
-    from model.config.presets import Preset
-    from model.network.talking_head import TalkingHead
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,7 @@
 """A face and a recording to a video: aligned as in training, with the recording's own sound."""
 
-from __future__ import annotations
-
 import wave
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import cv2
@@ -13,6 +11,7 @@ import torch
 from skimage import data
 
 from model.config.architecture import DiffusionConfig
+from model.config.presets import Preset
 from model.network.talking_head import TalkingHead
 from model.sampling.autoregressive import make_denoiser
 from model.sampling.denoiser import Denoiser
@@ -22,14 +21,9 @@ from model.sampling.sample_config import SampleConfig, sampling_schedule
 from model.sampling.talking_video import SYNTHETIC, make_videos
 from pipeline.errors import UserError
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import probe, read_audio, read_frames, write_image, write_video
 from pipeline.speech.mfcc import mfcc_windows
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.config.presets import Preset
-    from pipeline.faces.tracking import MediaPipeTracker
 
 EMPTY = np.full((240, 260, 3), 90, np.uint8)
 CREMA = "crema_1001_DFA_ANG_XX.mkv"

@@ -1,8 +1,6 @@
 """What becomes of drawn frames: formats, the face in its picture, the real clip beside it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,12 +13,8 @@ from model.sampling.jobs import Job
 from model.sampling.sample_config import OutputOptions
 from model.sampling.video_writer import make_paster, open_video_writer
 from pipeline.errors import UserError
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import Audio, read_audio, read_frames, read_image, write_video
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 SIZE = 32
 

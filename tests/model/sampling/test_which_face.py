@@ -1,9 +1,5 @@
 """Pictures with several faces: the one that is asked for is taken."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import cv2
 import numpy as np
 import pytest
@@ -11,9 +7,7 @@ from skimage import data
 
 from model.sampling.inputs import read_face
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.faces.tracking import MediaPipeTracker
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Training that diverges ends in one sentence, and every checkpoint is one to go on from."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

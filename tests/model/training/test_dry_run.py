@@ -1,7 +1,5 @@
 """A dry run: what it measures, and that nothing is written."""
 
-from __future__ import annotations
-
 import itertools
 import re
 

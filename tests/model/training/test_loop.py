@@ -1,32 +1,24 @@
 """Training: it learns by its recipe, and leaves what a run should."""
 
-from __future__ import annotations
-
 import itertools
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from model.checkpoints.checkpoint import read_info
+from model.checkpoints.checkpoint import TrainingState, read_info
+from model.diffusion.losses import Losses
 from model.training import loop as module
 from model.training import objective as objective_module
 from model.training.loop import train
 from model.training.run_folder import checkpoint_path
+from model.training.run_options import RunOptions
 from pipeline.errors import UserError
 from tests.model.runs import curves, options, weights
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from model.checkpoints.checkpoint import TrainingState
-    from model.diffusion.losses import Losses
-    from model.training.run_options import RunOptions
-
 
 # --- the recipe -----------------------------------------------------------------------------------
 

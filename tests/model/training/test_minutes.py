@@ -1,10 +1,9 @@
 """Training by a budget of time, on a clock that the steps advance."""
 
-from __future__ import annotations
-
 import signal
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,14 +15,9 @@ from model.training import loop
 from model.training.loop import train
 from model.training.process_group import ProcessGroup
 from model.training.run_folder import checkpoint_path
+from model.training.run_options import RunOptions
 from pipeline.files import read_json
 from tests.model.runs import options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from model.training.run_options import RunOptions
 
 
 @pytest.fixture

@@ -1,26 +1,20 @@
 """The loss of a batch: its parts, its noise, and that a frame's own do not depend on company."""
 
-from __future__ import annotations
-
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
 from scipy.stats import kstest
 
+from model.config.presets import Preset
 from model.config.recipe import MotionCorruption
 from model.data.stream import Clips, Lanes, batches
+from model.data.training_frame import Batch
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from model.training.objective import Objective, SeededNoise
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from model.config.presets import Preset
-    from model.data.training_frame import Batch
 
 CPU = torch.device("cpu")
 

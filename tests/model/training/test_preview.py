@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from model.config.presets import Preset
 from model.training import preview
 from model.training.preview import draw_strip
 from pipeline.dataset.shards import read_samples
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
-
-    from model.config.presets import Preset
 
 
 def test_a_strip_of_a_test_clip(small: Preset, real_set: Path, monkeypatch: pytest.MonkeyPatch):

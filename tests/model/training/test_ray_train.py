@@ -1,16 +1,14 @@
 """Several workers: the loss curve of one, and a death that changes nothing."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -19,16 +17,12 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from model.checkpoints.checkpoint import read_info, resolve
+from model.config.presets import Preset
 from model.config.recipe import MotionCorruption
 from model.training.loop import train
 from model.training.ray_train import RESULT, train_on_ray
 from model.training.run_options import RunOptions
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from model.config.presets import Preset
 
 pytestmark = pytest.mark.slow
 

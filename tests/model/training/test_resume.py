@@ -1,14 +1,12 @@
 """Runs that are stopped, and that carry on where they were."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,9 +18,6 @@ from model.training import loop as module
 from model.training.loop import train
 from model.training.run_folder import checkpoint_path
 from tests.model.runs import curves, options, weights
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

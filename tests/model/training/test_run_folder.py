@@ -1,7 +1,5 @@
 """What a run begins with: an empty folder, its own last checkpoint, or the weights of another."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,8 +1,7 @@
 """Trackers: values and images arrive, a resumed run goes on, a missing package is a sentence."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -13,9 +12,6 @@ from model.training.loop import train
 from model.training.tracker import check_tracker, open_tracker
 from pipeline.errors import UserError
 from tests.model.runs import options
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def track_two_sittings(name: str, run: Path) -> None:

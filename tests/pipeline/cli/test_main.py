@@ -1,15 +1,13 @@
 """dh-prep as a user meets it: exit codes, sentences, resuming, what a run leaves behind."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -20,9 +18,6 @@ from pipeline.cli import main as cli
 from pipeline.files import sha256_file
 from pipeline.run import summary
 from tests.datasets import run_prep
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SHORT = "lrs3_UZmXwOgNq7c_00002.webm"  # 0.48 s
 CREMA = "crema_1001_DFA_ANG_XX.mkv"

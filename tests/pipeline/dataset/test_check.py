@@ -1,12 +1,10 @@
 """Whatever is changed in a data set, check finds it."""
 
-from __future__ import annotations
-
 import io
 import json
 import shutil
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,9 +19,6 @@ from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLIPS = {"a": "lrs3_UZmXwOgNq7c_00002.webm", "b": "lrs3_ooAIIeo4AJQ_00003.webm"}
 

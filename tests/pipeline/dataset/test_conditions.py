@@ -1,7 +1,5 @@
 """Conditions of --keep: what they mean, held against pandas' own query, and what they refuse."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,11 +1,9 @@
 """A smaller data set out of a finished one, and the data card of both."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -20,9 +18,6 @@ from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, write_json
 from tests.datasets import content, run_prep, write_talker
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _WORDS = ("--clips-per-shard", "2", "--image-size", "64", "--workers", "0")
 

@@ -1,7 +1,5 @@
 """Limits: shorthands and conditions, what breaks them, and data sets made with former limits."""
 
-from __future__ import annotations
-
 import pickle
 from dataclasses import fields
 from typing import Any

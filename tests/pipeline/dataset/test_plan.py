@@ -1,10 +1,8 @@
 """Which clips share a shard, and when a folder may be carried on with."""
 
-from __future__ import annotations
-
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -14,9 +12,6 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.files import read_json
 from pipeline.sources.manifest import ManifestRow
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _rows() -> list[ManifestRow]:

@@ -1,9 +1,7 @@
 """The rows beside the shards, read back."""
 
-from __future__ import annotations
-
 import io
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,9 +9,6 @@ import pytest
 from pipeline.dataset.columns import COLUMNS
 from pipeline.dataset.rows import parse_rows, read_rows, rows_bytes
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_a_folder_without_shards_has_no_rows(tmp_path: Path):

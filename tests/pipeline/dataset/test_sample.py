@@ -1,12 +1,11 @@
 """The contract: written, read back, and every way of breaking it found."""
 
-from __future__ import annotations
-
 import io
 import json
 import wave
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +25,6 @@ from pipeline.dataset.sample import (
     problems,
     to_members,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _LENGTH, _SIZE = 6, 32
 

@@ -1,10 +1,8 @@
 """Shards: the same bytes for the same samples, read by stock tar and webdataset."""
 
-from __future__ import annotations
-
 import hashlib
 import tarfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import webdataset
@@ -12,9 +10,6 @@ import webdataset
 from pipeline.dataset.shards import open_shard, read_dataset, read_shard, shard_name, shard_paths
 from pipeline.errors import UserError
 from pipeline.files import write_json
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SAMPLES = [
     ("clip-b", {"frames": bytes(range(256)) * 9, "offsets.npy": b"12", "json": b'{"a": 1}'}),

@@ -1,10 +1,9 @@
 """Shards as users read them without this toolkit: webdataset, Ray Data, Hugging Face datasets."""
 
-from __future__ import annotations
-
 import os
 import tarfile
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import webdataset
@@ -12,9 +11,6 @@ import webdataset
 from pipeline.dataset.sample import MEMBERS
 from pipeline.dataset.shards import read_samples, shard_paths
 from tests.datasets import run_prep, write_talker
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

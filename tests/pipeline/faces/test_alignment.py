@@ -1,8 +1,7 @@
 """Alignment against closed forms, and against where the authors' own clip has its landmarks."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, get_args
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,12 +17,8 @@ from pipeline.faces.alignment import (
     transforms,
 )
 from pipeline.faces.geometry import transform
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 SMOOTHINGS = get_args(Smoothing)
 

@@ -1,8 +1,6 @@
 """Views of frames: the crops made of them are those of the whole frames, or it is said."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +8,8 @@ from skimage import data
 
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.crop_views import FaceViews
-from pipeline.faces.tracking import NO_FACE, Track, stretches
+from pipeline.faces.tracking import NO_FACE, MediaPipeTracker, Track, stretches
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 _SIZE, _BRIDGE = 128, 5
 

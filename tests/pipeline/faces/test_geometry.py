@@ -1,8 +1,6 @@
 """Transforms against scikit-image and closed forms."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -20,9 +18,6 @@ from pipeline.faces.geometry import (
     view_of,
     warp,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _matrix(scale: float, degrees: float, shift: tuple[float, float]) -> np.ndarray:

@@ -1,20 +1,14 @@
 """Head pose of a model head that is turned by known angles and projected by hand."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from pipeline.faces.head_pose import _HEAD, _POINTS, head_pose
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 
 def _seen(yaw: float, pitch: float, roll: float, *, distance: float = 2000.0) -> np.ndarray:

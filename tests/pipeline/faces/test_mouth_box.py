@@ -1,20 +1,14 @@
 """Mouth boxes: margin, rounding, clipping; wider than the lips, and inside the frame."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.faces.alignment import crop_landmarks, transforms
 from pipeline.faces.mouth_box import mouth_boxes, mouth_opening
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 
 def _lips(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:

@@ -1,21 +1,15 @@
 """Landmarks that are a face's and some that are not, and crops that leave their picture."""
 
-from __future__ import annotations
-
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.faces.geometry import resample
 from pipeline.faces.plausibility import is_plausible, outside_share
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """Sharpness: the frequency of waves and spectra, and blurred faces below sharp ones."""
 
-from __future__ import annotations
-
 import itertools
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,12 +10,8 @@ from skimage import data
 
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.sharpness import _BOTTOM, _LEFT, _RIGHT, _TOP, sharpness
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 
 @pytest.fixture(scope="module")

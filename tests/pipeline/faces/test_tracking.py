@@ -1,8 +1,6 @@
 """Landmarks on a public-domain photograph and on real clips: found, followed, lost, found again."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,13 +9,8 @@ from skimage import data
 
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.faces.geometry import transform
-from pipeline.faces.tracking import Track, stretches
+from pipeline.faces.tracking import MediaPipeTracker, Track, stretches
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 EYES = slice(36, 48)
 

@@ -1,21 +1,16 @@
 """Films whose every frame bears its number and whose every sample is known."""
 
-from __future__ import annotations
-
 import wave
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 from scipy.signal import correlate
 
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
-
 
 BITS = 8
 HEIGHT, WIDTH = 48, 16 * BITS

@@ -1,12 +1,11 @@
 """Sound: where it begins, where it is lost, and at which rate it comes out."""
 
-from __future__ import annotations
-
 import io
 import struct
 import wave
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -18,9 +17,6 @@ from pipeline.media.audio import wav_bytes, wav_samples
 from tests.faults.damage import joined, recoded, repacked
 from tests.faults.films import talker, voice, write_film
 from tests.pipeline.media.numbered import lag_of, steady, white_noise, write_numbered, write_wav
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("late", [0.2, -0.2, 0.0])

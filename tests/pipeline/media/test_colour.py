@@ -1,8 +1,7 @@
 """HLG and PQ against the forward functions of BT.2100; BT.2020 and P3 against colour patches."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,10 +10,6 @@ from av.video.reformatter import VideoReformatter
 
 from pipeline.media import probe, read_frames
 from pipeline.media.colour import colour_note, rgb_in_bt709
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 # Skin, greys, and colours that BT.709 can show: 8-bit values.
 _PATCHES = np.array(

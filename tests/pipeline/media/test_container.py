@@ -1,13 +1,12 @@
 """Files that cannot be read, or not to their end, or that are called oddly."""
 
-from __future__ import annotations
-
 import io
 import os
 import socket
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -23,9 +22,6 @@ from tests.pipeline.media.numbered import (
     write_numbered,
     write_wav,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_what_is_no_video_gets_a_sentence_that_names_it(tmp_path: Path):

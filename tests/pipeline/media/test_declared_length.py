@@ -1,20 +1,14 @@
 """The length that files declare, whole and cut off; by films of known length, and real ones."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.media import probe, read_audio, read_frames
 from tests.faults.case import film
 from tests.faults.cases_of_films import jpeg
-from tests.faults.damage import cut, repacked
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.faults.damage import Make
+from tests.faults.damage import Make, cut, repacked
 
 _LONG: dict[str, Any] = {"seconds": 2, "coding": {"g": "10", "bf": "0"}}
 _FRONT = {"muxing": {"movflags": "+faststart"}}

@@ -1,17 +1,12 @@
 """Interlaced films: fields woven from two moments become whole frames."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.media import probe, read_frames
 from tests.pipeline.media.numbered import steady, write_numbered
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _SIDE, _COUNT = 128, 12
 

@@ -1,11 +1,10 @@
 """Frames as they are shown: square pixels, upright, in the file's own colours."""
 
-from __future__ import annotations
-
 import gc
 from fractions import Fraction
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -16,9 +15,6 @@ from pipeline.media import probe, read_frames
 from tests.faults.damage import joined, turned
 from tests.faults.films import write_film
 from tests.pipeline.media.numbered import HEIGHT, WIDTH, number_on, numbered, steady, write_numbered
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_pixels_that_are_not_square_become_square(tmp_path: Path):

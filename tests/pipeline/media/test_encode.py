@@ -1,9 +1,7 @@
 """Videos written and read back."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
@@ -19,9 +17,6 @@ from pipeline.media import (
     write_video,
 )
 from tests.pipeline.media.numbered import lag_of, numbered, numbers_in, white_noise
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])

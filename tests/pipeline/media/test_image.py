@@ -1,7 +1,5 @@
 """Pictures in RGB, turned by EXIF."""
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 """Mixing of channels: voices keep their level, and channels do not cancel each other."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
@@ -11,9 +9,6 @@ import pytest
 from pipeline.media import read_audio
 from tests.faults.films import voice, write_film
 from tests.pipeline.media.numbered import white_noise
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _VOICE = (white_noise(1) / 4).astype(np.int16)  # no clipping where channels are added
 _OTHER = (white_noise(2)[16_000:] / 4).astype(np.int16)

@@ -1,9 +1,8 @@
 """Scene cuts: found where shots are joined, not where a shot moves, flickers, flashes or fades."""
 
-from __future__ import annotations
-
 import itertools
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from pathlib import Path
 
 import av
 import cv2
@@ -13,10 +12,6 @@ from skimage.data import astronaut, chelsea
 
 from pipeline.media import read_frames
 from pipeline.media.scene_cuts import CutDetector, _step
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 LENGTH = 30
 

@@ -1,10 +1,9 @@
 """Which of several tracks is read; EXIF and tiles of pictures that FFmpeg opens."""
 
-from __future__ import annotations
-
 import io
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -15,9 +14,6 @@ from PIL import Image
 from pipeline.media import MediaError, probe, read_audio, read_frames
 from pipeline.media.image import read_picture
 from tests.faults.films import write_film
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # --- several tracks -------------------------------------------------------------------------------
 

@@ -1,8 +1,6 @@
 """Which frames of a video come out: at any rate, of any part, from every container."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 import numpy as np
@@ -19,9 +17,6 @@ from tests.pipeline.media.numbered import (
     white_noise,
     write_numbered,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("rate", [12, 24, 25, 30, 50, 60])

@@ -1,19 +1,14 @@
 """A Ray session: none that answers, and one that starts late."""
 
-from __future__ import annotations
-
 import os
 import tempfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 import ray
 
 from pipeline.errors import UserError
 from pipeline.parallel.session import ray_session, socket_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _LATE = "The current node timed out during startup. This could happen because"
 

@@ -1,19 +1,14 @@
 """Jobs on real Ray processes: order, retries, recycling, and what becomes of faults."""
 
-from __future__ import annotations
-
 import os
 import signal
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 def worker(folder: Path, threads: int) -> Callable[[str], Iterator[tuple[str, int, int]]]:

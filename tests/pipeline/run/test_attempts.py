@@ -1,21 +1,16 @@
 """The journal tells a new worker what the last one was at when it ended."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.run.attempts import Journal
 from pipeline.storage import Folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _WORKER = """
 import os, signal, sys, time

@@ -1,22 +1,16 @@
 """Films with two faces, made of real clips: the one that speaks is found, or one by its place."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from pipeline.media import read_audio, read_frames, write_video
+from pipeline.run.clip import Stage
 from tests.pipeline.filmed import prepared
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from pipeline.run.clip import Stage
 
 FRAMES = 65
 SPEAKER = "people/vcdub_lrs3_WFCvkkDSfIU_00003.mp4"

@@ -1,9 +1,7 @@
 """What a run will take, told from a few of its clips."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +9,6 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.run.estimate import estimate, evenly, total_size
 from pipeline.sources.manifest import ManifestRow, scan
 from tests.datasets import run_prep, write_talker
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,8 @@
 """One clip through the stages: what is kept of it, and why it is not."""
 
-from __future__ import annotations
-
 import hashlib
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,17 +12,12 @@ from pipeline.dataset.sample import problems
 from pipeline.faces.geometry import resample
 from pipeline.faces.mouth_box import mouth_boxes
 from pipeline.media import Audio, fit_audio, read_audio, read_frames, write_video
+from pipeline.run.clip import Clip, Stage
 from pipeline.run.prepare_clip import prepare_clip
 from pipeline.run.stages import default_stages
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.mfcc import mfcc_windows
 from tests.pipeline.filmed import EMPTY, One, noise_beside, prepared, write_filmed
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.run.clip import Clip, Stage
-
 
 # --- what becomes of a good clip ------------------------------------------------------------------
 

@@ -1,12 +1,11 @@
 """Whole runs: the same bytes on any number of workers, interrupted or not, and nothing lost."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from skimage import data
 
 from pipeline.dataset.columns import COLUMNS
 from pipeline.dataset.finalize import finish
-from pipeline.dataset.plan import claim, plan_shards
+from pipeline.dataset.plan import Shard, claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.sample import from_members, problems
@@ -27,12 +26,6 @@ from pipeline.run.runner import pending, run_tasks
 from pipeline.run.shard_writer import ShardTask
 from pipeline.sources.manifest import scan
 from tests.datasets import workers_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any
-
-    from pipeline.dataset.plan import Shard
 
 _OPTIONS = PrepOptions(clips_per_shard=2, image_size=64)
 _GOOD = {"ann/a b", "ann/c", "bea/d", "bea/e"}  # stems of the clips that become samples

@@ -1,8 +1,6 @@
 """Clips that are split into shots, and limits on what is measured of them."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +9,10 @@ from pipeline.dataset.limits import Limits
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import problems
 from pipeline.media import read_audio
+from pipeline.run.clip import Clip, Stage
 from pipeline.run.prepare_clip import prepare_clip
 from pipeline.sources.manifest import ManifestRow
 from tests.pipeline.filmed import EMPTY, prepared, write_filmed
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.run.clip import Clip, Stage
 
 
 def _two_shots(folder: Path, face: np.ndarray) -> Path:

@@ -1,7 +1,5 @@
 """What a run says of its clips: notes before it, and short reasons while it goes on."""
 
-from __future__ import annotations
-
 import pytest
 
 from pipeline.run.summary import Reasons, note_speakers

@@ -1,7 +1,5 @@
 """Convolutions by oneDNN: what `nn.Conv2d` gives, forwards and backwards."""
 
-from __future__ import annotations
-
 import copy
 
 import pytest

@@ -1,7 +1,5 @@
 """Clips grouped by face: against SciPy's single linkage, and against known people."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 import subprocess

@@ -1,18 +1,13 @@
 """Speaker and split read off paths as the field's data sets have them."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.sources.manifest import scan
 from tests.pipeline.sources.trees import write_tree
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _told(folder: Path, layout: str) -> dict[str, tuple[str, str]]:

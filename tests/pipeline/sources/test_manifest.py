@@ -1,11 +1,9 @@
 """Which clips: their keys, what is read of folders, and manifests."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,10 +19,6 @@ from pipeline.sources.manifest import (
 from pipeline.sources.splits import unused_splits
 from tests.pipeline.media.numbered import steady, write_numbered
 from tests.pipeline.sources.trees import write_tree
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 # --- keys -----------------------------------------------------------------------------------------
 

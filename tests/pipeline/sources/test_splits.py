@@ -1,7 +1,5 @@
 """Splits by speaker: no speaker in two, the shares kept, the same on every machine."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 

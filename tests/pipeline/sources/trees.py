@@ -1,11 +1,6 @@
 """Folders of empty files, whose names are all that counts."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 
 def write_tree(folder: Path, *names: str) -> Path:

@@ -1,17 +1,12 @@
 """Speech in recordings: GRID's word alignments as truth, and sounds that are none."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.media import read_audio
 from pipeline.speech.activity import speech_activity, speech_share
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,16 @@
 """Lips against sound: Pearson's correlation at every lag, and the lags of real sets."""
 
-from __future__ import annotations
-
 import warnings
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
 from pipeline.faces.mouth_box import mouth_opening
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_audio, read_frames
 from pipeline.speech.lip_sync import MAX_LAG, correlations, lag_and_correlation, log_energy
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 
 def test_loudness_is_the_level_of_each_frame_in_db_full_scale():

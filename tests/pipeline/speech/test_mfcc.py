@@ -1,8 +1,6 @@
 """MFCC windows, one by one, against python_speech_features called by hand."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +8,6 @@ from python_speech_features import mfcc
 
 from pipeline.media import read_audio
 from pipeline.speech.mfcc import MFCC_DIM, mfcc_windows
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _speechlike(frames: int) -> np.ndarray:

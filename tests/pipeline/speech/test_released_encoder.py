@@ -1,10 +1,8 @@
 """The authors' speech encoder, stood in for by a small one of the same interface."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +17,6 @@ from pipeline.speech.mfcc import mfcc_windows
 from pipeline.speech.released_encoder import ReleasedSpeech
 from tests.datasets import content, run_prep, write_talker
 from tests.scripts import OneArgument, PositionalEncoder, RecurrentEncoder, write_script
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

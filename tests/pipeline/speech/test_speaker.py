@@ -1,13 +1,12 @@
 """Which lips follow a sound: on movements of known origin, and on real clips in pairs."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.faces.mouth_box import mouth_opening
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_audio, read_frames
 from pipeline.speech.speaker import (
     DECISIVE,
@@ -16,11 +15,6 @@ from pipeline.speech.speaker import (
     predicted_movement,
     speaking_score,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 FRAMES = 100
 PREDICTED = lip_movement(np.random.default_rng(0).normal(size=FRAMES))

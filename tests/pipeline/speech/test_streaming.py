@@ -1,7 +1,5 @@
 """Features of sound that comes in pieces against those of the whole."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,12 +1,10 @@
 """The inspection page: what it shows, and that odd names stay text."""
 
-from __future__ import annotations
-
 import base64
 import re
 import shutil
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -24,9 +22,6 @@ from pipeline.errors import UserError
 from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from pipeline.units import number_text
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ODD = "<script>alert('x')</script>&.webm"
 

@@ -1,8 +1,7 @@
 """face-alignment's networks with random weights, in the published files' format."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +14,6 @@ from skimage import data
 from pipeline.faces.fan import FanTracker
 from pipeline.faces.tracking import MediaPipeTracker
 from tests.pipeline.faces.fan.weight_files import DARK, DETECTOR, LANDMARKS, LEVELS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module", autouse=True)

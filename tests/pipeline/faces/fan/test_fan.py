@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from face_alignment import FaceAlignment
 from face_alignment.utils import get_preds_fromhm
 
 from pipeline.dataset.prep_options import PrepOptions
@@ -20,11 +23,7 @@ from pipeline.weights import FILES
 from tests.pipeline.faces.fan.weight_files import DARK, DETECTOR, LANDMARKS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     import pytest
-    from face_alignment import FaceAlignment
 
 
 def _largest(boxes: Sequence[np.ndarray]) -> np.ndarray:

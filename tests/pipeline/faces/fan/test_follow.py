@@ -1,20 +1,14 @@
 """Following a face, on made-up detections."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.faces.fan import follow
+from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from pipeline.faces.tracking import MediaPipeTracker
 
 
 def _followed(

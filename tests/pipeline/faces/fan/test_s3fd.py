@@ -1,13 +1,12 @@
 """S3FD against face-alignment's own on the same random weights, and its files."""
 
-from __future__ import annotations
-
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from face_alignment import FaceAlignment
 from face_alignment.detection.sfd import FaceDetector
 from face_alignment.detection.sfd.detect import get_predictions
 from face_alignment.detection.sfd.net_s3fd import s3fd
@@ -16,11 +15,6 @@ from face_alignment.models import FAN
 from pipeline.errors import UserError
 from pipeline.faces.fan import FanTracker
 from pipeline.faces.networks.s3fd import S3FDDetector, decode, load_weights
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from face_alignment import FaceAlignment
 
 
 def test_faces_are_those_that_the_package_finds(

@@ -1,7 +1,5 @@
 """Names of the published weights, and a picture in which random ones see no face."""
 
-from __future__ import annotations
-
 import numpy as np
 
 DETECTOR, LANDMARKS = "s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"

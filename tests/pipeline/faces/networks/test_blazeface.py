@@ -1,17 +1,12 @@
 """The search for faces: tiles, and which of overlapping finds is kept."""
 
-from __future__ import annotations
-
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.faces.networks.blazeface import Detection, FaceDetector, _tile_levels, suppress
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def _detection(box: list[float], score: float) -> Detection:

@@ -1,7 +1,5 @@
 """The box around a face that the mesh's network looks at."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,10 +1,8 @@
 """The report of dh-prep doctor: what it says of a machine, and what it keeps to itself."""
 
-from __future__ import annotations
-
 import sys
 from importlib import metadata
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +16,6 @@ from pipeline.files import sha256_file, write_json
 from pipeline.run.doctor.bug_report import write_report
 from pipeline.run.doctor.checks import Finding, examine
 from pipeline.sources.manifest import ManifestRow
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECRETS = ("annas-home", "secret_project", "bobs clip", "bobs", "carol", "s3cr3t", "holiday")
 # What may be said of a clip; its names are in it in every way that a message has.

@@ -1,7 +1,5 @@
 """The doctor finds what is there, and says how to get what is not."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys
