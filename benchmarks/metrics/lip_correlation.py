@@ -5,24 +5,13 @@ their moving means, are correlated over shifts. The highest of 31 correlations i
 the sound, so that a set's is held against sets whose sounds are swapped among the clips.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
-from benchmarks.metrics.shifts import (
-    FEWEST_CLIPS,
-    PERMUTATIONS,
-    WINDOW,
-    SetLag,
-    lag_of_set,
-    others,
-    shift_correlations,
-    without_trend,
-)
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.speech.lip_sync import MAX_LAG, log_energy
+from pipeline.speech.shifts import PERMUTATIONS, WINDOW
 
 _RULE = (
     "Pearson correlation of inner-lip opening (landmarks 62, 66) with log frame energy, both less "
@@ -62,33 +51,3 @@ def lip_curves(
         raise ValueError(f"lips are correlated over at least {MAX_LAG + 5} frames")
     energy = log_energy(samples, len(landmarks))
     return mouth_opening(landmarks), np.asarray(energy, np.float64)
-
-
-def lip_correlations(
-    opening: NDArray[np.floating], energy: Sequence[NDArray[np.floating]]
-) -> NDArray[np.float64]:
-    """(N, 31) correlations at shifts −15 … 15 with N sounds; 0 where lips or sound do not vary.
-
-    Args:
-        opening: (T,) of `lip_curves`.
-        energy: (T',) each, of the sounds.
-    """
-    sounds = [without_trend(one)[:, None] for one in energy]
-    return shift_correlations(without_trend(opening)[:, None], sounds)
-
-
-def lip_lag_of_set(clips: Sequence[Sequence[NDArray[np.floating]]]) -> SetLag:
-    """Lag, peak and chance level of the mean over clips; a chance of 1 for fewer than five.
-
-    Args:
-        clips: opening and log energy, (T,) each, of each clip.
-    """
-    few = len(clips) < FEWEST_CLIPS
-    foreign = np.zeros((len(clips), 0), int) if few else others(len(clips))
-    curves = np.stack(
-        [
-            lip_correlations(opening, [clips[j][1] for j in (k, *foreign[k])])
-            for k, (opening, _) in enumerate(clips)
-        ]
-    )
-    return lag_of_set(curves)

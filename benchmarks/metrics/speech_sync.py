@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, solve
 
-from benchmarks.metrics import shifts
 from benchmarks.metrics.metric import Metric
+from pipeline.speech import shifts
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.mfcc import COEFFICIENTS, STEPS, mfcc_windows
 

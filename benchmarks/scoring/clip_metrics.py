@@ -13,7 +13,7 @@ from benchmarks.metrics import av_sync, csim
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
 from benchmarks.metrics.f_mse import f_mse
-from benchmarks.metrics.lip_correlation import lip_correlations, lip_curves
+from benchmarks.metrics.lip_correlation import lip_curves
 from benchmarks.metrics.lmd import lmd
 from benchmarks.metrics.ofm import ofm
 from benchmarks.metrics.speech_sync import sync_features
@@ -23,6 +23,7 @@ from benchmarks.scoring.pretrained import UnavailableError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
 from pipeline.speech.lip_sync import MAX_LAG
+from pipeline.speech.shifts import lip_correlations
 
 _FRAMES_OF_A_BLINK = 4
 _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve

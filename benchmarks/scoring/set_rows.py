@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS
-from benchmarks.metrics.lip_correlation import lip_lag_of_set
-from benchmarks.metrics.shifts import FEWEST_CLIPS, SetLag
 from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
 from pipeline.speech.lip_sync import MAX_LAG
+from pipeline.speech.shifts import FEWEST_CLIPS, SetLag, lip_lag_of_set
 
 if TYPE_CHECKING:
     from benchmarks.scoring.results import SetRow

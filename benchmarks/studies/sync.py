@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import held
-from benchmarks.metrics.lip_correlation import lip_correlations, lip_curves
-from benchmarks.metrics.shifts import others
+from benchmarks.metrics.lip_correlation import lip_curves
 from benchmarks.metrics.speech_sync import compare, fit, sync_features
 from benchmarks.speed.harness import header, markdown
 from pipeline.faces.tracking import MediaPipeTracker
@@ -27,6 +26,7 @@ from pipeline.files import sha256_file
 from pipeline.media import SAMPLES_PER_FRAME, probe, read_audio, read_frames
 from pipeline.progress import progress
 from pipeline.speech.lip_sync import MAX_LAG
+from pipeline.speech.shifts import lip_correlations, others
 from pipeline.weights import locate
 
 Clip = tuple[NDArray[np.float64], NDArray[np.int16]]  # landmarks (T, 68, 2), sound (N,)

@@ -8,8 +8,8 @@ from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.measure import MeasuredClip
 from benchmarks.scoring.set_rows import bootstrap_interval
-from tests.benchmarks.metrics.test_lip_correlation import curves
 from tests.benchmarks.metrics.test_speech_sync import features as mouth_and_sound
+from tests.pipeline.speech.test_shifts import curves
 
 
 @pytest.fixture

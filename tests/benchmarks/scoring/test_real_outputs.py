@@ -8,11 +8,12 @@ from benchmarks.metrics.f_mse import f_mse
 from benchmarks.metrics.fid import fid_features
 from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.metrics.fvd import fvd_features
-from benchmarks.metrics.lip_correlation import lip_correlations, lip_curves, lip_lag_of_set
+from benchmarks.metrics.lip_correlation import lip_curves
 from benchmarks.metrics.ofm import STILL, ofm
 from benchmarks.networks.i3d import load_i3d
 from benchmarks.networks.inception import load_inception
 from pipeline.media import read_audio, read_frames
+from pipeline.speech.shifts import lip_correlations, lip_lag_of_set
 
 LEFTS = {"source": 0, "Wav2Lip": 234, "PC-AVS": 458, "Diff2Lip": 682}
 

@@ -114,3 +114,33 @@ def lag_of_set(curves: Curves) -> SetLag:
     peaks = [foreign[rows, chosen].mean(0).max() for chosen in drawn]
     chance = float(np.quantile(peaks, _QUANTILE))
     return SetLag(float(best - MAX_LAG), float(mean[best]), chance, own)
+
+
+def lip_correlations(
+    opening: NDArray[np.floating], energy: Sequence[NDArray[np.floating]]
+) -> NDArray[np.float64]:
+    """(N, 31) correlations at shifts −15 … 15 with N sounds; 0 where lips or sound do not vary.
+
+    Args:
+        opening: (T,) of `lip_curves`.
+        energy: (T',) each, of the sounds.
+    """
+    sounds = [without_trend(one)[:, None] for one in energy]
+    return shift_correlations(without_trend(opening)[:, None], sounds)
+
+
+def lip_lag_of_set(clips: Sequence[Sequence[NDArray[np.floating]]]) -> SetLag:
+    """Lag, peak and chance level of the mean over clips; a chance of 1 for fewer than five.
+
+    Args:
+        clips: opening and log energy, (T,) each, of each clip.
+    """
+    few = len(clips) < FEWEST_CLIPS
+    foreign = np.zeros((len(clips), 0), int) if few else others(len(clips))
+    curves = np.stack(
+        [
+            lip_correlations(opening, [clips[j][1] for j in (k, *foreign[k])])
+            for k, (opening, _) in enumerate(clips)
+        ]
+    )
+    return lag_of_set(curves)
