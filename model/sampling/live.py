@@ -6,6 +6,7 @@ and sound are in step whatever happens. A machine that does not keep up draws wi
 shows frames twice; it never falls behind by more than half a second.
 """
 
+import math
 import select
 import time
 from collections import Counter
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import av
 import numpy as np
@@ -24,17 +25,17 @@ from model.checkpoints.checkpoint import load_talking_head
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.batch import LoadedModel
 from model.sampling.denoiser import FrameDenoiser
-from model.sampling.inputs import crop_size, read_face
+from model.sampling.inputs import crop_size
 from pipeline.errors import UserError
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, read_audio
 from pipeline.speech.streaming import stream_mfcc_windows
 
 Sound = NDArray[np.int16]
+SampleType = Literal["s16", "f32"]
 
-_NEEDED = (
-    5 / FPS
-)  # s of sound from the beginning of a frame on: its own, 80 ms, 2 frames of context
+_NEEDED = 5 / FPS  # s of sound from a frame's beginning on: its own, 80 ms, 2 frames of context
 _LATE, _TOO_LATE = 0.06, 0.16  # s after that, when calls are saved, and when frames are shown twice
+_LOST = 0.5  # s by which sound is behind the clock when some of it did not arrive
 
 
 def live_features(chunks: Iterable[Sound], loaded: LoadedModel) -> Iterator[NDArray[np.float32]]:
@@ -65,15 +66,17 @@ class Pacer:
 
     denoisers: Sequence[FrameDenoiser]
     clock: Callable[[], float] = time.monotonic
-    began: float = 0.0
+    began: float = math.inf
     drawn: Counter[int] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
     def timed(self, chunks: Iterable[Sound]) -> Iterator[Sound]:
-        """The sound as it comes; the first of it says when it began."""
-        for k, chunk in enumerate(chunks):
-            if k == 0:
-                self.began = self.clock() - len(chunk) / SAMPLE_RATE
+        """The sound as it comes; its earliest chunk gives when it began, anew after a gap."""
+        received = 0
+        for chunk in chunks:
+            received += len(chunk)
+            began = self.clock() - received / SAMPLE_RATE
+            self.began = began if began > self.began + _LOST else min(self.began, began)
             yield chunk
 
     def __call__(self, k: int) -> FrameDenoiser | None:
@@ -137,21 +140,25 @@ def recorded(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iter
         yield chunk
 
 
-def raw(stream: BinaryIO) -> Iterator[Sound]:
-    """Sound of a pipe: mono, 16 kHz, 16 bits, little-endian, as `arecord -f S16_LE` writes it.
+def raw(stream: BinaryIO, samples: SampleType = "s16") -> Iterator[NDArray[Any]]:
+    """Sound of a pipe: mono, as `arecord -t raw -f S16_LE` writes it.
 
-    What waits in the pipe when it is first read, two seconds at most, came while the networks were
-    loaded. It is left out, lest the video is late for good.
+    What waits in the pipe when it is first read came while the networks were loaded. It is left
+    out, lest the video is late for good.
+
+    Args:
+        stream: buffered bytes.
+        samples: their type, `s16` or `f32`, little-endian.
     """
-    rest = b""
+    kind = np.dtype({"s16": "<i2", "f32": "<f4"}[samples])
+    data = b""
     if select.select([stream], [], [], 0)[0]:
-        old = stream.read1(1 << 16)  # type: ignore[attr-defined]
-        rest = old[len(old) // 2 * 2 :]
-    while data := stream.read1(2 * SAMPLES_PER_FRAME):  # type: ignore[attr-defined]
-        data = rest + data
-        whole = len(data) // 2 * 2
-        rest = data[whole:]
-        yield np.frombuffer(data[:whole], "<i2").astype(np.int16)
+        data = stream.read1(1 << 16)  # type: ignore[attr-defined]
+        data = data[len(data) // kind.itemsize * kind.itemsize :]
+    while more := stream.read1(kind.itemsize * SAMPLES_PER_FRAME):  # type: ignore[attr-defined]
+        data += more
+        yield (chunk := np.frombuffer(data, kind, len(data) // kind.itemsize))
+        data = data[chunk.nbytes :]
 
 
 @contextmanager
@@ -189,7 +196,7 @@ def open_stream(
 
 def talk_live(
     loaded: LoadedModel,
-    face: Path | NDArray[np.uint8],
+    crop: NDArray[np.uint8],
     chunks: Iterable[Sound],
     pacer: Callable[[int], FrameDenoiser | None],
     *,
@@ -199,8 +206,8 @@ def talk_live(
 
     Args:
         loaded: the model.
-        face: see `model.sampling.inputs.read_face`.
-        chunks: (n,) int16, mono 16 kHz, of any lengths.
+        crop: of the face, see `model.sampling.inputs.read_face`.
+        chunks: (n,) int16, mono 16 kHz, of any lengths; see `speech_samples` for others.
         pacer: see `Pacer`.
         seed: of the noise.
 
@@ -208,10 +215,9 @@ def talk_live(
         (S, S, 3) uint8 RGB and (640,) int16; the last sound is filled up with silence.
 
     Raises:
-        UserError: the face or the checkpoint cannot be used.
+        UserError: the checkpoint cannot be used.
     """
     preset = loaded.info.preset
-    crop = read_face(face, loaded.tracker, crop_size(preset)).crop
     waiting = np.zeros(0, np.int16)  # sound whose frames are still to come
 
     def kept() -> Iterator[Sound]:

@@ -15,6 +15,7 @@ from skimage import data
 from model import SampleConfig, generate, load_model
 from model.config.presets import Preset
 from model.sampling.batch import LoadedModel
+from model.sampling.inputs import crop_size, read_face
 from model.sampling.live import Pacer, denoisers_for_live, open_stream, raw, talk_live, warm_up
 from pipeline.media import write_image
 from pipeline.media.audio import wav_bytes
@@ -83,13 +84,26 @@ def test_a_late_machine_saves_calls_then_frames(loaded: LoadedModel):
     assert pacer.summary().startswith("8 frames: 3 in 4 calls, 4 in 2 calls, 1 shown again; ")
 
 
+def test_sound_that_arrives_late_or_not_at_all(loaded: LoadedModel):
+    clock = Clock()
+    pacer = Pacer([loaded.denoiser], clock)
+    # Seconds from one 40 ms of sound to the next, and those between the clock's start and `began`.
+    for passed, began in [(0.04, 0.0), (0.3, 0.0), (0.03, 0.0), (0.7, 0.91), (0.03, 0.9)]:
+        clock.now += passed
+        if passed == 0.04:
+            timed = pacer.timed(pieces(640))
+        next(timed)
+        assert pacer.began - 100 == pytest.approx(began)
+
+
 def test_a_frame_that_is_not_drawn_is_the_one_before_and_the_sound_goes_on(loaded: LoadedModel):
     warm_up(loaded, denoisers_for_live(loaded))
 
     def choose(k: int):
         return None if k in {0, 3, 4} else loaded.denoiser
 
-    frames, sounds = zip(*talk_live(loaded, FACE, pieces(), choose, seed=3), strict=True)
+    crop = read_face(FACE, loaded.tracker, crop_size(loaded.info.preset)).crop
+    frames, sounds = zip(*talk_live(loaded, crop, pieces(), choose, seed=3), strict=True)
     assert np.array_equal(np.concatenate(sounds)[: len(SOUND)], SOUND)
     assert not np.concatenate(sounds)[len(SOUND) :].any()
     same = [np.array_equal(*pair) for pair in itertools.pairwise(frames)]
@@ -111,15 +125,17 @@ def test_raw_sound_of_a_pipe_without_what_waited_in_it():
         later.join()
 
 
-def test_raw_sound_may_be_cut_anywhere():
+@pytest.mark.parametrize(("samples", "kind"), [("s16", "<i2"), ("f32", "<f4")])
+def test_raw_sound_may_be_cut_anywhere(samples, kind):
+    data = np.array([1, 2, 3], kind).tobytes()
     script = (
-        "import os, sys, time\n"
+        "import os, time\n"
         "time.sleep(0.3)\n"
-        "for part in (b'\\x01', b'\\x00\\x02', b'\\x00\\x03\\x00'):\n"
+        f"for part in {(data[:1], data[1:3], data[3:])}:\n"
         "    os.write(1, part); time.sleep(0.05)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as source:
-        found = np.concatenate(list(raw(source.stdout)))
+        found = np.concatenate(list(raw(source.stdout, samples)))
     assert found.tolist() == [1, 2, 3]
 
 
