@@ -49,7 +49,8 @@ def generate_command(
 ) -> None:
     """The paper's test protocol: a video from the first frame and the speech of every test clip.
 
-    Writes OUT/CLIP.mp4 with the clip's own sound, ready for dh-bench score, and the recipe beside
+    Writes OUT/CLIP.mp4 with the clip's own sound (CLIP.mkv without loss by --format mkv: the floor
+    of MP4 is what dh-bench encoded measures), ready for dh-bench score, and the recipe beside
     them. Videos that are there already are kept: the same command carries on where it stopped.
 
     Another system runs in a working folder of its own for each clip; your clone stays as it is.
@@ -57,7 +58,7 @@ def generate_command(
 
     Exit code: 0 all clips have a video, 1 some failed, 2 wrong use.
     """
-    before = len(list(out.glob("*.mp4")))
+    before = len(list(out.glob(f"*.{chosen.format}")))
     if method == OURS:
         from benchmarks.systems.our_model import DrawingOptions, generate_clips
 

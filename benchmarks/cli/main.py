@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -35,9 +35,16 @@ def score_command(
         typer.Option(help="The real clips: a folder of videos, or a data set made by dh-prep."),
     ],
     fake: Annotated[
-        Path,
+        Path | None,
         typer.Option(help="The generated videos, each called like the clip it imitates."),
-    ],
+    ] = None,
+    encoded: Annotated[
+        Path | None,
+        typer.Option(
+            help="In place of --fake: a new folder, into which the real clips are written as "
+            "generated ones are. Their scores, 'GT, encoded', are the floor of MP4."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the numbers go, as JSON.")],
     metrics: Annotated[
         str,
@@ -57,12 +64,22 @@ def score_command(
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.scoring.score import score_to
+    from benchmarks.systems.encoded import encode_clips
+    from benchmarks.tables.published import ENCODED
     from benchmarks.tables.scores_text import print_scores
 
     if out.is_dir():
         raise UserError(f"{out} is a folder; name a file, for example {out / 'scores.json'}")
+    if (fake is None) == (encoded is None):
+        raise UserError("name the generated videos with --fake, or a new folder with --encoded")
     options = replace(with_cache(options), metrics=_names(metrics))
-    scores = score_to(out, real, fake, options)
+    if encoded:
+        for clip_id, reason in encode_clips(
+            real, encoded, options.split, options.max_frames
+        ).items():
+            print(f"not encoded {clip_id}: {reason}")
+        options = replace(options, method=options.method or ENCODED)
+    scores = score_to(out, real, encoded or cast("Path", fake), options)
     print_scores(scores)
     print(f"wrote {out}")
     failed = [row for row in scores["clips"] if row["status"] == "failed"]

@@ -20,7 +20,14 @@ from benchmarks.clips.pairs import find_videos
 from benchmarks.commands import CommandError, run_commands
 from benchmarks.systems.driving_clips import read_driving_clip
 from benchmarks.systems.method_file import Method, check_needs, fill, find_method, read_method
-from benchmarks.systems.protocol import claim, data_recipe, missing_clips, synthetic_tags
+from benchmarks.systems.protocol import (
+    claim,
+    data_recipe,
+    missing_clips,
+    synthetic_tags,
+    video_path,
+    write_clip,
+)
 from benchmarks.systems.protocol_options import MethodOptions
 from benchmarks.systems.workspace import (
     make_workspace,
@@ -32,7 +39,7 @@ from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import shard_paths
 from pipeline.errors import UserError
 from pipeline.files import sha256_file, write_json
-from pipeline.media import SAMPLES_PER_FRAME, Audio, write_video
+from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.progress import progress
 
 FAILURES_FILE = "failures.json"
@@ -134,7 +141,7 @@ def _generate(
     finished: dict[str, Path] | None,
 ) -> GeneratedClip:
     """Makes, or takes, the video of one clip."""
-    path = out / f"{sample.key}.mp4"
+    path = video_path(out, sample.key, options.clips)
     frames = min(len(sample.frames), options.clips.max_frames or len(sample.frames))
     sound = sample.audio[: frames * SAMPLES_PER_FRAME]
     log = out / "logs" / f"{sample.key}.log"
@@ -144,7 +151,7 @@ def _generate(
         else:
             source, shape = _finished(finished, sample), sample.frames[0].shape
             pictures = list(read_output(source, method.output, shape, frames))
-        write_video(path, pictures, audio=Audio(sound), metadata=synthetic_tags(method.name))
+        write_clip(path, pictures, sound, synthetic_tags(method.name))
     except (CommandError, UserError, OSError, ValueError) as error:
         return GeneratedClip(sample.key, path, str(error))
     except Exception as error:  # noqa: BLE001 - a fault of ours, shown as one

@@ -9,7 +9,13 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.systems.protocol import claim, data_recipe, missing_clips
+from benchmarks.systems.protocol import (
+    claim,
+    data_recipe,
+    missing_clips,
+    video_path,
+    write_clip,
+)
 from benchmarks.systems.protocol_options import ProtocolClips
 from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve
 from model.config.choices import Device, Precision
@@ -21,7 +27,6 @@ from model.sampling.talking_video import tags
 from pipeline.dataset.shards import read_dataset, shard_paths
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.media import Audio, write_video
 from pipeline.progress import progress
 
 
@@ -96,9 +101,8 @@ def generate_clips(
                         video.append(frame)
                         step()
             for (_, sample), video, seed in zip(batch, videos, seeds, strict=True):
-                target = out / f"{sample.key}.mp4"
-                audio = Audio(sample.audio)
-                write_video(target, video, audio=audio, metadata=tags(config, seed))
+                target = video_path(out, sample.key, options.clips)
+                write_clip(target, video, sample.audio, tags(config, seed))
                 yield target
 
 

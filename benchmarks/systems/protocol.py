@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import itertools
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import DATASET_FILE, read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file, write_json
+from pipeline.media import Audio, write_video
 
 if TYPE_CHECKING:
     from benchmarks.systems.protocol_options import ProtocolClips
 
 RECIPE_FILE = "generate.json"
 # What older recipes leave out could not be chosen when they were written.
-_BEFORE = {"reanchor": 0}
+_BEFORE = {"reanchor": 0, "format": "mp4"}
 # Where things lie; what they hold is compared by SHA-256, a clone by its commit.
 _PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 
@@ -42,10 +46,26 @@ def missing_clips(data: Path, out: Path, chosen: ProtocolClips) -> Iterator[tupl
     samples = itertools.islice(read_samples(data, chosen.split), chosen.clips)
     try:
         for place, sample in enumerate(samples):
-            if not (out / f"{sample.key}.mp4").exists():
+            if not video_path(out, sample.key, chosen).exists():
                 yield place, sample
     except (ValueError, tarfile.TarError, OSError) as error:
         raise UserError(f"{data} does not read ({error}); see dh-prep check {data}") from error
+
+
+def video_path(out: Path, key: str, chosen: ProtocolClips) -> Path:
+    """Where the video of a clip lies."""
+    return out / f"{key}.{chosen.format}"
+
+
+def write_clip(
+    path: Path,
+    frames: Iterable[NDArray[np.uint8]],
+    samples: NDArray[np.int16] | None,
+    tags: dict[str, str],
+) -> None:
+    """Writes a clip's video with its sound, if it has any; what is called .mkv loses nothing."""
+    audio = None if samples is None else Audio(samples)
+    write_video(path, frames, audio=audio, lossless=path.suffix == ".mkv", metadata=tags)
 
 
 def data_recipe(data: Path, chosen: ProtocolClips) -> dict[str, Any]:
@@ -55,6 +75,7 @@ def data_recipe(data: Path, chosen: ProtocolClips) -> dict[str, Any]:
         "data_sha256": sha256_file(data / DATASET_FILE),
         "split": chosen.split,
         "max_frames": chosen.max_frames,
+        "format": chosen.format,
     }
 
 

@@ -1,4 +1,7 @@
-"""Video written frame by frame: H.264 and AAC, which play anywhere, VP9 and Opus, or a GIF."""
+"""Video written frame by frame: H.264 and AAC, which play anywhere, VP9 and Opus, or a GIF.
+
+For measurements there is FFV1 with FLAC, which lose nothing.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +65,9 @@ _FORMATS = {
     ".webm": _Format("libvpx-vp9", sound="libopus", rate=48_000, options=_VP9, container=_MATROSKA),
     ".gif": _Format("gif", pixels="pal8", sound="", options={}),
 }
+# Every frame by itself; with slices, each of which has a checksum.
+_FFV1 = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"}
+_LOSSLESS = _Format("ffv1", pixels="bgr0", sound="flac", options=_FFV1, container=_MATROSKA)
 
 
 def write_video(
@@ -71,6 +77,7 @@ def write_video(
     fps: int = FPS,
     audio: Audio | None = None,
     crf: int = 12,
+    lossless: bool = False,
     metadata: dict[str, str] | None = None,
 ) -> int:
     """Writes a video with its sound cut to the length of the frames, atomically.
@@ -81,6 +88,7 @@ def write_video(
         fps: frames a second.
         audio: sound, or None for a silent file.
         crf: constant rate factor.
+        lossless: pixels and sound read back as they are.
         metadata: container tags.
 
     Returns:
@@ -90,7 +98,9 @@ def write_video(
         MediaError: the suffix names no container that is written here, or there is not one frame.
     """
     count = 0
-    with open_video(path, fps=fps, audio=audio, crf=crf, metadata=metadata) as write:
+    with open_video(
+        path, fps=fps, audio=audio, crf=crf, lossless=lossless, metadata=metadata
+    ) as write:
         for frame in frames:
             write(frame)
             count += 1
@@ -104,6 +114,7 @@ def open_video(
     fps: int = FPS,
     audio: Audio | None = None,
     crf: int = 12,
+    lossless: bool = False,
     metadata: dict[str, str] | None = None,
 ) -> Iterator[WriteFrame]:
     """Gives a function that writes the next frame; the file gets its name when all went well.
@@ -115,13 +126,18 @@ def open_video(
         path: the output.
         fps: frames a second.
         audio: sound, cut to the length of the frames; or None.
-        crf: constant rate factor: 0 lossless … 51.
+        crf: constant rate factor: 0 best … 51; even 0 halves the chroma.
+        lossless: FFV1 in RGB, and FLAC, which only .mkv holds: frames read back as they are.
         metadata: container tags.
 
     Raises:
         MediaError: the suffix names none of these, or there was not one frame.
     """
     chosen = _FORMATS.get(Path(path).suffix.lower())
+    if lossless:
+        if chosen is not _FORMATS[".mkv"]:
+            raise MediaError(f"cannot write {path} without loss: use a name that ends in .mkv")
+        chosen = _LOSSLESS
     if chosen is None:
         *names, last = _FORMATS
         raise MediaError(

@@ -61,6 +61,24 @@ def test_score_then_table(folders, monkeypatch, capsys):
     assert ours["CREMA SSIM"] == f"{scores['metrics']['ssim']['mean']:.2f}"
 
 
+def test_one_command_makes_the_row_of_the_encoded_real_clips(folders, monkeypatch, capsys):
+    (folders / "real" / "three.mp4").write_bytes(b"junk")
+    out, videos = folders / "gt.json", folders / "encoded"
+    arguments = ("score", "--real", folders / "real", "--encoded", videos, "--out", out)
+    arguments += ("--metrics", "ssim", "--cache", folders / "cache")
+    assert bench(monkeypatch, *arguments) == 1
+    assert "not encoded three: cannot read" in capsys.readouterr().out
+    scores = json.loads(out.read_text())
+    assert (scores["method"], scores["metrics"]["ssim"]["n"]) == ("GT, encoded", 2)
+    assert 0.9 < scores["metrics"]["ssim"]["mean"] < 1
+    assert {path.suffix for path in videos.iterdir()} == {".mp4", ".json"}
+    assert bench(monkeypatch, *arguments) == 1  # into the same folder again
+    assert bench(monkeypatch, *arguments, "--fake", folders / "fake") == 2
+    other = [*arguments[:4], folders / "fake", *arguments[5:]]
+    assert bench(monkeypatch, *other) == 2
+    assert "fake holds other files" in capsys.readouterr().err
+
+
 def test_what_cannot_be_measured_says_why(folders, monkeypatch, capsys):
     assert score(monkeypatch, folders, "--metrics", "ssim,wer") == 0
     text = capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -201,6 +202,20 @@ def test_another_recipe_is_refused(data, tmp_path):
     other = MethodOptions(ALL, finished=finished, driving="itself")
     with pytest.raises(UserError, match=r"driving another is now itself"):
         list(generate_with(file, data, out, other))
+
+
+def test_without_loss_every_pixel_of_a_system_comes_through(data, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (FRAMES, 64, 128, 3)).astype(np.uint8)
+    write_video(tmp_path / "finished" / f"{CLIPS[0]}.mkv", noise, lossless=True)
+    file = method(tmp_path)
+    options = MethodOptions(replace(ONE, format="mkv"), finished=tmp_path / "finished")
+    (made,) = generate_with(file, data, tmp_path / "fake", options)
+    assert made.path.name == f"{CLIPS[0]}.mkv"
+    drawn = list(read_frames(made.path))[2:]  # after the lead
+    assert np.array_equal(drawn, noise[:-2, :, 64:])
+    # Another format is another recipe.
+    with pytest.raises(UserError, match="format mkv is now mp4"):
+        list(generate_with(file, data, tmp_path / "fake", replace(options, clips=ONE)))
 
 
 def test_finished_videos_are_cropped_and_cut_and_need_no_clone(data, tmp_path):

@@ -142,6 +142,7 @@ def test_the_recipe_lies_beside_the_videos(data, checkpoint, made):
         "data_sha256": sha256_file(data / "dataset.json"),
         "split": "test",
         "max_frames": FRAMES,
+        "format": "mp4",
     }
 
 

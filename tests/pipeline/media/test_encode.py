@@ -50,6 +50,23 @@ def test_a_written_video_is_faithful(tmp_path: Path):
     assert np.abs(back[centres] - frames[centres]).mean() < 3
 
 
+def test_without_loss_pixels_and_sound_read_back_as_they_are(tmp_path: Path):
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 256, (98, 130, 3)).astype(np.uint8) for _ in range(10)]
+    sound = white_noise(0.4)
+    for name in ("a.mkv", "b.mkv"):
+        write_video(
+            tmp_path / name, frames, audio=Audio(sound), lossless=True, metadata={"comment": "made"}
+        )
+    assert np.array_equal(list(read_frames(tmp_path / "a.mkv")), frames)
+    assert np.array_equal(read_audio(tmp_path / "a.mkv").samples, sound)
+    assert (tmp_path / "a.mkv").read_bytes() == (tmp_path / "b.mkv").read_bytes()
+    with av.open(str(tmp_path / "a.mkv")) as container:
+        assert {k.lower(): v for k, v in container.metadata.items()}["comment"] == "made"
+    with pytest.raises(MediaError, match=r"a\.mp4 without loss: .*\.mkv"):
+        write_video(tmp_path / "a.mp4", frames, lossless=True)
+
+
 def test_stereo_is_kept(tmp_path: Path):
     seconds = np.arange(32_000) / 16_000
     tone = (8000 * np.sin(2 * np.pi * 500 * seconds)).astype(np.int16)
