@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,10 +51,21 @@ def test_every_frame_comes_with_its_sound(served: str, given: Path):
 
 
 def test_one_face_is_drawn_at_a_time(served: str, given: Path):
+    refused = threading.Event()
     with live(served, given / "face.jpg") as answers:
-        assert next(answers)["session"]
+        session = next(answers)["session"]
+
+        def speak() -> None:  # a browser that sends nothing loses its turn
+            while not refused.wait(0.5):
+                send(served, session, bytes(4))
+
+        speaker = threading.Thread(target=speak)
+        speaker.start()
         with live(served, given / "face.jpg") as others:
-            assert "try again" in next(others)["end"]
+            first = next(others)
+        refused.set()
+        speaker.join()
+        assert "try again" in first["end"]
     # The browser is gone: a video and the next session have their turn.
     assert talk(served, given / "face.jpg", given / "short.wav")[0]
     with live(served, given / "face.jpg") as answers:
