@@ -6,7 +6,6 @@ and sound are in step whatever happens. A machine that does not keep up draws wi
 shows frames twice; it never falls behind by more than half a second.
 """
 
-import math
 import select
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -35,7 +35,6 @@ SampleType = Literal["s16", "f32"]
 
 _NEEDED = 5 / FPS  # s of sound from a frame's beginning on: its own, 80 ms, 2 frames of context
 _LATE, _TOO_LATE = 0.06, 0.16  # s after that, when calls are saved, and when frames are shown twice
-_LOST = 0.5  # s by which sound is behind the clock when some of it did not arrive
 
 
 def live_features(chunks: Iterable[Sound], loaded: LoadedModel) -> Iterator[NDArray[np.float32]]:
@@ -58,7 +57,7 @@ class Pacer:
 
     Attributes:
         denoisers: of one model, the best first, the quickest last.
-        clock: seconds that pass.
+        clock: seconds that pass; where sound is counted as it arrives, those of the sound.
         began: when the sound began, see `timed`.
         drawn: how many frames had how many calls, 0 where the frame before was shown again.
         delays: seconds from the moment at which a frame's sound was there to the choice.
@@ -66,17 +65,15 @@ class Pacer:
 
     denoisers: Sequence[FrameDenoiser]
     clock: Callable[[], float] = time.monotonic
-    began: float = math.inf
+    began: float = 0.0
     drawn: Counter[int] = field(default_factory=Counter)
     delays: list[float] = field(default_factory=list)
 
     def timed(self, chunks: Iterable[Sound]) -> Iterator[Sound]:
-        """The sound as it comes; its earliest chunk gives when it began, anew after a gap."""
-        received = 0
-        for chunk in chunks:
-            received += len(chunk)
-            began = self.clock() - received / SAMPLE_RATE
-            self.began = began if began > self.began + _LOST else min(self.began, began)
+        """The sound as it comes; the first of it says when it began."""
+        for k, chunk in enumerate(chunks):
+            if k == 0:
+                self.began = self.clock() - len(chunk) / SAMPLE_RATE
             yield chunk
 
     def __call__(self, k: int) -> FrameDenoiser | None:
@@ -227,6 +224,9 @@ def talk_live(
             yield chunk
 
     features = live_features(kept(), loaded)
+    if (first := next(features, None)) is None:
+        return
+    features = chain([first], features)
     for (frame,) in generate_frames(
         loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed], choose=pacer
     ):

@@ -84,18 +84,6 @@ def test_a_late_machine_saves_calls_then_frames(loaded: LoadedModel):
     assert pacer.summary().startswith("8 frames: 3 in 4 calls, 4 in 2 calls, 1 shown again; ")
 
 
-def test_sound_that_arrives_late_or_not_at_all(loaded: LoadedModel):
-    clock = Clock()
-    pacer = Pacer([loaded.denoiser], clock)
-    # Seconds from one 40 ms of sound to the next, and those between the clock's start and `began`.
-    for passed, began in [(0.04, 0.0), (0.3, 0.0), (0.03, 0.0), (0.7, 0.91), (0.03, 0.9)]:
-        clock.now += passed
-        if passed == 0.04:
-            timed = pacer.timed(pieces(640))
-        next(timed)
-        assert pacer.began - 100 == pytest.approx(began)
-
-
 def test_a_frame_that_is_not_drawn_is_the_one_before_and_the_sound_goes_on(loaded: LoadedModel):
     warm_up(loaded, denoisers_for_live(loaded))
 
