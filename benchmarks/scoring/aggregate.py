@@ -109,7 +109,8 @@ class SetStatistics:
             what, statistic = _POOLED[name]
             fake, real = map(np.array, self._sides(what))
 
-        n, of_real = len(fake), {"real": _defined(statistic, real), "n_real": len(real)}
+        n = len(fake)
+        of_real: dict[str, Any] = {"real": _defined(statistic, real), "n_real": len(real)}
         mean = _defined(statistic, fake)
         if mean is None:  # a median of no blinks is undefined
             blinkless = n and name == "blink_duration"
