@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.report.excerpts import Excerpt, order_clips
@@ -145,16 +146,6 @@ def drift_figures(group: Sequence[Scores]) -> list[tuple[str, str]]:
 
 
 def mean_curve(clips: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """The mean of curves of several lengths, as long as half of them last.
-
-    Args:
-        clips: one curve a clip, a number a frame.
-
-    Returns:
-        (T,), T the median length.
-    """
+    """The mean of curves of several lengths, (T,), as long as half of them last."""
     length = int(np.median([len(curve) for curve in clips]))
-    stack = np.full((len(clips), length), np.nan)
-    for row, curve in zip(stack, clips, strict=True):
-        row[: len(curve)] = curve[:length]
-    return np.asarray(np.nanmean(stack, axis=0))
+    return pd.DataFrame(map(list, clips)).mean().to_numpy(np.float64)[:length]
