@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.dataset.columns import MEASURED
+from pipeline.dataset.plan import SOUND
 from pipeline.dataset.prep_options import flat_options
 from pipeline.dataset.rows import cut_off, drop_reasons
 from pipeline.files import visible
@@ -56,6 +57,8 @@ def card(dataset: dict[str, Any], rows: pd.DataFrame) -> str:
             measures=list(_measures(good)),
             cut_off=len(short),
             longest=short.max(),
+            sound=list(_sound(dataset)),
+            moved=sorted(good["sound_lag"].dropna().astype(int).value_counts().items()),
             options=sorted(flat_options(dataset["options"]).items()),
             sums_file=SUMS_FILE,
             cell=_cell,
@@ -80,6 +83,14 @@ def _measures(good: pd.DataFrame) -> Iterable[tuple[str, ...]]:
         if len(values):
             low, middle, high = values.quantile([0.05, 0.5, 0.95])
             yield name, f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}", MEASURED[name]
+
+
+def _sound(dataset: dict[str, Any]) -> Iterable[tuple[object, ...]]:
+    """The lag of each collection, where the sound was aligned."""
+    for group in dataset.get(SOUND, ()):
+        if not group["speaker"]:
+            numbers = (group[name] for name in ("clips", "lag", "peak", "chance"))
+            yield group["collection"] or "all", *numbers, "yes" if group["sure"] else "no"
 
 
 def _cell(value: object) -> str:

@@ -7,6 +7,7 @@ DESCRIBED = {
     "source": "the video, as the manifest names it",
     "speaker": "who talks; empty when unknown",
     "split": "train, val or test",
+    "collection": "data set that it comes from, as the manifest says; empty without that column",
     "status": "ok: a sample; skipped: dropped by a rule; failed: unreadable, or a fault of ours",
     "stage": "where it was skipped or failed",
     "reason": "why",
@@ -36,6 +37,8 @@ MEASURED = {
     "speech_share": "share of the time with speech, 0 to 1",
     "av_lag": "lag of the best correlation of lips and loudness, frames; rough for one clip",
     "av_correlation": "that correlation, -1 to 1",
+    "sound_lag": "lag of the sound that --align-sound took out, frames; positive where the sound "
+    "was late; missing without that option",
     "sharpness": "of the face in the crop, see pipeline/faces/sharpness.py, median over frames",
     "outside": "share of the crop outside the picture, 0 to 1, mean over frames",
     "mouth_contrast": "edges of the mouth over those of the eyes, median over frames; low where "
@@ -46,4 +49,4 @@ _STAGES = ("decode", "landmarks", "speech", "align")
 SECONDS = {f"seconds_{stage}": f"spent in the stage {stage}, s" for stage in _STAGES}
 COLUMNS = [*DESCRIBED, *MEASURED, *SECONDS]
 # Texts of a clip that a condition may name beside the measures.
-TEXTS = ("clip_id", "manifest_id", "source", "speaker", "split")
+TEXTS = ("clip_id", "manifest_id", "source", "speaker", "split", "collection")

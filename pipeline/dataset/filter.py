@@ -1,5 +1,6 @@
 """A smaller data set out of a finished one: samples are copied or left, none is made again."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ from pipeline.dataset.limits import Limits
 from pipeline.dataset.plan import PLAN_FILE, About
 from pipeline.dataset.prep_options import flat_options
 from pipeline.dataset.rows import parse_rows, rows_bytes
-from pipeline.dataset.sample import from_members
+from pipeline.dataset.sample import Sample, from_members, to_members
 from pipeline.dataset.shards import open_shard, read_dataset, read_shard
 from pipeline.errors import UserError
 from pipeline.lock import exclusive
 from pipeline.progress import progress
+from pipeline.speech.features import SHAPES
 from pipeline.storage import Folder
 
 
@@ -46,8 +48,7 @@ def filter_dataset(
         done = set(out.names("shard-*.json"))
         for name, entry in zip(names, dataset["shards"], strict=True):
             if f"{name}.json" not in done:
-                speech = SpeechStatistics(dataset["speech"]["coefficients"])
-                _copy_shard(source, out, name, entry, limits, speech)
+                copy_shard(source, out, entry, options)
             step()
     about = About(dataset["source"], dataset["licence"])
     return conclude(out, names, options, about)
@@ -66,33 +67,42 @@ def _claim(out: Folder, plan: dict[str, Any]) -> None:
         out.write_json(PLAN_FILE, plan)
 
 
-def _copy_shard(
+def copy_shard(
     source: Folder,
     out: Folder,
-    name: str,
     entry: dict[str, Any],
-    limits: Limits,
-    speech: SpeechStatistics,
+    options: dict[str, Any],
+    change: Callable[[Sample, dict[str, Any]], Sample] | None = None,
 ) -> None:
-    """One shard: its samples that keep the limits, and the rows of all."""
-    # Rows: a sample that breaks a limit becomes a skipped clip.
+    """Writes one shard anew: its samples that keep the limits, and the rows of all.
+
+    Args:
+        source: where it lies.
+        out: where it goes; may be `source`.
+        entry: its mark, or its entry in dataset.json.
+        options: of the data set that is written.
+        change: what becomes of a sample, whose row it may change too.
+    """
+    name = entry["name"].removesuffix(".tar")
+    limits = Limits.from_json(options["limits"])
+    speech = SpeechStatistics(SHAPES[options["speech"]].coefficients)
     table = parse_rows(source.read_bytes(f"{name}.parquet"))
     rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-    for row in rows:
-        if row["status"] == "ok":
-            broken = limits.broken(row)
-            if broken:
-                row |= {"status": "skipped", "stage": "filter", "reason": broken}
-    kept = {row["clip_id"] for row in rows if row["status"] == "ok"}
-
-    # Samples, then rows, then the mark that says the shard is done.
+    by_key = {row["clip_id"]: row for row in rows}
     with out.write(f"{name}.tar") as tar:
         with open_shard(tar) as add:
             for key, members in read_shard(source / f"{name}.tar"):
-                if key in kept:
-                    add(key, members)
-                    speech.add(from_members(key, members).speech)
+                row, sample = by_key[key], from_members(key, members)
+                changed = change(sample, row) if change else sample
+                # A sample that breaks a limit becomes a skipped clip.
+                broken = limits.broken(row) if row["frames"] else "no frame is left"
+                if broken:
+                    row |= {"status": "skipped", "stage": "filter", "reason": broken}
+                    continue
+                add(key, members if changed is sample else to_members(changed))
+                speech.add(changed.speech)
         mark = shard_mark(name, entry["split"], entry["inputs"], rows, tar, speech)
+        out.remove(f"{name}.json")  # a mark never stands beside files that it does not describe
     with out.write(f"{name}.parquet") as path:
         path.write_bytes(rows_bytes(rows))
     out.write_json(f"{name}.json", mark)

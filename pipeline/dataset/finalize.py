@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.plan import About, Shard
+from pipeline.dataset.plan import PLAN_FILE, SOUND, About, Shard
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import SCHEMA_VERSION
 from pipeline.dataset.shards import DATASET_FILE
@@ -141,6 +141,8 @@ def conclude(
         },
         "shards": marks,
     }
+    if options.get("align_sound"):
+        dataset[SOUND] = out.read_json(PLAN_FILE)[SOUND]
     out.write_json(DATASET_FILE, dataset)
     return dataset
 

@@ -13,6 +13,7 @@ from pipeline.sources.manifest import SHOT_SUFFIX, ManifestRow
 from pipeline.storage import Folder
 
 PLAN_FILE = "plan.json"
+SOUND = "sound"  # the key of what `pipeline.dataset.align_sound` decided
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def claim(
     if not isinstance(begun, dict) or "options" not in begun:
         raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
     earlier = About(begun.pop("source", ""), begun.pop("licence", ""))
+    decided = {SOUND: begun.pop(SOUND)} if SOUND in begun else {}
     before, now = (
         flat_options({"face": "largest"} | begun["options"]),
         flat_options(plan["options"]),
@@ -116,7 +118,7 @@ def claim(
         raise UserError(f"{out} was begun with other clips; use another --out")
     known = About(about.source or earlier.source, about.licence or earlier.licence)
     if known != earlier and not dry:
-        out.write_json(PLAN_FILE, plan | _about_json(known))
+        out.write_json(PLAN_FILE, plan | _about_json(known) | decided)
     return known
 
 
@@ -144,7 +146,8 @@ def _as_json(shards: list[Shard], options: PrepOptions) -> dict[str, Any]:
     digest = hashlib.sha256()
     for shard in shards:
         for row in shard.rows:
-            cells = (row.clip_id, row.source, row.speaker, row.split, row.start, row.end)
+            cells = [row.clip_id, row.source, row.speaker, row.split, row.start, row.end]
+            cells += [row.collection] if row.collection else []
             digest.update("\x1f".join(map(str, cells)).encode() + b"\n")
     return {
         "schema_version": SCHEMA_VERSION,

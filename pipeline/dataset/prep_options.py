@@ -14,6 +14,7 @@ from pipeline.speech.features import Speech
 
 Landmarks = Literal["mediapipe", "fan"]
 Cuts = Literal["longest", "split", "drop"]
+AlignSound = Literal["off", "set", "speaker"]
 _OPTION: Any = typer.Option(rich_help_panel="The samples")
 
 
@@ -35,6 +36,9 @@ class PrepOptions:
             first seen), left, right, or an index from 0, the leftmost.
         cuts: of a clip with scene cuts, or whose face goes away: keep the longest stretch, split it
             into a sample for each, or drop a clip with a cut.
+        align_sound: take a constant lag of the sound out of the samples: of each collection of the
+            manifest (set; without that column all clips are one), or of each speaker with clips
+            enough (speaker). Only where their curve of lips against loudness is sure of it.
         limits: which samples are kept, by what is measured of them.
     """
 
@@ -47,6 +51,7 @@ class PrepOptions:
     bridge_frames: Annotated[NonNegativeInt, NO_OPTION] = 5
     face: Annotated[str, Field(pattern=r"^(speaking|largest|left|right|\d)$"), _OPTION] = "speaking"
     cuts: Annotated[Cuts, _OPTION] = "longest"
+    align_sound: Annotated[AlignSound, _OPTION] = "off"
     limits: Limits = field(default_factory=Limits)
 
     def as_json(self) -> dict[str, Any]:
@@ -58,6 +63,8 @@ class PrepOptions:
         shaping = {name: value for name, value in asdict(self).items() if name != "limits"}
         if not self.speech_encoder:
             del shaping["speech_encoder"]
+        if self.align_sound == "off":
+            del shaping["align_sound"]
         return shaping
 
 

@@ -35,7 +35,8 @@ def _table(data: bytes, columns: Sequence[str] | None) -> pa.Table:
     """The table; what was not measured yet when it was written is null."""
     file = pq.ParquetFile(pa.BufferReader(data))
     there, chosen = file.schema_arrow.names, columns or COLUMNS
-    later = [name for name in chosen if name in (*MEASURED, "notes") and name not in there]
+    added = (*MEASURED, "notes", "collection")
+    later = [name for name in chosen if name in added and name not in there]
     asked = None if columns is None else [name for name in columns if name not in later]
     if asked and not set(asked) <= set(there):
         raise ValueError(f"no column {', '.join(sorted(set(asked) - set(there)))}")

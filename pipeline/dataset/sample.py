@@ -63,9 +63,14 @@ class _RequiredMeta(TypedDict):
 
 
 class Meta(_RequiredMeta, total=False):
-    """The `json` member; `notes` say what was done to the file, see `pipeline.media.notes`."""
+    """The `json` member.
+
+    `notes` say what was done to the file, see `pipeline.media.notes`; `sound_lag` by how many
+    frames the sound was late (positive) or early before `--align-sound` moved it.
+    """
 
     notes: list[str]
+    sound_lag: int
 
 
 class PackedFrames:

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.dataset import plan
+from pipeline.dataset.align_sound import align_sound
 from pipeline.dataset.card import write_card
 from pipeline.dataset.finalize import finish
 from pipeline.dataset.prep_options import PrepOptions
@@ -101,6 +102,8 @@ def conclude(
     folder: Folder, shards: list[plan.Shard], options: PrepOptions, about: plan.About
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Writes dataset.json, report and card of done shards; gives dataset.json and the rows."""
+    if options.align_sound != "off":
+        align_sound(folder, [shard.name for shard in shards], options)
     dataset, rows = finish(folder, shards, options, about), read_rows(folder)
     write_report(folder, rows)
     write_card(folder, dataset, rows)

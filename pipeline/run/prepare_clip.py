@@ -111,6 +111,7 @@ def _row_start(row: ManifestRow, key: str) -> dict[str, Any]:
         "source": row.source,
         "speaker": row.speaker,
         "split": row.split,
+        "collection": row.collection,
         "status": "ok",
         "stage": "",
         "reason": "",

@@ -32,12 +32,11 @@ from pipeline.run.clip import MEASURE_EVERY, Clip, Skip, Stage
 from pipeline.run.track_face import track_face
 from pipeline.speech.activity import speech_share
 from pipeline.speech.features import Featurise, speech_features
-from pipeline.speech.lip_sync import lag_and_correlation, log_energy
+from pipeline.speech.lip_sync import CLIP_MAX_LAG, lag_and_correlation, log_energy
 
 if TYPE_CHECKING:
     from pipeline.dataset.prep_options import Landmarks, PrepOptions
 
-_MAX_LAG = 5  # frames between lips and sound; farther, one clip's noise would win
 _LANDMARKS: dict[Landmarks, list[str]] = {
     "mediapipe": ["face_landmarker.task"],
     "fan": ["s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"],
@@ -78,7 +77,7 @@ def extract_speech(featurise: Featurise) -> Stage:
         # Measures for curators: how loud, how much speech, lips against sound, what is missing.
         energy = log_energy(audio, len(clip.stretch))
         opening = mouth_opening(clip.stretch.points)
-        lag, correlation = lag_and_correlation(opening, energy, max_lag=_MAX_LAG)
+        lag, correlation = lag_and_correlation(opening, energy, max_lag=CLIP_MAX_LAG)
         missing = clip.info.declared.missing(
             clip.length / FPS, len(clip.audio) / SAMPLE_RATE, start=row.start, end=row.end
         )

@@ -20,6 +20,7 @@ from pipeline.storage import find_files, is_url, open_file
 
 SPLITS = ("train", "val", "test")  # those that are used, in any case; others are kept
 COLUMNS = ("clip_id", "path", "speaker", "split", "start", "end")
+_COLLECTION = "collection"  # a column that few manifests need
 _KEY_LENGTH = 80  # with the longest member name this fits the 100 characters of a tar header
 _KEY = re.compile(rf"[A-Za-z0-9_-]{{1,{_KEY_LENGTH}}}")
 # The number of a shot of a clip that was split, see `pipeline.run.stages.shot_key`.
@@ -38,6 +39,7 @@ class ManifestRow:
         split: train, val or test; clips of other splits are prepared, and used by no command.
         start: seconds after the first frame.
         end: seconds after the first frame; None for the end of the video.
+        collection: the data set that it comes from, where a manifest joins several; else empty.
     """
 
     clip_id: str
@@ -47,6 +49,7 @@ class ManifestRow:
     split: str = "train"
     start: float = 0.0
     end: float | None = None
+    collection: str = ""
 
 
 def read_input(source: str) -> list[ManifestRow]:
@@ -224,7 +227,7 @@ def _parse(where: str, text: Iterable[str]) -> Iterator[ManifestRow]:
             f"{','.join(names)!r}, and is to name columns with commas between: {','.join(COLUMNS)}"
         )
     place = {name: index for index, name in enumerate(names)}
-    known = [place.get(name, -1) for name in COLUMNS]
+    known = [place.get(name, -1) for name in (*COLUMNS, _COLLECTION)]
     folder = _absolute(posixpath.dirname(where))
     for cells in filter(None, reader):
         at = f"{where}, line {reader.line_num}"
@@ -235,7 +238,7 @@ def _parse(where: str, text: Iterable[str]) -> Iterator[ManifestRow]:
 
 
 def _manifest_row(where: str, folder: str, values: list[str]) -> ManifestRow:
-    key, path, speaker, split, start, end = values
+    key, path, speaker, split, start, end, collection = values
     if not _KEY.fullmatch(key):
         raise UserError(
             f"{where}: clip_id {key!r} must be 1 to {_KEY_LENGTH} letters, digits, _ or -"
@@ -252,6 +255,7 @@ def _manifest_row(where: str, folder: str, values: list[str]) -> ManifestRow:
         split=sys.intern(split.lower() if split.lower() in SPLITS else split or "train"),
         start=begin,
         end=stop,
+        collection=sys.intern(printable(collection)),
     )
 
 
@@ -273,9 +277,12 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> None:
         atomic_path(path) as temporary,
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
+        rows = list(rows)
+        joined = any(row.collection for row in rows)
         writer = csv.writer(file)
-        writer.writerow(COLUMNS)
+        writer.writerow([*COLUMNS, *[_COLLECTION] * joined])
         for row in rows:
             end = "" if row.end is None else row.end
             where = row.path if is_url(row.path) else str(Path(row.path).absolute())
-            writer.writerow([row.clip_id, where, row.speaker, row.split, row.start or "", end])
+            cells = [row.clip_id, where, row.speaker, row.split, row.start or "", end]
+            writer.writerow([*cells, *[row.collection] * joined])

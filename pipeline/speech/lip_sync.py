@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.media import SAMPLES_PER_FRAME, fit_audio
 
 MAX_LAG = 15  # frames; SyncNet's range
+CLIP_MAX_LAG = 5  # of one clip; farther, its noise would win
 _LEAST = 5  # frames that must overlap
 
 

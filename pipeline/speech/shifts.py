@@ -21,6 +21,7 @@ FEWEST_CLIPS = 5  # for a chance level: 44 ways to give each clip another's soun
 PERMUTATIONS = 300
 _QUANTILE = 0.99
 _FOREIGN = 40  # sounds of others that each mouth is compared with
+_SURE = 0.95  # share of resamples of the clips
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,19 @@ class SetLag:
     def stands_out(self) -> bool:
         """Whether the peak is beyond chance."""
         return self.peak > self.chance
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it stands out, and 95 % of 300 bootstrap resamples of the clips agree with it.
+
+        They agree where their lag is within a frame of it, and nearer to it than to 0.
+        """
+        count = len(self.curves)
+        drawn = np.random.default_rng(0).integers(count, size=(PERMUTATIONS, count))
+        lags = np.array([self.curves[rows].mean(0).argmax() - MAX_LAG for rows in drawn])
+        off = np.abs(lags - self.lag)
+        agree = (off <= 1) & ((off < np.abs(lags)) | (self.lag == 0))
+        return self.stands_out and float(agree.mean()) >= _SURE
 
 
 def without_trend(curves: NDArray[np.floating]) -> NDArray[np.float64]:
