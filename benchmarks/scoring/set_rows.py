@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS
+from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import FEWEST_CLIPS, SetLag, lip_lag_of_set
@@ -59,9 +60,11 @@ def bootstrap_interval(
     return [float(bound) for bound in np.quantile(defined, (0.025, 0.975))]
 
 
-def set_row(name: str, n: int, mean: float | None, reason: str = "", **spread: Any) -> SetRow:
+def set_row(
+    metric: str | Metric, n: int, mean: float | None, reason: str = "", **spread: Any
+) -> SetRow:
     """The row; `spread` is what is known of std, ci95, real and n_real."""
-    metric = METRICS[name]
+    metric = METRICS[metric] if isinstance(metric, str) else metric
     row = {
         "label": metric.label,
         "direction": metric.direction,
