@@ -115,7 +115,9 @@ def _score(
     ):
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
-        statistics = SetStatistics(chosen.metrics, MeasurementCache(cache), dataset, reference)
+        statistics = SetStatistics(
+            chosen.metrics, MeasurementCache(cache), dataset, reference, options.fvd_frames
+        )
         for clip in measure_batches(matches.batches, chosen, cache, networks, read_lips):
             statistics.add(clip)
             row = clip.row
@@ -125,7 +127,7 @@ def _score(
             step()
         numbers = statistics.rows()
     if options.precision == "bf16":
-        for name in {"fid", "fvd"} & numbers.keys():
+        for name in {"fid", "kid", "fvd"} & numbers.keys():
             numbers[name]["protocol"] += "; network in bfloat16, which moves it by up to 1 %"
     measured = [name for name, row in numbers.items() if row["mean"] is not None]
     return {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS
+from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import FEWEST_CLIPS, SetLag, lip_lag_of_set
@@ -59,9 +60,11 @@ def bootstrap_interval(
     return [float(bound) for bound in np.quantile(defined, (0.025, 0.975))]
 
 
-def set_row(name: str, n: int, mean: float | None, reason: str = "", **spread: Any) -> SetRow:
-    """The row; `spread` is what is known of std, ci95, real, n_real and chance."""
-    metric = METRICS[name]
+def set_row(
+    metric: str | Metric, n: int, mean: float | None, reason: str = "", **spread: Any
+) -> SetRow:
+    """The row; `spread` is what is known of std, ci95, real and n_real."""
+    metric = METRICS[metric] if isinstance(metric, str) else metric
     row = {
         "label": metric.label,
         "direction": metric.direction,
@@ -83,15 +86,12 @@ def lip_rows(fake: Sequence[Lips], real: Sequence[Lips]) -> dict[str, SetRow]:
     # The interval is that at the set's own lag: the peaks of resamples would lie higher.
     at_lag = of_fake.curves[:, int(of_fake.lag) + MAX_LAG]
     interval = bootstrap_interval(at_lag) if len(fake) > 1 else None
+    peak = of_real.peak if of_real else None
     height = set_row(
-        "lip_correlation",
-        len(fake),
-        of_fake.peak,
-        ci95=interval,
-        real=of_real.peak if of_real else None,
-        n_real=len(real),
-        **({"chance": of_fake.chance} if len(fake) >= FEWEST_CLIPS else {}),
+        "lip_correlation", len(fake), of_fake.peak, ci95=interval, real=peak, n_real=len(real)
     )
+    if len(fake) >= FEWEST_CLIPS:
+        height["chance"] = of_fake.chance
     return {"lip_lag": _lag_row("lip_lag", of_fake, of_real), "lip_correlation": height}
 
 
