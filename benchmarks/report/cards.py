@@ -1,10 +1,10 @@
 """What the report shows of metrics, of clips and of drift: numbers and plots for its template."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.report.excerpts import Excerpt, order_clips
@@ -153,4 +153,5 @@ def drift_figures(group: Sequence[Scores]) -> list[tuple[str, str]]:
 def mean_curve(clips: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """The mean of curves of several lengths, (T,), as long as half of them last."""
     length = int(np.median([len(curve) for curve in clips]))
-    return pd.DataFrame(map(list, clips)).mean().to_numpy(np.float64)[:length]
+    frames = np.array(list(itertools.zip_longest(*clips, fillvalue=np.nan)), np.float64)
+    return np.asarray(np.nanmean(frames[:length], axis=1))
