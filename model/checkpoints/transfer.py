@@ -6,12 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.checkpoints.checkpoint import (
-    CheckpointInfo,
-    load_talking_head,
-    resolve,
-    save_average,
-)
+from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve, save_average
 from model.checkpoints.released import misfit
 from model.config.architecture import UNetConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
@@ -23,14 +18,7 @@ _MAY_DIFFER = ("image_size", "dropout", "attention_resolutions")
 
 
 def convert(checkpoint: Path, out: Path) -> CheckpointInfo:
-    """Writes the model of any checkpoint as safetensors with JSON beside it.
-
-    Args:
-        checkpoint: of ours or the authors'; a file, or a run's folder.
-        out: the .safetensors file.
-
-    Returns:
-        What was written.
+    """Writes the model of any checkpoint, ours or the authors', as safetensors with JSON beside it.
 
     Raises:
         UserError: the checkpoint cannot be used, or `out` is there already.
@@ -49,10 +37,6 @@ def init_from(path: Path, model: TalkingHead) -> list[str]:
     The U-Net must fit. The speech encoder, and what else is trained beside the U-Net, is taken if
     it is for the same features and of the same shape, with the mean and deviation of the features
     that it was trained with; otherwise it stays as it is.
-
-    Args:
-        path: a checkpoint of ours (file or run's folder), or the authors' (Lightning or demo).
-        model: changed in place; it may be on any device.
 
     Returns:
         Lines for the log: what was taken and what begins fresh.

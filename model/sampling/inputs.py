@@ -44,19 +44,12 @@ _MOST_FACES = 10  # looked for in a picture
 
 @dataclass(frozen=True)
 class Face:
-    """A face in its picture.
+    """A face in its picture."""
 
-    Attributes:
-        crop: (size, size, 3) uint8 RGB, aligned as the training crops were.
-        picture: (H, W, 3) uint8 RGB, what it was found in.
-        matrix: (2, 3), pixels of the picture to pixels of the crop.
-        faces: how many were found in it.
-    """
-
-    crop: NDArray[np.uint8]
-    picture: NDArray[np.uint8]
-    matrix: NDArray[np.float64]
-    faces: int = 1
+    crop: NDArray[np.uint8]  # (size, size, 3) uint8 RGB, aligned as the training crops were
+    picture: NDArray[np.uint8]  # (H, W, 3) uint8 RGB, what it was found in
+    matrix: NDArray[np.float64]  # (2, 3), pixels of the picture to pixels of the crop
+    faces: int = 1  # how many were found in it
 
 
 def crop_size(preset: Preset) -> int:
@@ -120,15 +113,11 @@ def _chosen(
 def read_speech(
     source: Path | NDArray[np.int16], featurise: Featurise = mfcc_windows
 ) -> tuple[NDArray[np.float32], Audio]:
-    """Speech features of a recording, and its sound as it is.
-
-    Args:
-        source: a recording, or (N,) int16 mono samples at 16 kHz.
-        featurise: see `features_of`.
+    """Speech features of a recording or of (N,) int16 samples at 16 kHz, and its sound.
 
     Returns:
-        (T, F) features for T = the number of frames that cover the recording, and the sound at
-        its own rate, or at 48 kHz where AAC does not have that.
+        (T, F) features for T = the number of frames that cover the recording, and the sound at its
+            own rate, or at 48 kHz where AAC does not have that.
 
     Raises:
         UserError: unreadable, or no sound in it.
@@ -152,10 +141,6 @@ def read_speech(
 def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featurise:
     """The function that computes the speech features that a model takes.
 
-    Args:
-        speech: the model's format.
-        weights_dir: the user's folder of pretrained files.
-
     Raises:
         UserError: the authors' encoder is needed and absent, or another than in training.
     """
@@ -177,19 +162,12 @@ def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featur
 
 @dataclass(frozen=True)
 class VideoInputs:
-    """A job with its face and speech read.
+    """A job with its face and speech read."""
 
-    Attributes:
-        job: the paths.
-        face: the face in its picture.
-        speech: (T, F) features.
-        audio: the recording's own sound.
-    """
-
-    job: Job
-    face: Face
-    speech: NDArray[np.float32]
-    audio: Audio
+    job: Job  # the paths
+    face: Face  # the face in its picture
+    speech: NDArray[np.float32]  # (T, F) features
+    audio: Audio  # the recording's own sound
 
 
 def read_inputs(
@@ -199,10 +177,6 @@ def read_inputs(
     featurise: Featurise = mfcc_windows,
     which_face: str = "largest",
 ) -> VideoInputs:
-    """Reads a job's face and recording.
-
-    Raises:
-        UserError: one of them cannot be used.
-    """
+    """Reads a job's face and recording; a `UserError` if one of them cannot be used."""
     face = read_face(job.face, tracker, crop_size(preset), which_face)
     return VideoInputs(job, face, *read_speech(job.speech, featurise))

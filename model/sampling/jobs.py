@@ -21,17 +21,11 @@ SOUND_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Job:
-    """One video to make.
+    """One video to make."""
 
-    Attributes:
-        face: a picture, or a video whose first frame with a face is taken.
-        speech: a recording, or a video with sound.
-        out: the video to write, see `model.sampling.video_writer`.
-    """
-
-    face: Path
-    speech: Path
-    out: Path
+    face: Path  # a picture, or a video whose first frame with a face is taken
+    speech: Path  # a recording, or a video with sound
+    out: Path  # the video to write, see `model.sampling.video_writer`
 
 
 def plan_jobs(
@@ -46,16 +40,8 @@ def plan_jobs(
 ) -> list[tuple[int, Job]]:
     """The videos to make, each with the seed that its place in the list gives it.
 
-    Reports on standard error which entries of a list are left out.
-
-    Args:
-        face: a picture or a video; with `speech`, instead of `pairs`.
-        speech: a recording.
-        pairs: a list of them, see `read_jobs`.
-        out: the file to write, or the folder of a list.
-        format_name: of the videos; None goes by the suffix of `out`.
-        preview: whether each gets a strip of its frames.
-        seed: of the first video.
+    Reports on standard error which entries of a list are left out. `format_name` of None goes by
+    the suffix of `out`, which is a folder for a list.
 
     Raises:
         UserError: too much or too little is named, or a video cannot be written to its place.
@@ -119,15 +105,10 @@ def _check_suffix(out: Path, format_name: FormatName | None) -> None:
 def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     """Jobs from a CSV with the columns face, speech and optionally name; or from a folder.
 
-    Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after
-    face and speech. In a folder, a picture or video and a recording of one name are a pair, and a
-    video without a recording is paired with its own sound. Folders of PNG have no suffix: dots in
-    their names become _, because what follows a dot would be taken for one.
-
-    Args:
-        pairs: the CSV, or the folder.
-        out: the folder of the videos.
-        suffix: of their names.
+    Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after face
+    and speech. In a folder, a picture or video and a recording of one name are a pair, and a video
+    without a recording is paired with its own sound. Folders of PNG have no suffix: dots in their
+    names become _, because what follows a dot would be taken for one.
 
     Raises:
         UserError: no such file, no CSV, a missing column, no pair, or two videos of one name.

@@ -27,12 +27,7 @@ SYNTHETIC = {
 
 
 def tags(config: SampleConfig, seed: int) -> dict[str, str]:
-    """The metadata of a video: that it is synthetic, and how it was drawn.
-
-    Args:
-        config: with a chosen sampler, see `model.sampling.sample_config.choose_sampler`.
-        seed: of its noise.
-    """
+    """The metadata of a video: that it is synthetic, and how it was drawn by a chosen sampler."""
     drawn = {
         "sampler": config.sampler,
         "sampler_steps": str(config.steps),
@@ -57,15 +52,8 @@ def make_videos(
 ) -> None:
     """Makes several videos side by side; every frame is written as it comes.
 
-    Args:
-        denoiser: see `model.sampling.autoregressive.make_denoiser`.
-        preset: of the model.
-        inputs: face and speech of each video; all share every call of the network.
-        config: how to draw.
-        seeds: of each video's noise; None counts up from the config's.
-        output: what is written besides or around the frames.
-        tracker: finds the faces of real clips; needed to compare with them.
-        progress: called after every step with the number of frames it made.
+    All share every call of the network. `seeds` of None counts up from the config's; the tracker is
+    needed to compare with real clips; `progress` is given the number of frames of every step.
 
     Raises:
         UserError: a real clip to compare with cannot be used.

@@ -17,13 +17,7 @@ from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.geometry import invert
 from pipeline.faces.tracking import Tracker
-from pipeline.media import (
-    IMAGE_SUFFIXES,
-    Frames,
-    open_pictures,
-    open_video,
-    write_image,
-)
+from pipeline.media import IMAGE_SUFFIXES, Frames, open_pictures, open_video, write_image
 from pipeline.media.image import resize
 
 if TYPE_CHECKING:
@@ -44,16 +38,9 @@ def open_video_writer(
     metadata: dict[str, str],
     tracker: Tracker | None,
 ) -> Iterator[Callable[[Frame], None]]:
-    """Gives a function that writes the next drawn frame.
+    """Gives a function that writes the next drawn frame, (size, size, 3).
 
     The name decides on the format: .mp4, .webm, .gif, or none for a folder of PNG.
-
-    Args:
-        inputs: face and speech of the video.
-        output: what is written besides or around the frames.
-        size: side of the drawn frames.
-        metadata: tags of the video.
-        tracker: finds the faces of the real clip.
 
     Raises:
         UserError: there is no real clip to compare with.
