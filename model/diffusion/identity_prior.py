@@ -33,15 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IdentityPrior:
-    """The prior N(identity, scale²) of every pixel.
+    """The prior N(identity, scale²) of every pixel."""
 
-    Attributes:
-        identity: (B, 3, S, S) identity frames in [-1, 1].
-        scale: s, the standard deviation.
-    """
-
-    identity: Tensor
-    scale: float
+    identity: Tensor  # (B, 3, S, S) identity frames in [-1, 1]
+    scale: float  # s, the standard deviation
 
     def residual(self, frames: Tensor) -> Tensor:
         """(B, 3, S, S) frames in [-1, 1] to residuals of about unit variance."""

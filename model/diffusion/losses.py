@@ -21,17 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Losses:
-    """Each part of the loss for each frame of the batch, (B,), before its weight.
+    """Each part of the loss for each frame of the batch, (B,), before its weight."""
 
-    Attributes:
-        simple: mean squared error of the prediction.
-        vlb: variational bound in bits per dimension.
-        lip: mean squared error of the prediction inside the mouth box (eq. 18).
-    """
-
-    simple: Tensor
-    vlb: Tensor
-    lip: Tensor
+    simple: Tensor  # mean squared error of the prediction
+    vlb: Tensor  # variational bound in bits per dimension
+    lip: Tensor  # mean squared error of the prediction inside the mouth box (eq. 18).
 
     def total(self, config: DiffusionConfig) -> Tensor:
         """L_simple + λ_vlb L_vlb + λ_ls L_ls (eq. 19), averaged over the batch."""

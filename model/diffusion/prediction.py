@@ -21,17 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Denoised:
-    """What a network's output says about a noisy frame.
+    """What a network's output says about a noisy frame."""
 
-    Attributes:
-        x0: (B, 3, S, S) the clean frame, clamped to [-1, 1], or its residual.
-        epsilon: (B, 3, S, S) the noise that goes with that x0.
-        log_variance: (B, 3, S, S) of the reverse step, log Σ (eq. 13).
-    """
-
-    x0: Tensor
-    epsilon: Tensor
-    log_variance: Tensor
+    x0: Tensor  # (B, 3, S, S) the clean frame, clamped to [-1, 1], or its residual
+    epsilon: Tensor  # (B, 3, S, S) the noise that goes with that x0
+    log_variance: Tensor  # (B, 3, S, S) of the reverse step, log Σ (eq. 13).
 
 
 # The network with its conditions bound: noisy frames and the index of the step in the schedule.

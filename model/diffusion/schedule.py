@@ -12,15 +12,11 @@ Spacing = Literal["uniform", "quadratic"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The constants of a diffusion over K steps, a subset of the full one's or all of them.
+    """The constants of a diffusion over K steps, a subset of the full one's or all of them."""
 
-    Attributes:
-        steps: (K,) int64, the step of the full diffusion that each is, as the network is given it.
-        alpha_bar: (K,) float64, ᾱ.
-    """
-
+    # (K,) int64, the step of the full diffusion that each is, as the network is given it
     steps: Tensor
-    alpha_bar: Tensor
+    alpha_bar: Tensor  # (K,) float64, ᾱ
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -89,16 +85,9 @@ def cosine_schedule(steps: int = 1000) -> Schedule:
 def respace(schedule: Schedule, count: int, spacing: Spacing = "uniform") -> Schedule:
     """A schedule over `count` of the steps, first and last included.
 
-    The chosen ᾱ stay what they are; β, β̃ and the posterior follow from them.
-
-    Args:
-        schedule: the full one.
-        count: how many steps to keep.
-        spacing: `uniform`, the paper's; `quadratic` (Song et al. 2021, appendix D.2) is denser at
-            low noise, where few even steps would leave grain.
-
-    Raises:
-        ValueError: count is not in 1 … K.
+    The chosen ᾱ stay what they are; β, β̃ and the posterior follow from them. `uniform` is the
+    paper's; `quadratic` (Song et al. 2021, appendix D.2) is denser at low noise, where few even
+    steps would leave grain.
     """
     length = len(schedule)
     if not 1 <= count <= length:

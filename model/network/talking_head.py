@@ -17,23 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SpeechFormat:
-    """The speech features a model takes, as `dataset.json` states them.
+    """The speech features a model takes, as `dataset.json` states them."""
 
-    Attributes:
-        steps: time steps of a window.
-        coefficients: of each step.
-        mean: (coefficients,) over the training data.
-        std: (coefficients,).
-        name: which features these are, see `pipeline.speech.features.SHAPES`.
-        encoder: SHA-256 of the file of the encoder that made them; empty for mfcc, or where it is
-            not known.
-    """
-
-    steps: int
-    coefficients: int
-    mean: list[float]
-    std: list[float]
-    name: Speech = "mfcc"
+    steps: int  # time steps of a window
+    coefficients: int  # of each step
+    mean: list[float]  # (coefficients,) over the training data
+    std: list[float]  # (coefficients,)
+    name: Speech = "mfcc"  # which features these are, see `pipeline.speech.features.SHAPES`
+    # SHA-256 of the file of the encoder that made them; empty for mfcc, or where it is not known
     encoder: str = ""
 
     @classmethod
@@ -52,29 +43,20 @@ class SpeechFormat:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a frame is drawn from.
+    """What a frame is drawn from."""
 
-    Attributes:
-        identity: (B, 3, S, S) in [-1, 1].
-        motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
-        speech: (B, speech_window, F) features of frames k - m_y … k + m_y.
-        level: (B,) how far the motion frames are corrupted, 0 … 1, for a network that takes it;
-            None is the recipe's `sampling_level`.
-    """
-
-    identity: Tensor
-    motion: Tensor
-    speech: Tensor
+    identity: Tensor  # (B, 3, S, S) in [-1, 1]
+    motion: Tensor  # (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first
+    speech: Tensor  # (B, speech_window, F) features of frames k - m_y … k + m_y
+    # (B,) how far the motion frames are corrupted, 0 … 1, for a network that takes it; None is the
+    # recipe's `sampling_level`
     level: Tensor | None = None
 
 
 class TalkingHead(nn.Module):
     """The network of the paper with an encoder for the speech features.
 
-    Args:
-        preset: shape of both.
-        speech: the features' format.
-        unet: an existing network; None makes a fresh one.
+    `unet` is an existing network; None makes a fresh one.
     """
 
     def __init__(self, preset: Preset, speech: SpeechFormat, unet: nn.Module | None = None) -> None:
@@ -100,16 +82,10 @@ class TalkingHead(nn.Module):
         return output
 
     def embed_speech(self, features: Tensor, level: Tensor | None = None) -> Tensor:
-        """Speech embeddings, with the level of corruption added where the network takes it.
+        """(B, …, F) features to (B, …, base), with the corruption level where the network takes it.
 
-        The level goes with the speech because that reaches every block of the network.
-
-        Args:
-            features: (B, …, F) speech features.
-            level: (B,), see `Conditions`.
-
-        Returns:
-            (B, …, base).
+        The level, see `Conditions`, goes with the speech because that reaches every block of the
+        network.
         """
         speech: Tensor = self.speech_encoder(features)
         if self.level_embed is None:

@@ -29,11 +29,7 @@ if TYPE_CHECKING:
 
 
 class UNet(nn.Module):
-    """Predicts, from a noisy frame and its conditions, the target of the diffusion and ν.
-
-    Args:
-        config: shape of the network.
-    """
+    """Predicts, from a noisy frame and its conditions, the target of the diffusion and ν."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -142,9 +138,7 @@ class UNet(nn.Module):
     def trunk(self, h: Tensor, modulations: Sequence[Modulation]) -> Tensor:
         """All that follows the stem, from (B, base, s, s) to (B, 6, S, S) with s = S / patch.
 
-        Args:
-            h: output of the stem.
-            modulations: one for each of `residuals`, see `model.network.blocks.modulation`.
+        Each of `residuals` takes one of the modulations, see `model.network.blocks.modulation`.
         """
         following = iter(modulations)
         kept = [h]  # skip connections from the way down to the way up

@@ -20,29 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BatchLosses:
-    """The loss of a batch and its terms.
+    """The loss of a batch and its terms."""
 
-    Attributes:
-        total: () what is minimised.
-        by_frame: each term before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
-            `model.diffusion.losses.Losses`) and, if the recipe has it, `reading`.
-        t: (B,) the diffusion step that each frame was noised to.
-    """
-
-    total: Tensor
+    total: Tensor  # () what is minimised
+    # each term before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
+    # `model.diffusion.losses.Losses`) and, if the recipe has it, `reading`
     by_frame: dict[str, Tensor]
-    t: Tensor
+    t: Tensor  # (B,) the diffusion step that each frame was noised to
 
 
 class SeededNoise:
-    """Random numbers for each frame of a batch from a generator of its own.
+    """Random numbers for each frame of a batch from a generator of its own, by (B,) int64 seeds.
 
     A frame has the same noise in any batch, on any worker and after resuming; no generator's state
-    is saved.
-
-    Args:
-        seeds: (B,) int64.
-        device: where the numbers are drawn. Other devices draw others.
+    is saved. Other devices draw other numbers.
     """
 
     def __init__(self, seeds: Tensor, device: torch.device) -> None:
@@ -63,13 +54,7 @@ class SeededNoise:
 
 
 class Objective(nn.Module):
-    """Noise, one call of the network, and the terms of the loss (eq. 19).
-
-    Args:
-        model: the network that is trained.
-        preset: its diffusion and recipe.
-        precision: arithmetic of the network.
-    """
+    """Noise, one call of the network, and the terms of the loss (eq. 19)."""
 
     def __init__(
         self, model: TalkingHead, preset: Preset, precision: Literal["bf16", "float32"]

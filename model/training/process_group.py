@@ -19,15 +19,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The default process group of torch.distributed, or a single process.
+    """The default process group of torch.distributed, or a single process."""
 
-    Attributes:
-        rank: of this process.
-        world_size: number of processes.
-    """
-
-    rank: int = 0
-    world_size: int = 1
+    rank: int = 0  # of this process
+    world_size: int = 1  # number of processes
 
     @property
     def is_main(self) -> bool:
@@ -35,11 +30,7 @@ class ProcessGroup:
         return self.rank == 0
 
     def rows(self, recipe: TrainConfig) -> range:
-        """The rows of a batch that this process computes.
-
-        Raises:
-            UserError: the batch cannot be divided into equal parts.
-        """
+        """The rows of a batch that this process computes; a `UserError` if it cannot be divided."""
         parts = self.world_size * recipe.accumulate
         if recipe.batch_size % parts:
             raise UserError(

@@ -56,7 +56,7 @@ def train_on_ray(
     workers: int,
     address: str | None = None,
 ) -> Path:
-    """Trains on several workers, which share every batch.
+    """Trains on several workers, which share every batch, and returns the last checkpoint.
 
     If a worker dies, all begin again from the last checkpoint and end in the same bits. Ray Train
     is given every checkpoint and its metrics, so that its dashboard and Ray Tune see them;
@@ -67,9 +67,6 @@ def train_on_ray(
         report: takes the status lines.
         workers: processes; each has a GPU of its own where one is used.
         address: of a running Ray cluster; None starts one on this machine.
-
-    Returns:
-        The last checkpoint.
 
     Raises:
         UserError: the data set, the run's folder and the preset do not fit together, the cluster
@@ -155,11 +152,9 @@ def _trainer(options: RunOptions, channel: Any, workers: int, *, gpu: bool) -> A
 
 
 def _train_worker(config: dict[str, Any]) -> str | None:
-    """What each worker runs.
+    """What each worker runs; gives the sentence of a `UserError`.
 
-    Returns:
-        The sentence of a `UserError`: raised, Ray would restart the workers, and they would fail
-        in the same way.
+    Raised, Ray would restart the workers, and they would fail in the same way.
     """
     import ray.train
     from ray.train.torch import get_device

@@ -30,14 +30,7 @@ REPORT = "report.json"
 class StatusLog:
     """Sums the losses of every step and reports their means every `log_every` steps.
 
-    Every process sums; the main process writes.
-
-    Args:
-        run: the run.
-        group: the processes.
-        report: takes the lines.
-        track: takes curves and strips; None in processes that write nothing.
-        clock: seconds, from any beginning.
+    Every process sums; the main process writes, the others have no `track`.
     """
 
     def __init__(
@@ -161,11 +154,7 @@ class StatusLog:
         write_image(path, image.permute(1, 2, 0).contiguous().numpy())
 
     def write_report(self, checkpoint: Path) -> None:
-        """Writes `report.json`: how far the run came, how fast, and the losses.
-
-        Args:
-            checkpoint: the last one.
-        """
+        """Writes `report.json`: how far the run came, how fast, the losses, the last checkpoint."""
         if self._track is None:
             return
         state, options = self._state, self._options

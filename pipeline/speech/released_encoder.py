@@ -30,9 +30,6 @@ class ReleasedSpeech:
     A TorchScript file is a program, though one that knows nothing but tensors; take it from the
     authors and from nobody else.
 
-    Args:
-        path: the encoder's file.
-
     Raises:
         UserError: it is no TorchScript file.
     """
@@ -45,14 +42,7 @@ class ReleasedSpeech:
         self._takes_init_state = "init_state" in [argument.name for argument in schema.arguments]
 
     def __call__(self, samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
-        """The embeddings of a recording.
-
-        Args:
-            samples: (N,) int16, mono 16 kHz; cut or padded with silence to `frames` x 640.
-            frames: number of video frames T.
-
-        Returns:
-            (T, 256) float32.
+        """(N,) int16 samples, mono 16 kHz, of `frames` video frames to (frames, 256) float32.
 
         Raises:
             UserError: the file does not behave as the authors' encoder does.

@@ -46,11 +46,6 @@ class S3FDDetector:
     strip that is then less than 32 pixels wide it finds none. Frames are not batched, so that the
     result for a frame does not depend on its neighbours.
 
-    Args:
-        path: `s3fd-619a316812.pth`, see `pipeline.weights`.
-        device: of torch, `cpu` or `cuda`.
-        precision: of the network's arithmetic.
-
     Raises:
         UserError: the file does not hold this network's weights.
     """
