@@ -15,10 +15,7 @@ from model.cli.shared_options import (
     WeightsOption,
     new_app,
 )
-from model.sampling.sample_config import (
-    OutputOptions,
-    SampleConfig,
-)
+from model.sampling.sample_config import OutputOptions, SampleConfig
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 

@@ -18,17 +18,12 @@ Its target has unit variance at every step. Sampling begins at the identity fram
 y ~ N(0, 1) is x ~ N(α identity, V). With s → ∞ the prior says nothing, and v becomes ε.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from model.config.architecture import DiffusionConfig
 from model.diffusion.schedule import Schedule, cosine_schedule
-
-if TYPE_CHECKING:
-    from model.config.architecture import DiffusionConfig
 
 
 @dataclass(frozen=True)

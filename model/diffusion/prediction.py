@@ -4,19 +4,14 @@ A network predicts the noise ε (the paper) or v = √ᾱ ε - √(1-ᾱ) x0 (Sa
 and samplers see x0, ε and the variance alone, whatever is predicted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from model.config.architecture import Prediction
 from model.diffusion.identity_prior import IdentityPrior
 from model.diffusion.schedule import Schedule, at
-
-if TYPE_CHECKING:
-    from model.config.architecture import Prediction
 
 
 @dataclass(frozen=True)

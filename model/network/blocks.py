@@ -1,19 +1,15 @@
 """Blocks of the U-Net: time embedding, residual blocks modulated by time and speech, attention."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.config.architecture import UNetConfig
 from pipeline.runtimes.onednn import Conv2d
-
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
 
 M = TypeVar("M", bound=nn.Module)
 Modulation = tuple[Tensor, Tensor]

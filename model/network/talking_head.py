@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
+from model.config.presets import Preset
 from model.network.speech_encoder import PrecomputedEmbeddings, SpeechEncoder
 from model.network.unet import UNet
-
-if TYPE_CHECKING:
-    from model.config.presets import Preset
-    from pipeline.speech.features import Speech
+from pipeline.speech.features import Speech
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,14 @@ Modules carry the names of the released state dict (`input_blocks.0.0`, `middle_
 so that the authors' tensors load into this network as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.config.architecture import UNetConfig
 from model.network.blocks import (
     Attention,
     Block,
@@ -23,9 +22,6 @@ from model.network.blocks import (
     zeroed,
 )
 from pipeline.runtimes.onednn import Conv2d
-
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
 
 
 class UNet(nn.Module):

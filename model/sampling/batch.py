@@ -118,6 +118,11 @@ def _draw(
     loaded: LoadedModel, ready: list[tuple[int, VideoInputs]], step: Advance
 ) -> Iterator[Outcome]:
     """Draws videos side by side; where one of them ends the batch, each by itself."""
+
+    def count(frames: int) -> None:
+        for _ in range(frames):
+            step()
+
     try:
         if ready:
             make_videos(
@@ -128,7 +133,7 @@ def _draw(
                 seeds=[seed for seed, _ in ready],
                 output=loaded.run.output,
                 tracker=loaded.tracker,
-                progress=lambda frames: [step() for _ in range(frames)],
+                progress=count,
             )
     except Exception as error:
         if loaded.run.single:

@@ -6,25 +6,21 @@ feature map that all steps of a frame share. What is left for every step is the 
 stem, and the stem over three channels.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from model.config.architecture import UNetConfig
 from model.diffusion.schedule import Schedule
 from model.network.talking_head import TalkingHead
 from model.network.unet import UNet
-
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,15 @@
 """What a video is made from: the face in a picture or video, and a recording's speech features."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config.presets import Preset
+from model.network.talking_head import SpeechFormat
 from model.sampling.jobs import Job
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
@@ -29,11 +28,6 @@ from pipeline.media import (
 from pipeline.speech.features import SHAPES, Featurise, speech_features
 from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
-
-if TYPE_CHECKING:
-    from model.config.presets import Preset
-    from model.network.talking_head import SpeechFormat
-
 
 # Sample rates in Hz that an AAC stream can have.
 _AAC_RATES = frozenset(

@@ -1,20 +1,15 @@
 """Several talking videos side by side: their frames drawn, and each written as it comes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from model.config.presets import Preset
 from model.sampling.autoregressive import generate_frames
 from model.sampling.denoiser import FrameDenoiser
+from model.sampling.inputs import VideoInputs
 from model.sampling.sample_config import OutputOptions, SampleConfig, choose_sampler
 from model.sampling.video_writer import open_video_writer
 from pipeline.faces.tracking import Tracker
-
-if TYPE_CHECKING:
-    from model.sampling.inputs import VideoInputs
 
 # Written into every file: a viewer, a platform or a classifier can tell what this is.
 SYNTHETIC = {

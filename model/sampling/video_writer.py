@@ -1,18 +1,17 @@
 """Writes drawn frames to a file of any format, pasted back, compared, with a preview strip."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.sampling.inputs import Face, VideoInputs
 from model.sampling.jobs import preview_path
+from model.sampling.sample_config import OutputOptions
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.geometry import invert
@@ -20,11 +19,7 @@ from pipeline.faces.tracking import Tracker
 from pipeline.media import IMAGE_SUFFIXES, Frames, open_pictures, open_video, write_image
 from pipeline.media.image import resize
 
-if TYPE_CHECKING:
-    from model.sampling.inputs import Face, VideoInputs
-    from model.sampling.sample_config import OutputOptions
-
-    Frame = NDArray[np.uint8]
+Frame = NDArray[np.uint8]
 
 _STRIP = 12  # frames of a preview
 _FEATHER = 0.1  # share of the crop's side over which it fades into the picture

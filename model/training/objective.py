@@ -1,21 +1,17 @@
 """The training loss of a batch: what data parallelism and the compiler wrap."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.config.presets import Preset
 from model.data.training_frame import Batch, to_unit
 from model.diffusion.identity_prior import diffusion_schedule, prior_of
 from model.diffusion.losses import diffusion_losses
 from model.network.talking_head import Conditions, TalkingHead
-
-if TYPE_CHECKING:
-    from model.config.presets import Preset
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,14 @@
 """Data parallelism: the processes that train one model together."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from model.config.recipe import TrainConfig
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from model.config.recipe import TrainConfig
 
 T = TypeVar("T")
 

@@ -1,14 +1,12 @@
 """Status of a run: lines for people, values for a tracker, and `report.json`."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +14,10 @@ from torch import Tensor
 from model.device import memory_used
 from model.training.objective import BatchLosses
 from model.training.process_group import ProcessGroup
+from model.training.setup import Run
 from model.training.tracker import Track
 from pipeline.files import read_json, write_json
 from pipeline.media import write_image
-
-if TYPE_CHECKING:
-    from model.training.setup import Run
 
 QUARTILES = 4
 REPORT = "report.json"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-Network = Callable[[NDArray[np.float32]], dict[tuple[int, ...], NDArray[np.float32]]]
+Network = Callable[[NDArray[np.floating]], dict[tuple[int, ...], NDArray[np.float32]]]
 
 
 def open_network(model: bytes) -> Network:
@@ -21,7 +21,7 @@ def open_network(model: bytes) -> Network:
     entry = network.get_input_details()[0]["index"]
     indices = {tuple(out["shape"]): out["index"] for out in network.get_output_details()}
 
-    def run(value: NDArray[np.float32]) -> dict[tuple[int, ...], NDArray[np.float32]]:
+    def run(value: NDArray[np.floating]) -> dict[tuple[int, ...], NDArray[np.float32]]:
         network.set_tensor(entry, value[None])
         network.invoke()
         return {shape: network.get_tensor(index) for shape, index in indices.items()}
