@@ -42,16 +42,11 @@ class Schedule:
         variance = self.posterior_variance
         return torch.cat([variance[1:2], variance[1:]]).log() if len(self) > 1 else self.beta.log()
 
-    @property
-    def posterior_weights(self) -> tuple[Tensor, Tensor]:
-        """Weights of x_0 and of x_t in the mean of q(x_{t-1} | x_t, x_0), (K,) each."""
-        before = self.alpha_bar_previous
-        from_x0 = self.beta * before.sqrt() / (1 - self.alpha_bar)
-        return from_x0, (1 - before) * (1 - self.beta).sqrt() / (1 - self.alpha_bar)
-
     def posterior_mean(self, x0: Tensor, x: Tensor, t: Tensor | int) -> Tensor:
         """Mean of q(x_{t-1} | x_t, x_0); `t` indexes this schedule."""
-        from_x0, from_x = self.posterior_weights
+        before = self.alpha_bar_previous
+        from_x0 = self.beta * before.sqrt() / (1 - self.alpha_bar)
+        from_x = (1 - before) * (1 - self.beta).sqrt() / (1 - self.alpha_bar)
         return at(from_x0, t, x) * x0 + at(from_x, t, x) * x
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor | int) -> Tensor:

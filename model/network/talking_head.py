@@ -62,8 +62,15 @@ class TalkingHead(nn.Module):
         self.speech = speech
         # A TorchScript network has the same forward, and nothing but that is used of it.
         self.unet = cast("UNet", unet) if unet is not None else UNet(preset.unet)
-        self.speech_encoder = _speech_encoder(preset, speech)
-        width = preset.unet.base_channels
+        width, mean, std = preset.unet.base_channels, speech.mean, speech.std
+        self.speech_encoder: SpeechEncoder | PrecomputedEmbeddings
+        if speech.name == "released":
+            self.speech_encoder = PrecomputedEmbeddings(
+                speech.coefficients, width, mean=mean, std=std
+            )
+        else:
+            shape, hidden = (speech.steps, speech.coefficients, width), preset.speech_hidden
+            self.speech_encoder = SpeechEncoder(*shape, hidden=hidden, mean=mean, std=std)
         # Reads the lip shape off a speech embedding; used in training only.
         self.lip_reader = nn.Linear(width, 40)
         self.level_embed = (
@@ -92,17 +99,3 @@ class TalkingHead(nn.Module):
             level = features.new_full((len(features),), self._sampled_level)
         embedded = self.level_embed(level[:, None])  # (B, base)
         return speech + embedded.reshape(len(embedded), *[1] * (speech.ndim - 2), -1)
-
-
-def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | PrecomputedEmbeddings:
-    width = preset.unet.base_channels
-    if speech.name == "released":
-        return PrecomputedEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
-    return SpeechEncoder(
-        speech.steps,
-        speech.coefficients,
-        width,
-        hidden=preset.speech_hidden,
-        mean=speech.mean,
-        std=speech.std,
-    )

@@ -18,7 +18,7 @@ def stop_if_diverged(
 
     The `UserError` names the clips whose features are not finite either, if any.
     """
-    if not group.any(not bool(torch.isfinite(losses.total))):
+    if all(group.all_gather(bool(torch.isfinite(losses.total)))):
         return
     finite = torch.isfinite(batch.speech.flatten(1)).all(1) & torch.isfinite(batch.lips).all(1)
     keys = {key for key, ok in zip(batch.keys, finite.tolist(), strict=True) if not ok}

@@ -1,7 +1,7 @@
 """The training loss of a batch: what data parallelism and the compiler wrap."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -33,20 +33,17 @@ class SeededNoise:
     """
 
     def __init__(self, seeds: Tensor, device: torch.device) -> None:
-        self._device = device
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds.tolist()]
 
     def normal(self, *shape: int) -> Tensor:
         """(B, *shape) standard normal."""
-        return self._stacked(torch.randn, shape)
+        drawn = (torch.randn(shape, generator=g, device=g.device) for g in self._generators)
+        return torch.stack(list(drawn))
 
     def uniform(self) -> Tensor:
         """(B,) in [0, 1)."""
-        return self._stacked(torch.rand, ())
-
-    def _stacked(self, draw: Any, shape: tuple[int, ...]) -> Tensor:
-        drawn = [draw(shape, generator=one, device=self._device) for one in self._generators]
-        return torch.stack(drawn)
+        drawn = (torch.rand((), generator=g, device=g.device) for g in self._generators)
+        return torch.stack(list(drawn))
 
 
 class Objective(nn.Module):
@@ -89,9 +86,11 @@ class Objective(nn.Module):
         by_frame = {"simple": terms.simple, "vlb": terms.vlb, "lip": terms.lip}  # (B,) each
         total = terms.total(diffusion)
 
-        # The auxiliary loss on the speech embedding.
+        # The auxiliary loss: the lip shape read off the target's own speech embedding.
         if recipe.lambda_lips:
-            by_frame["reading"] = self._lip_reading(conditions, batch.lips)
+            features = conditions.speech[:, conditions.speech.shape[1] // 2]  # (B, F), the target's
+            shape = self.model.lip_reader(self.model.speech_encoder(features))  # (B, 40)
+            by_frame["reading"] = F.mse_loss(shape, batch.lips, reduction="none").mean(1)
             total = total + recipe.lambda_lips * by_frame["reading"].mean()
         return BatchLosses(total, by_frame, t)
 
@@ -111,9 +110,3 @@ class Objective(nn.Module):
             speech = (windows + recipe.speech_noise * std * added).flatten(-2)
         level_input = batch.level if recipe.motion.level_as_input else None
         return Conditions(to_unit(batch.identity), motion, speech, level_input)
-
-    def _lip_reading(self, conditions: Conditions, lips: Tensor) -> Tensor:
-        """Squared error of the lip shape read off the target's own speech embedding, (B,)."""
-        features = conditions.speech[:, conditions.speech.shape[1] // 2]  # (B, F), the target's
-        shape: Tensor = self.model.lip_reader(self.model.speech_encoder(features))  # (B, 40)
-        return F.mse_loss(shape, lips, reduction="none").mean(1)

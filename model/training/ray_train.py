@@ -75,10 +75,14 @@ def train_on_ray(
     options = _checked(options, workers)
     shutil.rmtree(options.out / RESULT, ignore_errors=True)  # of the run so far
     with ray_session(address) as ray, ThreadPoolExecutor(2) as threads:
-        gpu = options.device == "cuda" or (
-            options.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0
-        )
-        _refuse_too_many(ray.cluster_resources(), workers, gpu=gpu)
+        has = ray.cluster_resources()
+        gpu = options.device == "cuda" or (options.device == "auto" and has.get("GPU", 0) > 0)
+        kind, available = ("GPU", has.get("GPU", 0)) if gpu else ("CPU", has.get("CPU", 1))
+        if workers > available:  # Ray would wait for ever
+            raise UserError(
+                f"{workers} workers need a {kind} each, the cluster has {available:g}; "
+                "use fewer --workers, or the --address of a larger cluster"
+            )
         channel = ray.remote(num_cpus=0)(Channel).remote()
         trainer = _trainer(options, channel, workers, gpu=gpu)
 
@@ -121,16 +125,6 @@ def _checked(options: RunOptions, workers: int) -> RunOptions:
         out=options.out.absolute(),
         init_from=source.absolute() if source else None,
     )
-
-
-def _refuse_too_many(resources: dict[str, float], workers: int, *, gpu: bool) -> None:
-    """Ray would wait for ever for what the cluster does not have."""
-    kind, available = ("GPU", resources.get("GPU", 0)) if gpu else ("CPU", resources.get("CPU", 1))
-    if workers > available:
-        raise UserError(
-            f"{workers} workers need a {kind} each, the cluster has {available:g}; "
-            "use fewer --workers, or the --address of a larger cluster"
-        )
 
 
 def _trainer(options: RunOptions, channel: Any, workers: int, *, gpu: bool) -> Any:

@@ -49,12 +49,6 @@ class StatusLog:
         self._sums: Tensor | None = None
         self._rate = 0.0
 
-    def write_start(self) -> None:
-        """Reports what begins, and notes on it."""
-        if self._track is not None:
-            for line in (start_line(self._run), *self._run.notes):
-                self._report(line)
-
     @property
     def metrics(self) -> dict[str, float]:
         """Step, speed and mean losses of the last status line, the same in every process."""

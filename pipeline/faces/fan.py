@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from pipeline.faces.geometry import area, overlap
 from pipeline.faces.networks.s3fd import Precision, S3FDDetector, autocast, load_weights
-from pipeline.faces.tracking import NO_FACE, FrameLandmarks, Track, to_track
+from pipeline.faces.tracking import NO_FACE, FrameLandmarks, Tracker
 
 _STEADY = 0.7  # overlap of two boxes between which a face moves in a straight line
 _MAX_WAITING = 64  # frames that wait for a batch to be full
 _SAME_FACE = 0.3  # overlap of two boxes that are one face
 
 
-class FanTracker:
+class FanTracker(Tracker):
     """S3FD in every `detect_every`-th frame, FAN in all; the largest face is followed.
 
     FAN runs on `batch` frames at once, by default 4 on a CPU and 32 elsewhere.
@@ -58,10 +58,6 @@ class FanTracker:
         self._every = detect_every
         self._batch = batch or (4 if self._device.type == "cpu" else 32)
         self._precision: Precision = precision
-
-    def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
-        return to_track(self.locate(frames))
 
     def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order.

@@ -69,7 +69,7 @@ class Tracker(Protocol):
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
         """The results of `locate` as one track."""
-        ...
+        return to_track(self.locate(frames))
 
 
 def to_track(frames: Iterable[FrameLandmarks]) -> Track:
@@ -81,7 +81,7 @@ def to_track(frames: Iterable[FrameLandmarks]) -> Track:
     return Track(np.stack(rows) if rows else np.empty((0, 68, 2), np.float32), faces)
 
 
-class MediaPipeTracker:
+class MediaPipeTracker(Tracker):
     """MediaPipe's networks on LiteRT: search for the face, then follow it; search when it is lost.
 
     They are in `face_landmarker.task`, see `pipeline.weights`.
@@ -93,10 +93,6 @@ class MediaPipeTracker:
         with zipfile.ZipFile(task) as archive:
             self._detector = FaceDetector(archive.read("face_detector.tflite"))
             self._mesh = FaceMesh(archive.read("face_landmarks_detector.tflite"))
-
-    def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
-        return to_track(self.locate(frames))
 
     def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order."""
@@ -112,7 +108,8 @@ class MediaPipeTracker:
             faces = 0
             mesh, presence = self._mesh(frame, box) if box else (None, 0.0)
             box = box_of_mesh(mesh) if mesh is not None and presence >= _MIN_PRESENCE else None
-            if box is None or _has_left(box, frame):
+            height, width = frame.shape[:2]
+            if not (box and 0 <= box.x < width and 0 <= box.y < height and box.side > _MIN_SIDE):
                 # Search: over all tiles at first, then in every few frames.
                 full = frames_without % _FULL_SEARCH_EVERY == 0
                 mesh, faces = self._search(frame, tiles=full)
@@ -146,12 +143,6 @@ class MediaPipeTracker:
         if presence < _MIN_PRESENCE:
             return mesh, 0.0
         return self._mesh(frame, box_of_mesh(mesh))
-
-
-def _has_left(box: Box, frame: NDArray[np.uint8]) -> bool:
-    """Whether the face's centre is outside the frame, or the face too small to be one."""
-    height, width = frame.shape[:2]
-    return not (0 <= box.x < width and 0 <= box.y < height and box.side > _MIN_SIDE)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,10 @@ def ray_session(address: str | None) -> Iterator[Any]:
     terminated = signal.getsignal(signal.SIGTERM)
     if address:
         try:
-            _connect(address)
+            # Raises at once if nothing listens; Ray by itself tries for many minutes.
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            if port.isdigit():  # and not "auto"
+                socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
             ray.init(address=address, **common)
         except OSError as error:
             raise UserError(f"no Ray cluster answers at {address}: {error}") from error
@@ -88,10 +91,3 @@ def _start(ray: Any, **how: Any) -> None:
         f"Ray did not start in {_TRIES} tries; the machine is busy, or short of memory: end other "
         "work on it and give the same command again"
     )
-
-
-def _connect(address: str) -> None:
-    """Raises an `OSError` at once if nothing listens; Ray by itself tries for many minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():  # and not "auto"
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -60,7 +60,10 @@ class S3FDDetector:
     @torch.inference_mode()
     def detect(self, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Faces in an (H, W, 3) uint8 RGB frame: (N, 5) x0 y0 x1 y1 score, best score first."""
-        small = _reduced(frame)
+        height, width = frame.shape[:2]
+        factor = _LONG_SIDE / max(height, width)
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        small = resize(frame, size) if factor < 1 else frame
         if min(small.shape[:2]) < _MIN_SHORT_SIDE:
             return np.empty((0, 5))
         bgr = torch.from_numpy(small).to(self._mean.device)[None].flip(-1)
@@ -69,7 +72,6 @@ class S3FDDetector:
         with autocast(self._mean.device, self._precision):
             outputs = self._net(pixels)
         faces = decode([output.float().cpu() for output in outputs])
-        height, width = frame.shape[:2]
         faces[:, :4] *= np.array([width / small.shape[1], height / small.shape[0]] * 2)
         return faces
 
@@ -122,13 +124,3 @@ def load_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """The context in which a network computes in `precision`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def _reduced(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frame at the size that the network sees; a small one as it is."""
-    height, width = frame.shape[:2]
-    factor = _LONG_SIDE / max(height, width)
-    if factor >= 1:
-        return frame
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return resize(frame, size)
