@@ -110,9 +110,6 @@ def resolve(path: Path, weights_dir: Path | None = None) -> Path:
     Args:
         path: of it; or where nothing lies, the name of a published checkpoint: `base`.
         weights_dir: the user's folder of pretrained files, where those of that name are looked for.
-
-    Raises:
-        UserError: there is no checkpoint at `path`.
     """
     if not path.exists() and f"{path}.safetensors" in FILES:
         locate(f"{path}.json", weights_dir)

@@ -41,9 +41,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint of torch.save holds; tensors stay on the disk until they are used.
 
     Objects in it that are neither tensors nor plain values are `InertObject`.
-
-    Raises:
-        UserError: it is damaged, or holds no dictionary.
     """
     reader = SimpleNamespace(Unpickler=_InertUnpickler, load=_load, __name__="inert")
     mapped = zipfile.is_zipfile(path)

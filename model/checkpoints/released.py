@@ -34,9 +34,6 @@ class ScriptedUNet(nn.Module):
     It computes in float32 whatever is asked for: what its inside does with another type is not
     known. A TorchScript file is a program, though one that can only compute with tensors; take it
     from the authors alone.
-
-    Raises:
-        UserError: its forward does not take five arguments.
     """
 
     def __init__(self, path: Path, script: Any, config: UNetConfig) -> None:

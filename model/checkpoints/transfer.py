@@ -18,11 +18,7 @@ _MAY_DIFFER = ("image_size", "dropout", "attention_resolutions")
 
 
 def convert(checkpoint: Path, out: Path) -> CheckpointInfo:
-    """Writes the model of any checkpoint, ours or the authors', as safetensors with JSON beside it.
-
-    Raises:
-        UserError: the checkpoint cannot be used, or `out` is there already.
-    """
+    """Writes the model of any checkpoint as safetensors with JSON beside it, both new files."""
     for path in (out, out.with_suffix(".json")):
         if path.exists():
             raise UserError(f"{path} exists already; take another name or move it away")

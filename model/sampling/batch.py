@@ -37,8 +37,8 @@ class SampleRun:
     # what `auto` is
     config: SampleConfig
     output: OutputOptions  # what is written besides or around the frames
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # `auto`, `cpu`, `cuda` or `mps`
-    precision: Precision = "auto"  # `auto`, `bf16` or `float32`
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Precision = "auto"
     weights_dir: Path | None = None  # the user's folder of pretrained files
     batch: int = 8  # videos made side by side
     single: bool = False  # there is one pair only: if it cannot be used, the error is raised

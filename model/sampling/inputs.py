@@ -61,9 +61,6 @@ def read_face(
         tracker: finds the landmarks.
         size: side of the crop.
         which: of several faces: `largest`, `left`, `right`, or an index from 0, the leftmost.
-
-    Raises:
-        UserError: unreadable, no face in it, or not the one asked for.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
@@ -112,9 +109,6 @@ def read_speech(
     Returns:
         (T, F) features for T = the number of frames that cover the recording, and the sound at its
             own rate, or at 48 kHz where AAC does not have that.
-
-    Raises:
-        UserError: unreadable, or no sound in it.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 1 or source.dtype != np.int16:
@@ -133,11 +127,7 @@ def read_speech(
 
 
 def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featurise:
-    """The function that computes the speech features that a model takes.
-
-    Raises:
-        UserError: the authors' encoder is needed and absent, or another than in training.
-    """
+    """The function that computes the speech features that a model takes."""
     if speech.name != "released":
         return mfcc_windows
     encoder = locate("audio_encoder.pt", weights_dir)

@@ -42,9 +42,6 @@ def plan_jobs(
 
     Reports on standard error which entries of a list are left out. `format_name` of None goes by
     the suffix of `out`, which is a folder for a list.
-
-    Raises:
-        UserError: too much or too little is named, or a video cannot be written to its place.
     """
     if pairs is not None and face is None and speech is None:
         listed = list(enumerate(read_jobs(pairs, out, SUFFIXES[format_name or "mp4"]), start=seed))
@@ -109,9 +106,6 @@ def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     and speech. In a folder, a picture or video and a recording of one name are a pair, and a video
     without a recording is paired with its own sound. Folders of PNG have no suffix: dots in their
     names become _, because what follows a dot would be taken for one.
-
-    Raises:
-        UserError: no such file, no CSV, a missing column, no pair, or two videos of one name.
     """
     found = _pairs_of_folder(pairs) if pairs.is_dir() else _pairs_of_csv(pairs)
     jobs = [

@@ -36,9 +36,6 @@ def open_video_writer(
     """Gives a function that writes the next drawn frame, (size, size, 3).
 
     The name decides on the format: .mp4, .webm, .gif, or none for a folder of PNG.
-
-    Raises:
-        UserError: there is no real clip to compare with.
     """
     out = inputs.job.out
     real = _real_frames(inputs.job.face, size, tracker) if output.compare else None

@@ -42,12 +42,7 @@ def data_sha256(dataset: dict[str, Any]) -> str:
 
 
 def checkpoint_to_resume(options: RunOptions, dataset: dict[str, Any]) -> Path | None:
-    """The run's last checkpoint if it is to be resumed; None for a new run.
-
-    Raises:
-        UserError: the run's folder and the options do not fit together, or the last checkpoint was
-            cut off.
-    """
+    """The run's last checkpoint if it is to be resumed; None for a new run."""
     out = options.out
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; name a folder with --out")

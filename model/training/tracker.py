@@ -35,9 +35,6 @@ def open_tracker(
     curves: values of steps after `step` are replaced. wandb and mlflow take their servers from
     their own variables (WANDB_MODE, MLFLOW_TRACKING_URI, …); without one mlflow writes into
     RUN/mlflow.
-
-    Raises:
-        UserError: its package is not installed, or wandb has no account to log in to.
     """
     check_tracker(name)
     run.mkdir(parents=True, exist_ok=True)

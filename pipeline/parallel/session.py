@@ -21,11 +21,7 @@ _LONGEST_FOLDER = 40
 
 
 def socket_folder() -> Path:
-    """A folder for Ray's sessions whose path is short: in TMPDIR if that will do, else elsewhere.
-
-    Raises:
-        UserError: no folder for temporary files is short enough and can be written to.
-    """
+    """A folder for Ray's sessions whose path is short: in TMPDIR if that will do."""
     for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
         folder = Path(place) / "ray"
         if len(str(folder)) <= _LONGEST_FOLDER and os.access(place, os.W_OK):
@@ -74,11 +70,7 @@ def ray_session(address: str | None) -> Iterator[Any]:
 
 
 def _start(ray: Any, **how: Any) -> None:
-    """Starts Ray on this machine; it gives a busy one half a minute each time.
-
-    Raises:
-        UserError: it is never there in time.
-    """
+    """Starts Ray on this machine; it gives a busy one half a minute each time."""
     for _ in range(_TRIES):
         try:
             ray.init(address="local", **how)

@@ -42,11 +42,7 @@ class ReleasedSpeech:
         self._takes_init_state = "init_state" in [argument.name for argument in schema.arguments]
 
     def __call__(self, samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
-        """(N,) int16 samples, mono 16 kHz, of `frames` video frames to (frames, 256) float32.
-
-        Raises:
-            UserError: the file does not behave as the authors' encoder does.
-        """
+        """(N,) int16 samples, mono 16 kHz, of `frames` video frames to (frames, 256) float32."""
         sound = np.pad(fit_audio(samples, frames), _MARGIN).astype(np.float32) / 32768
         windows = torch.from_numpy(sound).unfold(0, _WINDOW, SAMPLES_PER_FRAME)
         hidden, length = torch.zeros(_HIDDEN), torch.tensor([_WINDOW])

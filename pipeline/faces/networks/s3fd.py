@@ -102,11 +102,7 @@ def decode(outputs: Sequence[Tensor]) -> NDArray[np.float64]:
 
 
 def load_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
-    """Loads a file into a network and prepares it to run, channels last in memory.
-
-    Raises:
-        UserError: the file is no checkpoint or another network's.
-    """
+    """Loads a file into a network and prepares it to run, channels last in memory."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         net.load_state_dict(state)
