@@ -72,16 +72,14 @@ def load(run: SampleRun) -> LoadedModel:
     return LoadedModel(replace(run, config=config), info, denoiser, tracker, featurise)
 
 
-def run_here(run: SampleRun, jobs: Sequence[tuple[int, Job]]) -> Iterator[Outcome]:
+def run_here(run: SampleRun, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """Makes videos in this process behind a progress bar."""
     loaded = load(run)
     for begin in range(0, len(jobs), run.batch):
         yield from _make_batch(loaded, jobs[begin : begin + run.batch], show_progress=True)
 
 
-def video_maker(
-    run: SampleRun, threads: int
-) -> Callable[[Sequence[tuple[int, Job]]], Iterator[Outcome]]:
+def video_maker(run: SampleRun, threads: int) -> Callable[[Sequence[Job]], Iterator[Outcome]]:
     """What a Ray process does: it loads the run once and makes batches of videos with it."""
     import torch
 
@@ -90,15 +88,15 @@ def video_maker(
 
 
 def _make_batch(
-    loaded: LoadedModel, jobs: Sequence[tuple[int, Job]], *, show_progress: bool = False
+    loaded: LoadedModel, jobs: Sequence[Job], *, show_progress: bool = False
 ) -> Iterator[Outcome]:
     """Makes videos side by side; a pair that cannot be used is left out of the batch."""
     run, preset = loaded.run, loaded.info.preset
-    ready: list[tuple[int, VideoInputs]] = []
-    for seed, job in jobs:
+    ready: list[VideoInputs] = []
+    for job in jobs:
         try:
             inputs = read_inputs(job, loaded.tracker, preset, loaded.featurise, run.which_face)
-            ready.append((seed, inputs))
+            ready.append(inputs)
             if inputs.face.faces > 1 and run.which_face == "largest":
                 count = f"{inputs.face.faces} faces, of which the largest talks"
                 print(f"note   {job.face.name}: {count}; see --which-face", file=sys.stderr)
@@ -106,7 +104,7 @@ def _make_batch(
             if run.single:
                 raise
             yield job.out, _reason(error)
-    total = sum(len(one.speech) for _, one in ready)
+    total = sum(len(one.speech) for one in ready)
     bar: AbstractContextManager[Advance] = (
         progress("frames", total) if show_progress and ready else nullcontext(lambda _="": None)
     )
@@ -114,9 +112,7 @@ def _make_batch(
         yield from _draw(loaded, ready, step)
 
 
-def _draw(
-    loaded: LoadedModel, ready: list[tuple[int, VideoInputs]], step: Advance
-) -> Iterator[Outcome]:
+def _draw(loaded: LoadedModel, ready: list[VideoInputs], step: Advance) -> Iterator[Outcome]:
     """Draws videos side by side; where one of them ends the batch, each by itself."""
 
     def count(frames: int) -> None:
@@ -128,9 +124,8 @@ def _draw(
             make_videos(
                 loaded.denoiser,
                 loaded.info.preset,
-                [one for _, one in ready],
+                ready,
                 loaded.run.config,
-                seeds=[seed for seed, _ in ready],
                 output=loaded.run.output,
                 tracker=loaded.tracker,
                 progress=count,
@@ -139,12 +134,12 @@ def _draw(
         if loaded.run.single:
             raise
         if len(ready) == 1:
-            yield ready[0][1].job.out, _reason(error)
+            yield ready[0].job.out, _reason(error)
             return
         for one in ready:
             yield from _draw(loaded, [one], step)
     else:
-        yield from ((one.job.out, None) for _, one in ready)
+        yield from ((one.job.out, None) for one in ready)
 
 
 def _reason(error: Exception) -> UserError:
@@ -155,9 +150,7 @@ def _reason(error: Exception) -> UserError:
     return UserError(f"{type(error).__name__}: {error}")
 
 
-def run_on_workers(
-    run: SampleRun, jobs: Sequence[tuple[int, Job]], workers: int
-) -> Iterator[Outcome]:
+def run_on_workers(run: SampleRun, jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     """Makes videos in several processes of a Ray session, each with a model of its own.
 
     Batches are made smaller where there are few videos, so that every process has work.
@@ -177,8 +170,8 @@ def run_on_workers(
         weights_dir=run.weights_dir.absolute() if run.weights_dir else None,
     )
     absolute = [
-        (seed, Job(*(path.absolute() for path in (job.face, job.speech, job.out))))
-        for seed, job in jobs
+        Job(*(path.absolute() for path in (job.face, job.speech, job.out)), job.seed)
+        for job in jobs
     ]
     workers = min(workers, len(jobs))
     size = min(run.batch, -(-len(jobs) // workers))

@@ -57,7 +57,7 @@ class Denoiser:
         self.schedule = schedule
         self.config = model.unet.config
         self.device = next(model.parameters()).device
-        self.encode_speech = model.embed_speech  # (B, F) features to (B, base) float32
+        self._embed_speech = model.embed_speech
         with torch.no_grad():
             self._bind_time_and_speech(model.unet)
             self._bind_network(model.unet, torch.bfloat16 if precision == "bf16" else torch.float32)
@@ -108,6 +108,10 @@ class Denoiser:
         folded = folded.contiguous(memory_format=torch.channels_last)
         return F.conv2d(folded, weight, bias, padding=1)
 
+    def encode_speech(self, features: Tensor) -> Tensor:
+        """(B, F) speech features to (B, base) embeddings, float32."""
+        return self._embed_speech(features)
+
     def encode_identity(self, identity: Tensor) -> Tensor:
         """(B, 3, S, S) identity frames to the stem's output for them; once a clip."""
         return self._convolved(identity, self._stem[2], self._stem_bias)
@@ -155,7 +159,11 @@ class ScriptedDenoiser:
     def __init__(self, model: TalkingHead, schedule: Schedule) -> None:
         self.schedule = schedule
         self.device = next(model.parameters()).device
-        self.encode_speech, self._unet = model.embed_speech, model.unet
+        self._model = model
+
+    def encode_speech(self, features: Tensor) -> Tensor:
+        """(B, F) speech features to (B, base) embeddings."""
+        return self._model.embed_speech(features)
 
     def encode_identity(self, identity: Tensor) -> Tensor:
         """The identity frames themselves."""
@@ -170,7 +178,7 @@ class ScriptedDenoiser:
     def step(self, x: Tensor, index: int, conditions: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """One call of the network: (B, 6, S, S) float32."""
         t = torch.full((len(x),), int(self.schedule.steps[index]), device=self.device)
-        return cast("Tensor", self._unet(x, t, *conditions)).float()
+        return cast("Tensor", self._model.unet(x, t, *conditions)).float()
 
 
 FrameDenoiser = Denoiser | ScriptedDenoiser

@@ -40,28 +40,29 @@ def make_videos(
     inputs: Sequence[VideoInputs],
     config: SampleConfig,
     *,
-    seeds: Sequence[int] | None = None,
     output: OutputOptions | None = None,
     tracker: Tracker | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Makes several videos side by side; every frame is written as it comes.
 
-    All share every call of the network. `seeds` of None counts up from the config's; the tracker is
-    needed to compare with real clips; `progress` is given the number of frames of every step.
+    All share every call of the network. The tracker is needed to compare with real clips;
+    `progress` is given the number of frames of every step.
 
     Raises:
         UserError: a real clip to compare with cannot be used.
     """
     config = choose_sampler(config, preset.diffusion)
-    seeds = seeds or range(config.seed, config.seed + len(inputs))
     size, output = preset.unet.image_size, output or OutputOptions()
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(open_video_writer(one, output, size, tags(config, seed), tracker))
-            for one, seed in zip(inputs, seeds, strict=True)
+            stack.enter_context(
+                open_video_writer(one, output, size, tags(config, one.job.seed), tracker)
+            )
+            for one in inputs
         ]
         crops, speech = [one.face.crop for one in inputs], [one.speech for one in inputs]
+        seeds = [one.job.seed for one in inputs]
         for frames in generate_frames(denoiser, preset, crops, speech, config, seeds):
             for write, frame in zip(writers, frames, strict=True):
                 if frame is not None:
