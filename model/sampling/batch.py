@@ -170,7 +170,7 @@ def run_on_workers(run: SampleRun, jobs: Sequence[Job], workers: int) -> Iterato
         weights_dir=run.weights_dir.absolute() if run.weights_dir else None,
     )
     absolute = [
-        Job(*(path.absolute() for path in (job.face, job.speech, job.out)), job.seed)
+        replace(job, face=job.face.absolute(), speech=job.speech.absolute(), out=job.out.absolute())
         for job in jobs
     ]
     workers = min(workers, len(jobs))
