@@ -6,8 +6,6 @@ each, and a hidden state is carried from window to window.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +45,16 @@ class ReleasedSpeech:
         windows = torch.from_numpy(sound).unfold(0, _WINDOW, SAMPLES_PER_FRAME)
         hidden, length = torch.zeros(_HIDDEN), torch.tensor([_WINDOW])
         embeddings = np.empty((frames, WIDTH), np.float32)
-        with _deterministic():
-            for index, window in enumerate(windows):
-                embedding, hidden = self._step(window[None, None], length, hidden)
-                embeddings[index] = embedding.numpy().reshape(WIDTH)
+        # Numbers that do not depend on the machine's threads and on earlier calls.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with torch.no_grad(), optimized_execution(should_optimize=False):
+                for index, window in enumerate(windows):
+                    embedding, hidden = self._step(window[None, None], length, hidden)
+                    embeddings[index] = embedding.numpy().reshape(WIDTH)
+        finally:
+            torch.set_num_threads(threads)
         return embeddings
 
     def _step(
@@ -76,15 +80,3 @@ class ReleasedSpeech:
                 f"embedding of {WIDTH} finite numbers and a state of {_HIDDEN}"
             )
         return embedding, after
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Keeps the numbers independent of the machine's threads and of earlier calls."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad(), optimized_execution(should_optimize=False):
-            yield
-    finally:
-        torch.set_num_threads(threads)

@@ -63,13 +63,8 @@ def shift_correlations(
 ) -> Curves:
     """Correlation of a mouth with several sounds at shifts −15 … 15, over the frames that overlap.
 
-    Args:
-        mouth: (T, K) curves of mean 0.
-        sounds: (T', K) each, of mean 0, what the mouth is compared with.
-
-    Returns:
-        (len(sounds), 31); at shift d frame t of the mouth meets frame t + d of the sound. 0 where
-        one does not vary.
+    (T, K) curves of the mouth and (T', K) of each sound, of mean 0, to (len(sounds), 31): at shift
+    d frame t of the mouth meets frame t + d of the sound. 0 where one does not vary.
     """
     lengths = np.array([len(sound) for sound in sounds])
     padded = np.zeros((len(sounds), lengths.max(), mouth.shape[1]))
