@@ -70,7 +70,6 @@ class InertObject(dict[Any, Any]):
         return id(self)
 
     def __setstate__(self, state: Any) -> None:
-        """Keeps the attributes that the object would have had."""
         for part in state if isinstance(state, tuple) else (state,):
             if isinstance(part, dict):
                 self.update(part)
