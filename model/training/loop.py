@@ -107,9 +107,7 @@ def train(
             log.step(losses)
 
             # All processes end after the same step: the main one's clock and any one's signal.
-            seconds = seconds_before + clock() - begin
-            stops, times = zip(*group.all_gather((stop_requested(), seconds)), strict=True)
-            stopped, state.seconds = any(stops), times[0]
+            stopped, state.seconds = group.agree(stop_requested(), seconds_before + clock() - begin)
             progress = options.progress(state.step, state.seconds)
             with log.not_training():
                 if progress == 1 or state.step % options.save_every == 0:

@@ -51,6 +51,11 @@ class ProcessGroup:
             "AbstractContextManager[None]", cast("DistributedDataParallel", module).no_sync()
         )
 
+    def agree(self, stop: bool, seconds: float) -> tuple[bool, float]:
+        """Whether any process is to stop, and the main one's time, so that all end together."""
+        gathered = self.all_gather((stop, seconds))
+        return any(stopped for stopped, _ in gathered), gathered[0][1]
+
     def all_gather(self, value: T) -> list[T]:
         """The value of every process, by rank."""
         if self.world_size == 1:
