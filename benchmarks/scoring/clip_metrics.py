@@ -186,6 +186,16 @@ def frechet(metric: str, clip: ClipVideos, out: Numbers) -> None:
     out.pooled[metric] = pooled
 
 
+def kernel(clip: ClipVideos, out: Numbers) -> None:
+    """FID's features once more, for KID."""
+    if "fid" in clip.setup.known_real:
+        raise UnavailableError(
+            "a reference holds mean and covariance, KID needs each frame: score without --reference"
+        )
+    fake, real = (clip.features("fid", video) for video in (clip.fake, clip.real))
+    out.pooled["kid"] = {"fake": fake, "real": real}
+
+
 def lip_reading(clip: ClipVideos, out: Numbers) -> None:
     """WER of the lip reader on the fake."""
     if clip.setup.read_lips is None:
@@ -211,6 +221,7 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     ("csim",): identity,
     ("av_offset", "av_confidence", "lse_c", "lse_d"): sync,
     ("fid",): partial(frechet, "fid"),
+    ("kid",): kernel,
     ("fvd",): partial(frechet, "fvd"),
     ("wer",): lip_reading,
 }
