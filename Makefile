@@ -4,7 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
-STEPS ?=
+STEPS ?= 450
+MINUTES ?= 5
 SHARED := ../shared/data
 # A process more than there are cores: tests that start Ray wait for it. Files with slow tests come
 # first (tests/conftest.py), so that no core is left with one at the end.
@@ -32,7 +33,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: install ## data, model, video, table in minutes; DATA=folder takes your own videos
-	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' bash demo.sh
+	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' MINUTES='$(MINUTES)' bash demo.sh
 
 check: lint ## lint, types, import contracts and the quick tests: two minutes, before each commit
 	$(PYTEST) -m 'not slow'

@@ -116,9 +116,12 @@ def locate(name: str, weights_dir: Path | str | None = None) -> Path:
         return found
     file = FILES[name]
     if not file.sha256:
+        origin = (
+            f"must be downloaded by hand from {file.url}" if file.url else "is not published yet"
+        )
         raise UserError(
-            f"{name} ({file.what}) must be downloaded by hand from {file.url}; put it into a "
-            "folder and name that folder with --weights-dir or DH_WEIGHTS"
+            f"{name} ({file.what}) {origin}; put {'it' if file.url else 'your own'} into a folder "
+            "and name that folder with --weights-dir or DH_WEIGHTS"
         )
     failures = []
     for source in (_from_url, _from_package):

@@ -152,6 +152,17 @@ def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
         return Excerpt(clip, kind, b"", b"", f"No video: {error}.")
 
 
+def generated_video(path: Path) -> Excerpt:
+    """A generated video by itself, marked as synthetic.
+
+    Raises:
+        UserError: it is absent or does not decode.
+    """
+    frames = itertools.islice(side_by_side([read_frames(path)], ["synthetic"]), _LONGEST)
+    tags = synthetic_tags("dh-sample")
+    return Excerpt(path.name, "", *_encoded(list(frames), _sound(path), tags))
+
+
 def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio | None]:
     """A real clip's frames and sound, from a video or from a shard of a data set.
 

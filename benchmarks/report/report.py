@@ -8,7 +8,13 @@ from typing import Any
 
 from benchmarks.clips.pairs import case_hint
 from benchmarks.report.cards import clip_card, drift_figures, label_of, metric_cards, metric_names
-from benchmarks.report.excerpts import Excerpt, make_excerpts, order_clips, worst_and_best
+from benchmarks.report.excerpts import (
+    Excerpt,
+    generated_video,
+    make_excerpts,
+    order_clips,
+    worst_and_best,
+)
 from benchmarks.report.figures import system_colour
 from benchmarks.report.report_options import ReportOptions
 from benchmarks.scoring.results import Scores, same_name
@@ -39,7 +45,7 @@ def write_report(
         A sentence for each clip that is shown without its video.
 
     Raises:
-        UserError: no scores, or `by` is a metric that no clip has.
+        UserError: no scores, `by` is a metric that no clip has, or `video` does not decode.
     """
     if not scores:
         raise UserError("a report needs at least one file written by dh-bench score")
@@ -90,6 +96,7 @@ def write_report(
     page = environment("benchmarks").get_template("report.html.j2")
     html = page.render(
         title=f"{methods} on {datasets}",
+        video=generated_video(options.video) if options.video else None,
         tiles=_tiles(scores, colours),
         parts=parts,
         tables_of_paper=tables,

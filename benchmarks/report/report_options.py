@@ -1,6 +1,7 @@
 """Options of the report; nothing here imports what takes long, so that `--help` is quick."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +15,10 @@ class ReportOptions:
         clips: worst and best clips shown as video, so many of each.
         by: the metric by which worst and best are chosen.
         megabytes: the most that all videos together may take on the page.
+        video: a generated video shown large at the top.
     """
 
     clips: Annotated[int, typer.Option(min=0)] = 3
     by: Annotated[str, typer.Option(show_default="the first that clips have values of")] = ""
     megabytes: Annotated[float, typer.Option(min=0.1)] = 16.0
+    video: Path | None = None

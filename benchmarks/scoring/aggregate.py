@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import rate_and_duration
+from benchmarks.metrics.catalogue import as_measured
 from benchmarks.metrics.frechet import FrechetOverClips
+from benchmarks.metrics.fvd import WINDOW
+from benchmarks.metrics.kid import chosen_frames, kid
 from benchmarks.metrics.wer import word_error_rate
+from benchmarks.scoring.clip_videos import Features
 from benchmarks.scoring.reference import Reference
 from benchmarks.scoring.set_rows import (
     RESAMPLES,
@@ -57,6 +61,7 @@ class SetStatistics:
         cache: where the clips' features lie.
         dataset: name of the real clips, which is in the names of numbers that are fitted on them.
         reference: statistics of real clips that take the place of those scored in FID and FVD.
+        fvd_frames: of a window of FVD.
     """
 
     def __init__(
@@ -65,7 +70,9 @@ class SetStatistics:
         cache: MeasurementCache,
         dataset: str = "",
         reference: Reference | None = None,
+        fvd_frames: int = WINDOW,
     ) -> None:
+        self._fvd_frames = fvd_frames
         self._reference = reference
         known = reference.moments if reference else {}
         self._metrics = metrics
@@ -74,7 +81,7 @@ class SetStatistics:
         self._values = {name: array("d") for name in metrics}
         self._real_values = {name: array("d") for name in metrics}
         self._pooled: dict[str, list[dict[str, Any]]] = {
-            name: [] for name in ("blinks", "lips", "speech_sync", "wer")
+            name: [] for name in ("blinks", "kid", "lips", "speech_sync", "wer")
         }
         self._frechet = {
             name: FrechetOverClips(known.get(name)) for name in _FRECHET if name in metrics
@@ -96,12 +103,12 @@ class SetStatistics:
                 clips.append({side: _compact(value) for side, value in pooled[name].items()})
         for name, over_clips in self._frechet.items():
             if name in pooled:
-                found = {side: self._cache.load(key) for side, key in pooled[name].items()}
+                found = {side: self._load(features) for side, features in pooled[name].items()}
                 over_clips.add(row["clip_id"], found.get("real"), found["fake"])
 
     def rows(self) -> dict[str, SetRow]:
         """Every chosen metric over the clips taken up."""
-        together = self._sync_rows()
+        together = self._sync_rows() | self._kernel_row()
         return {name: together.get(name) or self._row(name) for name in self._metrics}
 
     def _row(self, name: str) -> SetRow:
@@ -149,17 +156,40 @@ class SetStatistics:
             rows |= speech_rows(fake, real, self._dataset)
         return {name: row for name, row in rows.items() if name in self._metrics}
 
+    def _load(self, features: Features) -> NDArray[np.float32]:
+        key, count = features
+        return self._cache.load(key)[:count]
+
+    def _kernel_row(self) -> dict[str, SetRow]:
+        """KID, where it was measured."""
+        n = len(self._pooled["kid"])
+        if not n:
+            return {}
+        fake, real = (
+            [chosen_frames(self._load(features), n) for features in side]
+            for side in self._sides("kid")
+        )
+        try:
+            mean, interval = kid(real, fake)
+        except ValueError as error:
+            return {"kid": set_row("kid", n, None, str(error))}
+        row = set_row("kid", n, mean, ci95=interval)
+        frames = [sum(map(len, side)) for side in (real, fake)]
+        row["protocol"] += f"; of {frames[0]} real and {frames[1]} generated frames"
+        return {"kid": row}
+
     def _frechet_row(self, name: str) -> SetRow:
         over_clips = self._frechet[name]
         n = over_clips.clips
         mean, interval, reason = None, None, self._reason(name)
-        unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
+        unit = {"fid": "frame", "fvd": f"window of {self._fvd_frames} frames"}[name]
         if n:
             try:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        row = set_row(name, n, mean, reason, ci95=interval)
+        metric = as_measured(name, fvd_frames=self._fvd_frames)
+        row = set_row(metric, n, mean, reason, ci95=interval)
         real, fake = over_clips.counts
         of_real, reference = str(real), self._reference
         if reference and name in reference.moments:

@@ -143,7 +143,7 @@ def mouth(clip: ClipVideos, out: Numbers) -> None:
 
 
 def identity(clip: ClipVideos, out: Numbers) -> None:
-    """CSIM."""
+    """CSIM, and its cosines second by second."""
     networks = clip.setup.networks
     networks.require(csim.WEIGHTS)
 
@@ -152,7 +152,11 @@ def identity(clip: ClipVideos, out: Numbers) -> None:
         return csim.embed(networks.get(csim.WEIGHTS), video.frames, landmarks)
 
     real, fake = (clip.array("csim", video, embed) for video in (clip.real, clip.fake))
-    out.fake["csim"] = csim.csim(real, fake)
+    cosines = csim.cosines(real, fake)
+    out.fake["csim"] = float(cosines.mean())
+    seconds = csim.per_second(cosines, csim.embedded_frames(clip.landmarks(clip.fake)))
+    if len(seconds) >= 2:
+        out.curves["drift_csim"] = [round(value, 4) for value in seconds]
 
 
 def sync(clip: ClipVideos, out: Numbers) -> None:
@@ -186,6 +190,16 @@ def frechet(metric: str, clip: ClipVideos, out: Numbers) -> None:
     out.pooled[metric] = pooled
 
 
+def kernel(clip: ClipVideos, out: Numbers) -> None:
+    """FID's features once more, for KID."""
+    if "fid" in clip.setup.known_real:
+        raise UnavailableError(
+            "a reference holds mean and covariance, KID needs each frame: score without --reference"
+        )
+    fake, real = (clip.features("fid", video) for video in (clip.fake, clip.real))
+    out.pooled["kid"] = {"fake": fake, "real": real}
+
+
 def lip_reading(clip: ClipVideos, out: Numbers) -> None:
     """WER of the lip reader on the fake."""
     if clip.setup.read_lips is None:
@@ -211,6 +225,7 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     ("csim",): identity,
     ("av_offset", "av_confidence", "lse_c", "lse_d"): sync,
     ("fid",): partial(frechet, "fid"),
+    ("kid",): kernel,
     ("fvd",): partial(frechet, "fvd"),
     ("wer",): lip_reading,
 }

@@ -16,8 +16,10 @@ from benchmarks.scoring.pretrained import LANDMARKS, Networks
 
 Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
 
+Features = tuple[str, int | None]  # a key of the cache, and how many rows of its array count
+
 # File and features of the networks of Fréchet distances.
-NETWORK_FEATURES: dict[str, tuple[str, Callable[[Any, Any], NDArray[np.float32]]]] = {
+NETWORK_FEATURES: dict[str, tuple[str, Callable[..., NDArray[np.float32]]]] = {
     "fid": (fid.WEIGHTS, fid.fid_features),
     "fvd": (fvd.WEIGHTS, fvd.fvd_features),
 }
@@ -36,6 +38,7 @@ class MeasureSetup:
         image_size: pixels of the shorter side at which frames are compared; None: the real's.
         read_lips: from the path of a video to the words read off its lips; None without one.
         known_real: metrics whose real side a reference has.
+        fvd_frames: of a window of FVD.
     """
 
     metrics: tuple[str, ...]
@@ -44,6 +47,7 @@ class MeasureSetup:
     image_size: int | None = None
     read_lips: Callable[[Path], str] | None = None
     known_real: frozenset[str] = frozenset()
+    fvd_frames: int = fvd.WINDOW
 
 
 @dataclass(frozen=True)
@@ -88,22 +92,27 @@ class ClipVideos:
         self.setup.cache.array(key, lambda: measure(face, _samples(source)))
         return key
 
-    def features(self, metric: str, video: DecodedVideo) -> str:
-        """Cache key of the features, (N, D), of FID's or FVD's network.
+    def features(self, metric: str, video: DecodedVideo) -> Features:
+        """Where the features, (N, D), of FID's or FVD's network are.
+
+        They are of the video before it was cut, so that a real clip's are the same for all fakes.
 
         Raises:
             ValueError: the video is too short for one.
         """
         weights, extract = NETWORK_FEATURES[metric]
-        networks = self.setup.networks
+        networks, window = self.setup.networks, self.setup.fvd_frames if metric == "fvd" else 1
         networks.require(weights)
-        key = self._key(metric, video, self.size, networks.precision)
+        whole = video.whole or video
+        options = {} if metric == "fid" else {"window": window}
+        key = self._key(metric, whole, self.size, networks.precision, options)
         features = self.setup.cache.array(
-            key, lambda: extract(networks.get(weights), video.at(self.size))
+            key, lambda: extract(networks.get(weights), whole.at(self.size), **options)
         )
-        if not len(features):
-            raise ValueError(f"{video.name} is shorter than a window of 16 frames")
-        return key
+        count = video.max_frames // window if video.whole else None
+        if not len(features[:count]):
+            raise ValueError(f"{video.name} is shorter than a window of {window} frames")
+        return key, count
 
     def landmarks(self, video: DecodedVideo) -> NDArray[np.float32]:
         """(T, 68, 2) in pixels of the video; NaN without a face."""

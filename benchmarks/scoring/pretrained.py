@@ -22,7 +22,7 @@ _FACE = ("blinks_per_second", "blink_duration", *_LIPS, "lmd", "csim", *_SYNC)
 # Which metrics need which network.
 USED_BY = {
     LANDMARKS: _FACE,
-    fid.WEIGHTS: ("fid",),
+    fid.WEIGHTS: ("fid", "kid"),
     fvd.WEIGHTS: ("fvd",),
     av_sync.WEIGHTS: _SYNC,
     csim.WEIGHTS: ("csim",),

@@ -11,7 +11,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.paired_frames import compared_size
 from benchmarks.clips.pairs import chosen_split, real_clips
-from benchmarks.metrics.catalogue import METRICS
+from benchmarks.metrics.catalogue import METRICS, as_measured
 from benchmarks.metrics.fid import FEATURES as FID_FEATURES
 from benchmarks.metrics.frechet import Moments
 from benchmarks.metrics.fvd import FEATURES as FVD_FEATURES
@@ -89,7 +89,9 @@ def make_reference(
         progress("clips", sum(1 for _ in real_clips(real, split))) as step,
     ):
         cache = MeasurementCache(options.cache or Path(folder))
-        setup = MeasureSetup(tuple(metrics), networks, cache, options.image_size)
+        setup = MeasureSetup(
+            tuple(metrics), networks, cache, options.image_size, fvd_frames=options.fvd_frames
+        )
         for clip in real_clips(real, split):
             try:
                 video = clip.open(options.max_frames)
@@ -97,7 +99,7 @@ def make_reference(
                 width, height = videos.of_both("frame size", frame_size)[0]
                 size = compared_size((width, height), (width, height), options.image_size)
                 for name in metrics:
-                    key = replace(videos, size=size).features(name, video)
+                    key, _ = replace(videos, size=size).features(name, video)
                     moments[name].add(cache.load(key))
                 digests.append(video.digest)
             except UnavailableError as error:
@@ -119,7 +121,7 @@ def make_reference(
         "clips": len(digests),
         "content_sha256": content,
         "vectors": {name: round(found.count) for name, found in moments.items()},
-        "protocols": {name: METRICS[name].protocol for name in metrics},
+        "protocols": _protocols(metrics, options),
         "weights": networks.digests(metrics),
     }
     arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
@@ -179,7 +181,7 @@ def check_reference(reference: Reference, options: FeatureOptions, weights: dict
     """
     about = reference.about
     own: dict[str, Any] = {name: getattr(options, name) for name in _SHAPING}
-    own["protocols"] = {name: METRICS[name].protocol for name in reference.moments}
+    own["protocols"] = _protocols(reference.moments, options)
     own["weights"] = {k: v for k, v in weights.items() if k in about.get("weights", {})}
     for name, value in own.items():
         there = about.get(name, value)
@@ -189,6 +191,10 @@ def check_reference(reference: Reference, options: FeatureOptions, weights: dict
                 f"the reference, {reference.source}, was measured with other {name} "
                 f"({there}, this run's: {value}); give the same or make it again"
             )
+
+
+def _protocols(metrics: Iterable[str], options: FeatureOptions) -> dict[str, str]:
+    return {name: as_measured(name, fvd_frames=options.fvd_frames).protocol for name in metrics}
 
 
 def metrics_of(path: Path | None) -> frozenset[str]:

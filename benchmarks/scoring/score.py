@@ -125,7 +125,11 @@ def _score(
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
         statistics = SetStatistics(
-            metrics, MeasurementCache(cache), options.dataset or real.resolve().name, reference
+            metrics,
+            MeasurementCache(cache),
+            options.dataset or real.resolve().name,
+            reference,
+            options.fvd_frames,
         )
         for clip in measure_batches(matches.batches, metrics, options, cache, networks, read_lips):
             statistics.add(clip)
@@ -137,7 +141,7 @@ def _score(
             step()
         numbers = statistics.rows()
     if options.precision == "bf16":
-        for name in {"fid", "fvd"} & numbers.keys():
+        for name in {"fid", "kid", "fvd"} & numbers.keys():
             numbers[name]["protocol"] += _IN_BFLOAT16
     measured = [name for name, row in numbers.items() if row["mean"] is not None]
     return {

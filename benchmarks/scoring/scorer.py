@@ -55,7 +55,15 @@ def make_scorer(
     if read_lips is None and options.lip_reader:
         read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
     known_real = metrics_of(options.reference)
-    setup = MeasureSetup(tuple(metrics), networks, cache, options.image_size, read_lips, known_real)
+    setup = MeasureSetup(
+        tuple(metrics),
+        networks,
+        cache,
+        options.image_size,
+        read_lips,
+        known_real,
+        options.fvd_frames,
+    )
 
     def score(clip: RealClip, fake: Path) -> MeasuredClip:
         # What cannot be read or compared is a row with the reason, and ends no other clip.

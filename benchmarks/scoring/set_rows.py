@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS
+from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import FEWEST_CLIPS, SetLag, lip_lag_of_set
@@ -63,7 +64,7 @@ def bootstrap_interval(
 
 
 def set_row(
-    name: str,
+    metric: str | Metric,
     n: int,
     mean: float | None,
     reason: str = "",
@@ -73,7 +74,7 @@ def set_row(
     n_real: int | None = None,
 ) -> SetRow:
     """The row; without spread where it is not given."""
-    metric = METRICS[name]
+    metric = METRICS[metric] if isinstance(metric, str) else metric
     row: SetRow = {
         "label": metric.label,
         "direction": metric.direction,

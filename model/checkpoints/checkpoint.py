@@ -19,6 +19,7 @@ from model.network.talking_head import SpeechFormat, TalkingHead
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, read_json, write_json
+from pipeline.weights import FILES, locate
 
 FORMAT_VERSION = 1
 _MODEL, _AVERAGE, _ADAM = "model.", "average.", "adam."
@@ -119,12 +120,19 @@ def latest(run: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def resolve(path: Path) -> Path:
+def resolve(path: Path, weights_dir: Path | None = None) -> Path:
     """A checkpoint file from a file or a run's folder; the authors' files are taken as well.
+
+    Args:
+        path: of it; or where nothing lies, the name of a published checkpoint: `base`.
+        weights_dir: the user's folder of pretrained files, where those of that name are looked for.
 
     Raises:
         UserError: there is no checkpoint at `path`.
     """
+    if not path.exists() and f"{path}.safetensors" in FILES:
+        locate(f"{path}.json", weights_dir)
+        path = locate(f"{path}.safetensors", weights_dir)
     if path.is_dir():
         found = latest(path)
         if found is None:

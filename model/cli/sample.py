@@ -88,7 +88,7 @@ def sample_command(
     from model.sampling.jobs import plan_jobs
 
     if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
-        _convert(checkpoint, out)
+        _convert(resolve(checkpoint, weights_dir), out)
         return
     if output.paste_back and output.compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
@@ -98,7 +98,7 @@ def sample_command(
     if not jobs:
         return
     run = SampleRun(
-        resolve(checkpoint),
+        resolve(checkpoint, weights_dir),
         config,
         output,
         device=device,
@@ -161,7 +161,7 @@ def serve_command(
     from model.sampling.batch import SampleRun
 
     run = SampleRun(
-        resolve(checkpoint),
+        resolve(checkpoint, weights_dir),
         config,
         OutputOptions(),
         device=device,

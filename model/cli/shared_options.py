@@ -12,7 +12,8 @@ from model.config.choices import Device, Precision
 
 CHECKPOINT_HELP = (
     "A run's folder (its last checkpoint), a .safetensors file, or a checkpoint of the authors "
-    "(Lightning .ckpt, TorchScript demo .pt)."
+    "(Lightning .ckpt, TorchScript demo .pt); or base, the published model, which is looked for in "
+    "your folder of pretrained files."
 )
 
 CheckpointOption = Annotated[Path, typer.Option(help=CHECKPOINT_HELP)]

@@ -33,8 +33,8 @@ def load_model(
     """A checkpoint in memory, ready for any number of videos.
 
     Args:
-        checkpoint: a .safetensors file, a run's folder (its last checkpoint), or a file of the
-            authors.
+        checkpoint: a .safetensors file, a run's folder (its last checkpoint), a file of the
+            authors, or the name of a published checkpoint: `base`.
         config: how to draw; None is `SampleConfig()`, whose sampler is chosen for the checkpoint.
         device: `auto` takes CUDA, else MPS, else the CPU.
         precision: `auto` takes bf16 where the processor computes in it; it goes before that of
@@ -45,13 +45,14 @@ def load_model(
     Raises:
         UserError: the checkpoint, the device or a pretrained file cannot be used.
     """
+    weights = Path(weights_dir).expanduser() if weights_dir else None
     run = SampleRun(
-        resolve(Path(checkpoint).expanduser()),
+        resolve(Path(checkpoint).expanduser(), weights),
         config or SampleConfig(),
         OutputOptions(),
         device=device,
         precision=precision,
-        weights_dir=Path(weights_dir).expanduser() if weights_dir else None,
+        weights_dir=weights,
     )
     return load(run)
 

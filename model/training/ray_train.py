@@ -114,10 +114,10 @@ def _checked(options: RunOptions, workers: int) -> RunOptions:
     check_tracker(options.tracker)
     dataset = read_dataset(options.data)
     checkpoint_to_resume(options, dataset)
-    source = options.init_from
+    source = resolve(options.init_from) if options.init_from else None
     if source is not None:
         speech = SpeechFormat.of(dataset["speech"])
-        init_from(resolve(source), TalkingHead(options.preset, speech))
+        init_from(source, TalkingHead(options.preset, speech))
     return replace(
         options,
         data=options.data.absolute(),

@@ -225,7 +225,8 @@ def test_every_file_says_what_it_is_and_where_it_may_be_used():
         assert file.size == 0 or file.size > 1000
         assert file.licence
         assert file.what
-        assert file.url or file.package, "no way to get it but by hand"
+        unpublished = name in ("base.safetensors", "base.json")  # until a release
+        assert bool(file.url or file.package) != unpublished, "no way to get it but by hand"
         if file.package:
             assert "==" in file.package
 

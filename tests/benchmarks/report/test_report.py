@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,7 +77,8 @@ def two(tmp_path_factory):
 def page(two, tmp_path_factory):
     """The page of both, and its parts."""
     out = tmp_path_factory.mktemp("page") / "report.html"
-    assert write_report(out, two, ReportOptions(clips=1)) == []
+    large = two[0]["sources"]["clip00"]["fake"]
+    assert write_report(out, two, ReportOptions(clips=1, video=Path(large))) == []
     parsed = Page()
     parsed.feed(out.read_text())
     return out, parsed
@@ -140,8 +142,8 @@ def best(two):
 
 def test_the_videos_on_the_page_play_real_beside_generated(page, tmp_path):
     _, parsed = page
-    assert len(parsed.videos) == 2
-    for index, source in enumerate(parsed.videos):
+    assert len(parsed.videos) == 3  # the large one first
+    for index, source in enumerate(parsed.videos[1:]):
         path = tmp_path / f"{index}.mp4"
         path.write_bytes(base64.b64decode(source.removeprefix("data:video/mp4;base64,")))
         frames = list(read_frames(path))

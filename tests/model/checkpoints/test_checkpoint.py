@@ -25,6 +25,7 @@ from model.checkpoints.checkpoint import (
 from model.config.presets import Preset
 from model.network.talking_head import Conditions, SpeechFormat, TalkingHead
 from pipeline.errors import UserError
+from pipeline.weights import FILES
 
 CPU = torch.device("cpu")
 
@@ -209,6 +210,28 @@ def test_a_truncated_file(saved: Path, small, speech_format, share: float):
         load_talking_head(saved, CPU)
     with pytest.raises(UserError, match="is not a whole safetensors file"):
         restore(saved, fresh(small, speech_format, seed=0))
+
+
+def test_a_published_checkpoint_goes_by_its_name(saved: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    monkeypatch.setenv("DH_WEIGHTS", str(weights))
+    with pytest.raises(UserError, match=r"base.json .* not published yet.*DH_WEIGHTS"):
+        resolve(Path("base"))
+    for suffix in (".json", ".safetensors"):
+        shutil.copyfile(saved.with_suffix(suffix), weights / f"base{suffix}")
+    assert resolve(Path("base")) == resolve(Path("base"), weights) == weights / "base.safetensors"
+    assert read_info(resolve(Path("base"))).step == read_info(saved).step
+    # What lies there under that name goes first, and a release's bytes are held to its SHA-256.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").symlink_to(saved.parent)
+    assert resolve(Path("base")) == Path("base") / saved.name
+    (tmp_path / "base").unlink()
+    name = "base.safetensors"
+    monkeypatch.setitem(FILES, name, replace(FILES[name], sha256="0" * 64))
+    with pytest.raises(UserError, match=r"base.safetensors is not the file"):
+        resolve(Path("base"))
 
 
 def test_a_pickle_is_not_opened(saved: Path, tmp_path: Path):
