@@ -68,7 +68,7 @@ def test_five_minutes_do_not_fill_the_memory(landmark_task: Path, tmp_path: Path
     assert run.returncode == 0, (tmp_path / "log").read_text()
     (row,) = read_rows(tmp_path / "out").to_dict("records")
     assert row["frames"] == 7500
-    assert 2**17 < most < 2**20  # the frames alone are 1.4 * 2**20 kB
+    assert 2**17 < most < 1.3 * 2**20  # the frames alone are 1.4 * 2**20 kB
 
 
 def _peak(pid: int) -> int:

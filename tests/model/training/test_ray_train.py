@@ -91,7 +91,6 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
     info = read_info(train_on_ray(longer, lines.append, workers=2))
     assert 8 < info.step < 100_000
     assert "steps 8 to 100000" in lines[9]
-    assert "stopped before" not in "".join(lines)
 
 
 @contextmanager
