@@ -92,6 +92,7 @@ def test_a_run_of_dh_prep(script, clips, landmark_task):
     assert float(rows["middle fifth"][0]) > 0
 
 
+@pytest.mark.slow
 def test_planning(script, clips):
     _, rows = script("scale.py", "plan", clips, "--rows", 1000)
     assert float(rows["plan_shards"][1]) > 50
