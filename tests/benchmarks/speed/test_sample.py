@@ -1,6 +1,5 @@
-"""The speed of sampling: what both ways compute, and the table."""
+"""The speed of sampling: what both ways compute."""
 
-import pytest
 import torch
 
 from benchmarks.speed.sample import build, ours, released_way
