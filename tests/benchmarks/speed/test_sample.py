@@ -1,5 +1,6 @@
 """The speed of sampling: what both ways compute."""
 
+import pytest
 import torch
 
 from benchmarks.speed.sample import build, ours, released_way
