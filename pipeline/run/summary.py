@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.dataset.card import CARD_FILE
-from pipeline.dataset.plan import Shard
+from pipeline.dataset.plan import SOUND, Shard
 from pipeline.dataset.prep_options import PrepOptions, flat_options
 from pipeline.dataset.rows import cut_off, drop_reasons, kind_of
 from pipeline.files import visible
@@ -170,6 +170,10 @@ def describe_dataset(out: Folder | str, dataset: dict[str, Any], rows: pd.DataFr
             f"{short['missing_seconds'].max():.1f} s longer (column missing_seconds); a data set "
             "without them: dh-prep filter --max-missing 0"
         )
+    for group in dataset.get(SOUND, ()):
+        if not group["speaker"]:
+            found = f"late by {group['lag']} frames" if group["sure"] else "not sure, left as it is"
+            say(f"sound    {group['collection'] or 'all clips'}: {found}")
     size = sum(shard["bytes"] for shard in dataset["shards"])
     say(f"shards   {out / 'shard-*.tar'}: {len(dataset['shards'])}, {size_text(size)}")
     say(f"rows     {out / 'shard-*.parquet'}: one a clip")
