@@ -26,6 +26,7 @@ class DecodedVideo:
         max_frames: the most frames that are looked at; 0 for all.
         open_frames: decodes its frames at 25 fps.
         open_samples: decodes its sound, mono 16 kHz int16; None where it has none.
+        whole: the video that this one is the beginning of; None where it is not cut.
     """
 
     name: str
@@ -33,6 +34,7 @@ class DecodedVideo:
     max_frames: int
     open_frames: Callable[[], Iterable[NDArray[np.uint8]]]
     open_samples: Callable[[], NDArray[np.int16] | None]
+    whole: DecodedVideo | None = None
     _resized: dict[tuple[int, int], list[NDArray[np.uint8]]] = field(
         default_factory=dict, repr=False
     )
@@ -55,6 +57,7 @@ class DecodedVideo:
             max_frames=count,
             open_frames=lambda: self.frames,
             open_samples=lambda: self.samples,
+            whole=self,
             _resized={},
         )
 

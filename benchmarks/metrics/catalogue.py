@@ -8,9 +8,11 @@ from benchmarks.metrics.cpbd import CPBD
 from benchmarks.metrics.csim import CSIM
 from benchmarks.metrics.f_mse import F_MSE, F_MSE_EQUATION
 from benchmarks.metrics.fid import FID
-from benchmarks.metrics.fvd import FVD
+from benchmarks.metrics.fvd import FVD, WINDOW, fvd_metric
+from benchmarks.metrics.kid import KID
 from benchmarks.metrics.lip_correlation import LIP_CORRELATION, LIP_LAG
 from benchmarks.metrics.lmd import LMD
+from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.mse import MSE
 from benchmarks.metrics.ofm import OFM, OFM_EQUATION
 from benchmarks.metrics.psnr import PSNR
@@ -25,6 +27,7 @@ METRICS = {
         SSIM,
         PSNR,
         FID,
+        KID,
         FVD,
         BLINKS_PER_SECOND,
         BLINK_DURATION,
@@ -47,6 +50,16 @@ METRICS = {
         MSE,
     )
 }
+
+
+def as_measured(name: str, *, fvd_frames: int = WINDOW) -> Metric:
+    """A metric whose name and protocol say how it is measured by these options.
+
+    Args:
+        name: of the metric.
+        fvd_frames: of a window of FVD.
+    """
+    return fvd_metric(fvd_frames) if name == "fvd" else METRICS[name]
 
 
 def choose(names: Sequence[str]) -> tuple[str, ...]:

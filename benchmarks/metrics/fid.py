@@ -55,9 +55,26 @@ def fid_features(network: nn.Module, frames: Sequence[NDArray[np.uint8]]) -> NDA
     import torch
 
     weight = next(network.parameters())
+    kept, index = distinct(frames)
     parts = [np.empty((0, FEATURES), np.float32)]
     with torch.inference_mode():
-        for first in range(0, len(frames), _BATCH):
-            batch = fid_input(frames[first : first + _BATCH]).to(weight)
+        for first in range(0, len(kept), _BATCH):
+            batch = fid_input(kept[first : first + _BATCH]).to(weight)
             parts.append(network(batch).float().cpu().numpy())
-    return np.concatenate(parts)
+    return np.concatenate(parts)[index]
+
+
+def distinct(
+    pictures: Sequence[NDArray[np.uint8]],
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.intp]]:
+    """The pictures without repetitions, and where in that list each of them is.
+
+    A clip of fewer frames a second than 25 repeats some, and a frozen one all.
+    """
+    places: dict[bytes, int] = {}
+    index = [places.setdefault(picture.tobytes(), len(places)) for picture in pictures]
+    kept: list[NDArray[np.uint8]] = []
+    for picture, place in zip(pictures, index, strict=True):
+        if place == len(kept):
+            kept.append(picture)
+    return kept, np.array(index, np.intp)

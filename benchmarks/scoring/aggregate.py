@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import rate_and_duration
+from benchmarks.metrics.catalogue import as_measured
 from benchmarks.metrics.frechet import FrechetOverClips
+from benchmarks.metrics.fvd import WINDOW
+from benchmarks.metrics.kid import chosen_frames, kid
 from benchmarks.metrics.wer import word_error_rate
+from benchmarks.scoring.clip_videos import Features
 from benchmarks.scoring.reference import Reference
 from benchmarks.scoring.set_rows import (
     RESAMPLES,
@@ -29,9 +33,6 @@ if TYPE_CHECKING:
 
     # What a statistic is made of: an element or a row a clip.
     PerClip = NDArray[Any]
-
-_NO_CLIP = "no clip could be measured; see the reasons of the clips"
-_NO_BLINK = "no eye blinks in any clip"
 
 
 def _blinks(clips: PerClip) -> tuple[float, float]:
@@ -57,6 +58,7 @@ class SetStatistics:
         cache: where the clips' features lie.
         dataset: name of the real clips, which is in the names of numbers that are fitted on them.
         reference: statistics of real clips that take the place of those scored in FID and FVD.
+        fvd_frames: of a window of FVD.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class SetStatistics:
         cache: MeasurementCache,
         dataset: str = "",
         reference: Reference | None = None,
+        fvd_frames: int = WINDOW,
     ) -> None:
+        self._fvd_frames = fvd_frames
         self._reference = reference
         known = reference.moments if reference else {}
         self._metrics = metrics
@@ -74,7 +78,7 @@ class SetStatistics:
         self._values = {name: array("d") for name in metrics}
         self._real_values = {name: array("d") for name in metrics}
         self._pooled: dict[str, list[dict[str, Any]]] = {
-            name: [] for name in ("blinks", "lips", "speech_sync", "wer")
+            name: [] for name in ("blinks", "kid", "lips", "speech_sync", "wer")
         }
         self._frechet = {
             name: FrechetOverClips(known.get(name)) for name in _FRECHET if name in metrics
@@ -84,24 +88,22 @@ class SetStatistics:
     def add(self, clip: MeasuredClip) -> None:
         """Takes up one clip."""
         row, pooled = clip
-        for name in self._metrics:
-            if name in row.get("values", {}):
-                self._values[name].append(row["values"][name])
-            if name in row.get("real_values", {}):
-                self._real_values[name].append(row["real_values"][name])
-            if name in row.get("missing", {}):
-                self._reasons.setdefault(name, row["missing"][name])
+        for name, value in row.get("values", {}).items():
+            self._values[name].append(value)
+        for name, value in row.get("real_values", {}).items():
+            self._real_values[name].append(value)
+        self._reasons = row.get("missing", {}) | self._reasons  # the first clip's stays
         for name, clips in self._pooled.items():
             if name in pooled:
-                clips.append({side: _compact(value) for side, value in pooled[name].items()})
+                clips.append(pooled[name])
         for name, over_clips in self._frechet.items():
             if name in pooled:
-                found = {side: self._cache.load(key) for side, key in pooled[name].items()}
+                found = {side: self._load(features) for side, features in pooled[name].items()}
                 over_clips.add(row["clip_id"], found.get("real"), found["fake"])
 
     def rows(self) -> dict[str, SetRow]:
         """Every chosen metric over the clips taken up."""
-        together = self._sync_rows()
+        together = self._sync_rows() | self._kernel_row()
         return {name: together.get(name) or self._row(name) for name in self._metrics}
 
     def _row(self, name: str) -> SetRow:
@@ -109,28 +111,24 @@ class SetStatistics:
             return self._frechet_row(name)
         fake, real = np.array(self._values[name]), np.array(self._real_values[name])
         std = float(fake.std(ddof=1)) if len(fake) > 1 else None
-        resamples = SLOW_RESAMPLES
-        statistic: Callable[[PerClip], Any] = np.mean
+        statistic: Callable[[PerClip], Any] = np.median if name == "av_offset" else np.mean
         if name in _POOLED:
             what, statistic = _POOLED[name]
             fake, real = map(np.array, self._sides(what))
-        elif name == "av_offset":
-            statistic = np.median
-        else:
-            resamples = RESAMPLES
 
         n = len(fake)
-        mean, of_real = _defined(statistic, fake), _defined(statistic, real)
-        interval = None
-        if mean is not None and n > 1:
-            interval = bootstrap_interval(fake, statistic, resamples)
-        reason = ""
+        of_real: dict[str, Any] = {"real": _defined(statistic, real), "n_real": len(real)}
+        mean = _defined(statistic, fake)
         if mean is None:  # a median of no blinks is undefined
-            reason = _NO_BLINK if n and name == "blink_duration" else self._reason(name)
-        return set_row(name, n, mean, reason, std, interval, of_real, len(real))
+            blinkless = n and name == "blink_duration"
+            reason = "no eye blinks in any clip" if blinkless else self._reason(name)
+            return set_row(name, n, None, reason, std=std, **of_real)
+        resamples = RESAMPLES if statistic is np.mean else SLOW_RESAMPLES
+        interval = bootstrap_interval(fake, statistic, resamples) if n > 1 else None
+        return set_row(name, n, mean, std=std, ci95=interval, **of_real)
 
     def _reason(self, name: str) -> str:
-        return self._reasons.get(name, _NO_CLIP)
+        return self._reasons.get(name, "no clip could be measured; see the reasons of the clips")
 
     def _sides(self, what: str) -> tuple[list[Any], list[Any]]:
         """What is kept of the fakes and of the real clips; one may lack what the other has."""
@@ -149,17 +147,40 @@ class SetStatistics:
             rows |= speech_rows(fake, real, self._dataset)
         return {name: row for name, row in rows.items() if name in self._metrics}
 
+    def _load(self, features: Features) -> NDArray[np.float32]:
+        key, count = features
+        return self._cache.load(key)[:count]
+
+    def _kernel_row(self) -> dict[str, SetRow]:
+        """KID, where it was measured."""
+        n = len(self._pooled["kid"])
+        if not n:
+            return {}
+        fake, real = (
+            [chosen_frames(self._load(features), n) for features in side]
+            for side in self._sides("kid")
+        )
+        try:
+            mean, interval = kid(real, fake)
+        except ValueError as error:
+            return {"kid": set_row("kid", n, None, str(error))}
+        row = set_row("kid", n, mean, ci95=interval)
+        frames = [sum(map(len, side)) for side in (real, fake)]
+        row["protocol"] += f"; of {frames[0]} real and {frames[1]} generated frames"
+        return {"kid": row}
+
     def _frechet_row(self, name: str) -> SetRow:
         over_clips = self._frechet[name]
         n = over_clips.clips
         mean, interval, reason = None, None, self._reason(name)
-        unit = {"fid": "frame", "fvd": "window of 16 frames"}[name]
+        unit = {"fid": "frame", "fvd": f"window of {self._fvd_frames} frames"}[name]
         if n:
             try:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        row = set_row(name, n, mean, reason, ci95=interval)
+        metric = as_measured(name, fvd_frames=self._fvd_frames)
+        row = set_row(metric, n, mean, reason, ci95=interval)
         real, fake = over_clips.counts
         of_real, reference = str(real), self._reference
         if reference and name in reference.moments:
@@ -173,8 +194,3 @@ def _defined(statistic: Callable[[PerClip], Any], clips: PerClip) -> float | Non
     """A statistic of clips; None without a clip, or where it is NaN."""
     value = float(statistic(clips)) if len(clips) else float("nan")
     return None if np.isnan(value) else value
-
-
-def _compact(value: Any) -> Any:
-    """Curves and counts as arrays, a quarter of a list's size."""
-    return np.asarray(value) if isinstance(value, list) else value

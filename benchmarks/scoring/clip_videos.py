@@ -1,9 +1,11 @@
 """Both videos of a clip, decoded once, and what several metrics need of them: faces and sound."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,13 @@ from benchmarks.metrics import fid, fvd
 from benchmarks.metrics.blinks import held
 from benchmarks.scoring.pretrained import LANDMARKS, Networks
 
-Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
+if TYPE_CHECKING:
+    from benchmarks.scoring.score_options import ScoreOptions
+
+Features = tuple[str, int | None]  # a key of the cache, and how many rows of its array count
 
 # File and features of the networks of Fréchet distances.
-NETWORK_FEATURES: dict[str, tuple[str, Callable[[Any, Any], NDArray[np.float32]]]] = {
+NETWORK_FEATURES: dict[str, tuple[str, Callable[..., NDArray[np.float32]]]] = {
     "fid": (fid.WEIGHTS, fid.fid_features),
     "fvd": (fvd.WEIGHTS, fvd.fvd_features),
 }
@@ -30,18 +35,16 @@ class MeasureSetup:
     """What measuring needs besides the clip.
 
     Attributes:
-        metrics: names of those to measure.
+        options: of the run, with the names of the metrics to measure.
         networks: the pretrained ones.
         cache: where measurements are kept.
-        image_size: pixels of the shorter side at which frames are compared; None: the real's.
         read_lips: from the path of a video to the words read off its lips; None without one.
         known_real: metrics whose real side a reference has.
     """
 
-    metrics: tuple[str, ...]
+    options: ScoreOptions
     networks: Networks
     cache: MeasurementCache
-    image_size: int | None = None
     read_lips: Callable[[Path], str] | None = None
     known_real: frozenset[str] = frozenset()
 
@@ -51,7 +54,7 @@ class ClipVideos:
     """The real video of a clip and the fake that imitates it; every measurement is cached.
 
     Attributes:
-        setup: metrics, networks and cache.
+        setup: options, networks and cache.
         real: the real clip.
         fake: the generated video.
         size: width and height at which the two are compared.
@@ -75,35 +78,46 @@ class ClipVideos:
             self._record(what, self.real, measure, *options),
         )
 
-    def with_sound(self, what: str, video: DecodedVideo, measure: Measure) -> Any:
-        """A JSON value of the landmarks and the sound of a video; see `face` and `sound_of`."""
+    def with_sound(
+        self,
+        what: str,
+        video: DecodedVideo,
+        measure: Callable[[NDArray[np.float64], NDArray[np.int16]], Any],
+        *,
+        array: bool = False,
+    ) -> Any:
+        """What the landmarks and the sound of a video give: a JSON value, or an array's key.
+
+        See `face` and `sound_of`.
+        """
         face, source = self.face(video), self.sound_of(video)
         key = self._key(what, video, source.digest)
-        return self.setup.cache.record(key, lambda: measure(face, _samples(source)))
+        keep = self.setup.cache.array if array else self.setup.cache.record
+        value = keep(key, lambda: measure(face, np.asarray(source.samples)))
+        return key if array else value
 
-    def kept_with_sound(self, what: str, video: DecodedVideo, measure: Measure) -> str:
-        """Cache key of an array that landmarks and sound give together."""
-        face, source = self.face(video), self.sound_of(video)
-        key = self._key(what, video, source.digest)
-        self.setup.cache.array(key, lambda: measure(face, _samples(source)))
-        return key
+    def features(self, metric: str, video: DecodedVideo) -> Features:
+        """Where the features, (N, D), of FID's or FVD's network are.
 
-    def features(self, metric: str, video: DecodedVideo) -> str:
-        """Cache key of the features, (N, D), of FID's or FVD's network.
+        They are of the video before it was cut, so that a real clip's are the same for all fakes.
 
         Raises:
             ValueError: the video is too short for one.
         """
         weights, extract = NETWORK_FEATURES[metric]
         networks = self.setup.networks
+        window = self.setup.options.fvd_frames if metric == "fvd" else 1
         networks.require(weights)
-        key = self._key(metric, video, self.size, networks.precision)
+        whole = video.whole or video
+        options = {} if metric == "fid" else {"window": window}
+        key = self._key(metric, whole, self.size, networks.options.precision, options)
         features = self.setup.cache.array(
-            key, lambda: extract(networks.get(weights), video.at(self.size))
+            key, lambda: extract(networks.get(weights), whole.at(self.size), **options)
         )
-        if not len(features):
-            raise ValueError(f"{video.name} is shorter than a window of 16 frames")
-        return key
+        count = video.max_frames // window if video.whole else None
+        if not len(features[:count]):
+            raise ValueError(f"{video.name} is shorter than a window of {window} frames")
+        return key, count
 
     def landmarks(self, video: DecodedVideo) -> NDArray[np.float32]:
         """(T, 68, 2) in pixels of the video; NaN without a face."""
@@ -112,10 +126,6 @@ class ClipVideos:
         return self.array(
             "landmarks", video, lambda video: networks.get(LANDMARKS).track(video.frames).points
         )
-
-    def landmarks_of_both(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Those of the real video and of the fake."""
-        return self.landmarks(self.real), self.landmarks(self.fake)
 
     def face(self, video: DecodedVideo) -> NDArray[np.float64]:
         """(T, 68, 2) landmarks, gaps filled from the frame before.
@@ -159,11 +169,6 @@ class ClipVideos:
         self, what: str, video: DecodedVideo, measure: Callable[[DecodedVideo], Any], *options: Any
     ) -> Any:
         return self.setup.cache.record(self._key(what, video, *options), lambda: measure(video))
-
-
-def _samples(video: DecodedVideo) -> NDArray[np.int16]:
-    assert video.samples is not None, "sound_of gives a video with sound"
-    return video.samples
 
 
 def _peak(video: DecodedVideo) -> int | None:

@@ -24,7 +24,8 @@ class ClipRow(TypedDict, total=False):
     for a clip by itself. `curves`: `lips_real`, `lips_fake` (opening of the inner lips as a share
     of the distance between the outer eye corners, a number a frame) and `energy` (of the sound, in
     dB), as far as they are known; of clips of two seconds and more `drift_ssim`, `drift_psnr` (of
-    frame k) and `drift_sharpness` (the fake's over the real clip's, frame k).
+    frame k) and `drift_sharpness` (the fake's over the real clip's, frame k), and `drift_csim`
+    (mean cosine of CSIM in second k, up to the first without a face).
     `missing` names the metrics that the clip has no value of, with the reason.
     """
 
@@ -112,13 +113,7 @@ def row_line(row: ClipRow) -> str:
 
 
 def write_scores(path: Path, scores: Scores, rows: Path) -> None:
-    """Writes scores.json, the numbers of the set first, then a line for each clip.
-
-    Args:
-        path: the file.
-        scores: without clips.
-        rows: file of `row_line`s; they are copied one by one.
-    """
+    """Writes scores.json: `scores` without clips, then those of `rows`, a file of `row_line`s."""
     head, end = json_bytes({**scores, "clips": []}).decode().rsplit("[]", 1)
     with (
         atomic_path(path) as temporary,
@@ -172,9 +167,5 @@ def pairing(scores: Scores) -> str:
 
 def same_name(one: str, other: str) -> bool:
     """Whether two names mean the same data set or system: PC-AVS is pcavs, CREMA-D is CREMA."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(name: str) -> str:
-    letters = re.sub(r"[\W_]", "", name.casefold())
-    return _ALIASES.get(letters, letters)
+    plain = (re.sub(r"[\W_]", "", name.casefold()) for name in (one, other))
+    return len({_ALIASES.get(letters, letters) for letters in plain}) == 1

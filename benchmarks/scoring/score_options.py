@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
+from benchmarks.metrics.fvd import WINDOW
 from model.config.choices import Device
 from pipeline.command_options import NO_OPTION
 from pipeline.weights import cache_folder
@@ -21,8 +22,10 @@ class FeatureOptions:
         max_frames: look at at most this many frames of a clip, the paper's 100; 0 takes all.
         image_size: compare at this many pixels on the shorter side; the paper's is 128.
         device: of the networks of FID, FVD and SyncNet; auto takes CUDA, else MPS, else the CPU.
-        precision: of the networks of FID and FVD; bf16 takes half the time and moves them by up to
-            1 %.
+        precision: of the networks of FID, KID and FVD; bf16 takes half the time and moves FID and
+            FVD by up to 1 %.
+        fvd_frames: frames of a window of FVD; papers state 16, 32 or 128. Longer ones than
+            --max-frames hold none.
         weights_dir: your own folder of pretrained files.
         cache: folder in which measurements are kept by content, about 1 MB a video: the same run
             carries on where it stopped, and the real clips are measured once for all methods. May
@@ -37,6 +40,7 @@ class FeatureOptions:
     )
     device: Device = "auto"
     precision: Literal["bf16", "float32"] = "float32"
+    fvd_frames: Annotated[int, typer.Option(min=9)] = WINDOW
     weights_dir: Path | None = None
     cache: Annotated[Path | None, typer.Option(show_default="in the user's cache")] = None
 

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics.catalogue import METRICS
+from benchmarks.metrics.catalogue import METRICS, as_measured
+from benchmarks.metrics.fvd import WINDOW
+from benchmarks.metrics.metric import Metric
 from benchmarks.scoring.pretrained import USED_BY
 from pipeline.weights import FILES
 
@@ -41,6 +43,7 @@ _MEANS: dict[str, tuple[float, float]] = {
 # Those that only a set has.
 _OF_SETS: dict[str, tuple[float, float]] = {
     "fid": (0, np.inf),
+    "kid": (-1, np.inf),
     "fvd": (0, np.inf),
     "blinks_per_second": (0, 12.5),
     "blink_duration": (0, np.inf),
@@ -110,13 +113,13 @@ def _of_metrics(scores: Scores) -> Iterator[str]:
         label = row["label"]
         own = [clip.get("values", {}).get(name) for clip in scores["clips"]]
         values = np.array([value for value in own if value is not None], np.float64)
-        found = [*_of_row(name, row, scored), *_of_numbers(name, row, values)]
+        metric = as_measured(name, fvd_frames=scores["options"].get("fvd_frames", WINDOW))
+        found = [*_of_row(metric, row, scored), *_of_numbers(name, row, values)]
         yield from (f"{label}: {text}" for text in found)
 
 
-def _of_row(name: str, row: SetRow, scored: int) -> Iterator[str]:
+def _of_row(metric: Metric, row: SetRow, scored: int) -> Iterator[str]:
     """How one metric is described; `scored` is the number of clips with any number."""
-    metric = METRICS[name]
     if row["direction"] != metric.direction:
         yield f"its direction is {metric.direction}, not {row['direction']}"
     named = re.match(r"\w+_n(\d+): ", row["protocol"])

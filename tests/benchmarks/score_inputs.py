@@ -15,7 +15,7 @@ OUTPUTS = ("1033_IOM_NEU_XX", "1062_DFA_HAP_XX", "1089_IEO_ANG_LO")
 WITHOUT_NETWORKS = tuple(
     name
     for name in METRICS
-    if name not in {"fid", "fvd", "csim", "av_offset", "av_confidence", "lse_c", "lse_d"}
+    if name not in {"fid", "kid", "fvd", "csim", "av_offset", "av_confidence", "lse_c", "lse_d"}
 )
 
 

@@ -49,6 +49,24 @@ def test_features_are_those_of_the_script(script, network, face_frames):
     assert np.abs(found[0] - found[2]).max() > 0.05
 
 
+def test_frames_that_are_repeated_are_computed_once(face_frames):
+    class Recorder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+            self.seen = 0
+
+        def forward(self, x):
+            self.seen += len(x)
+            return x.mean((1, 2, 3))[:, None].expand(-1, 2048)
+
+    order = [0, 0, 3, 3, 3, 1, 0]
+    recorder, plain = Recorder(), Recorder()
+    found = fid_features(recorder, [face_frames[k].copy() for k in order])
+    assert recorder.seen == 3
+    np.testing.assert_array_equal(found, fid_features(plain, face_frames[:4])[order])
+
+
 def test_resizing_is_bilinear_at_half_pixel_centres(face_frames):
     frame = face_frames[0]
     expected = cv2.resize(frame.astype(np.float32), (299, 299), interpolation=cv2.INTER_LINEAR)

@@ -72,6 +72,15 @@ def test_windows_are_whole_and_side_by_side():
     levels = (torch.stack(recorder.seen) + 1) * 127.5
     assert levels.flatten().numpy() == pytest.approx(np.arange(32), abs=1e-3)
     assert fvd_features(recorder, frames[:15]).shape == (0, 400)
+    assert fvd_features(recorder, frames, 32).shape == (1, 400)
+    assert len(recorder.seen[-1]) == 32
+
+
+def test_windows_that_are_repeated_are_computed_once():
+    still, other = (np.full((20, 20, 3), level, np.uint8) for level in (9, 200))
+    recorder = Recorder()
+    found = fvd_features(recorder, [still] * 32 + [other] * 16 + [still] * 16)
+    assert (found.shape, len(recorder.seen)) == ((4, 400), 2)
 
 
 def test_input_is_scaled_to_minus_one_and_one(face_frames):

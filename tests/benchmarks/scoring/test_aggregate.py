@@ -135,7 +135,7 @@ def features(cache, rng, clips, shift):
             cache.array(key, lambda value=value: value.astype(np.float32))
         real.append(both[0])
         fake.append(both[1])
-        made.append(clip(number, fvd=keys))
+        made.append(clip(number, fvd={side: (key, None) for side, key in keys.items()}))
     return made, np.concatenate(real), np.concatenate(fake)
 
 
@@ -182,7 +182,7 @@ def test_one_feature_vector_is_the_reason_itself(cache):
     clips, _, _ = features(cache, np.random.default_rng(0), 1, 0.5)
     for side in ("real", "fake"):
         cache.array(f"one {side}", lambda: np.ones((1, 8), np.float32))
-    short = clip(0, fid={"fake": "one fake", "real": "one real"})
+    short = clip(0, fid={"fake": ("one fake", None), "real": ("one real", 1)})
     assert over(cache, ["fvd"], clips)["fvd"]["mean"] is not None
     row = over(cache, ["fid"], [short])["fid"]
     assert (row["mean"], row["n"]) == (None, 1)

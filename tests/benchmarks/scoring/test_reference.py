@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.clips.cache import MeasurementCache
+from benchmarks.metrics.kid import kid
 from benchmarks.scoring.clip_videos import NETWORK_FEATURES
 from benchmarks.scoring.pretrained import Networks
 from benchmarks.scoring.reference import make_reference, read_reference
@@ -23,17 +24,18 @@ SIZES = {"fid": 2048, "fvd": 400}
 WEIGHTS = {"fid": "inception-2015.pt", "fvd": "i3d-kinetics-400.ckpt"}
 
 
-def made_features(name, frames):
+def made_features(name, frames, window=1):
     """Stands in for a network: what it gives depends on the frames and on nothing else."""
     windows = frames if name == "fid" else frames[:: len(frames)]
+    windows = windows if len(frames) >= window else []
     seeds = [int(np.asarray(window, np.int64).sum()) for window in windows]
     rows = [np.random.default_rng(seed).normal(size=SIZES[name]) for seed in seeds]
-    return np.array(rows, np.float32)
+    return np.array(rows, np.float32).reshape(-1, SIZES[name])
 
 
-def extracted(name, network, frames):
+def extracted(name, network, frames, window=1):
     assert network is None
-    return made_features(name, frames)
+    return made_features(name, frames, 1 if window == 16 else window)
 
 
 @pytest.fixture
@@ -104,6 +106,35 @@ def test_the_real_clips_of_a_reference_are_not_measured_again(networks, folders,
     make_reference(folders[0], out, ("fid", "fvd"), FeatureOptions())
     score(*folders, replace(OPTIONS, reference=out, cache=cache))
     assert len(list(MeasurementCache(cache).folder.rglob("*.npy"))) == 6  # of the fakes
+
+
+def test_kid_needs_the_frames_and_those_of_the_real_clips_once(networks, folders, tmp_path):
+    options = replace(OPTIONS, metrics=("kid",), cache=tmp_path / "cache")
+    row = score(*folders, options)["metrics"]["kid"]
+    of_clips = [
+        [made_features("fid", list(read_frames(path))) for path in sorted(folder.iterdir())]
+        for folder in folders
+    ]
+    assert row["mean"] == pytest.approx(kid(*of_clips)[0], rel=1e-9)
+    assert row["protocol"].startswith("kid_pairsofclips_n3: ")
+    assert row["protocol"].endswith("; of 18 real and 18 generated frames")
+    # Another method, whose videos are a frame shorter.
+    for index, name in enumerate(("one", "two", "three")):
+        write_video(tmp_path / "shorter" / f"{name}.mp4", moving(index + 9, count=5), crf=20)
+    row = score(folders[0], tmp_path / "shorter", options)["metrics"]["kid"]
+    assert row["protocol"].endswith("; of 15 real and 15 generated frames")
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 9
+    # A reference does not hold them.
+    make_reference(folders[0], tmp_path / "ref.npz", ("fid",), FeatureOptions())
+    row = score(*folders, replace(options, reference=tmp_path / "ref.npz"))["metrics"]["kid"]
+    assert (row["mean"], "without --reference" in row["reason"]) == (None, True)
+
+
+def test_windows_of_fvd_are_in_its_name(networks, folders):
+    options = replace(OPTIONS, metrics=("fvd",), fvd_frames=9)
+    row = score(*folders, options)["metrics"]["fvd"]
+    assert row["protocol"].startswith("fvd_9f_n0: 400 logits of I3D (Kinetics-400) on windows of 9")
+    assert "shorter than a window of 9 frames" in row["reason"]
 
 
 def test_statistics_of_pytorch_fid_are_taken_for_fid_alone(networks, folders, tmp_path):

@@ -1,4 +1,4 @@
-"""The speed of sampling: what both ways compute, and the table."""
+"""The speed of sampling: what both ways compute."""
 
 import pytest
 import torch

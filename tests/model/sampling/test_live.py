@@ -144,6 +144,7 @@ def test_the_stream_holds_every_frame_with_its_sound(tmp_path: Path):
     assert [level for _, level in seen] == pytest.approx([20 * k for k in range(8)], abs=4)
 
 
+@pytest.mark.slow
 def test_the_command_plays_a_recording_through(checkpoint: Path, tmp_path: Path):
     write_image(tmp_path / "face.png", FACE)
     (tmp_path / "speech.wav").write_bytes(wav_bytes(SOUND))
