@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct, idct
 
+from model.config.recipe import Augmentation
 from pipeline.faces.mouth_box import MOUTH
 from pipeline.speech.mfcc import COEFFICIENTS
-
-if TYPE_CHECKING:
-    from model.config.recipe import Augmentation
 
 _FILTERS, _LIFTER, _NYQUIST = 26, 22, 8000  # of the MFCC, see pipeline.speech.mfcc
 # Landmarks 48 … 67 of a mirrored face, as numbers in that range.
