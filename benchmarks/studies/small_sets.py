@@ -7,7 +7,7 @@ Each clip is one frame of a real video beside the same frame coded badly (H.264 
 pixels), so that clips are as independent as clips can be. Sets are drawn without replacement.
 """
 
-from collections.abc import Iterator
+import itertools
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.pairs import find_videos
-from benchmarks.metrics.fid import WEIGHTS, fid_features
+from benchmarks.metrics.fid import FEATURES, WEIGHTS, fid_features
 from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.metrics.kid import kid
 from benchmarks.networks.inception import load_inception
@@ -34,21 +34,7 @@ FOLDERS = ("people", "clips", "grid_s1")
 MOMENTS = (12, 62, 112)  # frames of a video, as far as it has them
 SIZES = (50, 100, 200, 400, 800)
 DRAWS = {50: 30, 100: 30, 200: 30, 400: 15, 800: 8}
-CRF, SIDE, _AROUND = 40, 128, 4  # a frame is coded as the last of five
-
-
-def frames_of(video: Path, folder: Path) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Frames of a video, and the same coded badly."""
-    shown: list[NDArray[np.uint8]] = []
-    for k, frame in enumerate(read_frames(video)):
-        if any(moment - _AROUND <= k <= moment for moment in MOMENTS):
-            shown.append(resize(frame, (SIDE, SIDE)))
-        if k in MOMENTS:
-            write_video(folder / "coded.mp4", shown, crf=CRF)
-            yield shown[-1], list(read_frames(folder / "coded.mp4"))[-1]
-            shown = []
-        if k >= MOMENTS[-1]:
-            return
+CRF, SIDE, _AROUND = 40, 128, 5  # a frame is coded as the last of five
 
 
 def features(data: Path, cache: Path, clips: int) -> NDArray[np.float32]:
@@ -57,19 +43,27 @@ def features(data: Path, cache: Path, clips: int) -> NDArray[np.float32]:
     kept = MeasurementCache(cache)
     videos = [path for folder in FOLDERS for path in find_videos(data / folder).values()]
 
-    def measure(video: Path) -> NDArray[np.float32]:
-        pairs = list(frames_of(video, cache))
-        flat = [frame for pair in pairs for frame in pair]
-        return fid_features(network, flat).reshape(len(pairs), 2, -1)
+    def measure(video: Path, moment: int) -> NDArray[np.float32]:
+        """(2, 2048), or (0, 2048) of a shorter video."""
+        shown = list(itertools.islice(read_frames(video), moment + 1 - _AROUND, moment + 1))
+        if len(shown) < _AROUND:
+            return np.empty((0, FEATURES), np.float32)
+        small = [resize(frame, (SIDE, SIDE)) for frame in shown]
+        write_video(cache / "coded.mp4", small, crf=CRF)
+        return fid_features(network, [small[-1], list(read_frames(cache / "coded.mp4"))[-1]])
 
-    of_videos = []
-    with progress("videos", len(videos)) as step:
-        for video in videos:
-            of_videos.append(kept.array(sha256_file(video), lambda video=video: measure(video)))  # type: ignore[misc]
-            step()
-    # The first frame of every video, then the second of those that have one, and so on.
-    rounds = [v[k] for k in range(len(MOMENTS)) for v in of_videos if len(v) > k]
-    return np.stack(rounds[:clips])
+    # A frame of every video, then a later one of those that have it, and so on.
+    found: list[NDArray[np.float32]] = []
+    with progress("frames", clips) as step:
+        for moment, video in itertools.product(MOMENTS, videos):
+            key = f"{sha256_file(video)}-{moment}"
+            pair = kept.array(key, lambda video=video, at=moment: measure(video, at))  # type: ignore[misc]
+            if len(pair):
+                found.append(pair)
+                step()
+            if len(found) == clips:
+                break
+    return np.stack(found)
 
 
 def measured(chosen: NDArray[np.float32]) -> tuple[float, float]:
@@ -81,16 +75,16 @@ def measured(chosen: NDArray[np.float32]) -> tuple[float, float]:
 
 def draw_figure(found: dict[int, NDArray[np.float64]]) -> str:
     """Both distances over n, as SVG: the mean of the draws and 95 % of them."""
-    figure = Figure(figsize=(9.2, 3.1))
+    figure, sizes = Figure(figsize=(9.2, 3.1)), list(found)
     for place, (name, colour) in enumerate((("FID", "s0"), ("KID", "s1"))):
         axes = figure.add_axes((0.08 + 0.5 * place, 0.16, 0.4, 0.72))
-        values = [found[n][:, place] for n in SIZES]
+        values = [found[n][:, place] for n in sizes]
         low, high = (np.array([np.quantile(v, q) for v in values]) for q in (0.025, 0.975))
-        outline = np.concatenate([SIZES, SIZES[::-1]]), np.concatenate([low, high[::-1]])
+        outline = np.concatenate([sizes, sizes[::-1]]), np.concatenate([low, high[::-1]])
         axes.fill(*outline, color=COLOURS[colour], alpha=0.25, linewidth=0)
-        axes.plot(SIZES, [v.mean() for v in values], color=COLOURS[colour], linewidth=2)
+        axes.plot(sizes, [v.mean() for v in values], color=COLOURS[colour], linewidth=2)
         axes.set_xscale("log")
-        axes.set_xticks(SIZES, [str(n) for n in SIZES])
+        axes.set_xticks(sizes, [str(n) for n in sizes])
         axes.minorticks_off()
         axes.set(ylim=(0, 1.1 * high.max()))
         axes.set_title(f"{name} over n clips", loc="left", color=COLOURS["text"], fontsize=11)
@@ -110,7 +104,7 @@ def main(
     all_clips = features(data, cache, clips)
     rng = np.random.default_rng(0)
     found: dict[int, NDArray[np.float64]] = {}
-    for n in SIZES:
+    for n in (n for n in SIZES if n <= len(all_clips)):
         draws = [rng.permutation(len(all_clips))[:n] for _ in range(DRAWS[n])]
         found[n] = np.array([measured(all_clips[chosen]) for chosen in draws])
     rows = []
