@@ -12,6 +12,7 @@ from benchmarks.clips.cache import MeasurementCache, key_of
 from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.metrics import fid, fvd
 from benchmarks.metrics.blinks import held
+from benchmarks.metrics.region import Region
 from benchmarks.scoring.pretrained import LANDMARKS, Networks
 
 Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
@@ -39,6 +40,7 @@ class MeasureSetup:
         read_lips: from the path of a video to the words read off its lips; None without one.
         known_real: metrics whose real side a reference has.
         fvd_frames: of a window of FVD.
+        region: where SSIM, PSNR and MSE look.
     """
 
     metrics: tuple[str, ...]
@@ -48,6 +50,7 @@ class MeasureSetup:
     read_lips: Callable[[Path], str] | None = None
     known_real: frozenset[str] = frozenset()
     fvd_frames: int = fvd.WINDOW
+    region: Region = "frame"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,11 @@ class ClipVideos:
             self._record(what, self.fake, measure, *options),
             self._record(what, self.real, measure, *options),
         )
+
+    def of_pair(self, what: str, measure: Callable[[], Any], *options: Any) -> Any:
+        """A JSON value of both videos together, which these options shape."""
+        key = self._key(what, self.real, self.fake.digest, self.fake.max_frames, *options)
+        return self.setup.cache.record(key, measure)
 
     def with_sound(self, what: str, video: DecodedVideo, measure: Measure) -> Any:
         """A JSON value of the landmarks and the sound of a video; see `face` and `sound_of`."""

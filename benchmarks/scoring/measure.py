@@ -7,7 +7,6 @@ from benchmarks.clips.cache import key_of
 from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.clips.face_place import place_warnings
 from benchmarks.clips.paired_frames import (
-    FRAME_METRICS,
     FrameComparison,
     compare_frames,
     copy_warnings,
@@ -15,7 +14,7 @@ from benchmarks.clips.paired_frames import (
 )
 from benchmarks.clips.pairs import RealClip
 from benchmarks.metrics.catalogue import METRICS
-from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, drift_curve, frame_size
+from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, frame_size
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import LANDMARKS, UnavailableError
 from benchmarks.scoring.results import ClipRow
@@ -45,16 +44,13 @@ def measure_clip(
         MediaError: a video does not read.
         ValueError: the two cannot be compared.
     """
-    # Frame by frame at one size; without that nothing else is measured.
-    names = [name for name in FRAME_METRICS if name in setup.metrics]
-    key = key_of("compare", real.digest, fake.digest, real.max_frames, setup.image_size, names)
+    # How the two go together; what does not is not measured.
+    key = key_of("compare", real.digest, fake.digest, real.max_frames, setup.image_size)
     comparison: FrameComparison = setup.cache.record(
-        key, lambda: compare_frames(real, fake, names, setup.image_size)
+        key, lambda: compare_frames(real, fake, setup.image_size)
     )
     size = cast("tuple[int, int]", tuple(comparison["compared"]))
-    numbers = Numbers(dict(comparison["values"]))
-    for name, curve in comparison["curves"].items():
-        numbers.curves |= drift_curve(name, curve)
+    numbers = Numbers()
     warnings = length_warnings(comparison) + copy_warnings(comparison)
 
     # Then family by family, of the frames that both have; one that fails leaves the others.

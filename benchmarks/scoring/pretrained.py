@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from benchmarks.metrics import av_sync, csim, fid, fvd
+from benchmarks.metrics import av_sync, csim, fid, fvd, lpips
+from benchmarks.metrics.region import Region
 from pipeline.errors import UserError
 from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
@@ -19,14 +20,20 @@ LANDMARKS = "face_landmarker.task"
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
 _LIPS = ("lip_lag", "lip_correlation", "sync_lag", "sync_confidence")
 _FACE = ("blinks_per_second", "blink_duration", *_LIPS, "lmd", "csim", *_SYNC)
-# Which metrics need which network.
-USED_BY = {
+_FRAMES = ("ssim", "psnr", "mse")  # need the landmarks where they look at a face
+_USED_BY = {
     LANDMARKS: _FACE,
+    lpips.WEIGHTS: ("lpips",),
     fid.WEIGHTS: ("fid", "kid"),
     fvd.WEIGHTS: ("fvd",),
     av_sync.WEIGHTS: _SYNC,
     csim.WEIGHTS: ("csim",),
 }
+
+
+def used_by(region: Region = "frame") -> dict[str, tuple[str, ...]]:
+    """Which metrics need which network."""
+    return _USED_BY if region == "frame" else _USED_BY | {LANDMARKS: (*_FACE, *_FRAMES)}
 
 
 class UnavailableError(Exception):
@@ -42,12 +49,14 @@ class Networks:
         absent: why the others are not, by name.
         device: where the networks of FID, FVD and SyncNet compute.
         precision: of FID's and FVD's.
+        region: where SSIM, PSNR and MSE look.
     """
 
     paths: dict[str, Path]
     absent: dict[str, str]
     device: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["bf16", "float32"]
+    region: Region = "frame"
     _loaded: dict[str, Any] = field(default_factory=dict)
 
     def require(self, name: str) -> None:
@@ -87,27 +96,34 @@ class Networks:
 
         from benchmarks.networks.i3d import load_i3d
         from benchmarks.networks.inception import load_inception
+        from benchmarks.networks.lpips import load_lpips
         from benchmarks.networks.syncnet import load_syncnet
         from model.device import choose_device
 
         device = choose_device(self.device)
         if name == av_sync.WEIGHTS:
             return load_syncnet(path).to(device)
+        if name == lpips.WEIGHTS:
+            return load_lpips(path).to(device)
         load = load_inception if name == fid.WEIGHTS else load_i3d
         return load(path).to(device, torch.bfloat16 if self.precision == "bf16" else torch.float32)
 
     def digests(self, measured: Collection[str]) -> dict[str, str]:
         """SHA-256, by name, of the files that some metrics were measured with."""
-        used = (name for name in self.paths if set(USED_BY[name]) & set(measured))
+        users = used_by(self.region)
+        used = (name for name in self.paths if set(users[name]) & set(measured))
         return {name: FILES[name].sha256 for name in used}
 
 
-def find_networks(metrics: Collection[str], options: FeatureOptions) -> Networks:
+def find_networks(
+    metrics: Collection[str], options: FeatureOptions, region: Region = "frame"
+) -> Networks:
     """Finds, or fetches, the files that some metrics need.
 
     Args:
         metrics: names of metrics.
         options: where the user's files lie, where networks compute and in which precision.
+        region: where SSIM, PSNR and MSE look.
 
     Raises:
         UserError: this machine has no such device.
@@ -116,8 +132,8 @@ def find_networks(metrics: Collection[str], options: FeatureOptions) -> Networks
         from model.device import choose_device
 
         choose_device(options.device)
-    networks = Networks({}, {}, options.device, options.precision)
-    for name, users in USED_BY.items():
+    networks = Networks({}, {}, options.device, options.precision, region)
+    for name, users in used_by(region).items():
         if not set(users) & set(metrics):
             continue
         try:

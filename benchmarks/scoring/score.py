@@ -13,7 +13,7 @@ from typing import cast
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.pairs import chosen_split, match_folders
-from benchmarks.metrics.catalogue import choose
+from benchmarks.metrics.catalogue import as_measured, choose
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.pretrained import find_networks
 from benchmarks.scoring.reference import check_reference, read_reference
@@ -108,7 +108,11 @@ def _score(
     metrics = choose(options.metrics)
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
-    networks = find_networks(metrics, options)
+    networks = find_networks(metrics, options, options.region)
+    named = {
+        name: as_measured(name, fvd_frames=options.fvd_frames, region=options.region)
+        for name in metrics
+    }
     reference = read_reference(options.reference) if options.reference else None
     if reference:
         check_reference(reference, options, networks.digests(reference.moments.keys()))
@@ -125,11 +129,10 @@ def _score(
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
         statistics = SetStatistics(
-            metrics,
+            named,
             MeasurementCache(cache),
             options.dataset or real.resolve().name,
             reference,
-            options.fvd_frames,
         )
         for clip in measure_batches(matches.batches, metrics, options, cache, networks, read_lips):
             statistics.add(clip)

@@ -63,6 +63,7 @@ def make_scorer(
         read_lips,
         known_real,
         options.fvd_frames,
+        options.region,
     )
 
     def score(clip: RealClip, fake: Path) -> MeasuredClip:
@@ -191,6 +192,6 @@ def scorer_worker(
     OpenCV is given the threads here, torch by OMP_NUM_THREADS.
     """
     cv2.setNumThreads(threads)
-    networks = find_networks(metrics, options)
+    networks = find_networks(metrics, options, options.region)
     scorer = make_scorer(metrics, options, cache, networks, read_lips)
     return lambda batch: [scorer(batch)]

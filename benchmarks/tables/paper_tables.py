@@ -74,7 +74,7 @@ def build_table(name: str, scores: Sequence[Scores]) -> Table:
     measured = by_dataset(scores, entries) if layout.dataset_rows else by_method(scores, entries)
     if any(entry.method == GROUND_TRUTH for entry in entries):
         measured += truth_of(measured)
-    ranked, unranked = _measured_ranks(columns, measured)
+    ranked, unranked = measured_ranks(columns, measured)
     rows = _beside(
         _published_rows(layout, entries, columns),
         [(m, m.row(columns, entries, ranked)) for m in measured],
@@ -150,7 +150,7 @@ def _published_ranks(column: Sequence[Published]) -> dict[str, int]:
     return ranks(values, column[0].direction, truths)
 
 
-def _measured_ranks(
+def measured_ranks(
     columns: Sequence[Column], measured: Sequence[Measured]
 ) -> tuple[dict[tuple[str, Column, str], int], list[str]]:
     """The rank of each measured system by data set, column and footnote mark, from two on.
