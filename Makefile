@@ -4,7 +4,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= runs/demo
-STEPS ?=
+STEPS ?= 450
+MINUTES ?= 5
 SHARED := ../shared/data
 
 .DEFAULT_GOAL := help
@@ -27,7 +28,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@touch $@
 
 demo: install ## data, model, video, table in minutes; DATA=folder takes your own videos
-	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' bash demo.sh
+	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' MINUTES='$(MINUTES)' bash demo.sh
 
 # Without a network to fetch them from, the tests that need the networks of FID and FVD are skipped.
 test: lint ## lint, types, import contracts, tests with coverage

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 from pipeline.faces.networks.embedding import WEIGHTS, FaceEmbedder
+from pipeline.media import FPS
 
 STEP = 5  # frames between two that are embedded
-__all__ = ["CSIM", "STEP", "WEIGHTS", "FaceEmbedder", "csim", "embed"]
+__all__ = ["CSIM", "STEP", "WEIGHTS", "FaceEmbedder", "cosines", "embed", "per_second"]
 
 CSIM = Metric(
     "csim",
@@ -35,18 +36,25 @@ def embed(
     step: int = STEP,
 ) -> NDArray[np.float64]:
     """Embeddings of every `step`-th frame with a face, from the first one on: (N, 128)."""
-    with_face = np.flatnonzero(~np.isnan(landmarks).any((1, 2))).tolist()
-    chosen = [k for k in with_face if (k - with_face[0]) % step == 0]
-    found = [embedder(frames[k], landmarks[k]) for k in chosen]
+    found = [embedder(frames[k], landmarks[k]) for k in embedded_frames(landmarks, step)]
     return np.stack(found) if found else np.empty((0, 128))
 
 
-def csim(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
-    """Mean cosine of the fake's embeddings with the first of the real clip, −1 to 1.
+def embedded_frames(landmarks: NDArray[np.floating], step: int = STEP) -> list[int]:
+    """Which frames `embed` takes: (T, 68, 2) landmarks, NaN without a face."""
+    with_face = np.flatnonzero(~np.isnan(landmarks).any((1, 2))).tolist()
+    return [k for k in with_face if (k - with_face[0]) % step == 0]
+
+
+def cosines(real: NDArray[np.floating], fake: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Cosines of the fake's embeddings with the first of the real clip, whose mean is CSIM.
 
     Args:
         real: (N, D).
         fake: (M, D).
+
+    Returns:
+        (M,), -1 to 1.
 
     Raises:
         ValueError: one of them holds no face.
@@ -56,4 +64,17 @@ def csim(real: NDArray[np.floating], fake: NDArray[np.floating]) -> float:
     identity = np.asarray(real[0], np.float64)
     other = np.asarray(fake, np.float64)
     lengths = np.linalg.norm(other, axis=1) * np.linalg.norm(identity)
-    return float((other @ identity / lengths).mean())
+    return np.asarray(other @ identity / lengths)
+
+
+def per_second(values: NDArray[np.float64], frames: Sequence[int]) -> list[float]:
+    """Means over seconds of a value of some frames; up to the first second that has none.
+
+    Args:
+        values: (M,).
+        frames: M numbers of frames, counted from 0.
+    """
+    second = np.asarray(frames) // FPS
+    sums, counts = np.bincount(second, values), np.bincount(second)
+    known = int(np.argmin(np.append(counts, 0)))
+    return [float(value) for value in sums[:known] / counts[:known]]

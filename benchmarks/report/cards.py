@@ -17,7 +17,9 @@ _DRIFT_TITLES = {
     "ssim": "SSIM of frame k",
     "psnr": "PSNR of frame k, dB",
     "sharpness": "Sharpness of the face over the real clip's",
+    "csim": "CSIM of second k",
 }
+_DRIFT_RATES = {"csim": 1}  # numbers a second; of the others, one a frame
 
 
 def metric_names(scores: Sequence[Scores]) -> list[str]:
@@ -139,7 +141,10 @@ def drift_figures(group: Sequence[Scores]) -> list[tuple[str, str]]:
             if len(mean) > 1:
                 found.setdefault(name, []).append(Series(one["method"], system_colour(k), mean))
     return [
-        (_DRIFT_TITLES.get(name, name), curves(lines, max(len(s.values) for s in lines) / FPS))
+        (
+            _DRIFT_TITLES.get(name, name),
+            curves(lines, max(len(s.values) for s in lines) / _DRIFT_RATES.get(name, FPS)),
+        )
         for name, lines in found.items()
     ]
 

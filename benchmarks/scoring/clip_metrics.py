@@ -177,7 +177,7 @@ def mouth(clip: ClipVideos, out: Numbers) -> None:
 
 
 def identity(clip: ClipVideos, out: Numbers) -> None:
-    """CSIM."""
+    """CSIM, and its cosines second by second."""
     networks = clip.setup.networks
     networks.require(csim.WEIGHTS)
 
@@ -186,7 +186,11 @@ def identity(clip: ClipVideos, out: Numbers) -> None:
         return csim.embed(networks.get(csim.WEIGHTS), video.frames, landmarks)
 
     real, fake = (clip.array("csim", video, embed) for video in (clip.real, clip.fake))
-    out.fake["csim"] = csim.csim(real, fake)
+    cosines = csim.cosines(real, fake)
+    out.fake["csim"] = float(cosines.mean())
+    seconds = csim.per_second(cosines, csim.embedded_frames(clip.landmarks(clip.fake)))
+    if len(seconds) >= 2:
+        out.curves["drift_csim"] = [round(value, 4) for value in seconds]
 
 
 def sync(clip: ClipVideos, out: Numbers) -> None:

@@ -24,7 +24,8 @@ class ClipRow(TypedDict, total=False):
     for a clip by itself. `curves`: `lips_real`, `lips_fake` (opening of the inner lips as a share
     of the distance between the outer eye corners, a number a frame) and `energy` (of the sound, in
     dB), as far as they are known; of clips of two seconds and more `drift_ssim`, `drift_psnr` (of
-    frame k) and `drift_sharpness` (the fake's over the real clip's, frame k).
+    frame k) and `drift_sharpness` (the fake's over the real clip's, frame k), and `drift_csim`
+    (mean cosine of CSIM in second k, up to the first without a face).
     `missing` names the metrics that the clip has no value of, with the reason.
     """
 

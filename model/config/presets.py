@@ -100,7 +100,14 @@ PRESETS = {
             "tiny",
             replace(_SMALL, base_channels=48),
             _PRIOR,
-            replace(_QUICK, steps=600, learning_rate=1e-3, warmup=50, ema_half_life=30),
+            replace(
+                _QUICK,
+                steps=600,
+                learning_rate=1e-3,
+                warmup=50,
+                ema_half_life=30,
+                timestep_power=0.4,
+            ),
         ),
     )
 }

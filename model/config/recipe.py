@@ -4,7 +4,14 @@ import math
 from dataclasses import field
 from typing import Literal
 
-from pydantic import AliasChoices, Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import (
+    AliasChoices,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 from pydantic.dataclasses import dataclass
 
 from model.config.architecture import CHECKED, Share
@@ -64,6 +71,9 @@ class TrainConfig:
         cooldown: share of the run, at its end, over which the rate falls to zero on a line.
         clip_norm: largest norm of the gradient; 0 is no limit (the paper).
         ema_half_life: of the averaged weights, in steps; 0 is no averaging (the paper).
+        timestep_power: p of the diffusion steps t = T u^p that frames are noised to, u uniform in
+            [0, 1). Below 1 more of them are noisy, where speech alone says what the mouth does; 1
+            in the paper.
         drop_motion: share of training frames whose motion frames are replaced by the identity
             frame, as at the start of a clip; makes the network listen.
         motion: what is done to the motion frames, to those that were replaced as well.
@@ -89,6 +99,7 @@ class TrainConfig:
     cooldown: Share = 0.0
     clip_norm: NonNegativeFloat = 0.0
     ema_half_life: NonNegativeFloat = 0.0
+    timestep_power: PositiveFloat = 1.0
     drop_motion: Share = 0.0
     motion: MotionCorruption = field(default_factory=MotionCorruption)
     speech_noise: NonNegativeFloat = 0.0

@@ -89,7 +89,9 @@ class Objective(nn.Module):
         # What the frame is noised with and to which step, from its own seed.
         target = to_unit(batch.target)  # (B, 3, S, S) in [-1, 1]
         noise = SeededNoise(batch.seed, target.device)
-        t = (noise.uniform() * len(self._schedule)).long()  # (B,) in 0 … T - 1
+        steps = len(self._schedule)
+        share = noise.uniform() ** recipe.timestep_power
+        t = (share * steps).long().clamp(max=steps - 1)  # (B,); a power may round to 1
         epsilon = noise.normal(*target.shape[1:])  # (B, 3, S, S)
         conditions = self._conditions(batch, noise)
 

@@ -21,7 +21,7 @@ FEWEST_CLIPS = 5  # for a chance level: 44 ways to give each clip another's soun
 PERMUTATIONS = 300
 _QUANTILE = 0.99
 _FOREIGN = 40  # sounds of others that each mouth is compared with
-_SURE = 0.95  # share of resamples of the clips
+_SURE = 0.9  # share of resamples of the clips
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class SetLag:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it stands out, and 95 % of 300 bootstrap resamples of the clips agree with it.
+        """Whether it stands out, and 90 % of 300 bootstrap resamples of the clips agree with it.
 
         They agree where their lag is within a frame of it, and nearer to it than to 0.
         """

@@ -4,19 +4,32 @@ import numpy as np
 import pytest
 from skimage.data import astronaut
 
-from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder, csim, embed
+from benchmarks.metrics.csim import (
+    WEIGHTS,
+    FaceEmbedder,
+    cosines,
+    embed,
+    embedded_frames,
+    per_second,
+)
 from pipeline.errors import UserError
 from pipeline.media import read_frames
 from pipeline.weights import find
 
 
-def test_is_the_mean_cosine_with_the_first_embedding():
+def test_is_the_cosine_with_the_first_embedding():
     real = np.array([[3.0, 0.0], [0.0, 1.0]])
     fake = np.array([[5.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
-    assert csim(real, fake) == pytest.approx((1 + 0 + np.sqrt(0.5)) / 3)
-    assert csim(real, -fake[:1]) == -1
+    assert cosines(real, fake) == pytest.approx([1, 0, np.sqrt(0.5)])
+    assert cosines(real, -fake[:1]).tolist() == [-1]
     with pytest.raises(ValueError, match="no frame with a face"):
-        csim(real, np.empty((0, 2)))
+        cosines(real, np.empty((0, 2)))
+
+
+def test_seconds_are_means_up_to_the_first_without_a_face():
+    values = np.array([0.9, 0.7, 0.5, 0.1])
+    assert per_second(values, [3, 8, 30, 80]) == pytest.approx([0.8, 0.5])  # none in second 2
+    assert per_second(values, [30, 35, 40, 45]) == []
 
 
 def test_every_fifth_frame_with_a_face_is_embedded():
@@ -31,7 +44,7 @@ def test_every_fifth_frame_with_a_face_is_embedded():
 
     frames = [np.full((2, 2, 3), k, np.uint8) for k in range(14)]
     assert embed(embedder, frames, landmarks).shape == (2, 4)
-    assert seen == [2, 12]  # 7 shows none
+    assert seen == embedded_frames(landmarks) == [2, 12]  # 7 shows none
     assert embed(embedder, frames[:2], landmarks[:2]).shape == (0, 128)
 
 
@@ -51,5 +64,5 @@ def test_faces_of_one_person_are_closer_than_those_of_two(tracker, shared_data):
     one = embed(embedder, frames, tracker.track(frames).points)
     other_frames = [astronaut()]
     other = embed(embedder, other_frames, tracker.track(other_frames).points)
-    assert csim(one, one) > 0.97
-    assert csim(one, other) < 0.9
+    assert cosines(one, one).mean() > 0.97
+    assert cosines(one, other).mean() < 0.9

@@ -25,7 +25,8 @@ from pipeline.dataset.sample import (
     to_members,
 )
 from pipeline.dataset.shards import open_shard, read_dataset, read_samples
-from pipeline.run.prepare import conclude
+from pipeline.media import Audio, probe, read_audio, read_frames, write_video
+from pipeline.run.prepare import conclude, prepare
 from pipeline.run.runner import pending
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.mfcc import MFCC_DIM, mfcc_windows
@@ -196,6 +197,31 @@ def test_the_decision_and_its_limits_live_on(aligned: tuple, tmp_path: Path):
     assert (rows.loc["A", "status"] == "skipped").all()
     assert rows.loc["A", "reason"].str.contains("clip_seconds 2.32 fails").all()
     assert (rows.loc["C", "status"] == "ok").all()
+
+
+@pytest.mark.slow
+def test_real_sentences_whose_sound_is_three_frames_late(
+    shared_data: Path, landmark_task: Path, tmp_path: Path
+):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for path in sorted((shared_data / "grid_s1").glob("*.mpg"))[::19]:
+        samples = read_audio(str(path), origin=probe(str(path)).start).samples
+        late = Audio(np.pad(samples, (3 * 640, 0))[: len(samples)])
+        write_video(videos / f"{path.stem}.mp4", read_frames(str(path)), audio=late)
+    options = PrepOptions(image_size=64, clips_per_shard=5, align_sound="set")
+    out = tmp_path / "set"
+    rows = prepare(videos, out, options, workers=0)
+    (group,) = read_dataset(out)["sound"]
+    assert (group["lag"], group["sure"]) == (3, True)
+    assert set(rows["sound_lag"]) == {3}
+    assert check_dataset(out).problems == []
+    # Killed while a shard was exchanged: it is prepared again, and its sound moved as decided.
+    whole = content(out)
+    for name in ("shard-00001.json", "dataset.json"):
+        (out / name).unlink()
+    prepare(videos, out, options, workers=0)
+    assert content(out) == whole
 
 
 def _group(key: str) -> tuple[str, str]:
