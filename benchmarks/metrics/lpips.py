@@ -24,6 +24,7 @@ LPIPS = Metric(
     "version 0.1, AlexNet with linear heads, values -1..1, whole frames at the compared size; mean "
     "over frames, then clips",
     "alex",
+    needs="31 pixels a side",
 )
 
 
