@@ -7,9 +7,14 @@ RUN ?= runs/demo
 STEPS ?= 450
 MINUTES ?= 5
 SHARED := ../shared/data
+# A process more than there are cores: tests that start Ray wait for it. Files with slow tests come
+# first (tests/conftest.py), so that no core is left with one at the end.
+TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile \
+	--no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format docs wheel bench clean
+.PHONY: help install demo check test coverage lint format docs wheel bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +35,16 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: install ## data, model, video, table in minutes; DATA=folder takes your own videos
 	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' MINUTES='$(MINUTES)' bash demo.sh
 
+check: lint ## lint, types, import contracts and the quick tests: two minutes, before each commit
+	$(PYTEST) -m 'not slow'
+
 # Without a network to fetch them from, the tests that need the networks of FID and FVD are skipped.
-test: lint ## lint, types, import contracts, tests with coverage
+test: lint ## lint, types, import contracts and all tests
 	-$(BIN)/dh-prep doctor --fetch --metrics fid,fvd > /dev/null
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-report=term
+	$(PYTEST)
+
+coverage: install ## all tests, and which lines they run
+	$(PYTEST) --cov --cov-report=term
 
 lint: install ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -1,13 +1,17 @@
 """Small videos and the comparison of data sets, for tests of whole runs."""
 
+import io
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from skimage import data
 
+from pipeline.cli.main import main
 from pipeline.dataset.columns import SECONDS
 from pipeline.dataset.rows import read_rows
 from pipeline.files import sha256_file
@@ -28,15 +32,25 @@ def write_talker(path: Path, frames: int = 12, shift: int = 0) -> None:
     write_video(path, pictures, audio=Audio(rng.normal(0, 2000, frames * 640).astype(np.int16)))
 
 
-def run_prep(
-    *words: object, timeout: float = 900, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """dh-prep run as a user starts it."""
+def run_prep(*words: object) -> subprocess.CompletedProcess[str]:
+    """dh-prep run in this process, which spares the imports of one of its own."""
+    command, code = ["dh-prep", "run", *map(str, words)], 0
+    out, err = io.StringIO(), io.StringIO()
+    with patch.object(sys, "argv", command), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+def start_prep(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """dh-prep run as a user starts it, in a process of its own."""
     return subprocess.run(
         [DH_PREP, "run", *map(str, words)],
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=900,
         env=os.environ | environment,
         check=False,
     )

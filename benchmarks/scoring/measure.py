@@ -33,22 +33,14 @@ def measure_clip(
 ) -> MeasuredClip:
     """Measures one clip; a number that it cannot give is in `missing` with the reason.
 
-    Args:
-        setup: metrics, networks and cache.
-        clip: the real clip's id and file.
-        real: the real clip.
-        fake: the video that imitates it.
-        fake_file: of the fake, for the lip reader.
-
     Raises:
         MediaError: a video does not read.
         ValueError: the two cannot be compared.
     """
     # How the two go together; what does not is not measured.
-    key = key_of("compare", real.digest, fake.digest, real.max_frames, setup.image_size)
-    comparison: FrameComparison = setup.cache.record(
-        key, lambda: compare_frames(real, fake, setup.image_size)
-    )
+    metrics, side = setup.options.metrics, setup.options.image_size
+    key = key_of("compare", real.digest, fake.digest, real.max_frames, side)
+    comparison: FrameComparison = setup.cache.record(key, lambda: compare_frames(real, fake, side))
     size = cast("tuple[int, int]", tuple(comparison["compared"]))
     numbers = Numbers()
     warnings = length_warnings(comparison) + copy_warnings(comparison)
@@ -63,7 +55,7 @@ def measure_clip(
     missing: dict[str, str] = {}
     lacking: dict[str, list[str]] = {}  # by reason, where it is the clip's own
     for family, measure in FAMILIES.items():
-        chosen = [name for name in family if name in setup.metrics]
+        chosen = [name for name in family if name in metrics]
         try:
             if chosen:
                 measure(videos, numbers)
@@ -73,16 +65,17 @@ def measure_clip(
                 lacking.setdefault(str(error), []).extend(METRICS[name].label for name in chosen)
     warnings += [f"no {', '.join(labels)}: {reason}" for reason, labels in lacking.items()]
     if LANDMARKS in setup.networks.paths:
-        points, sizes = videos.landmarks_of_both(), videos.of_both("frame size", frame_size)
-        warnings += place_warnings(*points, sizes[1], sizes[0])
+        points = videos.landmarks(real), videos.landmarks(fake)
+        fake_size, real_size = videos.of_both("frame size", frame_size)
+        warnings += place_warnings(*points, real_size, fake_size)
 
     row = {
         "clip_id": clip.clip_id,
         "status": "ok",
         "warnings": warnings,
         **{name: value for name, value in comparison.items() if name in ClipRow.__annotations__},
-        "values": {name: v for name, v in numbers.fake.items() if name in setup.metrics},
-        "real_values": {name: v for name, v in numbers.real.items() if name in setup.metrics},
+        "values": {name: v for name, v in numbers.fake.items() if name in metrics},
+        "real_values": {name: v for name, v in numbers.real.items() if name in metrics},
         "curves": numbers.curves,
         "missing": missing,
     }

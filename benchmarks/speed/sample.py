@@ -1,12 +1,14 @@
-"""Speed of sampling, beside the plain released way, for the sizes of `crema` and `grid`.
+"""Speed of sampling, beside the plain released way: frames a second, and the first frame.
 
 Weights are random: speed does not depend on them. All rows of a size take turns in every round. On
-a GPU the same command gives its rows, with `--compile` by CUDA graphs. Prints Markdown.
+a GPU the same command gives its rows, with `--compile` by CUDA graphs. Prints Markdown. `--presets
+crema` takes ten minutes on two cores, the default less than two.
 """
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import numpy as np
@@ -99,28 +101,34 @@ def peak(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def measure(
-    name: str, device: torch.device, config: SampleConfig, rounds: int, plain: int, batch: int
+    name: str,
+    device: torch.device,
+    config: SampleConfig,
+    calls: Sequence[int],
+    rounds: int,
+    plain: int,
+    batch: int,
 ) -> list[list[str]]:
     """The rows of one size."""
     preset = preset_named(name)
-    config = choose_sampler(config, preset.diffusion)
     model = build(preset, device)
-    one, first = ours(model, preset, config, 1)
-    many, _ = ours(model, preset, config, batch)
     released = f"released: {RELEASED_STEPS} ancestral steps, float32"
-    # A function for each row, and how many times its seconds make a frame.
-    ways = {
-        released: (released_way(model, preset, plain), RELEASED_STEPS / plain),
-        f"ours, one clip: {config.sampler} in {config.steps} calls": (one, 1.0),
-        "ours, first frame of a clip": (first, 1.0),
-        f"ours, {batch} clips side by side": (many, 1 / batch),
-    }
-    seconds = in_turns({label: frame for label, (frame, _) in ways.items()}, rounds)
+    # A function for each row, how many times its seconds make a frame, and its calls a frame.
+    ways = {released: (released_way(model, preset, plain), RELEASED_STEPS / plain, 0)}
+    for steps in calls:
+        chosen = choose_sampler(replace(config, steps=steps), preset.diffusion)
+        label = f"{chosen.sampler} in {chosen.steps} {'call' if chosen.steps == 1 else 'calls'}"
+        one, first = ours(model, preset, chosen, 1)
+        many, _ = ours(model, preset, chosen, batch)
+        ways[f"{label}, one clip"] = (one, 1.0, chosen.steps)
+        ways[f"{label}, first frame of a clip"] = (first, 1.0, chosen.steps)
+        ways[f"{label}, {batch} clips side by side"] = (many, 1 / batch, chosen.steps)
+    seconds = in_turns({label: frame for label, (frame, *_) in ways.items()}, rounds)
     seconds = {label: value * ways[label][1] for label, value in seconds.items()}
     best = peak(device, torch.bfloat16 if config.precision == "bf16" else torch.float32)
     rows = []
     for label, value in seconds.items():
-        work = 0.0 if label == released else config.steps * call_flops(preset.unet)
+        work = ways[label][2] * call_flops(preset.unet)
         share = f"{100 * work / value / best:.0f} %" if work else ""
         ratio = f"{seconds[released] / value:.1f}"
         rows.append([name, label, f"{value:.4g}", f"{1 / value:.3g}", ratio, share])
@@ -128,15 +136,15 @@ def measure(
 
 
 def main(
-    presets: Annotated[str, typer.Option(help="Sizes, with commas.")] = "grid,crema",
-    rounds: Annotated[int, typer.Option(min=1)] = 3,
+    presets: Annotated[str, typer.Option(help="Sizes, with commas.")] = "tiny,grid",
+    rounds: Annotated[int, typer.Option(min=1)] = 5,
     plain_steps: Annotated[
         int, typer.Option(min=2, help="Steps timed of the 100 of the released way.")
     ] = 4,
     sampler: SamplerChoice = "auto",
-    sampler_steps: Annotated[
-        int, typer.Option(min=0, help="Calls a frame of ours; 0 is the sampler's own number.")
-    ] = 0,
+    calls: Annotated[
+        str, typer.Option(help="Calls a frame of ours, with commas; 0 is the sampler's own number.")
+    ] = "0,1",
     batch: Annotated[int, typer.Option(min=2, help="Clips side by side.")] = 8,
     compiled: Annotated[bool, typer.Option("--compile")] = False,
     device: str = "auto",
@@ -144,11 +152,12 @@ def main(
     """Prints seconds a frame of the released way and of ours."""
     chosen = choose_device(device)  # type: ignore[arg-type]
     precision = choose_precision("auto", chosen)
-    config = SampleConfig(sampler, sampler_steps, precision=precision, compiled=compiled)
+    config = SampleConfig(sampler, precision=precision, compiled=compiled)
     print(header(["torch"]))
     rows = []
     for name in presets.split(","):
-        rows += measure(name, chosen, config, rounds, plain_steps, batch)
+        counts = [int(count) for count in calls.split(",")]
+        rows += measure(name, chosen, config, counts, rounds, plain_steps, batch)
     print(f"{precision}, {torch.get_num_threads()} threads; {load()} at the end\n")
     headings = ["size", "way", "seconds a frame", "frames a second", "times as fast"]
     print(markdown([*headings, "of the limit"], rows))

@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.scoring.results import Scores
-from benchmarks.tables.measured import METRIC_KEYS, Measured, by_dataset, truth_of
+from benchmarks.tables.measured import METRIC_KEYS, Measured, measured_rows, truth_of
 from benchmarks.tables.paper_tables import measured_ranks
 from benchmarks.tables.published import ENCODED
 from benchmarks.tables.table import Column, Table
@@ -33,7 +33,7 @@ def all_metrics(scores: Sequence[Scores], sort: str = "") -> Table:
     """
     if not scores:
         raise UserError("a table of all metrics needs --scores")
-    unsorted = by_dataset(scores, ())
+    unsorted = measured_rows(scores, (), dataset_rows=True)
     headings = [
         name
         for key in METRICS
@@ -56,7 +56,7 @@ def all_metrics(scores: Sequence[Scores], sort: str = "") -> Table:
         return datasets.index(one.datasets[0]), last, np.inf if value is None else value
 
     ordered = [next(iter(one.scores.values())) for one in sorted(unsorted, key=place)]
-    measured = by_dataset(ordered, ())
+    measured = measured_rows(ordered, (), dataset_rows=True)
     measured = sorted([*measured, *truth_of(measured)], key=lambda m: datasets.index(m.datasets[0]))
     ranked, unranked = measured_ranks(columns, measured)
     title = f"{len(scores)} systems by all metrics" + (f", sorted by {by}" if by else "")

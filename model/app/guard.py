@@ -16,6 +16,7 @@ from model.app.limits import PageLimits
 _ROUTES = re.compile(
     r"/|/config|/theme\.css|/favicon\.ico|/manifest\.json|/(static|assets)/.+"
     r"|/gradio_api/(info|upload|upload_progress|queue/join|queue/data|heartbeat/\w+|file=/.+)"
+    r"|/live(/\w+)?"
 )
 _LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 _LARGEST_JSON = _FORM_OVERHEAD = 1 << 16  # bytes; the second ones surround an upload
@@ -45,7 +46,7 @@ def guard(app: FastAPI, folder: Path, limits: PageLimits, *, local: bool) -> Non
     ) -> Response:
         try:
             await _check_head(request, limits, local=local)
-            if request.url.path == "/gradio_api/queue/join":
+            if request.url.path in {"/gradio_api/queue/join", "/live"}:
                 _check_files(await request.body(), folder)
             response = await call_next(request)
         except HTTPException as refusal:

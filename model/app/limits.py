@@ -9,7 +9,7 @@ class PageLimits:
 
     Attributes:
         upload: bytes of one file.
-        seconds: of a recording.
+        seconds: of a recording, and of live video until others have their turn.
         waiting: videos that may wait while another is made.
         kept: uploads and finished videos that stay on disk; the oldest are deleted first.
     """

@@ -45,14 +45,17 @@ def _run(loaded: LoadedModel, folder: Path, listener: socket.socket, limits: Pag
     from fastapi import FastAPI
 
     from model.app.guard import guard
+    from model.app.live_stream import LiveTalker, add_live_routes
     from model.app.page import CSS, THEME, build_page
     from model.app.uploads import UploadedVideoMaker
 
     host, port = listener.getsockname()[:2]
     local = ipaddress.ip_address(host).is_loopback
     maker = UploadedVideoMaker(loaded, folder, limits.seconds)
+    talker = LiveTalker(maker, limits.seconds)
     app = FastAPI(openapi_url=None)
     guard(app, folder, limits, local=local)
+    add_live_routes(app, talker)
     gradio.mount_gradio_app(
         app,
         build_page(maker, limits.waiting),
@@ -73,6 +76,7 @@ def _run(loaded: LoadedModel, folder: Path, listener: socket.socket, limits: Pag
 
         def handle_exit(self, sig: int, frame: Any) -> None:
             maker.stopping.set()
+            talker.stop()
             super().handle_exit(sig, frame)
 
     address = f"[{host}]" if ":" in host else host

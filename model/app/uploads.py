@@ -6,6 +6,7 @@ import secrets
 import shutil
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +44,14 @@ _SUFFIXES = {
     "mp3": ".mp3",
     "aac": ".aac",
 }
+
+
+def sentence(error: Exception) -> str:
+    """What users of the page are told; of a fault of ours, the terminal gets the traceback."""
+    if isinstance(error, UserError):
+        return str(error)
+    traceback.print_exception(error)
+    return "something went wrong on our side; the terminal of the server says what"
 
 
 def copy_upload(upload: dict[str, Any] | None, what: str, to: Path) -> Path:
@@ -83,7 +92,7 @@ class UploadedVideoMaker:
     """
 
     def __init__(self, loaded: LoadedModel, folder: Path, seconds: int) -> None:
-        self._loaded, self._folder, self._seconds = loaded, folder, seconds
+        self.loaded, self.folder, self._seconds = loaded, folder, seconds
         self.stopping = threading.Event()  # set, it ends the video being made at its next frame
         self.busy = threading.Lock()  # held while one is made
 
@@ -112,23 +121,23 @@ class UploadedVideoMaker:
         """
         if not isinstance(seed, int | float) or not 0 <= seed < 2**31:
             raise UserError("the seed must be a number from 0 to 2147483647")
-        with self.busy, TemporaryDirectory(dir=self._folder.parent) as work:
+        with self.busy, TemporaryDirectory(dir=self.folder.parent) as work:
             face_file = copy_upload(face, "a face", Path(work, "face"))
             recording_file = copy_upload(recording, "a recording", Path(work, "recording"))
-            job = Job(face_file, recording_file, Path(work, "talking.mp4"))
+            job = Job(face_file, recording_file, Path(work, "talking.mp4"), int(seed))
             try:
-                self._draw(job, int(seed), OutputOptions(bool(paste_back)), report)
+                self._draw(job, OutputOptions(bool(paste_back)), report)
             except UserError as error:
                 # Users do not know the paths of this machine, and should not.
                 message = str(error).replace(str(face_file), "the face's file")
                 raise UserError(message.replace(str(recording_file), "the recording")) from error
-            finished = self._folder / secrets.token_hex(16)
+            finished = self.folder / secrets.token_hex(16)
             finished.mkdir()
             return job.out.rename(finished / job.out.name)
 
-    def _draw(self, job: Job, seed: int, output: OutputOptions, report: Report) -> None:
+    def _draw(self, job: Job, output: OutputOptions, report: Report) -> None:
         """Reads both files and draws the frames."""
-        loaded = self._loaded
+        loaded = self.loaded
         # A small file may hold hours: only as much is decoded as shows that it is too long.
         if read_audio(job.speech, end=self._seconds + 1).seconds > self._seconds:
             raise UserError(
@@ -151,7 +160,6 @@ class UploadedVideoMaker:
             preset,
             [ready],
             loaded.run.config,
-            seeds=[seed],
             output=output,
             progress=count,
         )

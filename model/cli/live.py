@@ -3,7 +3,7 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,11 +26,15 @@ def live_command(
     speech: Annotated[
         Path,
         typer.Option(
-            help="A recording, played at its own pace; or - for raw sound as it comes in: mono, "
-            "16 kHz, 16 bits."
+            help="A recording, played at its own pace; or - for raw mono sound as it comes in."
         ),
     ],
     out: Annotated[Path, typer.Option(help="A .mkv file, or - for a player.")],
+    rate: Annotated[int, typer.Option(help="Hz of raw sound.")] = 16_000,
+    samples: Annotated[
+        Literal["s16", "f32"],
+        typer.Option(help="Of raw sound: 16-bit integers, or floats in -1 … 1; little-endian."),
+    ] = "s16",
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -45,6 +49,7 @@ def live_command(
     with fewer calls, then shows frames twice; sound and picture stay in step. Ctrl-C ends it.
     """
     from model.sampling.api import load_model
+    from model.sampling.inputs import crop_size, read_face
     from model.sampling.live import (
         Pacer,
         denoisers_for_live,
@@ -55,16 +60,21 @@ def live_command(
         warm_up,
     )
     from pipeline.files import atomic_path
+    from pipeline.speech.streaming import speech_samples
 
     loaded = load_model(checkpoint, device=device, precision=precision, weights_dir=weights_dir)
+    crop = read_face(face, loaded.tracker, crop_size(loaded.info.preset)).crop
     pacer = Pacer(denoisers_for_live(loaded))
     warm_up(loaded, pacer.denoisers)
-    chunks = raw(sys.stdin.buffer) if str(speech) == "-" else recorded(speech)
+    if str(speech) == "-":
+        chunks = speech_samples(raw(sys.stdin.buffer, samples), rate)
+    else:
+        chunks = recorded(speech)
     with ExitStack() as stack:
         target = sys.stdout.buffer if str(out) == "-" else stack.enter_context(atomic_path(out))
         send = stack.enter_context(open_stream(target, loaded.info.preset.unet.image_size))
         try:
-            for frame, sound in talk_live(loaded, face, pacer.timed(chunks), pacer, seed=seed):
+            for frame, sound in talk_live(loaded, crop, pacer.timed(chunks), pacer, seed=seed):
                 send(frame, sound)
         except (KeyboardInterrupt, BrokenPipeError):  # the user, or the player, has had enough
             pass

@@ -8,7 +8,7 @@ show(frame)  # (S, S, 3) uint8 RGB, 25 a second
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from model.sampling.batch import LoadedModel, SampleRun, load
 from model.sampling.inputs import crop_size, read_face, read_speech
 from model.sampling.live import live_features
 from model.sampling.sample_config import OutputOptions, SampleConfig
+from pipeline.media import SAMPLE_RATE
+from pipeline.speech.streaming import speech_samples
 
 
 def load_model(
@@ -59,21 +61,23 @@ def load_model(
 
 def generate(
     face: Path | str | NDArray[np.uint8],
-    speech: Path | str | NDArray[np.int16] | Iterable[NDArray[np.int16]],
+    speech: Path | str | NDArray[Any] | Iterable[NDArray[Any]],
     checkpoint: Path | str | LoadedModel,
     config: SampleConfig | None = None,
     *,
     seed: int = 0,
+    rate: int = SAMPLE_RATE,
 ) -> Iterator[NDArray[np.uint8]]:
     """Draws a talking head, frame by frame.
 
     Args:
         face: a picture or a video, or (H, W, 3) uint8 RGB; the face in it is found and aligned.
-        speech: a recording, or (N,) int16 mono samples at 16 kHz; or such arrays as they come, of a
-            microphone say: each frame is drawn when the 0.16 s of sound after it are there.
+        speech: a recording, or (N,) int16 or float32 mono samples; or such arrays as they come, of
+            a microphone say: each frame is drawn when the 0.16 s of sound after it are there.
         checkpoint: see `load_model`; or what it gave, which saves loading it for every video.
         config: how to draw. A loaded model has its own already, and takes none here.
         seed: of the noise; the same seed gives the same frames.
+        rate: of samples in arrays, Hz; a recording has its own.
 
     Yields:
         (S, S, 3) uint8 RGB, 25 frames a second of speech; S is the model's `image_size`.
@@ -92,11 +96,13 @@ def generate(
     picture = face if isinstance(face, np.ndarray) else Path(face).expanduser()
     crop = read_face(picture, loaded.tracker, crop_size(preset)).crop
     features: Iterable[NDArray[np.float32]]
-    if isinstance(speech, (np.ndarray, Path, str)):
-        recording = speech if isinstance(speech, np.ndarray) else Path(speech).expanduser()
-        features, _ = read_speech(recording, loaded.featurise)
+    if isinstance(speech, (Path, str)):
+        features, _ = read_speech(Path(speech).expanduser(), loaded.featurise)
+    elif isinstance(speech, np.ndarray):
+        samples = np.concatenate([np.zeros(0, np.int16), *speech_samples([speech], rate)])
+        features, _ = read_speech(samples, loaded.featurise)
     else:
-        features = live_features(speech, loaded)
+        features = live_features(speech_samples(speech, rate), loaded)
     for frames in generate_frames(
         loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed]
     ):

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import av
 import numpy as np
@@ -24,16 +25,15 @@ from model.checkpoints.checkpoint import load_talking_head
 from model.sampling.autoregressive import generate_frames, make_denoiser
 from model.sampling.batch import LoadedModel
 from model.sampling.denoiser import FrameDenoiser
-from model.sampling.inputs import crop_size, read_face
+from model.sampling.inputs import crop_size
 from pipeline.errors import UserError
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, read_audio
 from pipeline.speech.streaming import stream_mfcc_windows
 
 Sound = NDArray[np.int16]
+SampleType = Literal["s16", "f32"]
 
-_NEEDED = (
-    5 / FPS
-)  # s of sound from the beginning of a frame on: its own, 80 ms, 2 frames of context
+_NEEDED = 5 / FPS  # s of sound from a frame's beginning on: its own, 80 ms, 2 frames of context
 _LATE, _TOO_LATE = 0.06, 0.16  # s after that, when calls are saved, and when frames are shown twice
 
 
@@ -57,7 +57,7 @@ class Pacer:
 
     Attributes:
         denoisers: of one model, the best first, the quickest last.
-        clock: seconds that pass.
+        clock: seconds that pass; where sound is counted as it arrives, those of the sound.
         began: when the sound began, see `timed`.
         drawn: how many frames had how many calls, 0 where the frame before was shown again.
         delays: seconds from the moment at which a frame's sound was there to the choice.
@@ -137,21 +137,25 @@ def recorded(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iter
         yield chunk
 
 
-def raw(stream: BinaryIO) -> Iterator[Sound]:
-    """Sound of a pipe: mono, 16 kHz, 16 bits, little-endian, as `arecord -f S16_LE` writes it.
+def raw(stream: BinaryIO, samples: SampleType = "s16") -> Iterator[NDArray[Any]]:
+    """Sound of a pipe: mono, as `arecord -t raw -f S16_LE` writes it.
 
-    What waits in the pipe when it is first read, two seconds at most, came while the networks were
-    loaded. It is left out, lest the video is late for good.
+    What waits in the pipe when it is first read came while the networks were loaded. It is left
+    out, lest the video is late for good.
+
+    Args:
+        stream: buffered bytes.
+        samples: their type, `s16` or `f32`, little-endian.
     """
-    rest = b""
+    kind = np.dtype({"s16": "<i2", "f32": "<f4"}[samples])
+    data = b""
     if select.select([stream], [], [], 0)[0]:
-        old = stream.read1(1 << 16)  # type: ignore[attr-defined]
-        rest = old[len(old) // 2 * 2 :]
-    while data := stream.read1(2 * SAMPLES_PER_FRAME):  # type: ignore[attr-defined]
-        data = rest + data
-        whole = len(data) // 2 * 2
-        rest = data[whole:]
-        yield np.frombuffer(data[:whole], "<i2").astype(np.int16)
+        data = stream.read1(1 << 16)  # type: ignore[attr-defined]
+        data = data[len(data) // kind.itemsize * kind.itemsize :]
+    while more := stream.read1(kind.itemsize * SAMPLES_PER_FRAME):  # type: ignore[attr-defined]
+        data += more
+        yield (chunk := np.frombuffer(data, kind, len(data) // kind.itemsize))
+        data = data[chunk.nbytes :]
 
 
 @contextmanager
@@ -189,7 +193,7 @@ def open_stream(
 
 def talk_live(
     loaded: LoadedModel,
-    face: Path | NDArray[np.uint8],
+    crop: NDArray[np.uint8],
     chunks: Iterable[Sound],
     pacer: Callable[[int], FrameDenoiser | None],
     *,
@@ -199,8 +203,8 @@ def talk_live(
 
     Args:
         loaded: the model.
-        face: see `model.sampling.inputs.read_face`.
-        chunks: (n,) int16, mono 16 kHz, of any lengths.
+        crop: of the face, see `model.sampling.inputs.read_face`.
+        chunks: (n,) int16, mono 16 kHz, of any lengths; see `speech_samples` for others.
         pacer: see `Pacer`.
         seed: of the noise.
 
@@ -208,10 +212,9 @@ def talk_live(
         (S, S, 3) uint8 RGB and (640,) int16; the last sound is filled up with silence.
 
     Raises:
-        UserError: the face or the checkpoint cannot be used.
+        UserError: the checkpoint cannot be used.
     """
     preset = loaded.info.preset
-    crop = read_face(face, loaded.tracker, crop_size(preset)).crop
     waiting = np.zeros(0, np.int16)  # sound whose frames are still to come
 
     def kept() -> Iterator[Sound]:
@@ -221,6 +224,9 @@ def talk_live(
             yield chunk
 
     features = live_features(kept(), loaded)
+    if (first := next(features, None)) is None:
+        return
+    features = chain([first], features)
     for (frame,) in generate_frames(
         loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed], choose=pacer
     ):

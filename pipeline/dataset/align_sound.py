@@ -29,20 +29,14 @@ from pipeline.speech.lip_sync import CLIP_MAX_LAG, MAX_LAG, lag_and_correlation,
 from pipeline.speech.shifts import FEWEST_CLIPS, lip_lag_of_set
 from pipeline.storage import Folder
 
-_SHORTEST = MAX_LAG + 5  # frames of a clip whose curve counts
+SHORTEST = MAX_LAG + 5  # frames of a clip whose curve counts
 # Clips that a lag is found in; more would not make it surer and would have to fit into memory.
 _OF_A_COLLECTION, _OF_A_SPEAKER = 400, 100
-_Lips = tuple[NDArray[np.float32], NDArray[np.float32]]  # opening and log energy, (T,) each
+Lips = tuple[NDArray[np.float32], NDArray[np.float32]]  # opening and log energy, (T,) each
 
 
 def align_sound(out: Folder, names: list[str], options: PrepOptions) -> None:
-    """Finds the lags of a data set whose shards are written, and moves the sound of its samples.
-
-    Args:
-        out: its folder.
-        names: stems of its shards.
-        options: of the run.
-    """
+    """Finds the lags of a data set whose shards are written, and moves the sound of its samples."""
     with exclusive(out.local, "dh-prep"):
         plan = out.read_json(PLAN_FILE)
         if SOUND not in plan:
@@ -68,20 +62,14 @@ def align_sound(out: Folder, names: list[str], options: PrepOptions) -> None:
 def find_lags(out: Folder, names: list[str], *, by_speaker: bool) -> list[dict[str, Any]]:
     """The lag of each collection, and if asked of each speaker with five clips or more.
 
-    Args:
-        out: folder of the data set.
-        names: stems of its shards.
-        by_speaker: of speakers too.
-
-    Returns:
-        For each group `collection`, `speaker` (empty for all), `clips` that were looked at, `lag`
-        in frames (positive where the sound is late), `peak` and `chance` of the mean correlation,
-        and `sure`, whether it is to be taken out.
+    For each group `collection`, `speaker` (empty for all), `clips` that were looked at, `lag` in
+    frames (positive where the sound is late), `peak` and `chance` of the mean correlation, and
+    `sure`, whether it is to be taken out.
     """
     # Which clips are looked at: some of each group, chosen by a hash of their names.
     columns = ["clip_id", "collection", "speaker", "status", "frames"]
     rows = pd.concat([rows.assign(shard=name) for name, rows in _tables(out, names, columns)])
-    rows = rows[(rows["status"] == "ok") & (rows["frames"] >= _SHORTEST)]
+    rows = rows[(rows["status"] == "ok") & (rows["frames"] >= SHORTEST)]
     rows = rows.assign(order=rows["clip_id"].map(short_digest)).sort_values(["order", "clip_id"])
     groups = {
         (str(collection), ""): part.head(_OF_A_COLLECTION)
@@ -96,14 +84,14 @@ def find_lags(out: Folder, names: list[str], *, by_speaker: bool) -> list[dict[s
         }
 
     # Their curves, then the lag of each group.
-    lips: dict[str, _Lips] = {}
+    lips: dict[str, Lips] = {}
     chosen = pd.concat(groups.values()) if groups else rows
     shards = chosen.groupby("shard")["clip_id"].agg(set)
     with progress("shards measured", len(shards)) as step:
         for name, keys in shards.items():
             for key, members in read_shard(out / f"{name}.tar"):
                 if key in keys:
-                    lips[key] = _lips(from_members(key, members))
+                    lips[key] = lips_of(from_members(key, members))
             step()
     found = []
     for (collection, speaker), part in sorted(groups.items()):
@@ -129,7 +117,8 @@ def _tables(
         yield name, parse_rows(data, columns)
 
 
-def _lips(sample: Sample) -> _Lips:
+def lips_of(sample: Sample) -> Lips:
+    """What a lag is found in."""
     opening = mouth_opening(sample.landmarks).astype(np.float32)
     return opening, log_energy(sample.audio, len(opening))
 
@@ -158,5 +147,5 @@ def _moved(sample: Sample, lag: int, row: dict[str, Any]) -> Sample:
         meta=meta,
     )
     row |= {"frames": float(length), "clip_seconds": length / FPS}
-    row["av_lag"], row["av_correlation"] = lag_and_correlation(*_lips(moved), CLIP_MAX_LAG)
+    row["av_lag"], row["av_correlation"] = lag_and_correlation(*lips_of(moved), CLIP_MAX_LAG)
     return moved

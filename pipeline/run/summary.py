@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.dataset.card import CARD_FILE
-from pipeline.dataset.plan import Shard
+from pipeline.dataset.plan import SOUND, Shard
 from pipeline.dataset.prep_options import PrepOptions, flat_options
 from pipeline.dataset.rows import cut_off, drop_reasons, kind_of
 from pipeline.files import visible
@@ -54,11 +54,9 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -
 def by_split(rows: Iterable[ManifestRow]) -> list[tuple[str, int, int]]:
     """(split, clips, known speakers) of a manifest."""
     rows = list(rows)
-    found = []
-    for split in sorted({row.split for row in rows}):
-        part = [row for row in rows if row.split == split]
-        found.append((split, len(part), len({row.speaker for row in part} - {""})))
-    return found
+    clips = Counter(row.split for row in rows)
+    speakers = speakers_by_split(rows)
+    return [(split, count, len(speakers[split])) for split, count in sorted(clips.items())]
 
 
 def note_speakers(rows: Iterable[ManifestRow]) -> None:
@@ -158,11 +156,7 @@ def describe_dataset(out: Folder | str, dataset: dict[str, Any], rows: pd.DataFr
     )
     skipped = drop_reasons(rows[rows["status"] == "skipped"])
     if skipped:
-        table(
-            "Skipped by rule",
-            ("reason", "clips", "for example"),
-            [(reason, count, example) for _, reason, count, example in skipped],
-        )
+        table("Skipped by rule", ("reason", "clips", "for example"), [row[1:] for row in skipped])
     failed = rows[rows["status"] == "failed"]
     if len(failed):
         named = failed[["clip_id", "stage", "reason"]].head(_NAMED).to_numpy().tolist()
@@ -176,6 +170,10 @@ def describe_dataset(out: Folder | str, dataset: dict[str, Any], rows: pd.DataFr
             f"{short['missing_seconds'].max():.1f} s longer (column missing_seconds); a data set "
             "without them: dh-prep filter --max-missing 0"
         )
+    for group in dataset.get(SOUND, ()):
+        if not group["speaker"]:
+            found = f"late by {group['lag']} frames" if group["sure"] else "not sure, left as it is"
+            say(f"sound    {group['collection'] or 'all clips'}: {found}")
     size = sum(shard["bytes"] for shard in dataset["shards"])
     say(f"shards   {out / 'shard-*.tar'}: {len(dataset['shards'])}, {size_text(size)}")
     say(f"rows     {out / 'shard-*.parquet'}: one a clip")

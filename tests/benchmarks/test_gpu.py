@@ -27,6 +27,17 @@ def test_the_whole_script_on_a_cpu(landmark_task, tmp_path):
     )  # fmt: skip
     log = (tmp_path / "out" / "log.md").read_text()
     assert done.returncode == 0, log
-    for part in ("| tiny | bfloat16 |", "dh-train:", "ours, first frame of a clip"):
-        assert part in log
+    rows = {line.split(" | ")[0].removeprefix("| "): line.split(" | ")[1:]
+            for line in log.splitlines() if line.startswith("| ")}  # fmt: skip
+    assert rows["plain: eager, float32, NCHW"][1] == "1.00 x"
+    assert len([name for name in rows if name.startswith("dh-train:")]) == 1
+    assert "| tiny | bfloat16 |" in log
+    sampling = [line.split("|") for line in log.splitlines() if line.startswith("| tiny | ")]
+    released, clip, frame, many = sampling[-4:]
+    assert released[2].strip() == "released: 100 ancestral steps, float32"
+    assert float(released[5]) == 1.0
+    for row, name in ((clip, "ours, one clip: "), (frame, "ours, first frame of a clip")):
+        assert row[2].strip().startswith(name)
+        assert float(row[3]) > 0
+    assert "clips side by side" in many[2]
     assert list((tmp_path / "out" / "run").glob("checkpoint-*.safetensors"))

@@ -1,5 +1,6 @@
 """What tests of broken runs share: a few small clips, and the data set that they make."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,18 +10,23 @@ from tests.faults.runs import WORDS
 
 
 @pytest.fixture(scope="session")
-def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def videos(made_once: Callable[..., Path]) -> Path:
     """Ten good clips and a bad one: six shards."""
-    folder = tmp_path_factory.mktemp("interruption") / "videos"
-    for index in range(10):
-        write_talker(folder / f"clip{index}.mp4", 20 + index, index)
-    (folder / "junk.mp4").write_text("no video")
-    return folder
+
+    def write(folder: Path) -> None:
+        for index in range(10):
+            write_talker(folder / f"clip{index}.mp4", 11 + index, index)
+        (folder / "junk.mp4").write_text("no video")
+
+    return made_once("interrupted-videos", write)
 
 
 @pytest.fixture(scope="session")
-def whole(landmark_task: Path, videos: Path) -> dict[str, str]:
+def whole(landmark_task: Path, videos: Path, made_once: Callable[..., Path]) -> dict[str, str]:
     """What an uninterrupted run in one process makes."""
-    out = videos.parent / "whole"
-    assert run_prep(videos, "--out", out, *WORDS, 0).returncode == 1  # the junk
-    return content(out)
+
+    def write(folder: Path) -> None:
+        run = run_prep(videos, "--out", folder / "set", *WORDS, 0)
+        assert run.returncode == 1, run.stderr  # the junk
+
+    return content(made_once("uninterrupted", write) / "set")

@@ -9,6 +9,8 @@ from pipeline.dataset.shards import read_dataset
 from tests.datasets import content, run_prep
 from tests.faults.runs import LONG, WORDS, log_of, start, start_time, wait_for
 
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("running_ray")]
+
 
 @pytest.fixture
 def traces(tmp_path: Path) -> Path:
@@ -32,7 +34,6 @@ def _check_without(clip: str, out: Path, videos: Path, reason: str) -> None:
     assert read_dataset(out)["counts"]["samples"] == 10
 
 
-@pytest.mark.slow
 def test_a_clip_that_ends_its_worker_is_given_up_and_the_others_are_made(
     videos: Path, landmark_task: Path, tmp_path: Path, traces: Path
 ):
@@ -43,7 +44,6 @@ def test_a_clip_that_ends_its_worker_is_given_up_and_the_others_are_made(
     _check_without("clip3", out, videos, "the worker process died on it 3 times")
 
 
-@pytest.mark.slow
 def test_a_clip_that_hangs_is_given_up_and_the_others_are_made(
     videos: Path, landmark_task: Path, tmp_path: Path, traces: Path
 ):
@@ -59,29 +59,25 @@ def test_a_clip_that_hangs_is_given_up_and_the_others_are_made(
     _check_without("clip1", out, videos, "took more than 30 minutes")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["load", "writing"])
 def test_a_worker_that_hangs_where_there_is_no_clip_is_replaced(
-    videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path, place: str
+    videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path
 ):
     out = tmp_path / "out"
-    run = start(videos, out, 1, fault=("hang", place, 2, traces))
+    run = start(videos, out, 1, fault=("hang", "writing", 2, traces))
     assert run.wait(LONG) == 1, log_of(out)
     assert _faults_triggered(traces) == 2
     assert content(out) == whole
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["load", "writing"])
 @pytest.mark.parametrize(
-    ("how", "reason"),
+    ("how", "place", "reason"),
     [
-        ("hang", "load the models or write shard-00000 took more than 60 minutes, 4 times"),
-        ("die", "workers die at shard-00000 where no clip is open, 4 times"),
+        ("hang", "load", "load the models or write shard-00000 took more than 60 minutes, 4 times"),
+        ("die", "writing", "workers die at shard-00000 where no clip is open, 4 times"),
     ],
 )
 def test_no_clip_is_blamed_where_every_worker_fails_and_the_run_ends(
-    videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path, place: str, how: str,
+    videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path, how: str, place: str,
     reason: str,
 ):  # fmt: skip
     out = tmp_path / "out"
@@ -94,7 +90,6 @@ def test_no_clip_is_blamed_where_every_worker_fails_and_the_run_ends(
     assert content(out) == whole
 
 
-@pytest.mark.slow
 def test_a_worker_that_dies_while_it_starts_is_replaced(
     videos: Path, whole: dict[str, str], tmp_path: Path, traces: Path
 ):

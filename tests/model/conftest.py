@@ -59,9 +59,7 @@ def small() -> Preset:
 
 
 @pytest.fixture(scope="session")
-def real_set(
-    shared_data: Path, landmark_task: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def real_set(shared_data: Path, landmark_task: Path, made_once: Callable[..., Path]) -> Path:
     """A data set of real clips, 32 x 32: two to train on, in a shard each, and one to test on."""
     options = PrepOptions(image_size=32, clips_per_shard=1)
     clips = (
@@ -75,13 +73,16 @@ def real_set(
         )
         for name, split, end in clips
     ]
-    out = tmp_path_factory.mktemp("real") / "set"
-    shards = plan_shards(rows, options.clips_per_shard)
-    claim(out, shards, options)
-    outcomes = list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0))
-    assert [row["status"] for rows in outcomes for row in rows] == ["ok"] * len(rows)
-    finish(out, shards, options)
-    return out
+
+    def write(folder: Path) -> None:
+        out, shards = folder / "set", plan_shards(rows, options.clips_per_shard)
+        claim(out, shards, options)
+        tasks = pending(out, shards, retry_failed=False)
+        outcomes = [row for rows in run_tasks(out, tasks, options, workers=0) for row in rows]
+        assert [row["status"] for row in outcomes] == ["ok"] * len(rows)
+        finish(out, shards, options)
+
+    return made_once("real-clips", write) / "set"
 
 
 @pytest.fixture(scope="session")

@@ -116,18 +116,6 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folders, options, monkeypat
     assert resumed["metrics"] == whole["metrics"]
 
 
-@pytest.mark.slow
-def test_fid_and_fvd_come_out_of_the_same_pass(folders, options, inception_path, i3d_path):
-    scores = score(*folders, replace(options, metrics=("fid", "fvd"), precision="bf16"))
-    fid, fvd = scores["metrics"]["fid"], scores["metrics"]["fvd"]
-    assert fid["protocol"].startswith("fid_allframes_n3: ")
-    assert fvd["protocol"].startswith("fvd_16f_n3: ")
-    assert all("bfloat16" in row["protocol"] for row in (fid, fvd))
-    assert 0 < fid["mean"] < 200
-    assert fvd["mean"] > 0
-    assert set(scores["weights"]) == {"inception-2015.pt", "i3d-kinetics-400.ckpt"}
-
-
 def test_absent_weights_leave_a_reason_and_no_number(folders, options, monkeypatch):
     def absent(name, weights_dir):
         raise UserError(f"cannot fetch {name}: put it into a folder and name it with --weights-dir")

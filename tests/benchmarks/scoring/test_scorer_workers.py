@@ -28,12 +28,13 @@ def options(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_from_the_cache_needs_no_worker_and_no_torch(
+def test_fid_and_fvd_come_out_of_the_same_pass_whose_cache_needs_no_worker_and_no_torch(
     folders, options, inception_path, i3d_path
 ):
     """In a process of its own, since torch is imported here already."""
-    options = replace(options, metrics=(*WITHOUT_NETWORKS, "fid", "fvd"))
-    arguments = ["dh-bench", "score", "--workers", "2", "--max-frames", "22"]
+    metrics = (*WITHOUT_NETWORKS, "fid", "fvd")
+    options = replace(options, metrics=metrics, precision="bf16")
+    arguments = ["dh-bench", "score", "--workers", "2", "--max-frames", "22", "--precision", "bf16"]
     for name, folder in zip(("--real", "--fake"), folders, strict=True):
         arguments += [name, str(folder)]
     arguments += ["--cache", str(options.cache), "--out", str(options.cache / "scores.json")]
@@ -53,6 +54,13 @@ def test_a_run_from_the_cache_needs_no_worker_and_no_torch(
         return set(done.stdout.splitlines()[-1].split()[1:])
 
     first = score(*folders, replace(options, method="fake"))
+    fid, fvd = first["metrics"]["fid"], first["metrics"]["fvd"]
+    assert fid["protocol"].startswith("fid_allframes_n3: ")
+    assert fvd["protocol"].startswith("fvd_16f_n3: ")
+    assert all("bfloat16" in row["protocol"] for row in (fid, fvd))
+    assert 0 < fid["mean"] < 200
+    assert fvd["mean"] > 0
+    assert {"inception-2015.pt", "i3d-kinetics-400.ckpt"} < set(first["weights"])
     assert imported() == set()
     found = read_scores(options.cache / "scores.json")
     assert found["clips"] == first["clips"]
@@ -91,6 +99,7 @@ def test_what_is_left_is_measured_in_its_turn(folders, options, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("running_ray")
 def test_two_processes_give_what_one_gives(folders, options):
     metrics = ("ssim", "ofm", "blinks_per_second", "lip_lag")
     one = score(*folders, replace(options, metrics=metrics))
@@ -100,6 +109,7 @@ def test_two_processes_give_what_one_gives(folders, options):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("running_ray")
 def test_processes_in_another_folder_find_what_is_named_from_here(folders, options, monkeypatch):
     monkeypatch.chdir(options.cache)
     for name, folder in zip(("real", "fake"), folders, strict=True):

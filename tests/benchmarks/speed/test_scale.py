@@ -86,11 +86,13 @@ def assert_everybody_was_seen(cells):
 
 @pytest.mark.slow
 def test_a_run_of_dh_prep(script, clips, landmark_task):
-    _, rows = script("scale.py", "prep", clips, "--clips", 40, "--every", 0.1)
+    words = ["--clips", 20, "--seconds-each", 0.4, "--every", 0.1]
+    _, rows = script("scale.py", "prep", clips, *words)
     assert_everybody_was_seen(rows["most, the end of the command included"])
     assert float(rows["middle fifth"][0]) > 0
 
 
+@pytest.mark.slow
 def test_planning(script, clips):
     _, rows = script("scale.py", "plan", clips, "--rows", 1000)
     assert float(rows["plan_shards"][1]) > 50

@@ -20,14 +20,6 @@ def test_video_files_give_the_frames_they_are_asked_for(tmp_path):
     assert item["speech"].flatten()[0] == pytest.approx(234 * round(before), abs=1)
 
 
-@pytest.mark.slow
-def test_the_training_step_is_measured_in_every_way(script):
-    printed, rows = script("training.py", "step", "--preset", "tiny", "--rows", 2, "--repeat", 1)
-    assert "tiny, batches of 2" in printed
-    assert rows["plain: eager, float32, NCHW"][1] == "1.00 x"
-    assert len([name for name in rows if name.startswith("dh-train:")]) == 1
-
-
 def test_the_operations_are_counted():
     """Three times the forward pass and a little less, since nothing before the stem wants any."""
     chosen = preset("tiny")

@@ -66,7 +66,7 @@ def running(checkpoint: Path, *words: str) -> Iterator[tuple[subprocess.Popen[st
             raise
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(checkpoint: Path) -> Iterator[str]:
     """The address of a page that takes files of 1 MB and recordings of 2 seconds."""
     with running(checkpoint, "--max-megabytes", "1", "--max-seconds", "2") as (_, url):

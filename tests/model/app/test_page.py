@@ -15,23 +15,25 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+pytestmark = pytest.mark.slow
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-sync", "--disable-background-networking", "--disable-component-update"),
-    # A camera and a microphone that give a test picture and beeps.
+    # A camera that gives a test picture, and a microphone.
     *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),
 ]
 RESULT = "document.querySelector('#result video')"
 
 
 @pytest.fixture(scope="module")
-def page(served: str) -> Iterator[Page]:
-    """The page in a headless Chromium; skips where there is none."""
+def page(served: str, given: Path) -> Iterator[Page]:
+    """The page in a headless Chromium with noise for a voice; skips where there is none."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if program is None:
         pytest.skip("needs Chromium, which this machine does not have")
+    voice = f"--use-file-for-fake-audio-capture={given / 'long.wav'}"
     with playwright.sync_playwright() as api:
-        browser = api.chromium.launch(executable_path=program, args=FLAGS)
+        browser = api.chromium.launch(executable_path=program, args=[*FLAGS, voice])
         page = browser.new_page()
         page.set_default_timeout(120_000)
         yield page
@@ -100,6 +102,21 @@ def test_a_film_and_the_microphone_become_a_video(fresh: Page, given: Path):
     assert wait_for_video(fresh)["width"] == 32
 
 
+def test_a_face_talks_while_the_microphone_is_on(fresh: Page, given: Path):
+    fresh.get_by_role("tab", name="Live").click()
+    start, status = fresh.get_by_role("button", name="Start"), fresh.get_by_role("status")
+    start.click()
+    status.filter(has_text="Give a face first.").wait_for()
+    fresh.locator("#live-face input[type=file]").set_input_files(given / "face.jpg")
+    fresh.locator("#live-face img").wait_for()
+    start.click()
+    status.filter(has_text=re.compile(r"\d+ frames: ")).wait_for()  # the session's two seconds
+    canvas = "document.querySelector('#live canvas')"
+    assert fresh.evaluate(f"{canvas}.width") == 32
+    seen = fresh.evaluate(f"[...{canvas}.getContext('2d').getImageData(0, 0, 32, 32).data]")
+    assert len(set(seen)) > 2
+
+
 def test_what_goes_wrong_is_one_sentence(fresh: Page, given: Path):
     button(fresh).click()
     wait_for_error(fresh, "give a face first")
@@ -124,7 +141,9 @@ def test_the_page_fits_the_window_and_follows_the_theme(page: Page, served: str,
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(served)
     button(page).wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for tab in ("Recording", "Live"):
+        page.get_by_role("tab", name=tab).click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     colours = page.evaluate("getComputedStyle(document.body).backgroundColor")
     brightness = sum(int(value) for value in re.findall(r"\d+", colours)[:3])
     assert (brightness > 380) == (scheme == "light")

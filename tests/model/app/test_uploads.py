@@ -102,7 +102,7 @@ def test_a_video_is_made_of_two_uploads(maker: UploadedVideoMaker, given: Path):
     whole = make(maker, given / "film.mp4", given / "film.mp4", paste_back=True)
     assert next(read_frames(whole)).shape == (260, 280, 3)
     # Nothing but the finished videos stays.
-    assert len(list(maker._folder.parent.iterdir())) == 1
+    assert len(list(maker.folder.parent.iterdir())) == 1
 
 
 @pytest.mark.parametrize(

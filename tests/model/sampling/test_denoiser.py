@@ -71,7 +71,8 @@ def test_bf16_is_near_and_leaves_the_model_as_it_is(small: Preset, speech_format
 
 @pytest.mark.slow
 def test_compiled_gives_the_same(small: Preset, speech_format):
-    model, (x, conditions) = make(small, speech_format), inputs(small)
+    one_level = replace(small, unet=replace(small.unet, image_size=16, channel_mult=(1,)))
+    model, (x, conditions) = make(one_level, speech_format), inputs(one_level)
     found = answer(Denoiser(model, SCHEDULE, compiled=True), x, 1, conditions)
     expected = answer(Denoiser(model, SCHEDULE), x, 1, conditions)
     torch.testing.assert_close(found, expected, atol=2e-4, rtol=2e-4)

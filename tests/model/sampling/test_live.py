@@ -15,6 +15,7 @@ from skimage import data
 from model import SampleConfig, generate, load_model
 from model.config.presets import Preset
 from model.sampling.batch import LoadedModel
+from model.sampling.inputs import crop_size, read_face
 from model.sampling.live import Pacer, denoisers_for_live, open_stream, raw, talk_live, warm_up
 from pipeline.media import write_image
 from pipeline.media.audio import wav_bytes
@@ -89,7 +90,8 @@ def test_a_frame_that_is_not_drawn_is_the_one_before_and_the_sound_goes_on(loade
     def choose(k: int):
         return None if k in {0, 3, 4} else loaded.denoiser
 
-    frames, sounds = zip(*talk_live(loaded, FACE, pieces(), choose, seed=3), strict=True)
+    crop = read_face(FACE, loaded.tracker, crop_size(loaded.info.preset)).crop
+    frames, sounds = zip(*talk_live(loaded, crop, pieces(), choose, seed=3), strict=True)
     assert np.array_equal(np.concatenate(sounds)[: len(SOUND)], SOUND)
     assert not np.concatenate(sounds)[len(SOUND) :].any()
     same = [np.array_equal(*pair) for pair in itertools.pairwise(frames)]
@@ -111,15 +113,17 @@ def test_raw_sound_of_a_pipe_without_what_waited_in_it():
         later.join()
 
 
-def test_raw_sound_may_be_cut_anywhere():
+@pytest.mark.parametrize(("samples", "kind"), [("s16", "<i2"), ("f32", "<f4")])
+def test_raw_sound_may_be_cut_anywhere(samples, kind):
+    data = np.array([1, 2, 3], kind).tobytes()
     script = (
-        "import os, sys, time\n"
+        "import os, time\n"
         "time.sleep(0.3)\n"
-        "for part in (b'\\x01', b'\\x00\\x02', b'\\x00\\x03\\x00'):\n"
+        f"for part in {(data[:1], data[1:3], data[3:])}:\n"
         "    os.write(1, part); time.sleep(0.05)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as source:
-        found = np.concatenate(list(raw(source.stdout)))
+        found = np.concatenate(list(raw(source.stdout, samples)))
     assert found.tolist() == [1, 2, 3]
 
 
@@ -140,6 +144,7 @@ def test_the_stream_holds_every_frame_with_its_sound(tmp_path: Path):
     assert [level for _, level in seen] == pytest.approx([20 * k for k in range(8)], abs=4)
 
 
+@pytest.mark.slow
 def test_the_command_plays_a_recording_through(checkpoint: Path, tmp_path: Path):
     write_image(tmp_path / "face.png", FACE)
     (tmp_path / "speech.wav").write_bytes(wav_bytes(SOUND))

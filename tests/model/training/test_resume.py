@@ -110,6 +110,8 @@ def test_ctrl_c_at_a_terminal_reaches_the_readers_too(drawn_set: Path, tmp_path:
     run = tmp_path / "run"
     words = ["--data", drawn_set, "--out", run, "--batch-size", 1, "--steps", 100_000]
     words += ["--loaders", 2, "--log-every", 1, "--strip-every", 0, "--device", "cpu"]
+    for field in ("unet.image_size=32", "unet.base_channels=16", "unet.channel_mult=[1,2]"):
+        words += ["--set", field]
     with subprocess.Popen(
         [
             sys.executable,

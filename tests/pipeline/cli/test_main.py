@@ -17,7 +17,7 @@ from pipeline import progress
 from pipeline.cli import main as cli
 from pipeline.files import sha256_file
 from pipeline.run import summary
-from tests.datasets import run_prep
+from tests.datasets import start_prep
 
 SHORT = "lrs3_UZmXwOgNq7c_00002.webm"  # 0.48 s
 CREMA = "crema_1001_DFA_ANG_XX.mkv"
@@ -208,17 +208,18 @@ def test_output_that_is_not_utf_8_shows_what_it_can_and_keeps_the_exit_code(
     shutil.copy(shared_data / "clips" / SHORT, tmp_path / "\u4f60\u597d.webm")
     (tmp_path / "\u574f.mp4").write_text("no video")
     words = ("--out", tmp_path / "\u6570\u636e", "--workers", "0")
-    done = run_prep(tmp_path, *words, PYTHONIOENCODING="ascii")
+    done = start_prep(tmp_path, *words, PYTHONIOENCODING="ascii")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "1 of 2 clips prepared" in done.stdout
     assert "??" in done.stdout
-    refused = run_prep(tmp_path, "--out", tmp_path, PYTHONIOENCODING="ascii")
+    refused = start_prep(tmp_path, "--out", tmp_path, PYTHONIOENCODING="ascii")
     assert refused.returncode == 2
     assert (tmp_path / "\u6570\u636e" / "report.csv").read_text("utf-8").count("\u574f") >= 1
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("running_ray")
 def test_workers_make_the_bytes_that_one_process_makes(
     videos, shared_data, tmp_path, monkeypatch, capsys
 ):

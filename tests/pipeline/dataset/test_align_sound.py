@@ -28,6 +28,7 @@ from pipeline.dataset.shards import open_shard, read_dataset, read_samples
 from pipeline.media import Audio, probe, read_audio, read_frames, write_video
 from pipeline.run.prepare import conclude, prepare
 from pipeline.run.runner import pending
+from pipeline.run.summary import describe_dataset
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.mfcc import MFCC_DIM, mfcc_windows
 from tests.datasets import content
@@ -114,7 +115,7 @@ def aligned(before: Path, tmp_path_factory) -> tuple:
     return out, planned
 
 
-def test_the_lag_of_each_collection_is_found_and_written_down(aligned: tuple):
+def test_the_lag_of_each_collection_is_found_and_written_down(aligned: tuple, capsys):
     out, _ = aligned
     groups = {group["collection"]: group for group in read_dataset(out)["sound"]}
     assert {name: groups[name]["lag"] for name in "ABC"} == {"A": 2, "B": -3, "C": 0}
@@ -127,6 +128,10 @@ def test_the_lag_of_each_collection_is_found_and_written_down(aligned: tuple):
     card = (out / "README.md").read_text()
     assert "| B | 6 | -3 |" in card
     assert "12 samples by 2" in card
+    describe_dataset(out, read_dataset(out), read_rows(out))
+    printed = capsys.readouterr().out
+    assert "B: late by -3 frames" in printed
+    assert "D: not sure" in printed
 
 
 def test_a_sample_that_was_moved_holds_what_belongs_together(before: Path, aligned: tuple):

