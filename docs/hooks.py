@@ -60,7 +60,7 @@ def metrics() -> str:
 
     return "\n\n".join(
         f"## {metric.label}\n\n`{metric.name}`, {metric.direction} is better"
-        f"{f', {metric.unit}' if metric.unit else ''}. {metric.protocol}."
+        f"{f', {metric.unit}' if metric.unit else ''}. {metric.protocol}. Needs {metric.needs}."
         for metric in METRICS.values()
     )
 

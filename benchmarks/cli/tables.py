@@ -24,13 +24,21 @@ def table_command(
         ),
     ] = None,
     table: Annotated[
-        Literal["v1", "v2", "ablation", "dawn"],
+        Literal["v1", "v2", "ablation", "dawn", "all"],
         typer.Option(
             help="v1: SSIM and PSNR, of the paper's first version. v2: FVD, FID, blinks, motion "
             "and sync, of the published version. ablation: its ablation on LRW. dawn: its "
-            "numbers in the paper of DAWN."
+            "numbers in the paper of DAWN. all: every metric of the scored systems, and no "
+            "published number."
         ),
     ] = "v1",
+    sort: Annotated[
+        str,
+        typer.Option(
+            help="With --table all: the column by which systems are sorted, the best first.",
+            show_default="the first that all have",
+        ),
+    ] = "",
 ) -> None:
     """The paper's table with a row for each scored system; without --scores, as published.
 
@@ -40,10 +48,14 @@ def table_command(
     cell a footnote with the reason.
     """
     from benchmarks.scoring.results import read_scores
+    from benchmarks.tables.all_metrics import all_metrics
     from benchmarks.tables.paper_tables import build_table
     from benchmarks.tables.render import RENDERERS, print_table, write_each
 
-    built = build_table(table, [read_scores(path) for path in scores or []])
+    if sort and table != "all":
+        raise UserError("--sort is for --table all; the others have their papers' order")
+    read = [read_scores(path) for path in scores or []]
+    built = all_metrics(read, sort) if table == "all" else build_table(table, read)
     write_each(out or [], RENDERERS, built)
     if not out:
         print_table(built)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
@@ -22,12 +21,11 @@ FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
     "psnr": psnr,
     "mse": mse,
 }
-_WITH_CURVE = ("ssim", "psnr")
 _SHAPE_TOLERANCE = 0.02  # a resized video rounds its sides to even numbers
 
 
 class FrameComparison(TypedDict):
-    """A clip compared frame by frame: `curves` are SSIM and PSNR of every frame, if chosen."""
+    """How the frames of a clip's two videos go together."""
 
     frames: int
     frames_real: int
@@ -37,19 +35,16 @@ class FrameComparison(TypedDict):
     size_fake: str
     size_compared: str
     compared: list[int]
-    values: dict[str, float]
-    curves: dict[str, list[float]]
 
 
 def compare_frames(
-    real: DecodedVideo, fake: DecodedVideo, metrics: Collection[str], image_size: int | None
+    real: DecodedVideo, fake: DecodedVideo, image_size: int | None
 ) -> FrameComparison:
-    """Compares the frames of a clip as far as both videos go.
+    """Compares the frames of a clip as far as both videos go: their number, sizes and equality.
 
     Args:
         real: the real clip.
         fake: the video that imitates it.
-        metrics: names of metrics; those that are none of single frames are left out.
         image_size: pixels of the shorter side at which they are compared; None takes the real's.
 
     Raises:
@@ -62,14 +57,6 @@ def compare_frames(
     real_size, fake_size = (video.frames[0].shape[1::-1] for video in (real, fake))
     size = compared_size(real_size, fake_size, image_size)
     pairs = list(zip(real.at(size), fake.at(size), strict=False))
-    curves = {
-        name: [measure(x, y) for x, y in pairs]
-        for name, measure in FRAME_METRICS.items()
-        if name in metrics
-    }
-    values = {name: float(np.mean(curve)) for name, curve in curves.items()}
-    if not all(map(math.isfinite, values.values())):
-        raise ValueError(f"not finite: {values}")
     return {
         "frames": len(pairs),
         "frames_real": len(real.frames),
@@ -79,10 +66,34 @@ def compare_frames(
         "size_fake": _size_text(fake_size),
         "size_compared": _size_text(size),
         "compared": list(size),
-        "values": values,
-        "curves": {
-            name: np.round(curves[name], 4).tolist() for name in _WITH_CURVE if name in curves
-        },
+    }
+
+
+def frame_curves(
+    real: Sequence[NDArray[np.uint8]],
+    fake: Sequence[NDArray[np.uint8]],
+    metrics: Collection[str],
+    boxes: NDArray[np.integer] | None = None,
+) -> dict[str, list[float]]:
+    """Each metric of single frames, a number a frame.
+
+    Args:
+        real: (H, W, 3) uint8 RGB.
+        fake: as many, of the same size.
+        metrics: names; those of other metrics are left out.
+        boxes: (T, 4) x0 y0 x1 y1, what is compared of each frame; None: all of it.
+
+    Raises:
+        ValueError: what is compared is smaller than a metric's window.
+    """
+    pairs = list(zip(real, fake, strict=True))
+    if boxes is not None:
+        cuts = [(slice(y0, y1), slice(x0, x1)) for x0, y0, x1, y1 in boxes.tolist()]
+        pairs = [(x[cut], y[cut]) for (x, y), cut in zip(pairs, cuts, strict=True)]
+    return {
+        name: [measure(x, y) for x, y in pairs]
+        for name, measure in FRAME_METRICS.items()
+        if name in metrics
     }
 
 

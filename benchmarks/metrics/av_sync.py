@@ -21,12 +21,14 @@ _RULE = (
     "and 20 MFCC vectors, L2 distance of the 1024-d embeddings over shifts of -15..15 frames, mean "
     "over a clip's windows, a fake without sound against the real clip's"
 )
+_NEEDS = "syncnet_v2.model, which its authors give, six frames, a face in half of them and sound"
 AV_OFFSET = Metric(
     "av_offset",
     "AV offset",
     "closer",
     "frames",
     f"{_RULE}; 15 - argmin, negative where the sound is late; median over clips",
+    needs=_NEEDS,
 )
 AV_CONFIDENCE = Metric(
     "av_confidence",
@@ -34,12 +36,23 @@ AV_CONFIDENCE = Metric(
     "higher",
     "",
     f"{_RULE}; median over shifts less the minimum; mean over clips",
+    needs=_NEEDS,
 )
 LSE_C = Metric(
-    "lse_c", "LSE-C", "higher", "", f"{_RULE}; the confidence of each clip, mean over clips"
+    "lse_c",
+    "LSE-C",
+    "higher",
+    "",
+    f"{_RULE}; the confidence of each clip, mean over clips",
+    needs=_NEEDS,
 )
 LSE_D = Metric(
-    "lse_d", "LSE-D", "lower", "", f"{_RULE}; the least distance of each clip, mean over clips"
+    "lse_d",
+    "LSE-D",
+    "lower",
+    "",
+    f"{_RULE}; the least distance of each clip, mean over clips",
+    needs=_NEEDS,
 )
 
 

@@ -24,6 +24,7 @@ BLINKS_PER_SECOND = Metric(
     "closer",
     "1/s",
     f"{_RULE}; blinks of all clips over their seconds",
+    needs="four frames, a face in half of the frames",
 )
 BLINK_DURATION = Metric(
     "blink_duration",
@@ -31,6 +32,7 @@ BLINK_DURATION = Metric(
     "closer",
     "s",
     f"{_RULE}; median over the blinks of all clips",
+    needs="four frames, a face in half of the frames, and a blink",
 )
 
 _DROP, _APART = 0.072, 4

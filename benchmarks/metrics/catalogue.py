@@ -1,6 +1,7 @@
 """Every metric of the benchmark, in the order in which they are listed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.metrics.av_sync import AV_CONFIDENCE, AV_OFFSET, LSE_C, LSE_D
 from benchmarks.metrics.blinks import BLINK_DURATION, BLINKS_PER_SECOND
@@ -12,13 +13,16 @@ from benchmarks.metrics.fvd import FVD, WINDOW, fvd_metric
 from benchmarks.metrics.kid import KID
 from benchmarks.metrics.lip_correlation import LIP_CORRELATION, LIP_LAG
 from benchmarks.metrics.lmd import LMD
+from benchmarks.metrics.lpips import LPIPS
 from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.mse import MSE
 from benchmarks.metrics.ofm import OFM, OFM_EQUATION
 from benchmarks.metrics.psnr import PSNR
+from benchmarks.metrics.region import PROTOCOLS as REGIONS
+from benchmarks.metrics.region import Region
 from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG
 from benchmarks.metrics.ssim import SSIM
-from benchmarks.metrics.wer import WER
+from benchmarks.metrics.wer import CER, WER
 from pipeline.errors import UserError
 
 METRICS = {
@@ -26,6 +30,7 @@ METRICS = {
     for metric in (
         SSIM,
         PSNR,
+        LPIPS,
         FID,
         KID,
         FVD,
@@ -44,6 +49,7 @@ METRICS = {
         SYNC_LAG,
         SYNC_CONFIDENCE,
         WER,
+        CER,
         CSIM,
         LMD,
         CPBD,
@@ -52,14 +58,20 @@ METRICS = {
 }
 
 
-def as_measured(name: str, *, fvd_frames: int = WINDOW) -> Metric:
+def as_measured(name: str, *, fvd_frames: int = WINDOW, region: Region = "frame") -> Metric:
     """A metric whose name and protocol say how it is measured by these options.
 
     Args:
         name: of the metric.
         fvd_frames: of a window of FVD.
+        region: where SSIM, PSNR and MSE look.
     """
-    return fvd_metric(fvd_frames) if name == "fvd" else METRICS[name]
+    if name == "fvd":
+        return fvd_metric(fvd_frames)
+    metric = METRICS[name]
+    if region == "frame" or metric not in (SSIM, PSNR, MSE):
+        return metric
+    return replace(metric, variant=region, protocol=metric.protocol + REGIONS[region])
 
 
 def choose(names: Sequence[str]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ CSIM = Metric(
     "first frame with a face, crops by MediaPipe's landmarks; mean over frames, then clips. Not "
     "ArcFace's: compare with the same network only",
     "dlib",
+    needs="the package dlib-bin (extra csim) and a face in both videos",
 )
 
 

@@ -21,6 +21,7 @@ F_MSE = Metric(
     "consecutive frames at 128x128, bilinear; as the authors' script: difference and square in "
     "bytes, each modulo 256, mean over pixels, RGB, pairs, clips",
     "released",
+    needs="two frames",
 )
 F_MSE_EQUATION = Metric(
     "f_mse_equation",
@@ -29,6 +30,7 @@ F_MSE_EQUATION = Metric(
     "",
     "consecutive frames at 128x128, bilinear; mean squared difference over pixels, RGB, pairs, "
     "clips, values 0..255",
+    needs="two frames",
 )
 
 _SQUARES = np.arange(256, dtype=np.float64) ** 2

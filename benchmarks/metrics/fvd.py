@@ -35,6 +35,7 @@ def fvd_metric(window: int) -> Metric:
         "to 224x224 (bilinear, half-pixel centres, no smoothing), values -1..1, covariance over "
         "N-1; few windows raise it: compare equal n only",
         f"{window}f",
+        needs=f"{window} frames a clip, and two windows of either side",
     )
 
 

@@ -29,6 +29,7 @@ KID = Metric(
     f"{MOST_FRAMES} frames of each, evenly spaced, {_MOST} in all; FID's features; interval by the "
     "jackknife over clips; does not rise where clips are few, may be below 0",
     "pairsofclips",
+    needs="two clips, and the real ones, which a reference has not",
 )
 
 

@@ -25,6 +25,7 @@ LIP_LAG = Metric(
     "frames",
     f"{_RULE}; the shift of its peak, positive where the sound is late, if the peak is beyond that "
     f"of 99 % of {PERMUTATIONS} sets with swapped sounds",
+    needs="five clips of 20 frames, a face in half of the frames and sound, lips that move",
 )
 LIP_CORRELATION = Metric(
     "lip_correlation",
@@ -32,6 +33,7 @@ LIP_CORRELATION = Metric(
     "higher",
     "",
     f"{_RULE}; the height of its peak; lips that do not move count as 0",
+    needs="20 frames, a face in half of the frames and sound",
 )
 
 

@@ -16,6 +16,7 @@ class Metric:
         protocol: how it is measured, printed wherever the number is.
         variant: what tells it apart from the same metric under another protocol: `16f` makes
             `fvd` `fvd_16f_n820`.
+        needs: without what a clip has no number; the reason is in the scores.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Metric:
     unit: str
     protocol: str
     variant: str = ""
+    needs: str = "two videos of one shape"
 
     def full_name(self, n: int) -> str:
         """Name, variant and number of clips, as in `fvd_16f_n820`."""

@@ -31,6 +31,7 @@ OFM = Metric(
     f"{_FLOW}; as the authors' script: magnitude stretched to 0..255 for each pair of frames, mean "
     f"of its JET colours over pixels, channels, pairs, clips; {STILL:.2f} is no motion",
     "released",
+    needs="two frames",
 )
 OFM_EQUATION = Metric(
     "ofm_equation",
@@ -38,6 +39,7 @@ OFM_EQUATION = Metric(
     "closer",
     "px",
     f"{_FLOW}; mean magnitude over pixels, pairs of frames, clips",
+    needs="two frames",
 )
 
 

@@ -1,4 +1,4 @@
-"""WER: how many words a lip reader gets wrong, whichever lip reader you have.
+"""WER and CER: how many words and characters a lip reader gets wrong, whichever you have.
 
 The paper's is private. Any can be plugged in: a command that takes the path of a video as its last
 argument and prints what it read, or a Python function from path to text. What is said in a clip
@@ -20,13 +20,21 @@ from benchmarks.commands import run_group
 from benchmarks.metrics.metric import Metric
 from pipeline.errors import UserError
 
+_RULE = (
+    "substituted, deleted or inserted by the lip reader given, which sees whole fakes, over those "
+    "said, summed over clips; case and punctuation do not count, numbers count as they are written"
+)
+_NEEDS = "a lip reader and the words of the clip"
 WER = Metric(
-    "wer",
-    "WER",
+    "wer", "WER", "lower", "", f"words {_RULE}", needs="a lip reader and the words of the clip"
+)
+CER = Metric(
+    "cer",
+    "CER",
     "lower",
     "",
-    "words substituted, deleted or inserted by the lip reader given, which sees whole fakes, over "
-    "the words said, summed over clips; case and punctuation do not count",
+    f"characters, one space between words, {_RULE}",
+    needs="a lip reader and the words of the clip",
 )
 _SILENCE = frozenset({"sil", "sp"})
 _LRW_CLIP = re.compile(r"([A-Z]+)_\d{5}")
@@ -43,8 +51,13 @@ def words(text: str) -> list[str]:
     return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.casefold())
 
 
-def word_errors(spoken: Sequence[str], read: Sequence[str]) -> int:
-    """The least number of substitutions, deletions and insertions from one to the other."""
+def errors(spoken: Sequence[str], read: Sequence[str]) -> int:
+    """The least number of substitutions, deletions and insertions from one to the other.
+
+    Args:
+        spoken: words, or a text whose characters count.
+        read: likewise.
+    """
     row = np.arange(len(read) + 1)
     for index, word in enumerate(spoken, start=1):
         other = np.array([word != each for each in read], np.int64)
@@ -55,9 +68,9 @@ def word_errors(spoken: Sequence[str], read: Sequence[str]) -> int:
     return int(row[-1])
 
 
-def word_error_rate(errors: Sequence[int], lengths: Sequence[int]) -> float:
-    """Errors of all clips over the words said in them; NaN without a word."""
-    return sum(errors) / sum(lengths) if sum(lengths) else float("nan")
+def error_rate(wrong: Sequence[int], lengths: Sequence[int]) -> float:
+    """Errors of all clips over the words, or characters, said in them; NaN without one."""
+    return sum(wrong) / sum(lengths) if sum(lengths) else float("nan")
 
 
 def transcript(path: Path) -> list[str] | None:

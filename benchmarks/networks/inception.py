@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.networks.convolution import convolve_relu
+from benchmarks.networks.convolution import Branches, convolve_relu
 
 _EPSILON = 1e-3
 
@@ -51,17 +51,6 @@ class _MeanPool(nn.Module):
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
 
-class _Branches(nn.Module):
-    """Branches side by side, their channels one after another."""
-
-    def __init__(self, *branches: nn.Module) -> None:
-        super().__init__()
-        self.branches = nn.ModuleList(branches)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([branch(x) for branch in self.branches], 1)
-
-
 class Inception(nn.Module):
     """Frames to the 2048 features of the last pooling.
 
@@ -83,20 +72,20 @@ class Inception(nn.Module):
             pairs = zip(names, strides, strict=True)
             return nn.Sequential(*(conv(f"{name}.{each}", stride) for each, stride in pairs))
 
-        def mixed(name: str, first: int, second: int) -> _Branches:
-            return _Branches(
+        def mixed(name: str, first: int, second: int) -> Branches:
+            return Branches(
                 conv(f"{name}.conv"),
                 tower(f"{name}.tower", first),
                 tower(f"{name}.tower_1", second),
                 nn.Sequential(_MeanPool(), conv(f"{name}.tower_2.conv")),
             )
 
-        def split(name: str) -> _Branches:
-            return _Branches(conv(f"{name}_mixed_conv"), conv(f"{name}_mixed_conv_1"))
+        def split(name: str) -> Branches:
+            return Branches(conv(f"{name}_mixed_conv"), conv(f"{name}_mixed_conv_1"))
 
-        def widest(name: str, pool: nn.Module) -> _Branches:
+        def widest(name: str, pool: nn.Module) -> Branches:
             deep = conv(f"{name}.tower_1_conv"), conv(f"{name}.tower_1_conv_1")
-            return _Branches(
+            return Branches(
                 conv(f"{name}.conv"),
                 nn.Sequential(conv(f"{name}.tower_conv"), split(f"{name}.tower")),
                 nn.Sequential(*deep, split(f"{name}.tower_1")),
@@ -114,10 +103,10 @@ class Inception(nn.Module):
             nn.MaxPool2d(3, 2),
             *(mixed(name, 2, 3) for name in ("mixed", "mixed_1", "mixed_2")),
             # to (N, 768, 17, 17)
-            _Branches(conv("mixed_3.conv", 2), tower("mixed_3.tower", 3, 2), nn.MaxPool2d(3, 2)),
+            Branches(conv("mixed_3.conv", 2), tower("mixed_3.tower", 3, 2), nn.MaxPool2d(3, 2)),
             *(mixed(f"mixed_{number}", 3, 5) for number in (4, 5, 6, 7)),
             # to (N, 2048, 8, 8)
-            _Branches(
+            Branches(
                 tower("mixed_8.tower", 2, 2), tower("mixed_8.tower_1", 4, 2), nn.MaxPool2d(3, 2)
             ),
             widest("mixed_9", _MeanPool()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import rate_and_duration
-from benchmarks.metrics.catalogue import as_measured
 from benchmarks.metrics.frechet import FrechetOverClips
-from benchmarks.metrics.fvd import WINDOW
 from benchmarks.metrics.kid import chosen_frames, kid
-from benchmarks.metrics.wer import word_error_rate
+from benchmarks.metrics.metric import Metric
+from benchmarks.metrics.wer import error_rate
 from benchmarks.scoring.clip_videos import Features
 from benchmarks.scoring.reference import Reference
 from benchmarks.scoring.set_rows import (
@@ -45,7 +44,8 @@ def _blinks(clips: PerClip) -> tuple[float, float]:
 _POOLED: dict[str, tuple[str, Callable[[PerClip], float]]] = {
     "blinks_per_second": ("blinks", lambda clips: _blinks(clips)[0]),
     "blink_duration": ("blinks", lambda clips: _blinks(clips)[1]),
-    "wer": ("wer", lambda counts: word_error_rate(*counts.T)),
+    "wer": ("wer", lambda counts: error_rate(*counts.T[:2])),
+    "cer": ("wer", lambda counts: error_rate(*counts.T[2:])),
 }
 _FRECHET = ("fid", "fvd")
 
@@ -54,22 +54,19 @@ class SetStatistics:
     """Takes up clips one after another and keeps little of each.
 
     Args:
-        metrics: names of the chosen metrics.
+        metrics: the chosen ones, by name, as their options have them.
         cache: where the clips' features lie.
         dataset: name of the real clips, which is in the names of numbers that are fitted on them.
         reference: statistics of real clips that take the place of those scored in FID and FVD.
-        fvd_frames: of a window of FVD.
     """
 
     def __init__(
         self,
-        metrics: Sequence[str],
+        metrics: Mapping[str, Metric],
         cache: MeasurementCache,
         dataset: str = "",
         reference: Reference | None = None,
-        fvd_frames: int = WINDOW,
     ) -> None:
-        self._fvd_frames = fvd_frames
         self._reference = reference
         known = reference.moments if reference else {}
         self._metrics = metrics
@@ -118,14 +115,14 @@ class SetStatistics:
 
         n = len(fake)
         of_real: dict[str, Any] = {"real": _defined(statistic, real), "n_real": len(real)}
-        mean = _defined(statistic, fake)
+        metric, mean = self._metrics[name], _defined(statistic, fake)
         if mean is None:  # a median of no blinks is undefined
             blinkless = n and name == "blink_duration"
             reason = "no eye blinks in any clip" if blinkless else self._reason(name)
-            return set_row(name, n, None, reason, std=std, **of_real)
+            return set_row(metric, n, None, reason, std=std, **of_real)
         resamples = RESAMPLES if statistic is np.mean else SLOW_RESAMPLES
         interval = bootstrap_interval(fake, statistic, resamples) if n > 1 else None
-        return set_row(name, n, mean, std=std, ci95=interval, **of_real)
+        return set_row(metric, n, mean, std=std, ci95=interval, **of_real)
 
     def _reason(self, name: str) -> str:
         return self._reasons.get(name, "no clip could be measured; see the reasons of the clips")
@@ -173,20 +170,19 @@ class SetStatistics:
         over_clips = self._frechet[name]
         n = over_clips.clips
         mean, interval, reason = None, None, self._reason(name)
-        unit = {"fid": "frame", "fvd": f"window of {self._fvd_frames} frames"}[name]
+        unit = {"fid": "frame", "fvd": "window"}[name]
         if n:
             try:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        metric = as_measured(name, fvd_frames=self._fvd_frames)
-        row = set_row(metric, n, mean, reason, ci95=interval)
+        row = set_row(self._metrics[name], n, mean, reason, ci95=interval)
         real, fake = over_clips.counts
         of_real, reference = str(real), self._reference
         if reference and name in reference.moments:
             of_real = str(reference.vectors(name) or "unknown")
             row["protocol"] += f"; against {reference.source}"
-        row["protocol"] += f"; of {of_real} real and {fake} generated {unit.split()[0]}s"
+        row["protocol"] += f"; of {of_real} real and {fake} generated {unit}s"
         return row
 
 

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clips.decoded_video import DecodedVideo
-from benchmarks.metrics import av_sync, csim
+from benchmarks.clips.paired_frames import FRAME_METRICS, frame_curves
+from benchmarks.metrics import av_sync, csim, lpips
 from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
 from benchmarks.metrics.cpbd import cpbd
 from benchmarks.metrics.f_mse import f_mse
 from benchmarks.metrics.lip_correlation import lip_curves
 from benchmarks.metrics.lmd import lmd
 from benchmarks.metrics.ofm import ofm
+from benchmarks.metrics.region import region_boxes
 from benchmarks.metrics.speech_sync import sync_features
-from benchmarks.metrics.wer import transcript, word_errors, words
+from benchmarks.metrics.wer import errors, transcript, words
 from benchmarks.scoring.clip_videos import ClipVideos
 from benchmarks.scoring.pretrained import UnavailableError
 from pipeline.faces.sharpness import sharpness
@@ -25,6 +27,7 @@ from pipeline.media import FPS
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import lip_correlations
 
+_DRIFTING = ("ssim", "psnr")  # what the report shows along a clip
 _FRAMES_OF_A_BLINK = 4
 _MOTION = ("ofm", "ofm_equation", "f_mse", "f_mse_equation")
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
@@ -52,6 +55,38 @@ class Numbers:
         """Takes up a curve of a clip that is long enough to drift."""
         if len(curve) >= _LONG_ENOUGH:
             self.curves[f"drift_{name}"] = curve
+
+
+def frame_by_frame(clip: ClipVideos, out: Numbers) -> None:
+    """SSIM, PSNR and MSE of frame k and frame k, in the region."""
+    options = clip.setup.options
+    region, names = options.region, [name for name in FRAME_METRICS if name in options.metrics]
+
+    def measure() -> dict[str, list[float]]:
+        real, fake = (video.at(clip.size) for video in (clip.real, clip.fake))
+        boxes = None
+        if region != "frame":
+            scale = np.divide(clip.size, frame_size(clip.real))
+            boxes = region_boxes(clip.face(clip.real) * scale, region, clip.size)
+        return frame_curves(real, fake, names, boxes)
+
+    for name, curve in clip.of_pair("frame by frame", measure, clip.size, region, names).items():
+        out.fake[name] = float(np.mean(curve))
+        if name in _DRIFTING:
+            out.add_drift(name, np.round(curve, 4).tolist())
+
+
+def looks(clip: ClipVideos, out: Numbers) -> None:
+    """LPIPS."""
+    networks = clip.setup.networks
+    networks.require(lpips.WEIGHTS)
+
+    def measure() -> list[float]:
+        network = networks.get(lpips.WEIGHTS)
+        real, fake = (video.at(clip.size) for video in (clip.real, clip.fake))
+        return lpips.lpips(network, real, fake).tolist()
+
+    out.fake["lpips"] = float(np.mean(clip.of_pair("lpips", measure, clip.size)))
 
 
 def motion(clip: ClipVideos, out: Numbers) -> None:
@@ -188,7 +223,7 @@ def kernel(clip: ClipVideos, out: Numbers) -> None:
 
 
 def lip_reading(clip: ClipVideos, out: Numbers) -> None:
-    """WER of the lip reader on the fake."""
+    """WER and CER of the lip reader on the fake."""
     if clip.setup.read_lips is None:
         raise UnavailableError("no lip reader given; name yours with --lip-reader")
     spoken = transcript(clip.real_file)
@@ -196,13 +231,17 @@ def lip_reading(clip: ClipVideos, out: Numbers) -> None:
         raise UnavailableError(
             "the words of the clip are not known: put them as NAME.txt beside the real clip"
         )
-    errors = word_errors(spoken, words(clip.setup.read_lips(clip.fake_file)))
-    out.pooled["wer"] = {"fake": [errors, len(spoken)]}
-    out.fake["wer"] = errors / len(spoken)
+    read = words(clip.setup.read_lips(clip.fake_file))
+    text = " ".join(spoken)
+    counts = [errors(spoken, read), len(spoken), errors(text, " ".join(read)), len(text)]
+    out.pooled["wer"] = {"fake": counts}
+    out.fake |= {"wer": counts[0] / counts[1], "cer": counts[2] / counts[3]}
 
 
 # Metrics that are measured together, in the order of their work.
 FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
+    tuple(FRAME_METRICS): frame_by_frame,
+    ("lpips",): looks,
     _MOTION: motion,
     ("cpbd",): blur,
     ("blinks_per_second", "blink_duration"): eyes,
@@ -214,7 +253,7 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     ("fid",): partial(frechet, "fid"),
     ("kid",): kernel,
     ("fvd",): partial(frechet, "fvd"),
-    ("wer",): lip_reading,
+    ("wer", "cer"): lip_reading,
 }
 
 

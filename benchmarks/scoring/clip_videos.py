@@ -78,6 +78,11 @@ class ClipVideos:
             self._record(what, self.real, measure, *options),
         )
 
+    def of_pair(self, what: str, measure: Callable[[], Any], *options: Any) -> Any:
+        """A JSON value of both videos together, which these options shape."""
+        key = self._key(what, self.real, self.fake.digest, self.fake.max_frames, *options)
+        return self.setup.cache.record(key, measure)
+
     def with_sound(
         self,
         what: str,

@@ -7,7 +7,6 @@ from benchmarks.clips.cache import key_of
 from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.clips.face_place import place_warnings
 from benchmarks.clips.paired_frames import (
-    FRAME_METRICS,
     FrameComparison,
     compare_frames,
     copy_warnings,
@@ -38,17 +37,12 @@ def measure_clip(
         MediaError: a video does not read.
         ValueError: the two cannot be compared.
     """
-    # Frame by frame at one size; without that nothing else is measured.
+    # How the two go together; what does not is not measured.
     metrics, side = setup.options.metrics, setup.options.image_size
-    names = [name for name in FRAME_METRICS if name in metrics]
-    key = key_of("compare", real.digest, fake.digest, real.max_frames, side, names)
-    comparison: FrameComparison = setup.cache.record(
-        key, lambda: compare_frames(real, fake, names, side)
-    )
+    key = key_of("compare", real.digest, fake.digest, real.max_frames, side)
+    comparison: FrameComparison = setup.cache.record(key, lambda: compare_frames(real, fake, side))
     size = cast("tuple[int, int]", tuple(comparison["compared"]))
-    numbers = Numbers(dict(comparison["values"]))
-    for name, curve in comparison["curves"].items():
-        numbers.add_drift(name, curve)
+    numbers = Numbers()
     warnings = length_warnings(comparison) + copy_warnings(comparison)
 
     # Then family by family, of the frames that both have; one that fails leaves the others.

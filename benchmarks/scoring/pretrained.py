@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics import av_sync, csim, fid, fvd
+from benchmarks.metrics import av_sync, csim, fid, fvd, lpips
+from benchmarks.metrics.region import Region
 from pipeline.errors import UserError
 from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
@@ -19,14 +20,20 @@ LANDMARKS = "face_landmarker.task"
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
 _LIPS = ("lip_lag", "lip_correlation", "sync_lag", "sync_confidence")
 _FACE = ("blinks_per_second", "blink_duration", *_LIPS, "lmd", "csim", *_SYNC)
-# Which metrics need which network.
-USED_BY = {
+_FRAMES = ("ssim", "psnr", "mse")  # need the landmarks where they look at a face
+_USED_BY = {
     LANDMARKS: _FACE,
+    lpips.WEIGHTS: ("lpips",),
     fid.WEIGHTS: ("fid", "kid"),
     fvd.WEIGHTS: ("fvd",),
     av_sync.WEIGHTS: _SYNC,
     csim.WEIGHTS: ("csim",),
 }
+
+
+def used_by(region: Region = "frame") -> dict[str, tuple[str, ...]]:
+    """Which metrics need which network."""
+    return _USED_BY if region == "frame" else _USED_BY | {LANDMARKS: (*_FACE, *_FRAMES)}
 
 
 class UnavailableError(Exception):
@@ -77,19 +84,23 @@ class Networks:
 
         from benchmarks.networks.i3d import load_i3d
         from benchmarks.networks.inception import load_inception
+        from benchmarks.networks.lpips import load_lpips
         from benchmarks.networks.syncnet import load_syncnet
         from model.device import choose_device
 
         device = choose_device(self.options.device)
         if name == av_sync.WEIGHTS:
             return load_syncnet(path).to(device)
+        if name == lpips.WEIGHTS:
+            return load_lpips(path).to(device)
         load = load_inception if name == fid.WEIGHTS else load_i3d
         bf16 = self.options.precision == "bf16"
         return load(path).to(device, torch.bfloat16 if bf16 else torch.float32)
 
     def digests(self, measured: Collection[str]) -> dict[str, str]:
         """SHA-256, by name, of the files that some metrics were measured with."""
-        used = (name for name in self.paths if set(USED_BY[name]) & set(measured))
+        users = used_by(self.options.region)
+        used = (name for name in self.paths if set(users[name]) & set(measured))
         return {name: FILES[name].sha256 for name in used}
 
 
@@ -104,7 +115,7 @@ def find_networks(options: ScoreOptions) -> Networks:
 
         choose_device(options.device)
     networks = Networks(options)
-    for name, users in USED_BY.items():
+    for name, users in used_by(options.region).items():
         if not set(users) & set(options.metrics):
             continue
         try:

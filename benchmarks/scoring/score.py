@@ -14,7 +14,7 @@ from typing import cast
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.pairs import chosen_split, match_folders
-from benchmarks.metrics.catalogue import choose
+from benchmarks.metrics.catalogue import as_measured, choose
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.pretrained import find_networks
 from benchmarks.scoring.reference import check_reference, read_reference
@@ -99,6 +99,10 @@ def _score(
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
     networks = find_networks(chosen)
+    named = {
+        name: as_measured(name, fvd_frames=options.fvd_frames, region=options.region)
+        for name in chosen.metrics
+    }
     reference = read_reference(options.reference) if options.reference else None
     if reference:
         check_reference(reference, options, networks.digests(reference.moments.keys()))
@@ -115,9 +119,7 @@ def _score(
     ):
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
-        statistics = SetStatistics(
-            chosen.metrics, MeasurementCache(cache), dataset, reference, options.fvd_frames
-        )
+        statistics = SetStatistics(named, MeasurementCache(cache), dataset, reference)
         for clip in measure_batches(matches.batches, chosen, cache, networks, read_lips):
             statistics.add(clip)
             row = clip.row

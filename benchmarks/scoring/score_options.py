@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import typer
 
 from benchmarks.metrics.fvd import WINDOW
+from benchmarks.metrics.region import Region
 from model.config.choices import Device
 from pipeline.command_options import NO_OPTION
 from pipeline.weights import cache_folder
@@ -52,6 +53,8 @@ class ScoreOptions(FeatureOptions):
     Attributes:
         method: what tables call the system that made the fakes.
         metrics: names of the metrics; none takes all.
+        region: where SSIM, PSNR and MSE look: the whole frame, or the box of the real clip's face
+            or mouth.
         reference: statistics of real clips by dh-bench reference, or the .npz of pytorch-fid: FID
             and FVD are measured against them and not against --real.
         workers: processes.
@@ -63,6 +66,7 @@ class ScoreOptions(FeatureOptions):
 
     method: Annotated[str, typer.Option("--name", show_default="the name of --fake")] = ""
     metrics: Annotated[tuple[str, ...], NO_OPTION] = ()
+    region: Region = "frame"
     reference: Path | None = None
     workers: Annotated[
         int | None, typer.Option(min=1, show_default="one a processor, if clips are many")

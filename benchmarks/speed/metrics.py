@@ -116,7 +116,7 @@ def fvd(real: Path, fake: Path, most: int) -> float:
     from scipy.linalg import sqrtm
 
     from benchmarks.metrics.fvd import fvd_input
-    from benchmarks.networks.i3d import read_arrays
+    from benchmarks.networks.arrays import read_arrays
     from pipeline.weights import locate
 
     network = plain_i3d(read_arrays(locate("i3d-kinetics-400.ckpt")))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.metrics.catalogue import METRICS, as_measured
 from benchmarks.metrics.fvd import WINDOW
 from benchmarks.metrics.metric import Metric
-from benchmarks.scoring.pretrained import USED_BY
+from benchmarks.scoring.pretrained import used_by
 from pipeline.weights import FILES
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _MEANS: dict[str, tuple[float, float]] = {
     "lse_d": (0, np.inf),
     "csim": (-1, 1),
     "lmd": (0, 128),
+    "lpips": (0, np.inf),
     "cpbd": (0, 1),
 }
 # Those that only a set has.
@@ -53,6 +54,7 @@ _OF_SETS: dict[str, tuple[float, float]] = {
     "sync_lag": (-15, 15),
     "sync_confidence": (-np.inf, np.inf),
     "wer": (0, np.inf),
+    "cer": (0, np.inf),
 }
 RANGES = _MEANS | _OF_SETS
 _CLOSE = 1e-6
@@ -93,7 +95,7 @@ def _of_weights(scores: Scores) -> Iterator[str]:
     for name, digest in weights.items():
         if name not in FILES or (FILES[name].sha256 and digest != FILES[name].sha256):
             yield f"{name} (SHA-256 {digest[:12]}) is not the file that this version measures with"
-    for name, users in USED_BY.items():
+    for name, users in used_by(scores["options"].get("region", "frame")).items():
         measured = [key for key in users if _mean(scores, key) is not None]
         if measured and "weights" in scores and name not in weights:
             yield f"{', '.join(measured)}: measured without the SHA-256 of {name}"
@@ -113,7 +115,12 @@ def _of_metrics(scores: Scores) -> Iterator[str]:
         label = row["label"]
         own = [clip.get("values", {}).get(name) for clip in scores["clips"]]
         values = np.array([value for value in own if value is not None], np.float64)
-        metric = as_measured(name, fvd_frames=scores["options"].get("fvd_frames", WINDOW))
+        options = scores["options"]
+        metric = as_measured(
+            name,
+            fvd_frames=options.get("fvd_frames", WINDOW),
+            region=options.get("region", "frame"),
+        )
         found = [*_of_row(metric, row, scored), *_of_numbers(name, row, values)]
         yield from (f"{label}: {text}" for text in found)
 

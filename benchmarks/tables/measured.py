@@ -5,33 +5,30 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.metrics.catalogue import METRICS
 from benchmarks.scoring.results import Scores, SetRow, same_name
 from benchmarks.tables.published import GROUND_TRUTH, Published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row
 
-# What scores.json calls the paper's columns.
-METRIC_KEYS = {
-    "SSIM": "ssim",
-    "PSNR": "psnr",
-    "FVD": "fvd",
-    "FID": "fid",
-    "Blinks/s": "blinks_per_second",
-    "Blink dur. (s)": "blink_duration",
-    "OFM": "ofm",
-    "F-MSE": "f_mse",
-    "AV offset": "av_offset",
-    "AV confidence": "av_confidence",
-    "WER": "wer",
-    "CPBD": "cpbd",
-    "MSE": "mse",
-    "LMD": "lmd",
-    "CSIM": "csim",
-    "LSE-C": "lse_c",
-    "LSE-D": "lse_d",
-    "FVD16": "fvd",
-    "FVD32": "fvd",
+# What scores.json calls the columns: metrics, papers' other names of them, and protocols of theirs.
+_REGIONS = {
+    f"{name} ({region})": name.casefold()
+    for name in ("SSIM", "PSNR", "MSE")
+    for region in ("face", "mouth")
 }
-_PROTOCOLS = {"FVD16": "fvd_16f", "FVD32": "fvd_32f"}  # how that of such a column begins
+_WINDOWS = ("FVD16", "FVD32", "FVD128")
+METRIC_KEYS = (
+    {metric.label: metric.name for metric in METRICS.values()}
+    | dict.fromkeys(_WINDOWS, "fvd")
+    | _REGIONS
+)
+# How the protocol of such a column begins; papers compare whole frames.
+_PROTOCOLS = (
+    {name: f"fvd_{name.removeprefix('FVD')}f" for name in _WINDOWS}
+    | {name: f"{name.casefold()}_n" for name in ("SSIM", "PSNR", "MSE")}
+    | {name: f"{key}_{name.split('(')[1][:-1]}" for name, key in _REGIONS.items()}
+)
+_DECIMALS = {"KID": 4}  # where no paper prints the column; else 3
 
 _REFERENCE = "the real clips are what is compared against"
 
@@ -95,7 +92,9 @@ class Measured:
         if dataset not in self.scores:
             return Cell(NONE, note=f"not scored on {dataset}")
         if row is None:
-            return Cell(NONE, note="not in these scores; score the videos again for it")
+            return Cell(
+                NONE, note="not in these scores, or by another protocol; score again for it"
+            )
         if row["mean"] is None:
             reason = row["reason"] or "no clip could be measured"
             return Cell(NONE, n=row["n"], protocol=row["protocol"], note=reason)
@@ -193,8 +192,9 @@ def _clips(scores: Scores) -> int:
 
 
 def _decimals(metric: str, entries: Sequence[Published]) -> int:
-    """As many decimals as the paper prints."""
-    return max(len(e.value.partition(".")[2]) for e in entries if e.metric == metric)
+    """As many decimals as the paper prints, if it has the column."""
+    printed = (len(e.value.partition(".")[2]) for e in entries if e.metric == metric)
+    return max(printed, default=_DECIMALS.get(metric, 3))
 
 
 def _with_interval(row: SetRow, clips: int) -> str:

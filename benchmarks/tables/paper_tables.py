@@ -69,7 +69,7 @@ def build_table(name: str, scores: Sequence[Scores]) -> Table:
     measured = measured_rows(scores, entries, dataset_rows=layout.dataset_rows)
     if any(entry.method == GROUND_TRUTH for entry in entries):
         measured += truth_of(measured)
-    ranked, unranked = _measured_ranks(columns, measured)
+    ranked, unranked = measured_ranks(columns, measured)
     rows = _beside(
         _published_rows(layout, entries, columns),
         [(m, m.row(columns, entries, ranked)) for m in measured],
@@ -145,7 +145,7 @@ def _published_ranks(column: Sequence[Published]) -> dict[str, int]:
     return ranks(values, column[0].direction, truths)
 
 
-def _measured_ranks(
+def measured_ranks(
     columns: Sequence[Column], measured: Sequence[Measured]
 ) -> tuple[dict[tuple[str, Column, str], int], list[str]]:
     """The rank of each measured system by data set, column and footnote mark, from two on.

@@ -12,11 +12,8 @@ from pipeline.media import read_audio, read_frames, write_video
 
 FRAMEWISE = ("ssim", "psnr")
 OUTPUTS = ("1033_IOM_NEU_XX", "1062_DFA_HAP_XX", "1089_IEO_ANG_LO")
-WITHOUT_NETWORKS = tuple(
-    name
-    for name in METRICS
-    if name not in {"fid", "kid", "fvd", "csim", "av_offset", "av_confidence", "lse_c", "lse_d"}
-)
+_NETWORKS = {"lpips", "fid", "kid", "fvd", "csim", "av_offset", "av_confidence", "lse_c", "lse_d"}
+WITHOUT_NETWORKS = tuple(name for name in METRICS if name not in _NETWORKS)
 
 
 def write_outputs(shared_data, base):

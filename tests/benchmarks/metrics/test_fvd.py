@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from benchmarks.metrics.fvd import fvd_features, fvd_input
-from benchmarks.networks.i3d import _pads, _Pool, load_i3d, read_arrays
+from benchmarks.networks.arrays import read_arrays
+from benchmarks.networks.i3d import _pads, _Pool, load_i3d
 from pipeline.errors import UserError
 
 
@@ -102,11 +103,11 @@ def test_weights_that_hold_more_than_arrays_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"asks for builtins\.eval"):
         read_arrays(path)
     path.write_bytes(pickle.dumps([1, 2]))
-    with pytest.raises(UserError, match="no file of I3D weights"):
+    with pytest.raises(UserError, match="no file of weights"):
         read_arrays(path)
     path.write_bytes(pickle.dumps({"params": {}, "batch_stats": {}}))
     with pytest.raises(UserError, match="it lacks 'Conv3d_1a_7x7'"):
         load_i3d(path)
     path.write_bytes(b"not a pickle")
-    with pytest.raises(UserError, match="no file of I3D weights"):
+    with pytest.raises(UserError, match="no file of weights"):
         read_arrays(path)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.clips.cache import MeasurementCache
+from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.frechet import Moments, distance
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.measure import MeasuredClip
@@ -18,7 +19,7 @@ def cache(tmp_path):
 
 
 def over(cache, metrics, clips):
-    statistics = SetStatistics(metrics, cache)
+    statistics = SetStatistics({name: METRICS[name] for name in metrics}, cache)
     for clip in clips:
         statistics.add(clip)
     return statistics.rows()
@@ -96,7 +97,8 @@ def test_sync_is_named_by_what_it_was_fitted_on(cache):
             for side, shift in (("real", 0), ("fake", late)):
                 cache.array(f"{count}{side}{k}", lambda k=k, shift=shift: mouth_and_sound(k, shift))
             clips.append(clip(k, speech_sync={s: f"{count}{s}{k}" for s in ("real", "fake")}))
-        statistics = SetStatistics(["sync_lag", "sync_confidence"], cache, "CREMA-D")
+        names = ("sync_lag", "sync_confidence")
+        statistics = SetStatistics({name: METRICS[name] for name in names}, cache, "CREMA-D")
         for one in clips:
             statistics.add(one)
         return statistics.rows()
@@ -118,10 +120,11 @@ def test_av_offset_is_the_median(cache):
 def test_wer_counts_words(cache):
     row = over(
         cache,
-        ["wer"],
-        [clip(0, {"wer": 0.1}, wer={"fake": [1, 10]}), clip(1, {"wer": 1.0}, wer={"fake": [2, 2]})],
+        ["wer", "cer"],
+        [clip(0, wer={"fake": [1, 10, 2, 50]}), clip(1, wer={"fake": [2, 2, 7, 10]})],
     )
     assert row["wer"]["mean"] == pytest.approx(3 / 12)
+    assert row["cer"]["mean"] == pytest.approx(9 / 60)
 
 
 def features(cache, rng, clips, shift):

@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 
-from benchmarks.networks.i3d import load_i3d, read_arrays
+from benchmarks.networks.arrays import read_arrays
+from benchmarks.networks.i3d import load_i3d
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.speed import metrics

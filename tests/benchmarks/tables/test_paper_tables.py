@@ -120,7 +120,7 @@ def test_gaps_of_ours_give_the_scorer_s_reason_and_remedy():
     ours = cells(table, "CREMA", "tiny (measured here)")
     assert ours["AV confidence"].text == "-"
     assert ours["AV confidence"].note == NO_WEIGHTS
-    assert ours["WER"].note == "not in these scores; score the videos again for it"
+    assert ours["WER"].note == "not in these scores, or by another protocol; score again for it"
     letters = table.reasons
     assert (letters[NO_WEIGHTS], NO_WEIGHTS) in table.footnotes
     source = table.measured[0].source

@@ -92,7 +92,7 @@ def test_networks_of_metrics_are_fetched_by_choice_and_then_needed(no_weights, m
     assert finding(findings, fid.WEIGHTS).status == "ok"
     lost = finding(findings, fvd.WEIGHTS)
     assert (lost.status, lost.remedy) == ("missing", "cannot fetch it: no network here")
-    with pytest.raises(UserError, match="no network is for 'ssim'; there are fid, fvd, csim, sync"):
+    with pytest.raises(UserError, match="no network is for 'ssim'; there are fid, kid, lpips, fvd"):
         examine(metrics=["ssim"])
 
 
