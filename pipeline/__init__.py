@@ -25,12 +25,9 @@ if TYPE_CHECKING:
 # Threads of torch that wait for each other sleep: in loops they would take the processor from other
 # work, and from each other. OpenMP reads this once, when torch is imported; every command and every
 # Python call comes through here before. Ray's workers too.
-for _name, _value in {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "0",
-    "KMP_BLOCKTIME": "0",
-}.items():
-    os.environ.setdefault(_name, _value)
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

@@ -109,11 +109,7 @@ def _options(kind: Any) -> Iterator[inspect.Parameter]:
 
 
 def _instance(kind: Any, values: dict[str, Any]) -> Any:
-    """The dataclass made of its options, which are taken out of `values`.
-
-    Raises:
-        UserError: pydantic refuses a value.
-    """
+    """The dataclass made of its options, which are taken out of `values`."""
     given, annotated = {}, get_type_hints(kind, include_extras=True)
     for name, annotation in get_type_hints(kind).items():
         if NO_OPTION in getattr(annotated[name], "__metadata__", ()):

@@ -13,15 +13,9 @@ from pipeline.errors import UserError
 def exclusive(folder: Path | None, command: str) -> Iterator[None]:
     """Keeps a second command out of a folder, where it would undo what this one writes.
 
-    The system takes the lock back when the process ends, however it ends.
-
-    Args:
-        folder: made if need be, and removed again if nothing was written into it; None, of an
-            object store, is not locked.
-        command: its name.
-
-    Raises:
-        UserError: another command is at work in the folder, or it is a file.
+    The system takes the lock back when the process ends, however it ends. The folder is made if
+    need be, and removed again if nothing was written into it; None, of an object store, is not
+    locked.
     """
     if folder is None:
         yield

@@ -33,12 +33,9 @@ def inline_svg(figure: Figure, label: str) -> str:
     """The figure as an `svg` element of class `plot`: same figure, same bytes.
 
     `COLOURS` become CSS variables with themselves as the fallback, so that one drawing suits light
-    and dark pages. Text stays text, in the page's font.
-
-    Args:
-        figure: made from `Figure` itself, without pyplot; it is drawn without background and
-            without clipping, whose ids would be those of other figures on the page.
-        label: what it shows, for readers who cannot see it.
+    and dark pages. Text stays text, in the page's font; `label` is for readers who cannot see it.
+    The figure, made without pyplot, is drawn without background and without clipping, whose ids
+    would be those of other figures on the page.
     """
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set_visible(False)

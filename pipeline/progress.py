@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.util import find_spec
 from typing import Protocol
 
@@ -35,9 +36,7 @@ class Advance(Protocol):
 def progress(unit: str, total: int) -> Iterator[Advance]:
     """Shows how far `total` units are, on standard error, and gives the function that counts one.
 
-    Args:
-        unit: what is counted, in the plural.
-        total: how many there are.
+    `unit` is what is counted, in the plural.
     """
     with _bar(unit, total) if _draws() else _log(unit, total) as step:
         yield step
@@ -94,12 +93,8 @@ def _log(unit: str, total: int) -> Iterator[Advance]:
             return
         last_line = now
         rate = done / max(now - begin, 1e-3)
-        parts = [f"{done}/{total} {unit}", f"{rate:.1f}/s", note, _left((total - done) / rate)]
+        left = timedelta(seconds=round((total - done) / rate))
+        parts = [f"{done}/{total} {unit}", f"{rate:.1f}/s", note, f"{left} left"]
         print(", ".join(part for part in parts if part), file=sys.stderr, flush=True)
 
     yield step
-
-
-def _left(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} left"

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, json_bytes
@@ -28,11 +28,7 @@ def is_url(where: Path | str) -> bool:
 
 @lru_cache(maxsize=16)
 def _system(protocol: str) -> Any:
-    """The file system of a protocol, without its cache of listings: other workers write too.
-
-    Raises:
-        UserError: no such protocol, or the package that speaks it is not installed.
-    """
+    """The file system of a protocol, without its cache of listings: other workers write too."""
     import fsspec
 
     try:
@@ -71,12 +67,9 @@ class Folder:
     """A folder whose files are read whole and written whole.
 
     It holds nothing but its address, so that it can be sent to another machine.
-
-    Attributes:
-        url: a path, or an fsspec URL.
     """
 
-    url: str
+    url: str  # a path, or an fsspec URL
 
     @classmethod
     def at(cls, where: Folder | Path | str) -> Folder:
@@ -131,20 +124,11 @@ class Folder:
             return bool(files.exists(name))
 
     def read_bytes(self, name: str) -> bytes:
-        """The content of a file.
-
-        Raises:
-            FileNotFoundError: it holds no such file.
-        """
+        """The content of a file."""
         return self.read_many([name])[name]
 
     def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
-        """The contents of several files, fetched together from an object store.
-
-        Raises:
-            FileNotFoundError: it does not hold one of them.
-            UserError: the store refuses.
-        """
+        """The contents of several files, fetched together from an object store."""
         if not names:
             return {}
         with self._files() as files:
@@ -200,18 +184,14 @@ class Folder:
 
 @contextmanager
 def open_file(where: Path | str) -> Iterator[BinaryIO]:
-    """A file at a path or URL, open for reading from its beginning to its end.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
+    """A file at a path or URL, open for reading from its beginning to its end."""
     if not is_url(where):
         with Path(where).open("rb") as file:
             yield file
         return
     system, path = _remote(str(where))
     with system.open(path, "rb") as file:
-        yield cast("BinaryIO", file)
+        yield file
 
 
 @contextmanager
@@ -238,22 +218,14 @@ def local_copy(where: str) -> Iterator[str]:
 
 
 def remote_size(url: str) -> int:
-    """Bytes of the file at a URL.
-
-    Raises:
-        OSError: it is not there, or not to be had.
-    """
+    """Bytes of the file at a URL."""
     system, path = _remote(url)
     with _refused_as(OSError, url):
         return int(system.size(path))
 
 
 def find_files(where: str) -> list[str]:
-    """Every file below a URL, or that matches it where it holds * ? or [, as URLs, sorted.
-
-    Raises:
-        UserError: the store refuses.
-    """
+    """Every file below a URL, or that matches it where it holds * ? or [, as URLs, sorted."""
     system, path = _remote(where)
     with _refused_as(UserError, where):
         found = system.glob(path) if any(sign in path for sign in "*?[") else system.find(path)

@@ -20,9 +20,7 @@ def time_text(seconds: float) -> str:
 def number_text(value: float, *, even: bool = False) -> str:
     """A number as short as its size allows: 181, 24.3, 3.52, 0.053.
 
-    Args:
-        value: the number.
-        even: a fraction keeps its last zeros, 0.400 beside 0.415; whole numbers have none.
+    With `even` a fraction keeps its last zeros, 0.400 beside 0.415; whole numbers have none.
     """
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
     text = f"{value:.{digits}f}"

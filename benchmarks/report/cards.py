@@ -1,5 +1,6 @@
 """What the report shows of metrics, of clips and of drift: numbers and plots for its template."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -150,16 +151,7 @@ def drift_figures(group: Sequence[Scores]) -> list[tuple[str, str]]:
 
 
 def mean_curve(clips: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """The mean of curves of several lengths, as long as half of them last.
-
-    Args:
-        clips: one curve a clip, a number a frame.
-
-    Returns:
-        (T,), T the median length.
-    """
+    """The mean of curves of several lengths, (T,), as long as half of them last."""
     length = int(np.median([len(curve) for curve in clips]))
-    stack = np.full((len(clips), length), np.nan)
-    for row, curve in zip(stack, clips, strict=True):
-        row[: len(curve)] = curve[:length]
-    return np.asarray(np.nanmean(stack, axis=0))
+    frames = np.array(list(itertools.zip_longest(*clips, fillvalue=np.nan)), np.float64)
+    return np.asarray(np.nanmean(frames[:length], axis=1))

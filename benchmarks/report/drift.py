@@ -159,13 +159,8 @@ def _identity(
 ) -> dict[str, list[float]]:
     """Mean cosines in every second, to the first seconds' mean embedding and to the start's.
 
-    Args:
-        embeddings: of frame k each, of unit length.
-        seconds: of the video.
-        start: the embedding of the face that it began with; None takes the first frame's.
-
-    Returns:
-        Nothing if some second shows no face; no cosine to the start if that shows none.
+    `embeddings` are of frame k each, of unit length. Nothing if some second shows no face; no
+    cosine to the start, by default the first frame, if that shows none.
     """
     parts = [[e for k, e in embeddings if k // FPS == second] for second in range(seconds)]
     if not all(parts):
@@ -219,16 +214,8 @@ def aligned_face(path: Path, weights_dir: Path | None) -> Frame:
     return read_face(path, tracker, _FACE_SIDE).crop
 
 
-def face_embedding(
-    weights_dir: Path | None,
-) -> Embed | str:
-    """A function from (S, S, 3) uint8 RGB frames to embeddings, or why it is not available.
-
-    The network is that of the metric CSIM.
-
-    Args:
-        weights_dir: the user's folder of pretrained files.
-    """
+def face_embedding(weights_dir: Path | None) -> Embed | str:
+    """A function from (S, S, 3) uint8 RGB frames to embeddings of CSIM's network, or why not."""
     try:
         embedder = FaceEmbedder(locate(WEIGHTS, weights_dir))
         tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))

@@ -51,12 +51,7 @@ class Excerpt:
 
 
 def located(scores: Scores, folder: Path) -> Scores:
-    """Scores whose clips are looked for beside their file too, if they are not where they say.
-
-    Args:
-        scores: content of a scores.json.
-        folder: in which that file lies.
-    """
+    """Scores whose clips are looked for in their file's folder too, if not where they say."""
 
     def place(path: str) -> str:
         return str(folder / path) if path and not Path(path).exists() else path
@@ -79,12 +74,7 @@ def quality(row: ClipRow, metric: str, direction: str) -> float | None:
 
 
 def order_clips(scores: Sequence[Scores], metric: str) -> list[str]:
-    """Clips from worst to best by a metric, by the mean over the systems that have it.
-
-    Args:
-        scores: of one data set.
-        metric: its name in scores.json.
-    """
+    """Clips of a data set from worst to best by a metric, by the mean over the systems."""
     found: dict[str, list[float]] = {}
     for one in scores:
         if metric in one["metrics"]:
@@ -107,12 +97,9 @@ def worst_and_best(ordered: Sequence[str], count: int) -> list[tuple[str, str]]:
 def make_excerpts(
     scores: Sequence[Scores], chosen: Sequence[tuple[str, str]], room: int
 ) -> Iterator[Excerpt]:
-    """Yields the chosen clips as videos while there is room.
+    """Yields the chosen clips, in their order, as videos of the first three systems.
 
-    Args:
-        scores: of one data set; the first three are shown.
-        chosen: clips and what they are, in the order of the page.
-        room: bytes that all videos together may take in the page.
+    `room`: bytes that all videos together may take in the page; what exceeds it has no video.
     """
     # Worst and best in turn, so that a page that runs out of room has some of both.
     kinds = [[one for one in chosen if one[1] == kind] for kind in ("worst", "best")]
@@ -193,28 +180,21 @@ def side_by_side(
 ) -> Iterator[NDArray[np.uint8]]:
     """Panels with their labels above, up to three in a row, four in two rows.
 
-    It ends with the shortest of them.
-
-    Args:
-        panels: (H, W, 3) uint8 RGB frames each, of any size.
-        labels: one a panel; written into the picture, so that they cannot get lost.
-
-    Yields:
-        (H', W', 3) uint8 RGB of even sides.
+    It ends with the shortest of them. (H, W, 3) uint8 RGB of any size to one of even sides; labels
+    are written into the picture, so that they cannot get lost.
     """
     columns = len(panels) if len(panels) <= 3 else 2
     for frames in zip(*panels, strict=False):
         shown = [_panel(frame, label) for frame, label in zip(frames, labels, strict=True)]
-        rows = [_in_a_row(shown[at : at + columns]) for at in range(0, len(shown), columns)]
+        gap = np.full((SIDE + _BAND, _GAP, 3), _DARK, np.uint8)
+        rows = [
+            np.hstack([part for one in shown[at : at + columns] for part in (one, gap)][:-1])
+            for at in range(0, len(shown), columns)
+        ]
         width = max(row.shape[1] for row in rows)
         yield np.concatenate(
             [np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows]
         )
-
-
-def _in_a_row(panels: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    gap = np.full((SIDE + _BAND, _GAP, 3), _DARK, np.uint8)
-    return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
 
 
 def _panel(frame: NDArray[np.uint8], label: str) -> NDArray[np.uint8]:

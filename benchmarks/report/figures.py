@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ _BINS = 24  # at most; few clips have fewer
 _POINTS = 300  # of a curve; more cannot be seen
 _TICKS = 0.12  # share of the width left of curves, for their range
 _DASHES = (0, (4, 3))
+_ROUND: dict[str, Any] = {"solid_capstyle": "round"}
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ def distribution(series: Sequence[Series], means: Sequence[Mean], real: float | 
     for k, mean in enumerate(means):
         y, colour = _STRIP * (k + 0.5), COLOURS[mean.colour]
         if mean.ci95:
-            _bar(strip, mean.ci95, y, colour=colour, width=3, alpha=0.6)
+            strip.plot(mean.ci95, [y, y], color=colour, linewidth=3, alpha=0.6, **_ROUND)
         # A dot: a marker would have an id, which figures of a page must not share.
-        _bar(strip, (mean.value, mean.value), y, colour=colour, width=8.5)
+        strip.plot([mean.value] * 2, [y, y], color=colour, linewidth=8.5, **_ROUND)
 
     # Distributions as filled steps; the tallest bar of all has the full height.
     if series:
@@ -90,20 +92,6 @@ def distribution(series: Sequence[Series], means: Sequence[Mean], real: float | 
             axes.stairs(share, edges, color=colour, linewidth=1.2, linestyle=style)
     _foot(figure, height, number_text(low), "", number_text(high))
     return inline_svg(figure, f"means and distributions over clips: {_names(means)}")
-
-
-def _bar(
-    axes: Axes,
-    ends: tuple[float, float],
-    y: float,
-    *,
-    colour: str,
-    width: float,
-    alpha: float = 1,
-) -> None:
-    """A horizontal line with round ends."""
-    line = axes.plot(ends, [y, y], color=colour, linewidth=width, alpha=alpha)[0]
-    line.set_solid_capstyle("round")
 
 
 def curves(

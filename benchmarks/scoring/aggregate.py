@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     # What a statistic is made of: an element or a row a clip.
     PerClip = NDArray[Any]
 
-_NO_CLIP = "no clip could be measured; see the reasons of the clips"
-_NO_BLINK = "no eye blinks in any clip"
-
 
 def _blinks(clips: PerClip) -> tuple[float, float]:
     return rate_and_duration(
@@ -91,16 +88,14 @@ class SetStatistics:
     def add(self, clip: MeasuredClip) -> None:
         """Takes up one clip."""
         row, pooled = clip
-        for name in self._metrics:
-            if name in row.get("values", {}):
-                self._values[name].append(row["values"][name])
-            if name in row.get("real_values", {}):
-                self._real_values[name].append(row["real_values"][name])
-            if name in row.get("missing", {}):
-                self._reasons.setdefault(name, row["missing"][name])
+        for name, value in row.get("values", {}).items():
+            self._values[name].append(value)
+        for name, value in row.get("real_values", {}).items():
+            self._real_values[name].append(value)
+        self._reasons = row.get("missing", {}) | self._reasons  # the first clip's stays
         for name, clips in self._pooled.items():
             if name in pooled:
-                clips.append({side: _compact(value) for side, value in pooled[name].items()})
+                clips.append(pooled[name])
         for name, over_clips in self._frechet.items():
             if name in pooled:
                 found = {side: self._load(features) for side, features in pooled[name].items()}
@@ -116,28 +111,24 @@ class SetStatistics:
             return self._frechet_row(name)
         fake, real = np.array(self._values[name]), np.array(self._real_values[name])
         std = float(fake.std(ddof=1)) if len(fake) > 1 else None
-        resamples = SLOW_RESAMPLES
-        statistic: Callable[[PerClip], Any] = np.mean
+        statistic: Callable[[PerClip], Any] = np.median if name == "av_offset" else np.mean
         if name in _POOLED:
             what, statistic = _POOLED[name]
             fake, real = map(np.array, self._sides(what))
-        elif name == "av_offset":
-            statistic = np.median
-        else:
-            resamples = RESAMPLES
 
         n = len(fake)
-        mean, of_real = _defined(statistic, fake), _defined(statistic, real)
-        interval = None
-        if mean is not None and n > 1:
-            interval = bootstrap_interval(fake, statistic, resamples)
-        reason = ""
+        of_real: dict[str, Any] = {"real": _defined(statistic, real), "n_real": len(real)}
+        mean = _defined(statistic, fake)
         if mean is None:  # a median of no blinks is undefined
-            reason = _NO_BLINK if n and name == "blink_duration" else self._reason(name)
-        return set_row(name, n, mean, reason, std, interval, of_real, len(real))
+            blinkless = n and name == "blink_duration"
+            reason = "no eye blinks in any clip" if blinkless else self._reason(name)
+            return set_row(name, n, None, reason, std=std, **of_real)
+        resamples = RESAMPLES if statistic is np.mean else SLOW_RESAMPLES
+        interval = bootstrap_interval(fake, statistic, resamples) if n > 1 else None
+        return set_row(name, n, mean, std=std, ci95=interval, **of_real)
 
     def _reason(self, name: str) -> str:
-        return self._reasons.get(name, _NO_CLIP)
+        return self._reasons.get(name, "no clip could be measured; see the reasons of the clips")
 
     def _sides(self, what: str) -> tuple[list[Any], list[Any]]:
         """What is kept of the fakes and of the real clips; one may lack what the other has."""
@@ -203,8 +194,3 @@ def _defined(statistic: Callable[[PerClip], Any], clips: PerClip) -> float | Non
     """A statistic of clips; None without a clip, or where it is NaN."""
     value = float(statistic(clips)) if len(clips) else float("nan")
     return None if np.isnan(value) else value
-
-
-def _compact(value: Any) -> Any:
-    """Curves and counts as arrays, a quarter of a list's size."""
-    return np.asarray(value) if isinstance(value, list) else value

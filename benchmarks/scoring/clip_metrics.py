@@ -26,6 +26,8 @@ from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import lip_correlations
 
 _FRAMES_OF_A_BLINK = 4
+_MOTION = ("ofm", "ofm_equation", "f_mse", "f_mse_equation")
+_SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
 _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve
 
 
@@ -46,19 +48,17 @@ class Numbers:
     curves: dict[str, list[float]] = field(default_factory=dict)
     pooled: dict[str, Any] = field(default_factory=dict)
 
+    def add_drift(self, name: str, curve: list[float]) -> None:
+        """Takes up a curve of a clip that is long enough to drift."""
+        if len(curve) >= _LONG_ENOUGH:
+            self.curves[f"drift_{name}"] = curve
+
 
 def motion(clip: ClipVideos, out: Numbers) -> None:
     """OFM and F-MSE, both forms."""
 
     def measure(video: DecodedVideo) -> dict[str, float]:
-        released, magnitude = ofm(video.frames)
-        wrapped, squared = f_mse(video.frames)
-        return {
-            "ofm": released,
-            "ofm_equation": magnitude,
-            "f_mse": wrapped,
-            "f_mse_equation": squared,
-        }
+        return dict(zip(_MOTION, (*ofm(video.frames), *f_mse(video.frames)), strict=True))
 
     fake, real = clip.of_both("motion", measure)
     out.fake |= fake
@@ -78,8 +78,7 @@ def blur(clip: ClipVideos, out: Numbers) -> None:
     out.fake["cpbd"], out.real["cpbd"] = clip.of_both("cpbd", mean_cpbd, clip.size)
     pairs = list(zip(*clip.of_both("sharpness", face_sharpness, clip.size), strict=True))
     if all(all(pair) for pair in pairs):  # else some face is one flat colour
-        ratios = [round(of_fake / of_real, 4) for of_fake, of_real in pairs]
-        out.curves |= drift_curve("sharpness", ratios)
+        out.add_drift("sharpness", [round(of_fake / of_real, 4) for of_fake, of_real in pairs])
 
 
 def eyes(clip: ClipVideos, out: Numbers) -> None:
@@ -104,20 +103,13 @@ def lips_and_loudness(clip: ClipVideos, out: Numbers) -> None:
     """Lip lag and correlation, and the curves of the report."""
     pooled = out.pooled["lips"] = {}
 
-    def both_curves(
-        face: NDArray[np.float64], samples: NDArray[np.int16]
-    ) -> dict[str, list[float]]:
-        opening, energy = lip_curves(face, samples)  # (T,) each
-        return {
-            "opening": np.round(opening, 4).tolist(),
-            "energy": np.round(energy, 4).tolist(),
-        }
+    def both_curves(face: NDArray[np.float64], samples: NDArray[np.int16]) -> list[list[float]]:
+        return [np.round(curve, 4).tolist() for curve in lip_curves(face, samples)]  # (T,) each
 
     def measure(side: str, video: DecodedVideo, values: dict[str, float]) -> None:
-        found = clip.with_sound("lips", video, both_curves)
-        out.curves |= {f"lips_{side}": found["opening"], "energy": found["energy"]}
-        pair = np.array(found["opening"]), np.array(found["energy"])
-        pooled[side] = pair
+        opening, energy = clip.with_sound("lips", video, both_curves)
+        out.curves |= {f"lips_{side}": opening, "energy": energy}
+        pair = pooled[side] = np.array(opening), np.array(energy)
         (curve,) = lip_correlations(pair[0], [pair[1]])
         values["lip_correlation"] = float(curve.max())
         if curve.any():
@@ -128,16 +120,15 @@ def lips_and_loudness(clip: ClipVideos, out: Numbers) -> None:
 
 def mouth_and_speech(clip: ClipVideos, out: Numbers) -> None:
     """What sync without a network is fitted on, for all clips together."""
-    fake, real = (
-        clip.kept_with_sound("sync features", video, sync_features)
-        for video in (clip.fake, clip.real)
-    )
-    out.pooled["speech_sync"] = {"fake": fake, "real": real}
+    out.pooled["speech_sync"] = {
+        side: clip.with_sound("sync features", video, sync_features, array=True)
+        for side, video in (("fake", clip.fake), ("real", clip.real))
+    }
 
 
 def mouth(clip: ClipVideos, out: Numbers) -> None:
     """LMD."""
-    real, fake = clip.landmarks_of_both()  # (T, 68, 2)
+    real, fake = clip.landmarks(clip.real), clip.landmarks(clip.fake)  # (T, 68, 2)
     fake_size, real_size = clip.of_both("frame size", frame_size)
     out.fake["lmd"] = lmd(real, fake, real_side=min(real_size), fake_side=min(fake_size))
 
@@ -170,12 +161,8 @@ def sync(clip: ClipVideos, out: Numbers) -> None:
 
             network = networks.get(av_sync.WEIGHTS)
             found = av_sync.synchrony(*embeddings(network, video.frames, face, samples))
-            return {
-                "av_offset": float(found.offset),
-                "av_confidence": found.confidence,
-                "lse_c": found.confidence,
-                "lse_d": found.distance,
-            }
+            numbers = float(found.offset), found.confidence, found.confidence, found.distance
+            return dict(zip(_SYNC, numbers, strict=True))
 
         values |= clip.with_sound("sync", video, synchrony)
 
@@ -216,14 +203,14 @@ def lip_reading(clip: ClipVideos, out: Numbers) -> None:
 
 # Metrics that are measured together, in the order of their work.
 FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
-    ("ofm", "ofm_equation", "f_mse", "f_mse_equation"): motion,
+    _MOTION: motion,
     ("cpbd",): blur,
     ("blinks_per_second", "blink_duration"): eyes,
     ("lip_lag", "lip_correlation"): lips_and_loudness,
     ("sync_lag", "sync_confidence"): mouth_and_speech,
     ("lmd",): mouth,
     ("csim",): identity,
-    ("av_offset", "av_confidence", "lse_c", "lse_d"): sync,
+    _SYNC: sync,
     ("fid",): partial(frechet, "fid"),
     ("kid",): kernel,
     ("fvd",): partial(frechet, "fvd"),
@@ -231,19 +218,10 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
 }
 
 
-def drift_curve(name: str, curve: list[float]) -> dict[str, list[float]]:
-    """A curve of a clip that is long enough to drift."""
-    return {f"drift_{name}": curve} if len(curve) >= _LONG_ENOUGH else {}
-
-
 def _each_side(
     clip: ClipVideos, out: Numbers, measure: Callable[[str, DecodedVideo, dict[str, float]], None]
 ) -> None:
-    """Measures both videos by themselves; what one of them lacks does not cost the other.
-
-    Raises:
-        ValueError: one of them cannot be measured.
-    """
+    """Measures both videos by themselves; what one of them lacks does not cost the other."""
     problems = []
     for side, video, values in (("real", clip.real, out.real), ("fake", clip.fake, out.fake)):
         try:

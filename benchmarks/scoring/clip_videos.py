@@ -1,9 +1,11 @@
 """Both videos of a clip, decoded once, and what several metrics need of them: faces and sound."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +16,8 @@ from benchmarks.metrics import fid, fvd
 from benchmarks.metrics.blinks import held
 from benchmarks.scoring.pretrained import LANDMARKS, Networks
 
-Measure = Callable[[NDArray[np.float64], NDArray[np.int16]], Any]  # of landmarks and sound
+if TYPE_CHECKING:
+    from benchmarks.scoring.score_options import ScoreOptions
 
 Features = tuple[str, int | None]  # a key of the cache, and how many rows of its array count
 
@@ -32,22 +35,18 @@ class MeasureSetup:
     """What measuring needs besides the clip.
 
     Attributes:
-        metrics: names of those to measure.
+        options: of the run, with the names of the metrics to measure.
         networks: the pretrained ones.
         cache: where measurements are kept.
-        image_size: pixels of the shorter side at which frames are compared; None: the real's.
         read_lips: from the path of a video to the words read off its lips; None without one.
         known_real: metrics whose real side a reference has.
-        fvd_frames: of a window of FVD.
     """
 
-    metrics: tuple[str, ...]
+    options: ScoreOptions
     networks: Networks
     cache: MeasurementCache
-    image_size: int | None = None
     read_lips: Callable[[Path], str] | None = None
     known_real: frozenset[str] = frozenset()
-    fvd_frames: int = fvd.WINDOW
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class ClipVideos:
     """The real video of a clip and the fake that imitates it; every measurement is cached.
 
     Attributes:
-        setup: metrics, networks and cache.
+        setup: options, networks and cache.
         real: the real clip.
         fake: the generated video.
         size: width and height at which the two are compared.
@@ -79,18 +78,23 @@ class ClipVideos:
             self._record(what, self.real, measure, *options),
         )
 
-    def with_sound(self, what: str, video: DecodedVideo, measure: Measure) -> Any:
-        """A JSON value of the landmarks and the sound of a video; see `face` and `sound_of`."""
-        face, source = self.face(video), self.sound_of(video)
-        key = self._key(what, video, source.digest)
-        return self.setup.cache.record(key, lambda: measure(face, _samples(source)))
+    def with_sound(
+        self,
+        what: str,
+        video: DecodedVideo,
+        measure: Callable[[NDArray[np.float64], NDArray[np.int16]], Any],
+        *,
+        array: bool = False,
+    ) -> Any:
+        """What the landmarks and the sound of a video give: a JSON value, or an array's key.
 
-    def kept_with_sound(self, what: str, video: DecodedVideo, measure: Measure) -> str:
-        """Cache key of an array that landmarks and sound give together."""
+        See `face` and `sound_of`.
+        """
         face, source = self.face(video), self.sound_of(video)
         key = self._key(what, video, source.digest)
-        self.setup.cache.array(key, lambda: measure(face, _samples(source)))
-        return key
+        keep = self.setup.cache.array if array else self.setup.cache.record
+        value = keep(key, lambda: measure(face, np.asarray(source.samples)))
+        return key if array else value
 
     def features(self, metric: str, video: DecodedVideo) -> Features:
         """Where the features, (N, D), of FID's or FVD's network are.
@@ -101,11 +105,12 @@ class ClipVideos:
             ValueError: the video is too short for one.
         """
         weights, extract = NETWORK_FEATURES[metric]
-        networks, window = self.setup.networks, self.setup.fvd_frames if metric == "fvd" else 1
+        networks = self.setup.networks
+        window = self.setup.options.fvd_frames if metric == "fvd" else 1
         networks.require(weights)
         whole = video.whole or video
         options = {} if metric == "fid" else {"window": window}
-        key = self._key(metric, whole, self.size, networks.precision, options)
+        key = self._key(metric, whole, self.size, networks.options.precision, options)
         features = self.setup.cache.array(
             key, lambda: extract(networks.get(weights), whole.at(self.size), **options)
         )
@@ -121,10 +126,6 @@ class ClipVideos:
         return self.array(
             "landmarks", video, lambda video: networks.get(LANDMARKS).track(video.frames).points
         )
-
-    def landmarks_of_both(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Those of the real video and of the fake."""
-        return self.landmarks(self.real), self.landmarks(self.fake)
 
     def face(self, video: DecodedVideo) -> NDArray[np.float64]:
         """(T, 68, 2) landmarks, gaps filled from the frame before.
@@ -168,11 +169,6 @@ class ClipVideos:
         self, what: str, video: DecodedVideo, measure: Callable[[DecodedVideo], Any], *options: Any
     ) -> Any:
         return self.setup.cache.record(self._key(what, video, *options), lambda: measure(video))
-
-
-def _samples(video: DecodedVideo) -> NDArray[np.int16]:
-    assert video.samples is not None, "sound_of gives a video with sound"
-    return video.samples
 
 
 def _peak(video: DecodedVideo) -> int | None:

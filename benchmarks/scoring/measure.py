@@ -15,7 +15,7 @@ from benchmarks.clips.paired_frames import (
 )
 from benchmarks.clips.pairs import RealClip
 from benchmarks.metrics.catalogue import METRICS
-from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, drift_curve, frame_size
+from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, frame_size
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import LANDMARKS, UnavailableError
 from benchmarks.scoring.results import ClipRow
@@ -34,27 +34,21 @@ def measure_clip(
 ) -> MeasuredClip:
     """Measures one clip; a number that it cannot give is in `missing` with the reason.
 
-    Args:
-        setup: metrics, networks and cache.
-        clip: the real clip's id and file.
-        real: the real clip.
-        fake: the video that imitates it.
-        fake_file: of the fake, for the lip reader.
-
     Raises:
         MediaError: a video does not read.
         ValueError: the two cannot be compared.
     """
     # Frame by frame at one size; without that nothing else is measured.
-    names = [name for name in FRAME_METRICS if name in setup.metrics]
-    key = key_of("compare", real.digest, fake.digest, real.max_frames, setup.image_size, names)
+    metrics, side = setup.options.metrics, setup.options.image_size
+    names = [name for name in FRAME_METRICS if name in metrics]
+    key = key_of("compare", real.digest, fake.digest, real.max_frames, side, names)
     comparison: FrameComparison = setup.cache.record(
-        key, lambda: compare_frames(real, fake, names, setup.image_size)
+        key, lambda: compare_frames(real, fake, names, side)
     )
     size = cast("tuple[int, int]", tuple(comparison["compared"]))
     numbers = Numbers(dict(comparison["values"]))
     for name, curve in comparison["curves"].items():
-        numbers.curves |= drift_curve(name, curve)
+        numbers.add_drift(name, curve)
     warnings = length_warnings(comparison) + copy_warnings(comparison)
 
     # Then family by family, of the frames that both have; one that fails leaves the others.
@@ -67,7 +61,7 @@ def measure_clip(
     missing: dict[str, str] = {}
     lacking: dict[str, list[str]] = {}  # by reason, where it is the clip's own
     for family, measure in FAMILIES.items():
-        chosen = [name for name in family if name in setup.metrics]
+        chosen = [name for name in family if name in metrics]
         try:
             if chosen:
                 measure(videos, numbers)
@@ -77,16 +71,17 @@ def measure_clip(
                 lacking.setdefault(str(error), []).extend(METRICS[name].label for name in chosen)
     warnings += [f"no {', '.join(labels)}: {reason}" for reason, labels in lacking.items()]
     if LANDMARKS in setup.networks.paths:
-        points, sizes = videos.landmarks_of_both(), videos.of_both("frame size", frame_size)
-        warnings += place_warnings(*points, sizes[1], sizes[0])
+        points = videos.landmarks(real), videos.landmarks(fake)
+        fake_size, real_size = videos.of_both("frame size", frame_size)
+        warnings += place_warnings(*points, real_size, fake_size)
 
     row = {
         "clip_id": clip.clip_id,
         "status": "ok",
         "warnings": warnings,
         **{name: value for name, value in comparison.items() if name in ClipRow.__annotations__},
-        "values": {name: v for name, v in numbers.fake.items() if name in setup.metrics},
-        "real_values": {name: v for name, v in numbers.real.items() if name in setup.metrics},
+        "values": {name: v for name, v in numbers.fake.items() if name in metrics},
+        "real_values": {name: v for name, v in numbers.real.items() if name in metrics},
         "curves": numbers.curves,
         "missing": missing,
     }

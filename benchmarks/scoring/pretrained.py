@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.metrics import av_sync, csim, fid, fvd
 from pipeline.errors import UserError
@@ -13,7 +13,7 @@ from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
 
 if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import FeatureOptions
+    from benchmarks.scoring.score_options import ScoreOptions
 
 LANDMARKS = "face_landmarker.task"
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
@@ -38,33 +38,23 @@ class Networks:
     """The networks whose files were found; each is loaded when it is first used.
 
     Attributes:
+        options: of the run: where networks compute, and in which precision.
         paths: of the files that are there, by name.
         absent: why the others are not, by name.
-        device: where the networks of FID, FVD and SyncNet compute.
-        precision: of FID's and FVD's.
     """
 
-    paths: dict[str, Path]
-    absent: dict[str, str]
-    device: Literal["auto", "cpu", "cuda", "mps"]
-    precision: Literal["bf16", "float32"]
+    options: ScoreOptions
+    paths: dict[str, Path] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
     _loaded: dict[str, Any] = field(default_factory=dict)
 
     def require(self, name: str) -> None:
-        """Nothing, if the file of a network is there.
-
-        Raises:
-            UnavailableError: it is not.
-        """
+        """Raises an UnavailableError if the file of a network is not there."""
         if name in self.absent:
             raise UnavailableError(self.absent[name])
 
     def get(self, name: str) -> Any:
-        """The network of a file.
-
-        Raises:
-            UnavailableError: it is not there, or does not load.
-        """
+        """The network of a file; an UnavailableError if it is not there, or does not load."""
         self.require(name)
         if name not in self._loaded:
             try:
@@ -90,11 +80,12 @@ class Networks:
         from benchmarks.networks.syncnet import load_syncnet
         from model.device import choose_device
 
-        device = choose_device(self.device)
+        device = choose_device(self.options.device)
         if name == av_sync.WEIGHTS:
             return load_syncnet(path).to(device)
         load = load_inception if name == fid.WEIGHTS else load_i3d
-        return load(path).to(device, torch.bfloat16 if self.precision == "bf16" else torch.float32)
+        bf16 = self.options.precision == "bf16"
+        return load(path).to(device, torch.bfloat16 if bf16 else torch.float32)
 
     def digests(self, measured: Collection[str]) -> dict[str, str]:
         """SHA-256, by name, of the files that some metrics were measured with."""
@@ -102,12 +93,8 @@ class Networks:
         return {name: FILES[name].sha256 for name in used}
 
 
-def find_networks(metrics: Collection[str], options: FeatureOptions) -> Networks:
-    """Finds, or fetches, the files that some metrics need.
-
-    Args:
-        metrics: names of metrics.
-        options: where the user's files lie, where networks compute and in which precision.
+def find_networks(options: ScoreOptions) -> Networks:
+    """Finds, or fetches, the files that the chosen metrics need.
 
     Raises:
         UserError: this machine has no such device.
@@ -116,9 +103,9 @@ def find_networks(metrics: Collection[str], options: FeatureOptions) -> Networks
         from model.device import choose_device
 
         choose_device(options.device)
-    networks = Networks({}, {}, options.device, options.precision)
+    networks = Networks(options)
     for name, users in USED_BY.items():
-        if not set(users) & set(metrics):
+        if not set(users) & set(options.metrics):
             continue
         try:
             if name == csim.WEIGHTS:

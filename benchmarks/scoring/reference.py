@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +28,10 @@ from benchmarks.metrics.fvd import FEATURES as FVD_FEATURES
 from benchmarks.scoring.clip_metrics import frame_size
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import UnavailableError, find_networks
+from benchmarks.scoring.score_options import FeatureOptions, ScoreOptions
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, sha256_file
 from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import FeatureOptions
 
 # Keys of each metric's mean and covariance, and the number of features.
 _ARRAYS = {"fid": ("mu", "sigma", FID_FEATURES), "fvd": ("fvd_mu", "fvd_sigma", FVD_FEATURES)}
@@ -79,7 +77,8 @@ def make_reference(
     unknown = [name for name in metrics if name not in _ARRAYS]
     if unknown or not metrics:
         raise UserError(f"a reference is of fid and fvd, not of {', '.join(unknown) or 'nothing'}")
-    networks = find_networks(metrics, options)
+    run = ScoreOptions(**vars(options) | {"metrics": tuple(metrics)})
+    networks = find_networks(run)
     split = chosen_split(real, options.split)
     moments = {name: Moments.empty(_ARRAYS[name][2]) for name in metrics}
     failed: dict[str, str] = {}
@@ -89,15 +88,13 @@ def make_reference(
         progress("clips", sum(1 for _ in real_clips(real, split))) as step,
     ):
         cache = MeasurementCache(options.cache or Path(folder))
-        setup = MeasureSetup(
-            tuple(metrics), networks, cache, options.image_size, fvd_frames=options.fvd_frames
-        )
+        setup = MeasureSetup(run, networks, cache)
         for clip in real_clips(real, split):
             try:
                 video = clip.open(options.max_frames)
                 videos = ClipVideos(setup, video, video, (0, 0), clip.origin, clip.origin)
-                width, height = videos.of_both("frame size", frame_size)[0]
-                size = compared_size((width, height), (width, height), options.image_size)
+                whole = videos.of_both("frame size", frame_size)[0]
+                size = compared_size(whole, whole, options.image_size)
                 for name in metrics:
                     key, _ = replace(videos, size=size).features(name, video)
                     moments[name].add(cache.load(key))
@@ -107,19 +104,18 @@ def make_reference(
             except (UserError, ValueError, OSError) as error:
                 failed[clip.clip_id] = str(error)
             step()
-    few = next((name for name, found in moments.items() if found.count < 2), None)
-    if few:
-        raise UserError(f"{real} has too few frames for {METRICS[few].label}; take more clips")
+    for name, found in moments.items():
+        if found.count < 2:
+            raise UserError(f"{real} has too few frames for {METRICS[name].label}; take more clips")
 
-    # The clips are named by their content, whatever their order.
-    content = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
     about = {
         "format": 1,
         "dataset": options.dataset or real.resolve().name,
         "split": split,
         **{name: getattr(options, name) for name in _SHAPING},
         "clips": len(digests),
-        "content_sha256": content,
+        # The clips are named by their content, whatever their order.
+        "content_sha256": hashlib.sha256("".join(sorted(digests)).encode()).hexdigest(),
         "vectors": {name: round(found.count) for name, found in moments.items()},
         "protocols": _protocols(metrics, options),
         "weights": networks.digests(metrics),
@@ -169,15 +165,9 @@ def read_reference(path: Path) -> Reference:
 
 
 def check_reference(reference: Reference, options: FeatureOptions, weights: dict[str, str]) -> None:
-    """Makes sure that a run measures fakes as the reference was measured.
+    """Makes sure that a run measures fakes as the reference was; else it raises a UserError.
 
-    Args:
-        reference: of `read_reference`; what another program's says nothing of is not checked.
-        options: of the run.
-        weights: SHA-256 of its networks' files.
-
-    Raises:
-        UserError: it does not.
+    What another program's says nothing of is not checked. `weights`: SHA-256 of the run's networks.
     """
     about = reference.about
     own: dict[str, Any] = {name: getattr(options, name) for name in _SHAPING}

@@ -113,13 +113,7 @@ def row_line(row: ClipRow) -> str:
 
 
 def write_scores(path: Path, scores: Scores, rows: Path) -> None:
-    """Writes scores.json, the numbers of the set first, then a line for each clip.
-
-    Args:
-        path: the file.
-        scores: without clips.
-        rows: file of `row_line`s; they are copied one by one.
-    """
+    """Writes scores.json: `scores` without clips, then those of `rows`, a file of `row_line`s."""
     head, end = json_bytes({**scores, "clips": []}).decode().rsplit("[]", 1)
     with (
         atomic_path(path) as temporary,
@@ -173,9 +167,5 @@ def pairing(scores: Scores) -> str:
 
 def same_name(one: str, other: str) -> bool:
     """Whether two names mean the same data set or system: PC-AVS is pcavs, CREMA-D is CREMA."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(name: str) -> str:
-    letters = re.sub(r"[\W_]", "", name.casefold())
-    return _ALIASES.get(letters, letters)
+    plain = (re.sub(r"[\W_]", "", name.casefold()) for name in (one, other))
+    return len({_ALIASES.get(letters, letters) for letters in plain}) == 1

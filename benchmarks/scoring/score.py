@@ -7,6 +7,7 @@ averaged over the frames of a clip, then over clips.
 import platform
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -30,9 +31,8 @@ from benchmarks.scoring.scorer import measure_batches
 from pipeline.media import FPS
 from pipeline.progress import progress
 
-ROWS = "rows.jsonl"  # in a temporary folder, while clips are scored
 _BRIEF = ("clip_id", "status", "reason", "warnings")  # of a row, where something went wrong
-_IN_BFLOAT16 = "; network in bfloat16, which moves it by up to 1 %"
+_PACKAGES = ("diffused-heads", "numpy", "opencv-python", "av", "torch", "scipy")
 
 
 def score(
@@ -67,22 +67,12 @@ def score_to(
 ) -> Scores:
     """Like `score`, but writes the rows of the clips to scores.json and keeps none in memory.
 
-    Args:
-        out: the file, which is written when all clips are scored.
-        real: a folder of videos, or a data set of dh-prep.
-        fake: a folder of videos, called like the clips they imitate.
-        options: what to compare, and how.
-        read_lips: a lip reader for WER.
-
-    Returns:
-        The scores; of the clips only what went wrong: id, status, reason and warnings.
-
-    Raises:
-        UserError: nothing to compare.
+    The file `out` is written when all clips are scored. Of the clips it returns only what went
+    wrong: id, status, reason and warnings.
     """
     troubled: list[ClipRow] = []
     with tempfile.TemporaryDirectory(prefix="dh-bench-") as folder:
-        rows = Path(folder) / ROWS
+        rows = Path(folder) / "rows.jsonl"
         with rows.open("w", encoding="utf-8", buffering=1) as file:
 
             def keep(row: ClipRow) -> None:
@@ -105,10 +95,10 @@ def _score(
 ) -> Scores:
     """The scores without the rows of the clips, which `keep` is given one by one."""
     # Which metrics, which pairs of clips, which networks (fetched once, not by every worker).
-    metrics = choose(options.metrics)
+    chosen = replace(options, metrics=choose(options.metrics))
     split = chosen_split(real, options.split)
     matches = match_folders(real, fake, split)
-    networks = find_networks(metrics, options)
+    networks = find_networks(chosen)
     reference = read_reference(options.reference) if options.reference else None
     if reference:
         check_reference(reference, options, networks.digests(reference.moments.keys()))
@@ -117,6 +107,7 @@ def _score(
         for batch in matches.batches
         for clip_id, path in batch.fakes.items()
     }
+    dataset = options.dataset or real.resolve().name
     sizes: dict[tuple[str, str, str], ClipRow] = {}  # a clip of each
     with (
         tempfile.TemporaryDirectory(prefix="dh-bench-") as folder,
@@ -125,35 +116,33 @@ def _score(
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
         statistics = SetStatistics(
-            metrics,
-            MeasurementCache(cache),
-            options.dataset or real.resolve().name,
-            reference,
-            options.fvd_frames,
+            chosen.metrics, MeasurementCache(cache), dataset, reference, options.fvd_frames
         )
-        for clip in measure_batches(matches.batches, metrics, options, cache, networks, read_lips):
+        for clip in measure_batches(matches.batches, chosen, cache, networks, read_lips):
             statistics.add(clip)
-            keep(clip.row)
-            if clip.row["status"] == "ok":
-                row = clip.row
-                size = row["size_real"], row["size_fake"], row["size_compared"]
-                sizes.setdefault(size, row)
+            row = clip.row
+            keep(row)
+            if row["status"] == "ok":
+                sizes.setdefault((row["size_real"], row["size_fake"], row["size_compared"]), row)
             step()
         numbers = statistics.rows()
     if options.precision == "bf16":
         for name in {"fid", "kid", "fvd"} & numbers.keys():
-            numbers[name]["protocol"] += _IN_BFLOAT16
+            numbers[name]["protocol"] += "; network in bfloat16, which moves it by up to 1 %"
     measured = [name for name, row in numbers.items() if row["mean"] is not None]
     return {
         "schema_version": SCHEMA_VERSION,
         "method": options.method or fake.resolve().name,
-        "dataset": options.dataset or real.resolve().name,
+        "dataset": dataset,
         "real": str(real),
         "fake": str(fake),
         "split": split,
         "protocol": describe_protocol(list(sizes.values()), options),
         "options": options.as_json(),
-        "software": _software(),
+        "software": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in _PACKAGES},
+        },
         "weights": networks.digests(measured),
         "metrics": numbers,
         "unmatched": matches.unmatched,
@@ -165,9 +154,7 @@ def _score(
 def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
     """How the frames were paired and at which size, in a sentence for footnotes.
 
-    Args:
-        done: clips that were scored, one at least of every size.
-        options: of the run.
+    `done`: clips that were scored, one at least of every size.
     """
     span = f"the first {options.max_frames} frames" if options.max_frames else "all frames"
     parts = [
@@ -176,15 +163,13 @@ def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
     ]
     if done:
         parts.append(f"compared at {_listed(row['size_compared'] for row in done)}")
-    resized = False
-    for side, sizes in (
-        ("real", [row["size_real"] for row in done if row["size_real"] != row["size_compared"]]),
-        ("fake", [row["size_fake"] for row in done if row["size_fake"] != row["size_compared"]]),
-    ):
-        if sizes:
-            parts.append(f"{side} frames resized from {_listed(sizes)}")
-            resized = True
-    if resized:
+    for side in ("real", "fake"):
+        sizes = [str(row.get(f"size_{side}")) for row in done]
+        compared = (row["size_compared"] for row in done)
+        resized = [one for one, other in zip(sizes, compared, strict=True) if one != other]
+        if resized:
+            parts.append(f"{side} frames resized from {_listed(resized)}")
+    if " resized " in parts[-1]:
         parts.append("cv2.INTER_AREA down, cv2.INTER_CUBIC up")
     return "; ".join(parts)
 
@@ -193,8 +178,3 @@ def _listed(sizes: Iterable[str]) -> str:
     names = sorted(set(sizes))
     more = f" and {len(names) - 3} other sizes" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
-
-
-def _software() -> dict[str, str]:
-    packages = ("diffused-heads", "numpy", "opencv-python", "av", "torch", "scipy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -37,33 +37,15 @@ _MOST_LOOKED_UP = 1000  # clips; of very many, workers look up the rest side by 
 
 
 def make_scorer(
-    metrics: Sequence[str],
-    options: ScoreOptions,
-    cache: MeasurementCache,
-    networks: Networks,
-    read_lips: LipReader | None,
+    options: ScoreOptions, cache: MeasurementCache, networks: Networks, read_lips: LipReader | None
 ) -> Scorer:
     """A function that measures the clips of a batch; it loads networks when first needed.
 
-    Args:
-        metrics: names of the chosen metrics.
-        options: of the run.
-        cache: of the measurements.
-        networks: that the metrics need.
-        read_lips: a lip reader; None takes the options' command, if there is one.
+    Without `read_lips` the command in the options reads lips, if there is one.
     """
     if read_lips is None and options.lip_reader:
         read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
-    known_real = metrics_of(options.reference)
-    setup = MeasureSetup(
-        tuple(metrics),
-        networks,
-        cache,
-        options.image_size,
-        read_lips,
-        known_real,
-        options.fvd_frames,
-    )
+    setup = MeasureSetup(options, networks, cache, read_lips, metrics_of(options.reference))
 
     def score(clip: RealClip, fake: Path) -> MeasuredClip:
         # What cannot be read or compared is a row with the reason, and ends no other clip.
@@ -84,7 +66,6 @@ def make_scorer(
 
 def measure_batches(
     batches: Sequence[ClipBatch],
-    metrics: Sequence[str],
     options: ScoreOptions,
     cache: Path,
     networks: Networks,
@@ -94,8 +75,7 @@ def measure_batches(
 
     Args:
         batches: what is to measure.
-        metrics: names of the chosen metrics.
-        options: of the run.
+        options: of the run, with the names of the chosen metrics.
         cache: folder of the measurements.
         networks: that the metrics need, for what is done in this process.
         read_lips: a lip reader, see `make_scorer`.
@@ -103,38 +83,36 @@ def measure_batches(
     # What is in the cache already.
     reader = read_lips or (_not_cached if options.lip_reader else None)
     read_only = MeasurementCache(cache, only_read=True)
-    known = _look_up(batches, make_scorer(metrics, options, read_only, networks, reader))
+    known = _look_up(batches, make_scorer(options, read_only, networks, reader))
 
     # The rest: here, or by several processes.
     left = [batch for batch, found in zip(batches, known, strict=False) if found is None]
     left += batches[len(known) :]
-    workers = _workers(options.workers, left)
+    clips = sum(len(batch.fakes) for batch in left)
+    workers = min(options.workers or min(os.cpu_count() or 1, clips // _FEWEST), len(left))
     measured: Iterator[list[MeasuredClip]]
-    if workers == 1:
-        full = MeasurementCache(cache)
-        measured = map(make_scorer(metrics, options, full, networks, read_lips), left)
+    if workers <= 1:
+        measured = map(make_scorer(options, MeasurementCache(cache), networks, read_lips), left)
     else:
-        measured = _measure_by_ray(left, metrics, options, cache, workers, read_lips)
+        # The processes of a cluster have another current folder.
+        options = replace(
+            options,
+            weights_dir=options.weights_dir and options.weights_dir.absolute(),
+            reference=options.reference and options.reference.absolute(),
+        )
+        given = options, MeasurementCache(cache.absolute()), read_lips
+        jobs = [batch.absolute() for batch in left]
+        measured = in_order(run_on_ray(scorer_worker, given, jobs, workers=workers, gpu=True))
 
     # Both, in order.
     for found in [*known, *[None] * (len(batches) - len(known))]:
         yield from next(measured) if found is None else found
 
 
-def _workers(chosen: int | None, batches: Sequence[ClipBatch]) -> int:
-    clips = sum(len(batch.fakes) for batch in batches)
-    most = chosen or min(os.cpu_count() or 1, clips // _FEWEST)
-    return max(1, min(most, len(batches)))
-
-
 def _look_up(batches: Sequence[ClipBatch], scorer: Scorer) -> list[list[MeasuredClip] | None]:
     """What is in the cache of the first batches; None for a batch of which something is not.
 
     It ends when so many are not that several workers are worth their start.
-
-    Args:
-        batches: what is to measure.
-        scorer: with a cache that is only read.
     """
     known: list[list[MeasuredClip] | None] = []
     looked_up = unknown = 0
@@ -155,42 +133,13 @@ def _not_cached(_: Path) -> str:
     raise NotCachedError
 
 
-def _measure_by_ray(
-    batches: Sequence[ClipBatch],
-    metrics: Sequence[str],
-    options: ScoreOptions,
-    cache: Path,
-    workers: int,
-    read_lips: LipReader | None,
-) -> Iterator[list[MeasuredClip]]:
-    # The processes of a cluster have another current folder.
-    weights_dir = options.weights_dir and options.weights_dir.absolute()
-    reference = options.reference and options.reference.absolute()
-    options = replace(options, weights_dir=weights_dir, reference=reference)
-    kept = MeasurementCache(cache.absolute())
-    return in_order(
-        run_on_ray(
-            scorer_worker,
-            (metrics, options, kept, read_lips),
-            [batch.absolute() for batch in batches],
-            workers=workers,
-            gpu=True,
-        )
-    )
-
-
 def scorer_worker(
-    metrics: Sequence[str],
-    options: ScoreOptions,
-    cache: MeasurementCache,
-    read_lips: LipReader | None,
-    threads: int,
+    options: ScoreOptions, cache: MeasurementCache, read_lips: LipReader | None, threads: int
 ) -> Callable[[ClipBatch], list[list[MeasuredClip]]]:
     """What a Ray process does: one result a batch, what is measured of each of its clips.
 
     OpenCV is given the threads here, torch by OMP_NUM_THREADS.
     """
     cv2.setNumThreads(threads)
-    networks = find_networks(metrics, options)
-    scorer = make_scorer(metrics, options, cache, networks, read_lips)
+    scorer = make_scorer(options, cache, find_networks(options), read_lips)
     return lambda batch: [scorer(batch)]

@@ -9,7 +9,7 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +39,7 @@ def bootstrap_interval(
 ) -> list[float] | None:
     """95% percentile interval of a statistic over clips, seed 0; None if it is often undefined.
 
-    Args:
-        clips: (N, …), what is known of each clip; clips are the units that are resampled.
-        statistic: from such an array to a number, or NaN.
-        resamples: how many are drawn.
+    `clips`: (N, …), what is known of each; `statistic`: from such an array to a number, or NaN.
     """
     from scipy.stats import DegenerateDataWarning, bootstrap
 
@@ -64,32 +61,23 @@ def bootstrap_interval(
 
 
 def set_row(
-    metric: str | Metric,
-    n: int,
-    mean: float | None,
-    reason: str = "",
-    std: float | None = None,
-    ci95: list[float] | None = None,
-    real: float | None = None,
-    n_real: int | None = None,
+    metric: str | Metric, n: int, mean: float | None, reason: str = "", **spread: Any
 ) -> SetRow:
-    """The row; without spread where it is not given."""
+    """The row; `spread` is what is known of std, ci95, real and n_real."""
     metric = METRICS[metric] if isinstance(metric, str) else metric
-    row: SetRow = {
+    row = {
         "label": metric.label,
         "direction": metric.direction,
         "unit": metric.unit,
         "protocol": f"{metric.full_name(n)}: {metric.protocol}",
         "n": n,
         "mean": mean,
-        "std": std,
-        "ci95": ci95,
-        "real": real,
+        "std": None,
+        "ci95": None,
+        "real": None,
         "reason": reason,
     }
-    if n_real is not None:
-        row["n_real"] = n_real
-    return row
+    return cast("SetRow", row | spread)
 
 
 def lip_rows(fake: Sequence[Lips], real: Sequence[Lips]) -> dict[str, SetRow]:
@@ -98,9 +86,10 @@ def lip_rows(fake: Sequence[Lips], real: Sequence[Lips]) -> dict[str, SetRow]:
     # The interval is that at the set's own lag: the peaks of resamples would lie higher.
     at_lag = of_fake.curves[:, int(of_fake.lag) + MAX_LAG]
     interval = bootstrap_interval(at_lag) if len(fake) > 1 else None
-    height = set_row("lip_correlation", len(fake), of_fake.peak, ci95=interval)
-    height["n_real"] = len(real)
-    height["real"] = of_real.peak if of_real else None
+    peak = of_real.peak if of_real else None
+    height = set_row(
+        "lip_correlation", len(fake), of_fake.peak, ci95=interval, real=peak, n_real=len(real)
+    )
     if len(fake) >= FEWEST_CLIPS:
         height["chance"] = of_fake.chance
     return {"lip_lag": _lag_row("lip_lag", of_fake, of_real), "lip_correlation": height}
@@ -111,10 +100,7 @@ def speech_rows(
 ) -> dict[str, SetRow]:
     """Sync lag and confidence; their full names hold the data that they were fitted on.
 
-    Args:
-        fake: `sync_features` of each fake.
-        real: of its real clip.
-        dataset: name of the real clips.
+    `fake` and `real`: `sync_features` of each fake and of its real clip.
     """
     count = len(real)
     try:
@@ -146,13 +132,15 @@ def speech_rows(
 def _lag_row(name: str, fake: SetLag, real: SetLag | None) -> SetRow:
     """A lag where it is beyond chance, else why there is none."""
     count = len(fake.curves)
-    of_real = real.lag if real and real.stands_out else None
-    n_real = len(real.curves) if real else 0
+    of_real: dict[str, Any] = {
+        "real": real.lag if real and real.stands_out else None,
+        "n_real": len(real.curves) if real else 0,
+    }
     if fake.stands_out:
         interval = bootstrap_interval(
             fake.curves, lambda drawn: float(drawn.mean(0).argmax() - MAX_LAG), SLOW_RESAMPLES
         )
-        return set_row(name, count, fake.lag, ci95=interval, real=of_real, n_real=n_real)
+        return set_row(name, count, fake.lag, ci95=interval, **of_real)
     if not fake.peak:
         reason = "no lips move in any clip"
     elif count < FEWEST_CLIPS:
@@ -162,4 +150,4 @@ def _lag_row(name: str, fake: SetLag, real: SetLag | None) -> SetRow:
             f"no lag stands out: the highest correlation is {fake.peak:.2f}, that of swapped "
             f"sounds up to {fake.chance:.2f}"
         )
-    return set_row(name, count, None, reason, real=of_real, n_real=n_real)
+    return set_row(name, count, None, reason, **of_real)

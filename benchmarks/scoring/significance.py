@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.scoring.results import ClipRow, Scores, SetRow, plain_protocol, same_name
+from benchmarks.scoring.results import Scores, plain_protocol, same_name
 from pipeline.errors import UserError
 
 RESAMPLES, FEWEST_RESAMPLES = 10_000, 2000
@@ -85,7 +85,10 @@ def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Compa
     Raises:
         UserError: not one clip is scored in both.
     """
-    common = {row["clip_id"] for row in _scored(a)} & {row["clip_id"] for row in _scored(b)}
+    in_a, in_b = (
+        {row["clip_id"] for row in one["clips"] if row["status"] == "ok"} for one in (a, b)
+    )
+    common = in_a & in_b
     if not common:
         raise UserError(
             f"{a['method']} and {b['method']} have no scored clip in common; "
@@ -108,42 +111,63 @@ def _stack(name: str, a: Scores, b: Scores) -> pd.DataFrame:
     """A metric of the clips that have it in both: columns a, b, real; real is 0 where unused."""
     values = {"a": _values(a, name), "b": _values(b, name)}
     if a["metrics"][name]["direction"] == "closer":
-        values["real"] = _real_values(a, name)
+        values["real"] = _values(a, name, "real_values")
     both = pd.DataFrame(values, columns=["a", "b", "real"], dtype="float64")
     return both.fillna({"real": 0.0}).dropna() if "real" not in values else both.dropna()
 
 
 def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
-    """One metric, its verdict still open."""
+    """One metric, its verdict still open where single clips decide it."""
     row_a, row_b = a["metrics"][name], b["metrics"][name]
+    direction = row_a["direction"]
     stack = _stack(name, a, b)
     clips = len(stack)
-    if clips < 2:
-        return _without_clips(name, row_a, row_b, clips)
-    draws = _resampled_gains(stack, row_a["direction"], resamples)
-    mean = stack.to_numpy().mean(axis=0)
-    gain = _gain(mean, row_a["direction"])
-    low, high = np.quantile(draws, (0.025, 0.975))
-    p = _exchange_test(stack, row_a["direction"], resamples)
-    few = f"only {clips} clips: the interval is too narrow" if clips < FEW_CLIPS else ""
-    unlike = (
-        "" if plain_protocol(row_a) == plain_protocol(row_b) else "measured by different protocols"
+    # As the sets have it; shown, and judged by their intervals if they have any.
+    found = Difference(
+        metric=name,
+        label=row_a["label"],
+        direction=direction,
+        a=row_a["mean"],
+        b=row_b["mean"],
+        real=row_a["real"],
+        gain=None,
+        ci95=None,
+        p=None,
+        clips=clips,
+        verdict="unknown",
+        note=row_a["reason"] or row_b["reason"] or "no clip has a value in both",
     )
-    notes = [unlike, _own_number(a, b, name), few]
-    real = float(mean[2]) if row_a["direction"] == "closer" else None
-    return Difference(
-        name,
-        row_a["label"],
-        row_a["direction"],
-        float(mean[0]),
-        float(mean[1]),
-        real,
-        float(gain),
-        (float(low), float(high)),
-        p,
-        clips,
-        "unknown",
-        "; ".join(filter(None, notes)),
+    if clips < 2:
+        if found.a is None or found.b is None or (found.real is None and direction == "closer"):
+            return found
+        gain = float(_gain(np.array([found.a, found.b, found.real or 0.0]), direction))
+        mine, other = row_a["ci95"], row_b["ci95"]
+        if not (mine and other) or direction == "closer":
+            note = "a number of the whole set without an interval: it cannot be tested"
+            return replace(found, gain=gain, note=note)
+        apart = mine[0] > other[1] or other[0] > mine[1]
+        note = "a number of the whole set; judged by whether the 95% intervals are apart"
+        verdict: Verdict = ("better" if gain > 0 else "worse") if apart else "within noise"
+        return replace(found, gain=gain, note=note, verdict=verdict)
+
+    # By the clips that both have.
+    low, high = np.quantile(_resampled_gains(stack, direction, resamples), (0.025, 0.975))
+    mean = stack.to_numpy().mean(axis=0)
+    alike = plain_protocol(row_a) == plain_protocol(row_b)
+    notes = (
+        "" if alike else "measured by different protocols",
+        _own_number(a, b, name),
+        f"only {clips} clips: the interval is too narrow" if clips < FEW_CLIPS else "",
+    )
+    return replace(
+        found,
+        a=float(mean[0]),
+        b=float(mean[1]),
+        real=float(mean[2]) if direction == "closer" else None,
+        gain=float(_gain(mean, direction)),
+        ci95=(float(low), float(high)),
+        p=_exchange_test(stack, direction, resamples),
+        note="; ".join(filter(None, notes)),
     )
 
 
@@ -209,27 +233,6 @@ def _exchange_test(stack: pd.DataFrame, direction: str, resamples: int) -> float
     return float(found.pvalue)
 
 
-def _without_clips(name: str, row_a: SetRow, row_b: SetRow, clips: int) -> Difference:
-    """A number that only the set has, or that is missing: shown, but not tested."""
-    note = row_a["reason"] or row_b["reason"]
-    verdict: Verdict = "unknown"
-    gain = None
-    a, b, real = row_a["mean"], row_b["mean"], row_a["real"]
-    if a is not None and b is not None and (real is not None or row_a["direction"] != "closer"):
-        gain = float(_gain(np.array([a, b, real or 0.0]), row_a["direction"]))
-        intervals = row_a["ci95"], row_b["ci95"]
-        if intervals[0] and intervals[1] and row_a["direction"] != "closer":
-            apart = intervals[0][0] > intervals[1][1] or intervals[1][0] > intervals[0][1]
-            note = "a number of the whole set; judged by whether the 95% intervals are apart"
-            verdict = ("better" if gain > 0 else "worse") if apart else "within noise"
-        else:
-            note = "a number of the whole set without an interval: it cannot be tested"
-    return Difference(
-        name, row_a["label"], row_a["direction"], a, b, real, gain, None, None, clips, verdict,
-        note or "no clip has a value in both",
-    )  # fmt: skip
-
-
 def _judged(found: Sequence[Difference]) -> list[Difference]:
     """Holm's step-down: the smallest p against 5 % / m, the next against 5 % / (m − 1) ….
 
@@ -274,16 +277,9 @@ def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) ->
     return notes
 
 
-def _scored(scores: Scores) -> list[ClipRow]:
-    return [row for row in scores["clips"] if row["status"] == "ok"]
-
-
-def _values(scores: Scores, name: str) -> dict[str, float]:
-    """A metric of the fakes, by clip."""
-    rows = _scored(scores)
-    return {row["clip_id"]: row["values"][name] for row in rows if name in row["values"]}
-
-
-def _real_values(scores: Scores, name: str) -> dict[str, float]:
-    rows = _scored(scores)
-    return {r["clip_id"]: r["real_values"][name] for r in rows if name in r.get("real_values", {})}
+def _values(
+    scores: Scores, name: str, side: Literal["values", "real_values"] = "values"
+) -> dict[str, float]:
+    """A metric of the fakes, or of the real clips, by clip."""
+    rows = [row for row in scores["clips"] if row["status"] == "ok"]
+    return {row["clip_id"]: row[side][name] for row in rows if name in row.get(side, {})}

@@ -24,10 +24,9 @@ import pandas as pd
 import typer
 
 from benchmarks.clips.pairs import find_videos
-from benchmarks.speed.harness import Cost, header, load, markdown, run_command, spread
+from benchmarks.speed.harness import Cost, each, header, load, markdown, run_command, spread
 from pipeline.files import read_json
 from pipeline.media import read_audio, read_frames, write_video
-from pipeline.progress import progress
 
 HERE = Path(__file__).resolve().parents[2]
 WORKERS = 2  # of dh-prep and dh-bench
@@ -35,12 +34,7 @@ WORKERS = 2  # of dh-prep and dh-bench
 
 @dataclass(frozen=True)
 class Tree:
-    """A checkout of the toolkit.
-
-    Attributes:
-        name: in the table.
-        root: its folder.
-    """
+    """A checkout of the toolkit, by its name in the table."""
 
     name: str
     root: Path
@@ -70,17 +64,10 @@ class Tree:
 def work(
     tree: Tree, folder: Path, speech: Path, train: Sequence[object], score: Sequence[object]
 ) -> dict[str, Cost]:
-    """Does the work once.
+    """The cost of each command; as dh-train reports it, the seconds of an image.
 
-    Args:
-        tree: that does it.
-        folder: of `make_clips`; the first tree's data set and run stay there for all.
-        speech: a clip with a face and sound.
-        train: options of dh-train.
-        score: options of dh-bench score.
-
-    Returns:
-        The cost of each command; as dh-train reports it, the seconds of an image.
+    `folder` is that of `make_clips`, where the first tree's data set and run stay for all;
+    `speech` a clip with a face and sound; `train` and `score` are options of the commands.
     """
     costs, out = {}, folder / "out"
     prep = ["run", folder / "clips.csv", "--out", out / "data", "--workers", WORKERS]
@@ -134,16 +121,12 @@ def main(
     score = ["--workers", WORKERS, "--metrics", metrics]
     costs: dict[str, list[dict[str, Cost]]] = {tree.name: [] for tree in trees}
     print(header(["torch", "ray"]))
-    with (
-        tempfile.TemporaryDirectory(prefix="dh-trees-") as name,
-        progress("rounds", rounds) as step,
-    ):
+    with tempfile.TemporaryDirectory(prefix="dh-trees-") as name:
         make_clips(chosen, Path(name), frames)
         speech = Path(name) / "real" / f"{chosen[0].stem}.mp4"
-        for turn in range(rounds):
+        for turn in each(range(rounds), "rounds"):
             for tree in trees if turn % 2 == 0 else trees[::-1]:
                 costs[tree.name].append(work(tree, Path(name), speech, train, score))
-            step()
     rows = []
     for label in costs["base"][0]:
         cells = []

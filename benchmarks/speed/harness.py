@@ -16,11 +16,13 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
+
+from pipeline.progress import progress
 
 T = TypeVar("T")
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # that decide how fast networks are
@@ -79,6 +81,14 @@ def spread(items: Sequence[T], most: int | None) -> list[T]:
     return [items[k * len(items) // count] for k in range(count)]
 
 
+def each(items: Sequence[T], label: str) -> Iterator[T]:
+    """The items, with progress shown."""
+    with progress(label, len(items)) as step:
+        for item in items:
+            yield item
+            step()
+
+
 def timed(work: Callable[[], T]) -> tuple[Cost, T]:
     """The cost of one run of `work` in this process, and its result."""
     clock, processor = time.perf_counter(), time.process_time()
@@ -89,15 +99,10 @@ def timed(work: Callable[[], T]) -> tuple[Cost, T]:
 def in_turns(
     ways: Mapping[str, Callable[[], float | None]], rounds: int, *, warm_up: int = 1
 ) -> dict[str, float]:
-    """Times several ways to do the same work, each once a round.
+    """The median of the seconds of several ways to do the same work, each once a round.
 
-    Args:
-        ways: a function for each; it may return the seconds that count instead of all it took.
-        rounds: that count.
-        warm_up: rounds before these, which compile, allocate and load.
-
-    Returns:
-        The median of the seconds of each way.
+    A way may return the seconds that count instead of all it took. Rounds of `warm_up`, which
+    compile, allocate and load, do not count.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(warm_up + rounds):
@@ -120,18 +125,8 @@ def run_command(
     """The cost of a command, all processes below it included, and what it prints.
 
     Ray's workers are not waited for by their parents: while the command runs, the processor time of
-    all processes below it is read from /proc every so often.
-
-    Args:
-        command: program and arguments.
-        environment: variables; None: those of this process.
-        cwd: the folder it runs in; None: the current one.
-        accept: exit codes that are no failure.
-        watch: called with the process's id at every one of these looks.
-        every: seconds between two looks.
-
-    Raises:
-        RuntimeError: the command failed.
+    all processes below it is read from /proc every so many seconds, and `watch` is called with the
+    process's id. Exit codes other than those to accept are a RuntimeError.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.perf_counter()

@@ -176,11 +176,7 @@ def padded(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
 def plain_i3d(arrays: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
     """I3D as PyTorch's ports have it: convolution, batch normalisation and ReLU one by one, NCDHW.
 
-    Args:
-        arrays: of `benchmarks.networks.i3d.read_arrays`.
-
-    Returns:
-        (N, 3, T, 224, 224) RGB in −1 … 1 to the (N, 400) logits of Kinetics.
+    `arrays` of `read_arrays`; (N, 3, T, 224, 224) RGB in −1 … 1 to (N, 400) logits of Kinetics.
     """
 
     @cache

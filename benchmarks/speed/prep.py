@@ -23,13 +23,12 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.fan import face_alignment
-from benchmarks.speed.harness import header, load, markdown, run_command, spread, timed
+from benchmarks.speed.harness import each, header, load, markdown, run_command, spread, timed
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.faces.geometry import similarity
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import FPS, read_frames
-from pipeline.progress import progress
 from pipeline.weights import locate
 
 Face = tuple[NDArray[np.uint8], NDArray[np.float32]]  # a frame and the (68, 2) landmarks in it
@@ -118,11 +117,7 @@ def usual_script() -> Callable[[Sequence[Face]], None]:
 def time_networks(
     timings: Timings, clips: Sequence[Path], tracker: MediaPipeTracker, most: int
 ) -> tuple[int, list[Face]]:
-    """Times the landmark networks by themselves.
-
-    Returns:
-        How many frames there were, and a face of each of `most` clips.
-    """
+    """Times the landmark networks; returns the number of frames, and a face of `most` clips."""
     frames, seconds = 0, 0.0
     faces: dict[Path, Face] = {}
     chosen = spread(clips, most)
@@ -178,12 +173,10 @@ def main(
     print(header(["ai-edge-litert", "av", "face-alignment"]))
     usual(time_networks(Timings(), clips[:1], tracker, 1)[1])  # the first frame loads and allocates
     timings = Timings()
-    with progress("rounds", repeat) as step:
-        for _ in range(repeat):
-            frames, faces = time_networks(timings, clips, tracker, frames_for_slow)
-            timings.add(USUAL, len(faces), timed(lambda faces=faces: usual(faces))[0].clock)  # type: ignore[misc]
-            time_prep(timings, clips, frames)
-            step()
+    for _ in each(range(repeat), "rounds"):
+        frames, faces = time_networks(timings, clips, tracker, frames_for_slow)
+        timings.add(USUAL, len(faces), timed(lambda faces=faces: usual(faces))[0].clock)  # type: ignore[misc]
+        time_prep(timings, clips, frames)
     gains = [timings.rate(prep(2, part)) / timings.rate(prep(1, part)) for part in (WHOLE, STEADY)]
     print(f"{len(clips)} clips, {frames} frames, {len(faces)} of them for the usual script;")
     print(f"{repeat} rounds; {load()} at the end\n")

@@ -76,11 +76,7 @@ def look(driver: int) -> list[int]:
 
 
 def memory_rows(looks: Sequence[tuple[float, list[int]]]) -> list[list[str]]:
-    """MB at some points of the run, the most, and the drift from the first point to the last.
-
-    Args:
-        looks: (time, what `look` returned).
-    """
+    """MB at some points of the run, the most, and the drift, of (time, what `look` returned)."""
     times = np.array([moment for moment, _ in looks])
     share = (times - times[0]) / max(1e-9, times[-1] - times[0])
     sizes = np.array([size for _, size in looks]) / MB
@@ -99,9 +95,7 @@ def time_rows(done: Sequence[tuple[int, float]], count: int) -> list[list[str]]:
 
     The time before every worker has ended a shard, or after one runs out of work, is left out.
 
-    Args:
-        done: (clips done so far, time) at the end of each shard.
-        count: clips of the run.
+    `done`: (clips done so far, time) at the end of each shard; `count`: clips of the run.
     """
     clips, moments = np.array(done[WORKERS - 1 : 1 - WORKERS]).T
     rows = []

@@ -51,13 +51,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__d
 
 
 class VideoFiles(Dataset[dict[str, Any]]):
-    """The usual way: every sample opens a video and seeks in it.
-
-    Args:
-        videos: of the clips.
-        size: side of the pictures.
-        length: samples of an epoch.
-    """
+    """The usual way: every sample opens a video and seeks in it; `length` samples an epoch."""
 
     def __init__(self, videos: list[Video], size: int, length: int) -> None:
         self._videos, self._size, self._length = videos, size, length
@@ -171,15 +165,7 @@ def loader(
 
 @dataclass(frozen=True)
 class Way:
-    """How a step is computed.
-
-    Attributes:
-        name: in the table.
-        precision: arithmetic of the network.
-        memory_format: of weights and feature maps.
-        compile: by torch.compile.
-        fused: whether Adam is one kernel.
-    """
+    """How a step is computed; `name` in the table, `fused`: whether Adam is one kernel."""
 
     name: str
     precision: Literal["bf16", "float32"]

@@ -7,9 +7,9 @@ embeddings of clips whose people are known; `landmarks` gives speed, misses and 
 
 import csv
 import itertools
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,12 +21,11 @@ from scipy.spatial.distance import pdist
 from skimage.measure import blur_effect
 
 from benchmarks.clips.pairs import find_videos
-from benchmarks.speed.harness import header, markdown, spread
+from benchmarks.speed.harness import each, header, markdown, spread, timed
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.sharpness import sharpness as ours
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media import read_frames
-from pipeline.progress import progress
 from pipeline.sources.identities import faces_of_clips, group
 from pipeline.sources.manifest import ManifestRow
 from pipeline.weights import locate
@@ -175,16 +174,12 @@ def landmarks(
     tracker.track(list(itertools.islice(read_frames(paths[0]), frames)))  # allocates and loads
     # By resolution, (frames, seconds, misses, jitter) of each clip.
     found: dict[str, list[tuple[int, float, int, NDArray[np.float32]]]] = defaultdict(list)
-    with progress("clips", len(paths)) as step:
-        for path in paths:
-            clip = list(itertools.islice(read_frames(path), frames))
-            begin = time.process_time()
-            track = tracker.track(clip)
-            seconds = time.process_time() - begin
-            row = len(clip), seconds, int((~track.found).sum()), jitter(track.points)
-            for name in (f"{clip[0].shape[1]} x {clip[0].shape[0]}", "all"):
-                found[name].append(row)
-            step()
+    for path in each(paths, "clips"):
+        clip = list(itertools.islice(read_frames(path), frames))
+        cost, track = timed(partial(tracker.track, clip))
+        row = len(clip), cost.processor, int((~track.found).sum()), jitter(track.points)
+        for name in (f"{clip[0].shape[1]} x {clip[0].shape[0]}", "all"):
+            found[name].append(row)
     print(header(["ai-edge-litert", "opencv-python"]))
     rows = []
     for name in [*sorted(found.keys() - {"all"}), "all"]:

@@ -6,7 +6,6 @@ rather than the clock's, so that a busy machine blurs the numbers little.
 
 import io
 import itertools
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +20,11 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
-from benchmarks.speed.harness import header, markdown
+from benchmarks.speed.harness import Cost, each, header, markdown, timed
 from pipeline.dataset.sample import PackedFrames, pack_frames
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.tracking import MediaPipeTracker, stretches
 from pipeline.media import FPS, read_frames
-from pipeline.progress import progress
 from pipeline.weights import locate
 
 SIZE = 128
@@ -36,14 +34,7 @@ REPEATS = 5  # of the reading, each with other frames
 
 @dataclass(frozen=True)
 class Codec:
-    """A way to store a clip.
-
-    Attributes:
-        name: as the table calls it.
-        encode: (S, S, 3) uint8 RGB frames to what is stored.
-        open: what is stored to a function that reads frame k.
-        size: bytes of what is stored.
-    """
+    """A way to store a clip: `open` gives a function that reads frame k of what is stored."""
 
     name: str
     encode: Callable[[list[NDArray[np.uint8]]], Any]
@@ -111,32 +102,27 @@ def measure(codec: Codec, clips: Sequence[list[NDArray[np.uint8]]]) -> list[str]
     rng = np.random.default_rng(0)
     psnr: list[float] = []
     size = 0
-    encoding = opening = reading = 0.0
+    encoding = opening = reading = Cost()
     for clip in clips:
-        begin = time.process_time()
-        stored = codec.encode(clip)
-        encoding += time.process_time() - begin
+        cost, stored = timed(partial(codec.encode, clip))
+        encoding += cost
         size += codec.size(stored)
         read = codec.open(stored)
         psnr.append(_psnr(np.stack([read(k) for k in range(len(clip))]), np.stack(clip)))
         for _ in range(REPEATS):
             indices = rng.choice(len(clip), READ, replace=False).tolist()
-            begin = time.process_time()
-            read = codec.open(stored)
-            opened = time.process_time()
-            for k in indices:
-                read(k)
-            reading += time.process_time() - opened
-            opening += opened - begin
+            cost, read = timed(partial(codec.open, stored))
+            opening += cost
+            reading += timed(lambda read=read, indices=indices: [read(k) for k in indices])[0]  # type: ignore[misc]
     count = sum(map(len, clips))
     return [
         codec.name,
         f"{min(psnr):.1f}",
         f"{np.mean(psnr):.1f}",
         f"{size / count:,.0f}",
-        f"{1000 * encoding / count:.2f}",
-        f"{1000 * opening / (REPEATS * len(clips)):.2f}",
-        f"{1000 * reading / (REPEATS * len(clips)):.2f}",
+        f"{1000 * encoding.processor / count:.2f}",
+        f"{1000 * opening.processor / (REPEATS * len(clips)):.2f}",
+        f"{1000 * reading.processor / (REPEATS * len(clips)):.2f}",
     ]
 
 
@@ -165,22 +151,13 @@ def main(
     cv2.setNumThreads(1)
     tracker = MediaPipeTracker(locate("face_landmarker.task"))
     paths = list(find_videos(folder).values())
-    clips = []
-    with progress("clips", len(paths)) as step:
-        for path in paths:
-            clips.append(aligned(path, tracker, most))
-            step()
+    clips = [aligned(path, tracker, most) for path in each(paths, "clips")]
     clips = [clip for clip in clips if len(clip) >= READ]
     print(header(["opencv-python", "av"]))
     print(f"{sum(map(len, clips))} crops of {SIZE} x {SIZE} from {len(clips)} clips\n")
     headings = ["stored as", "worst clip, dB", "mean, dB", "bytes a frame"]
     headings += ["encode a frame, ms", "open a clip, ms", f"read {READ} random frames, ms"]
-    rows = []
-    with progress("codecs", len(CODECS)) as step:
-        for codec in CODECS:
-            rows.append(measure(codec, clips))
-            step()
-    print(markdown(headings, rows))
+    print(markdown(headings, [measure(codec, clips) for codec in each(CODECS, "codecs")]))
 
 
 if __name__ == "__main__":

@@ -60,14 +60,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Result:
-    """Measures of one setting.
-
-    Attributes:
-        config: how frames were drawn.
-        seconds: a frame, clips side by side counted as many.
-        values: of each measure.
-        fid: Fréchet distance of the frames' Inception features; None without the network.
-    """
+    """Measures of one setting; `seconds` a frame, clips side by side counted as many."""
 
     config: SampleConfig
     seconds: float
@@ -238,14 +231,12 @@ def main(
     best = cheapest(results)
     label = " ".join([best.config.sampler, f"in {best.config.steps} steps", *best.changed])
     print(f"\ncheapest within noise: {label}")
-    lists = [{name: v.tolist() for name, v in one.values.items()} for one in results]
-    write_json(
-        out,
-        [
-            {"config": vars(one.config), "seconds_a_frame": one.seconds, "fid": one.fid, "clips": v}
-            for one, v in zip(results, lists, strict=True)
-        ],
-    )
+    numbers: list[dict[str, Any]] = []
+    for one in results:
+        clips_of = {name: values.tolist() for name, values in one.values.items()}
+        found = {"config": vars(one.config), "seconds_a_frame": one.seconds}
+        numbers.append({**found, "fid": one.fid, "clips": clips_of})
+    write_json(out, numbers)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,10 @@ from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.blinks import held
 from benchmarks.metrics.lip_correlation import lip_curves
 from benchmarks.metrics.speech_sync import compare, fit, sync_features
-from benchmarks.speed.harness import header, markdown
+from benchmarks.speed.harness import each, header, markdown
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import sha256_file
 from pipeline.media import SAMPLES_PER_FRAME, probe, read_audio, read_frames
-from pipeline.progress import progress
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import lip_correlations, others
 from pipeline.weights import locate
@@ -66,15 +65,13 @@ def read_clips(
         return tracker.track(np.ascontiguousarray(frame[:, across]) for frame in frames).points
 
     clips: list[Clip | None] = []
-    with progress("clips", len(videos)) as step:
-        for path, left in videos:
-            info, key = probe(path), f"{sha256_file(path)}-{left}"
-            points = cache.array(key, lambda p=path, x=left: landmarks(p, x))  # type: ignore[misc]
-            filled, share = held(points), 1 - np.isnan(points[:, 0, 0]).mean()
-            usable = filled is not None and share >= _FACES and info.audio_rate
-            sound = read_audio(path, origin=info.start).samples if usable else None
-            clips.append(None if filled is None or sound is None else (filled, sound))
-            step()
+    for path, left in each(videos, "clips"):
+        info, key = probe(path), f"{sha256_file(path)}-{left}"
+        points = cache.array(key, lambda p=path, x=left: landmarks(p, x))  # type: ignore[misc]
+        filled, share = held(points), 1 - np.isnan(points[:, 0, 0]).mean()
+        usable = filled is not None and share >= _FACES and info.audio_rate
+        sound = read_audio(path, origin=info.start).samples if usable else None
+        clips.append(None if filled is None or sound is None else (filled, sound))
     return clips
 
 

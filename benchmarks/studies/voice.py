@@ -16,9 +16,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.speed.harness import header, markdown, spread, timed
+from benchmarks.speed.harness import each, header, markdown, spread, timed
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, read_audio
-from pipeline.progress import progress
 from pipeline.speech.activity import speech_activity
 
 Sound = NDArray[np.int16]  # (T * 640,) mono 16 kHz
@@ -137,21 +136,19 @@ def main(
     truth = np.concatenate([spoken_in for _, spoken_in in spoken])
     seconds = dict.fromkeys(detectors, 0.0)
     rows = []
-    with progress("conditions", len(conditions())) as step:
-        for condition, change in conditions().items():
-            changed = [change(sound) for sound, _ in spoken]
-            cells = []
-            for name, detect in detectors.items():
-                cost, found = timed(lambda d=detect, c=changed: [d(sound) for sound in c])  # type: ignore[misc]
-                seconds[name] += cost.clock
-                active = np.concatenate(found)
-                precision = (active & truth).sum() / max(1, active.sum())
-                recall = (active & truth).sum() / truth.sum()
-                errors = [abs(f.mean() - t.mean()) for f, (_, t) in zip(found, spoken, strict=True)]
-                values = [np.mean(active == truth), precision, recall, np.mean(errors)]
-                cells.append("; ".join(f"{value:.3f}" for value in values))
-            rows.append([condition, *cells])
-            step()
+    for condition, change in each(list(conditions().items()), "conditions"):
+        changed = [change(sound) for sound, _ in spoken]
+        cells = []
+        for name, detect in detectors.items():
+            cost, found = timed(lambda d=detect, c=changed: [d(sound) for sound in c])  # type: ignore[misc]
+            seconds[name] += cost.clock
+            active = np.concatenate(found)
+            precision = (active & truth).sum() / max(1, active.sum())
+            recall = (active & truth).sum() / truth.sum()
+            errors = [abs(f.mean() - t.mean()) for f, (_, t) in zip(found, spoken, strict=True)]
+            values = [np.mean(active == truth), precision, recall, np.mean(errors)]
+            cells.append("; ".join(f"{value:.3f}" for value in values))
+        rows.append([condition, *cells])
     for sound_name, sound in without_speech().items():
         shares = (f"{detect(sound).mean():.2f}" for detect in detectors.values())
         rows.append([f"share of speech in {sound_name}", *shares])

@@ -17,15 +17,7 @@ _SALT = 77  # apart from other draws of the same seed
 def choose_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> tuple[str, str]:
     """A clip of another speaker if the split has one, else another clip, drawn at random.
 
-    Args:
-        data: a data set made by dh-prep.
-        split: of the data set.
-        key: of the clip to be driven.
-        place: of it in the split.
-        seed: of the draw.
-
-    Returns:
-        Its key, and the shard that holds it.
+    `key` is the clip to be driven, `place` its place in the split. Returns key and shard.
 
     Raises:
         UserError: no clip of that split, or no other clip.

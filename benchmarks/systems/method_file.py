@@ -172,12 +172,7 @@ class Method:
 
 
 def read_method(path: Path) -> Method:
-    """Reads and checks a method file.
-
-    Raises:
-        UserError: it does not parse, lacks a field, has an unknown one or a wrong value, or names
-            an unknown placeholder.
-    """
+    """Reads a method file; a UserError names what does not parse, is absent, unknown or wrong."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -196,11 +191,7 @@ def known_methods(folder: Path = METHODS_FOLDER) -> dict[str, Path]:
 
 
 def find_method(name: str) -> Path:
-    """The file of a method: one of ours by name, or the user's by path.
-
-    Raises:
-        UserError: neither.
-    """
+    """The file of a method: one of ours by name, or the user's by path; else a UserError."""
     known = known_methods()
     if name.endswith(".toml"):
         if not Path(name).is_file():
@@ -222,10 +213,7 @@ def fill(text: str, values: Mapping[str, str]) -> str:
 def missing_files(method: Method, clone: Path | None, weights: Path | None) -> list[str]:
     """What the method needs and does not find, each with the place where its authors give it.
 
-    Args:
-        method: the method.
-        clone: the user's clone of its repository.
-        weights: the user's folder of its weights; None looks for them in the clone.
+    Without a folder of weights they are looked for in the clone.
     """
     missing = []
     for need in method.needs:
@@ -239,11 +227,7 @@ def missing_files(method: Method, clone: Path | None, weights: Path | None) -> l
 
 
 def check_needs(method: Method, clone: Path | None, weights: Path | None) -> None:
-    """Makes sure that all is there.
-
-    Raises:
-        UserError: naming everything that is not, and where to get it.
-    """
+    """Raises a UserError that names everything that is not there, and where to get it."""
     if clone is not None and not clone.is_dir():
         raise UserError(f"no such clone of {method.name}: {clone}")
     missing = missing_files(method, clone, weights)

@@ -47,6 +47,17 @@ _HOPELESS = 3  # clips that fail first and at once: then the set-up is wrong, no
 
 
 @dataclass(frozen=True)
+class MethodRun:
+    """A method and what its clips are made with; `finished`: its videos, where it is not run."""
+
+    method: Method
+    data: Path
+    out: Path
+    options: MethodOptions
+    finished: dict[str, Path] | None
+
+
+@dataclass(frozen=True)
 class GeneratedClip:
     """One clip: its video, or the reason why it has none."""
 
@@ -86,12 +97,13 @@ def generate_with(
         check_needs(method, options.clone, options.weights)
     claim(out, _recipe(method, file, data, options))
 
+    run = MethodRun(method, data, out, options, finished)
     failures: dict[str, str] = {}
     done = 0
     count = sum(1 for _ in missing_clips(data, out, options.clips))
     with progress("clips", count) as step:
         for place, sample in missing_clips(data, out, options.clips):
-            made = _generate(method, data, place, sample, out, options, finished)
+            made = _generate(run, place, sample)
             step(f"{made.key} failed" if made.reason else "")
             done += not made.reason
             if made.reason:
@@ -131,27 +143,19 @@ def _commit(clone: Path) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def _generate(
-    method: Method,
-    data: Path,
-    place: int,
-    sample: Sample,
-    out: Path,
-    options: MethodOptions,
-    finished: dict[str, Path] | None,
-) -> GeneratedClip:
+def _generate(run: MethodRun, place: int, sample: Sample) -> GeneratedClip:
     """Makes, or takes, the video of one clip."""
-    path = video_path(out, sample.key, options.clips)
-    frames = min(len(sample.frames), options.clips.max_frames or len(sample.frames))
+    clips = run.options.clips
+    path = video_path(run.out, sample.key, clips)
+    frames = min(len(sample.frames), clips.max_frames or len(sample.frames))
     sound = sample.audio[: frames * SAMPLES_PER_FRAME]
-    log = out / "logs" / f"{sample.key}.log"
     try:
-        if finished is None:
-            pictures = _run(method, data, place, sample, frames, sound, log, options)
+        if run.finished is None:
+            pictures = _run(run, place, sample, frames, sound)
         else:
-            source, shape = _finished(finished, sample), sample.frames[0].shape
-            pictures = list(read_output(source, method.output, shape, frames))
-        write_clip(path, pictures, sound, synthetic_tags(method.name))
+            source, shape = _finished(run.finished, sample), sample.frames[0].shape
+            pictures = list(read_output(source, run.method.output, shape, frames))
+        write_clip(path, pictures, sound, synthetic_tags(run.method.name))
     except (CommandError, UserError, OSError, ValueError) as error:
         return GeneratedClip(sample.key, path, str(error))
     except Exception as error:  # noqa: BLE001 - a fault of ours, shown as one
@@ -170,23 +174,17 @@ def _finished(finished: dict[str, Path], sample: Sample) -> Path:
 
 
 def _run(
-    method: Method,
-    data: Path,
-    place: int,
-    sample: Sample,
-    frames: int,
-    sound: NDArray[np.int16],
-    log: Path,
-    options: MethodOptions,
+    run: MethodRun, place: int, sample: Sample, frames: int, sound: NDArray[np.int16]
 ) -> list[NDArray[np.uint8]]:
     """Runs the system on one clip in a working folder of its own."""
+    method, options = run.method, run.options
+    log = run.out / "logs" / f"{sample.key}.log"
     # No dot and no blank in the name: research code splits paths at both.
     with tempfile.TemporaryDirectory(prefix="dh-bench-") as name:
         # A folder like the clone, the clip's inputs in it.
         folder = Path(name)
         make_workspace(folder, options.clone, method.private)
-        driving = _driving_frames(method, data, place, sample, options)
-        driving = driving[: options.clips.max_frames or None]
+        driving = _driving_frames(run, place, sample)[: options.clips.max_frames or None]
         write_inputs(folder, method.input, sample.frames[0], sound, frames, driving)
         values = {
             "python": _python(options),
@@ -223,14 +221,11 @@ def _python(options: MethodOptions) -> str:
     return str(own.absolute()) if own and own.exists() else sys.executable
 
 
-def _driving_frames(
-    method: Method, data: Path, place: int, sample: Sample, options: MethodOptions
-) -> list[NDArray[np.uint8]]:
+def _driving_frames(run: MethodRun, place: int, sample: Sample) -> list[NDArray[np.uint8]]:
     """Frames of the clip that gives the pose, by the method's rule."""
-    if method.input.driving == "none":
+    if run.method.input.driving == "none":
         return []
-    if method.input.driving == "itself":
-        return list(sample.frames)
-    return list(
-        read_driving_clip(data, options.clips.split, sample.key, place, options.seed).frames
-    )
+    if run.method.input.driving == "another":
+        split, seed = run.options.clips.split, run.options.seed
+        sample = read_driving_clip(run.data, split, sample.key, place, seed)
+    return list(sample.frames)

@@ -29,6 +29,12 @@ from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.progress import progress
 
+# Options of the sampler that shape a video.
+_SAMPLING = (
+    "sampler", "steps", "spacing", "start", "start_step", "noise_correlation", "reanchor", "seed",
+    "precision",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class DrawingOptions:
@@ -50,10 +56,7 @@ class DrawingOptions:
 
 
 def generate_clips(
-    data: Path,
-    checkpoint: Path,
-    out: Path,
-    options: DrawingOptions | None = None,
+    data: Path, checkpoint: Path, out: Path, options: DrawingOptions | None = None
 ) -> Iterator[Path]:
     """Draws the missing videos of a split and yields each once it is written.
 
@@ -83,8 +86,7 @@ def generate_clips(
     # Whatever is wrong with the data is reported before anything is written.
     shard_paths(data, options.clips.split)
     _check_speech(data, info)
-    recipe = _model_recipe(path, info, config) | data_recipe(data, options.clips)
-    claim(out, recipe)
+    claim(out, _model_recipe(path, info, config) | data_recipe(data, options.clips))
 
     # Batches of clips side by side, a video each.
     frames = sum(len(sample.speech[:most]) for _, sample in missing_clips(data, out, options.clips))
@@ -113,24 +115,12 @@ def _model_recipe(checkpoint: Path, info: CheckpointInfo, config: SampleConfig) 
         "checkpoint_sha256": sha256_file(checkpoint),
         "preset": info.preset.name,
         "step": info.step,
-        "sampler": config.sampler,
-        "steps": config.steps,
-        "spacing": config.spacing,
-        "start": config.start,
-        "start_step": config.start_step,
-        "noise_correlation": config.noise_correlation,
-        "reanchor": config.reanchor,
-        "seed": config.seed,
-        "precision": config.precision,
+        **{name: getattr(config, name) for name in _SAMPLING},
     }
 
 
 def _check_speech(data: Path, info: CheckpointInfo) -> None:
-    """Makes sure that a data set has the speech features that a checkpoint takes.
-
-    Raises:
-        UserError: it has others.
-    """
+    """Raises a UserError if a data set has other speech features than a checkpoint takes."""
     given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
     if not given.fits(taken):
         raise UserError(

@@ -35,11 +35,6 @@ _PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 def missing_clips(data: Path, out: Path, chosen: ProtocolClips) -> Iterator[tuple[int, Sample]]:
     """(place in the split, sample) of the clips without a video, one in memory at a time.
 
-    Args:
-        data: a data set made by dh-prep.
-        out: the videos' folder.
-        chosen: which clips.
-
     Raises:
         UserError: no finished data set, no clip of that split in it, or damage to it.
     """
@@ -81,10 +76,6 @@ def data_recipe(data: Path, chosen: ProtocolClips) -> dict[str, Any]:
 
 def claim(out: Path, recipe: dict[str, Any]) -> None:
     """Writes the recipe into an empty folder, or makes sure that the folder was begun with it.
-
-    Args:
-        out: the videos' folder.
-        recipe: all that shapes a video; folders of equal recipes may be one.
 
     Raises:
         UserError: the folder holds other files, or videos of another recipe.

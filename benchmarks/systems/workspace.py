@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.systems.method_file import Box, Input, Method, Output, fill
+from benchmarks.systems.method_file import Input, Method, Output, fill
 from pipeline.media import FPS, read_frames, write_image, write_video
 from pipeline.media.audio import wav_bytes
 from pipeline.media.image import resize
@@ -26,13 +26,7 @@ _STILLS = 16  # frames more than the clip's: systems look ahead a little
 
 
 def make_workspace(folder: Path, clone: Path | None, private: Mapping[str, Sequence[str]]) -> None:
-    """Makes a working folder that looks like a clone.
-
-    Args:
-        folder: an empty folder.
-        clone: the user's clone, or None.
-        private: see `Method.private`.
-    """
+    """Makes an empty folder look like a clone, if there is one; `private`: see `Method.private`."""
     own = {PurePosixPath(name) for name in private}
     own |= {parent for name in own for parent in name.parents if parent.name}
     if clone is not None:
@@ -66,15 +60,9 @@ def write_inputs(
     frames: int,
     driving: Sequence[NDArray[np.uint8]],
 ) -> None:
-    """Writes a clip's inputs into its working folder.
+    """Writes a clip's inputs into its working folder: what the method takes, where it takes it.
 
-    Args:
-        folder: the working folder.
-        given: what the method takes, and where.
-        face: (H, W, 3) uint8, the first frame.
-        samples: (N,) int16, the sound at 16 kHz.
-        frames: of the clip.
-        driving: frames of the driving clip; empty without one.
+    `face`: (H, W, 3) uint8, the first of the clip's frames; `samples`: (N,) int16 at 16 kHz.
     """
     picture = placed(face, given)
     for path in given.face:
@@ -99,12 +87,7 @@ def write_texts(folder: Path, method: Method, values: Mapping[str, str]) -> None
 def placed(frame: NDArray[np.uint8], given: Input) -> NDArray[np.uint8]:
     """A frame at its place in the method's picture, its edge drawn out to the picture's.
 
-    Args:
-        frame: (H, W, 3) uint8.
-        given: its `size` is the picture's side, its `frame` the place.
-
-    Returns:
-        (size, size, 3) uint8.
+    (H, W, 3) uint8 to (size, size, 3).
     """
     x0, y0, x1, y1 = (round(share * given.size) for share in given.frame)
     around = (y0, given.size - y1, x0, given.size - x1)
@@ -117,14 +100,7 @@ def read_output(
 ) -> Iterator[NDArray[np.uint8]]:
     """A system's pictures as the protocol's frames: cropped, of the clip's size, frame k at k.
 
-    Args:
-        video: what the system made, at any rate.
-        output: where the frame lies in its pictures, and how it begins.
-        shape: (H, W, …) of the clip's frames.
-        frames: the most to read.
-
-    Yields:
-        (H, W, 3) uint8 RGB at 25 fps.
+    At most so many, (H, W, 3) uint8 RGB at 25 fps, `shape` being that of the clip's frames.
     """
     made = itertools.islice(read_frames(video, fps=FPS), output.skip, None)
     first = next(made, None)
@@ -132,15 +108,10 @@ def read_output(
         return
     lead = itertools.repeat(first, output.lead)
     for picture in itertools.islice(itertools.chain(lead, [first], made), frames):
-        crop = _crop(picture, output.frame)
-        yield np.ascontiguousarray(resize(crop, (shape[1], shape[0])))
-
-
-def _crop(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    x0, x1 = (round(share * width) for share in (box[0], box[2]))
-    y0, y1 = (round(share * height) for share in (box[1], box[3]))
-    return picture[y0:y1, x0:x1]
+        height, width = picture.shape[:2]
+        x0, x1 = (round(share * width) for share in output.frame[::2])
+        y0, y1 = (round(share * height) for share in output.frame[1::2])
+        yield np.ascontiguousarray(resize(picture[y0:y1, x0:x1], (shape[1], shape[0])))
 
 
 def _write_frames(path: Path, frames: Iterable[NDArray[np.uint8]]) -> None:

@@ -134,27 +134,25 @@ class Measured:
         return " ".join(sentences)
 
 
-def by_dataset(scores: Sequence[Scores], entries: Sequence[Published]) -> list[Measured]:
-    """A row for each scores.json, for tables whose rows name the data set."""
-    return [
-        Measured(one["method"], str(number), {_dataset(one, entries): one}, dataset_rows=True)
-        for number, one in enumerate(scores, start=1)
-    ]
+def measured_rows(
+    scores: Sequence[Scores], entries: Sequence[Published], *, dataset_rows: bool
+) -> list[Measured]:
+    """A row for each scores.json, or for each system with its data sets side by side.
 
-
-def by_method(scores: Sequence[Scores], entries: Sequence[Published]) -> list[Measured]:
-    """A row for each system, its data sets side by side; another row for a second score on one."""
+    A second score of a system on one data set has another row.
+    """
     rows: list[tuple[str, dict[str, Scores]]] = []
     for one in scores:
-        dataset = _dataset(one, entries)
-        found = (row for name, row in rows if name == one["method"] and dataset not in row)
-        row = next(found, None)
+        # The paper's spelling, if the data set is one of the paper's.
+        names = (entry.dataset for entry in entries if same_name(entry.dataset, one["dataset"]))
+        dataset = next(names, one["dataset"])
+        same = (row for name, row in rows if name == one["method"] and dataset not in row)
+        row = None if dataset_rows else next(same, None)
         if row is None:
-            row = {}
-            rows.append((one["method"], row))
+            rows.append((one["method"], row := {}))
         row[dataset] = one
     return [
-        Measured(name, str(number), row, dataset_rows=False)
+        Measured(name, str(number), row, dataset_rows)
         for number, (name, row) in enumerate(rows, start=1)
     ]
 
@@ -190,20 +188,13 @@ def _truth(scores: Scores, key: str, row: SetRow) -> SetRow:
     return {**row, "mean": real, "std": None, "ci95": None, "real": None, "n": n, "reason": reason}
 
 
-def _dataset(scores: Scores, entries: Sequence[Published]) -> str:
-    """The paper's spelling, if the data set is one of the paper's."""
-    names = (entry.dataset for entry in entries)
-    return next((n for n in names if same_name(n, scores["dataset"])), scores["dataset"])
-
-
 def _clips(scores: Scores) -> int:
     return max((row["n"] for row in scores["metrics"].values()), default=0)
 
 
 def _decimals(metric: str, entries: Sequence[Published]) -> int:
     """As many decimals as the paper prints."""
-    printed = [e.value.partition(".")[2] for e in entries if e.metric == metric]
-    return max(map(len, printed))
+    return max(len(e.value.partition(".")[2]) for e in entries if e.metric == metric)
 
 
 def _with_interval(row: SetRow, clips: int) -> str:

@@ -1,10 +1,10 @@
 """The paper's tables, published beside measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.scoring.results import Scores, pairing, plain_protocol, same_name
-from benchmarks.tables.measured import Measured, by_dataset, by_method, truth_of
+from benchmarks.tables.measured import Measured, measured_rows, truth_of
 from benchmarks.tables.published import ENCODED, GROUND_TRUTH, Published, ranks, read_published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
 
@@ -63,15 +63,10 @@ LAYOUTS = {
 
 
 def build_table(name: str, scores: Sequence[Scores]) -> Table:
-    """A published table with a row more for each measured system, beside the published one.
-
-    Args:
-        name: a key of `LAYOUTS`.
-        scores: contents of scores.json files.
-    """
+    """A published table, a key of `LAYOUTS`, with a row more for each system of the scores."""
     layout, entries = LAYOUTS[name], read_published(name)
     columns = _columns(layout, entries, scores)
-    measured = by_dataset(scores, entries) if layout.dataset_rows else by_method(scores, entries)
+    measured = measured_rows(scores, entries, dataset_rows=layout.dataset_rows)
     if any(entry.method == GROUND_TRUTH for entry in entries):
         measured += truth_of(measured)
     ranked, unranked = _measured_ranks(columns, measured)
@@ -176,7 +171,8 @@ def _measured_ranks(
                 systems = ", ".join(f"[{mark}] n = {n}" for mark, n in counts.items())
                 unranked[name] = f"of unequally many clips ({systems})"
             elif len(protocols) > 1:
-                unranked[name] = f"measured by different protocols, see {_marks(counts)}"
+                marks = ", ".join(f"[{mark}]" for mark in counts)
+                unranked[name] = f"measured by different protocols, see {marks}"
             elif len(values) > 1:
                 found = ranks(values, column.direction, truths)
                 ranked.update({(dataset, column, mark): rank for mark, rank in found.items()})
@@ -184,10 +180,6 @@ def _measured_ranks(
     for name, reason in unranked.items():
         reasons.setdefault(reason, []).append(name)
     return ranked, [f"Not ranked: {', '.join(n)}: {reason}." for reason, n in reasons.items()]
-
-
-def _marks(marks: Iterable[str]) -> str:
-    return ", ".join(f"[{mark}]" for mark in marks)
 
 
 def _beside(published: list[Row], measured: list[tuple[Measured, Row]]) -> list[Row]:

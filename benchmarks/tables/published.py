@@ -50,13 +50,7 @@ def ranks(
 ) -> dict[str, int]:
     """The systems that are best (1) and second best (2) in a column; equal values share a rank.
 
-    Args:
-        values: the number of each system; the ground truth is not among them.
-        direction: `higher`, `lower` or `closer`.
-        truths: for `closer`, what each system's number is to be close to.
-
-    Raises:
-        ValueError: the closer to the ground truth the better, and a system has no ground truth.
+    `truths`: for `closer`, what each system's number is to be close to; else a ValueError.
     """
     costs: dict[str, float] = {}
     for name, value in values.items():

@@ -115,9 +115,9 @@ class UploadedVideoMaker:
         with self.busy, TemporaryDirectory(dir=self._folder.parent) as work:
             face_file = copy_upload(face, "a face", Path(work, "face"))
             recording_file = copy_upload(recording, "a recording", Path(work, "recording"))
-            job = Job(face_file, recording_file, Path(work, "talking.mp4"))
+            job = Job(face_file, recording_file, Path(work, "talking.mp4"), int(seed))
             try:
-                self._draw(job, int(seed), OutputOptions(bool(paste_back)), report)
+                self._draw(job, OutputOptions(bool(paste_back)), report)
             except UserError as error:
                 # Users do not know the paths of this machine, and should not.
                 message = str(error).replace(str(face_file), "the face's file")
@@ -126,7 +126,7 @@ class UploadedVideoMaker:
             finished.mkdir()
             return job.out.rename(finished / job.out.name)
 
-    def _draw(self, job: Job, seed: int, output: OutputOptions, report: Report) -> None:
+    def _draw(self, job: Job, output: OutputOptions, report: Report) -> None:
         """Reads both files and draws the frames."""
         loaded = self._loaded
         # A small file may hold hours: only as much is decoded as shows that it is too long.
@@ -151,7 +151,6 @@ class UploadedVideoMaker:
             preset,
             [ready],
             loaded.run.config,
-            seeds=[seed],
             output=output,
             progress=count,
         )

@@ -27,21 +27,13 @@ _MODEL, _AVERAGE, _ADAM = "model.", "average.", "adam."
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """The JSON beside the tensors.
+    """The JSON beside the tensors."""
 
-    Attributes:
-        preset: of the model.
-        speech: format of the features it takes.
-        step: optimiser steps taken.
-        seed: of the run.
-        seconds: spent on training.
-    """
-
-    preset: Preset
-    speech: SpeechFormat
-    step: int
-    seed: int
-    seconds: float = 0.0
+    preset: Preset  # of the model
+    speech: SpeechFormat  # format of the features it takes
+    step: int  # optimiser steps taken
+    seed: int  # of the run
+    seconds: float = 0.0  # spent on training
 
 
 @dataclass
@@ -50,20 +42,13 @@ class TrainingState:
 
     Random numbers and the place in the data are not in it: they follow from seed and step, see
     `model.training.objective.SeededNoise` and `model.data.stream`.
-
-    Attributes:
-        model: the weights being trained.
-        average: their exponential moving average, which sampling uses.
-        optimizer: Adam.
-        step: optimiser steps taken.
-        seconds: spent on training, before a resume too.
     """
 
-    model: TalkingHead
-    average: TalkingHead
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    seconds: float = 0.0
+    model: TalkingHead  # the weights being trained
+    average: TalkingHead  # their exponential moving average, which sampling uses
+    optimizer: torch.optim.Optimizer  # Adam
+    step: int = 0  # optimiser steps taken
+    seconds: float = 0.0  # spent on training, before a resume too
 
 
 def save(path: Path, state: TrainingState, info: CheckpointInfo) -> None:
@@ -116,8 +101,7 @@ def checkpoints(run: Path) -> list[Path]:
 
 def latest(run: Path) -> Path | None:
     """The last checkpoint of a run's folder, or None."""
-    found = checkpoints(run)
-    return found[-1] if found else None
+    return next(reversed(checkpoints(run)), None)
 
 
 def resolve(path: Path, weights_dir: Path | None = None) -> Path:
@@ -126,9 +110,6 @@ def resolve(path: Path, weights_dir: Path | None = None) -> Path:
     Args:
         path: of it; or where nothing lies, the name of a published checkpoint: `base`.
         weights_dir: the user's folder of pretrained files, where those of that name are looked for.
-
-    Raises:
-        UserError: there is no checkpoint at `path`.
     """
     if not path.exists() and f"{path}.safetensors" in FILES:
         locate(f"{path}.json", weights_dir)
@@ -164,11 +145,7 @@ def is_released(path: Path) -> bool:
 
 
 def read_info(path: Path) -> CheckpointInfo:
-    """The JSON of a checkpoint.
-
-    Raises:
-        UserError: it is not one of ours, or of a newer version.
-    """
+    """The JSON of a checkpoint of ours; a `UserError` if it is another, or of a newer version."""
     described = path.with_suffix(".json")
     try:
         data: dict[str, Any] = read_json(described)
@@ -190,11 +167,8 @@ def load_talking_head(
 ) -> tuple[TalkingHead, CheckpointInfo]:
     """The averaged model of a checkpoint, or the authors' model, ready to sample.
 
-    Args:
-        path: the .safetensors file, or one of the authors', see `resolve`.
-        device: where it computes.
-        call_script: the authors' TorchScript demo is called as it is; otherwise its tensors are
-            loaded into our network.
+    The authors' TorchScript demo is called as it is, or else its tensors are loaded into our
+    network.
 
     Raises:
         UserError: the file is no checkpoint, or its tensors do not fit its JSON.
@@ -229,8 +203,7 @@ def restore(path: Path, state: TrainingState) -> None:
 def check_whole(path: Path) -> None:
     """Refuses a checkpoint of ours whose tensors were cut off, as a full disk leaves them.
 
-    Raises:
-        UserError: it was; names the newest whole checkpoint beside it.
+    The `UserError` names the newest whole checkpoint beside it.
     """
     error = _damage(path)
     if error is None:

@@ -1,11 +1,10 @@
 """PyTorch Lightning checkpoints: their tensors and plain values, without running any object.
 
-A checkpoint is a pickle, and a pickle can run anything. `torch.load(weights_only=True)` builds
-tensors and plain containers alone; it refuses whole files, though, for one object it does not know,
-and Lightning writes such objects: hyper-parameters as a Namespace or of OmegaConf, and in the
-authors' case the picture transforms of torchvision. Those files are read once more with every
-unknown class or function replaced by an `InertObject`, so that nothing of theirs is imported or
-called.
+A checkpoint is a pickle, and a pickle can run anything. `torch.load(weights_only=True)` refuses
+whole files for one object it does not know, and Lightning writes such objects: hyper-parameters as
+a Namespace or of OmegaConf, and in the authors' case the picture transforms of torchvision. Here
+every unknown class or function is replaced by an `InertObject`, so that nothing of theirs is
+imported or called.
 """
 
 import pickle
@@ -31,50 +30,30 @@ def is_torch_file(path: Path) -> bool:
 
 def is_torchscript(path: Path) -> bool:
     """Whether a file is one of torch.jit.save."""
-    return any(name.endswith("/constants.pkl") for name in _members(path))
-
-
-def _members(path: Path) -> list[str]:
-    """What a zip archive holds; nothing if it is none."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return archive.namelist()
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
     except zipfile.BadZipFile:
-        return []
+        return False
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint of torch.save holds; tensors stay on the disk until they are used.
 
-    Args:
-        path: of the file; not of TorchScript.
-
-    Returns:
-        Its dictionary. Objects in it that are neither tensors nor plain values are `InertObject`.
-
-    Raises:
-        UserError: it is damaged, or holds no dictionary.
+    Objects in it that are neither tensors nor plain values are `InertObject`.
     """
-    mapped = bool(_members(path))
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
-    except Exception:  # noqa: BLE001 - damage and refusal come as half a dozen kinds
-        content = _read_inert(path, mapped=mapped)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
-    return content
-
-
-def _read_inert(path: Path, *, mapped: bool) -> Any:
-    """The same by the unpickler below."""
     reader = SimpleNamespace(Unpickler=_InertUnpickler, load=_load, __name__="inert")
+    mapped = zipfile.is_zipfile(path)
     try:
-        return torch.load(
+        content = torch.load(
             path, map_location="cpu", weights_only=False, mmap=mapped, pickle_module=reader
         )
     except Exception as error:  # damage comes as half a dozen kinds
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{path} is not a whole checkpoint of PyTorch ({reason})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is not a checkpoint: it holds a {type(content).__name__}")
+    return content
 
 
 class InertObject(dict[Any, Any]):
@@ -91,7 +70,6 @@ class InertObject(dict[Any, Any]):
         return id(self)
 
     def __setstate__(self, state: Any) -> None:
-        """Keeps the attributes that the object would have had."""
         for part in state if isinstance(state, tuple) else (state,):
             if isinstance(part, dict):
                 self.update(part)
@@ -119,23 +97,15 @@ def to_plain(value: Any) -> Any:
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_rest: Any) -> torch.Tensor:
     """A tensor over a storage of the file; hooks and the like are left behind."""
-    return torch.empty(0, dtype=storage.dtype).set_(
-        storage._untyped_storage,  # noqa: SLF001
-        offset,
-        size,
-        stride,
-    )
-
-
-def _parameter(data: torch.Tensor, *_rest: Any) -> torch.Tensor:
-    return data
+    untyped = storage._untyped_storage  # noqa: SLF001
+    return torch.empty(0, dtype=storage.dtype).set_(untyped, offset, size, stride)
 
 
 _KNOWN: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,
     ("torch._utils", "_rebuild_tensor"): _tensor,
-    ("torch._utils", "_rebuild_parameter"): _parameter,
+    ("torch._utils", "_rebuild_parameter"): lambda data, *_rest: data,
     ("torch", "Size"): torch.Size,
     ("torch", "device"): torch.device,
 }

@@ -34,14 +34,6 @@ class ScriptedUNet(nn.Module):
     It computes in float32 whatever is asked for: what its inside does with another type is not
     known. A TorchScript file is a program, though one that can only compute with tensors; take it
     from the authors alone.
-
-    Args:
-        path: of the file, for messages.
-        script: the module.
-        config: what it takes.
-
-    Raises:
-        UserError: its forward does not take five arguments.
     """
 
     def __init__(self, path: Path, script: Any, config: UNetConfig) -> None:
@@ -59,11 +51,7 @@ class ScriptedUNet(nn.Module):
     def forward(
         self, x: Tensor, t: Tensor, identity: Tensor, motion: Tensor, speech: Tensor
     ) -> Tensor:
-        """One call, see `model.network.unet.UNet.forward`.
-
-        Raises:
-            UserError: the output is not (B, 6, S, S).
-        """
+        """One call, see `UNet.forward`; a `UserError` if the output is not (B, 6, S, S)."""
         with torch.autocast(x.device.type, enabled=False):
             conditions = (part.float() for part in (identity, motion, speech))
             output = self._script(x.float(), t, *conditions)
@@ -89,7 +77,7 @@ def load_released(
 
     Returns:
         The model; its preset: `crema` or `lrw` if it is one of these, else `released`; and the
-        optimiser steps it was trained for, 0 if the file does not say.
+            optimiser steps it was trained for, 0 if the file does not say.
 
     Raises:
         UserError: the file is damaged, holds another network, or none that can be named.
@@ -179,12 +167,10 @@ def _preset(tensors: dict[str, Tensor], hyper: dict[str, Any], path: Path) -> Pr
 
 
 def config_of(tensors: dict[str, Tensor], hyper: dict[str, Any]) -> UNetConfig:
-    """The shape of a network.
+    """The shape of a network, read off its U-Net's tensors.
 
-    Args:
-        tensors: of the U-Net.
-        hyper: the authors' hyper-parameters, for what no shape tells: image size, dropout, heads,
-            and how many frames the motion channels are; without them those of the paper.
+    What no shape tells is taken from the authors' hyper-parameters, or is the paper's: image size,
+    dropout, heads, and how many frames the motion channels are.
 
     Raises:
         KeyError, IndexError, ValueError, ZeroDivisionError: the tensors are none of this network.

@@ -6,12 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from model.checkpoints.checkpoint import (
-    CheckpointInfo,
-    load_talking_head,
-    resolve,
-    save_average,
-)
+from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve, save_average
 from model.checkpoints.released import misfit
 from model.config.architecture import UNetConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
@@ -23,18 +18,7 @@ _MAY_DIFFER = ("image_size", "dropout", "attention_resolutions")
 
 
 def convert(checkpoint: Path, out: Path) -> CheckpointInfo:
-    """Writes the model of any checkpoint as safetensors with JSON beside it.
-
-    Args:
-        checkpoint: of ours or the authors'; a file, or a run's folder.
-        out: the .safetensors file.
-
-    Returns:
-        What was written.
-
-    Raises:
-        UserError: the checkpoint cannot be used, or `out` is there already.
-    """
+    """Writes the model of any checkpoint as safetensors with JSON beside it, both new files."""
     for path in (out, out.with_suffix(".json")):
         if path.exists():
             raise UserError(f"{path} exists already; take another name or move it away")
@@ -50,10 +34,6 @@ def init_from(path: Path, model: TalkingHead) -> list[str]:
     it is for the same features and of the same shape, with the mean and deviation of the features
     that it was trained with; otherwise it stays as it is.
 
-    Args:
-        path: a checkpoint of ours (file or run's folder), or the authors' (Lightning or demo).
-        model: changed in place; it may be on any device.
-
     Returns:
         Lines for the log: what was taken and what begins fresh.
 
@@ -62,17 +42,26 @@ def init_from(path: Path, model: TalkingHead) -> list[str]:
     """
     found = resolve(path)
     source, info = load_talking_head(found, _CPU, call_script=False)
-    _check_same_network(found, info.preset.unet, model.unet.config)
-    wrong = misfit(source.unet.state_dict(), model.unet.config)
+    # Equal shapes are not enough: head counts or frequencies do not show in them.
+    theirs, ours = info.preset.unet, model.unet.config
+    differ = [
+        f"{field.name} {getattr(theirs, field.name)}, not {getattr(ours, field.name)}"
+        for field in fields(UNetConfig)
+        if field.name not in _MAY_DIFFER
+        and getattr(theirs, field.name) != getattr(ours, field.name)
+    ]
+    if differ:
+        raise UserError(f"the network of {found} has {'; '.join(differ)}; choose another --preset")
+    wrong = misfit(source.unet.state_dict(), ours)
     if wrong:
         raise UserError(f"the network of {found} does not fit: {wrong}; choose another --preset")
     model.unet.load_state_dict(source.unet.state_dict())
     predicts = info.preset.diffusion.prediction
     lines = [f"network: from {found}, {info.step} steps old, which predicts {predicts}"]
-    theirs = dict(source.named_children())
+    children = dict(source.named_children())
     for name, part in model.named_children():
         if name != "unet" and any(True for _ in part.parameters()):
-            state = theirs[name].state_dict() if name in theirs else {}
+            state = children[name].state_dict() if name in children else {}
             reason = _take_part(part, state, source.speech, model.speech)
             taken = f"begins fresh, since {reason}" if reason else "from the checkpoint"
             lines.append(f"{name.replace('_', ' ')}: {taken}")
@@ -93,15 +82,3 @@ def _take_part(
         return "that of the checkpoint is of another shape"
     part.load_state_dict(state)
     return ""
-
-
-def _check_same_network(path: Path, theirs: UNetConfig, ours: UNetConfig) -> None:
-    """Equal shapes are not enough: head counts or frequencies do not show in them."""
-    differ = [
-        f"{field.name} {getattr(theirs, field.name)}, not {getattr(ours, field.name)}"
-        for field in fields(UNetConfig)
-        if field.name not in _MAY_DIFFER
-        and getattr(theirs, field.name) != getattr(ours, field.name)
-    ]
-    if differ:
-        raise UserError(f"the network of {path} has {'; '.join(differ)}; choose another --preset")

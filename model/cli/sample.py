@@ -15,10 +15,7 @@ from model.cli.shared_options import (
     WeightsOption,
     new_app,
 )
-from model.sampling.sample_config import (
-    OutputOptions,
-    SampleConfig,
-)
+from model.sampling.sample_config import OutputOptions, SampleConfig
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
@@ -84,11 +81,18 @@ def sample_command(
     instead: the authors' files become ours, and ours lose what only their training needs.
     """
     from model.checkpoints.checkpoint import resolve
+    from model.checkpoints.transfer import convert
     from model.sampling.batch import SampleRun, run_here, run_on_workers
     from model.sampling.jobs import plan_jobs
 
     if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
-        _convert(resolve(checkpoint, weights_dir), out)
+        info = convert(resolve(checkpoint, weights_dir), out)
+        unet = info.preset.unet
+        motion = f"{unet.motion_frames} {'RGB' if unet.motion_channels == 3 else 'grey'}"
+        print(
+            f"wrote {out} and {out.stem}.json: preset {info.preset.name}, {unet.image_size} x "
+            f"{unet.image_size}, {motion} motion frames, {info.speech.name} speech"
+        )
         return
     if output.paste_back and output.compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
@@ -121,19 +125,6 @@ def sample_command(
             print(f"wrote {path}")
     if failed:
         raise typer.Exit(1)
-
-
-def _convert(checkpoint: Path, out: Path) -> None:
-    """Writes the model of a checkpoint as one of ours, and says what it is."""
-    from model.checkpoints.transfer import convert
-
-    info = convert(checkpoint, out)
-    unet = info.preset.unet
-    motion = "RGB" if unet.motion_channels == 3 else "grey"
-    print(
-        f"wrote {out} and {out.stem}.json: preset {info.preset.name}, {unet.image_size} x "
-        f"{unet.image_size}, {unet.motion_frames} {motion} motion frames, {info.speech.name} speech"
-    )
 
 
 @serve_app.command()

@@ -1,16 +1,13 @@
 """Corruption of motion frames in training, so that a network learns not to copy their flaws."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from model.config.recipe import MotionCorruption
+from model.config.recipe import MotionCorruption
 
 _WORST_QUALITY = 5
 
@@ -21,15 +18,10 @@ def corrupt(
     level: float,
     rng: np.random.Generator,
 ) -> list[NDArray[np.uint8]]:
-    """Blurs, recolours and compresses motion frames; their noise is added on the device.
+    """Blurs, recolours and compresses (S, S, 3) motion frames; their noise is added on the device.
 
-    All frames are given the same damage, as neighbours in a generated video have.
-
-    Args:
-        frames: (S, S, 3) uint8 RGB each.
-        strength: of each kind at level 1.
-        level: 0 … 1.
-        rng: draws the colours.
+    All frames are given the same damage, as neighbours in a generated video have, at a level of 0 …
+    1.
     """
     gain, shift = _colours(strength.colour * level, rng)
     sigma = strength.blur / 100 * len(frames[0]) * level

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,14 +25,12 @@ import webdataset
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from model.config.architecture import UNetConfig
+from model.config.recipe import TrainConfig
 from model.data.training_frame import Batch, FrameChoice, collate, training_frame
 from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import decode_sample, read_dataset, shard_paths, shard_pipeline
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
-    from model.config.recipe import TrainConfig
 
 # Clips whose frames are mixed within a lane, so that a clip's few are not drawn in a row.
 _MIXED = 4
@@ -40,23 +38,14 @@ _MIXED = 4
 
 @dataclass(frozen=True)
 class Clips:
-    """The clips of a split, as its shards hold them.
+    """The clips of a split, as its shards hold them."""
 
-    Attributes:
-        paths: of the shards.
-        counts: clips in each.
-    """
-
-    paths: list[str]
-    counts: list[int]
+    paths: list[str]  # of the shards
+    counts: list[int]  # clips in each
 
     @classmethod
     def of(cls, folder: Path | str, split: str = "train") -> Clips:
-        """Those of a data set.
-
-        Raises:
-            UserError: no finished data set, or no clip of that split in it.
-        """
+        """Those of a data set; a `UserError` if it is not finished or has no clip of that split."""
         paths = shard_paths(folder, split)
         counts = {shard["name"]: shard["samples"] for shard in read_dataset(folder)["shards"]}
         return cls(paths, [counts[path.rpartition("/")[2]] for path in paths])
@@ -102,17 +91,7 @@ def lane_frames(
     seed: int,
     skip: int = 0,
 ) -> Iterator[Batch]:
-    """The training frames of a lane, without end.
-
-    Args:
-        clips: of the data set.
-        lane: 0 … lanes - 1.
-        lanes: rows of a batch.
-        config: of the network.
-        recipe: frames drawn from each clip, and what is done to them.
-        seed: of the order.
-        skip: frames that were drawn before.
-    """
+    """The training frames, after the first `skip`, of one of the `lanes` rows of a batch."""
     for epoch in itertools.count():
         begin, end = clips.run(lane, lanes, epoch)
         drawn = (end - begin) * recipe.frames_per_clip
@@ -162,14 +141,7 @@ def _walk(
 class Lanes(IterableDataset[Batch]):
     """Some lanes side by side, divided among the processes of a DataLoader.
 
-    Args:
-        clips: of the data set.
-        mine: lanes that this worker of the training has.
-        lanes: of all workers.
-        config: of the network.
-        recipe: see `lane_frames`.
-        seed: of the order.
-        skip: batches that were drawn before.
+    This worker of the training has the lanes `mine`; `skip` batches were drawn before.
     """
 
     def __init__(
@@ -200,12 +172,8 @@ class Lanes(IterableDataset[Batch]):
 def batches(lanes: Lanes, *, readers: int, device: torch.device) -> Generator[Batch, None, None]:
     """Batches on the device, without end, their rows in the order of the lanes.
 
-    Closing the generator ends its readers.
-
-    Args:
-        lanes: of this worker.
-        readers: processes that read ahead; 0: this one reads. At most one a lane is started.
-        device: where the batches go.
+    Closing the generator ends its `readers`, processes that read ahead: at most one a lane; with 0
+    this process reads.
     """
     readers = min(readers, len(lanes.mine))
     loader: DataLoader[Any] = DataLoader(

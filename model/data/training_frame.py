@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.config.architecture import UNetConfig
+from model.config.recipe import TrainConfig
 from model.data.motion_corruption import corrupt
 from pipeline.dataset.sample import Sample
 from pipeline.faces.mouth_box import MOUTH
 from pipeline.media.image import resize
 
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
-    from model.config.recipe import TrainConfig
-
 
 @dataclass(frozen=True)
 class Batch:
-    """Training frames.
+    """Training frames."""
 
-    Attributes:
-        target: (B, 3, S, S) uint8.
-        identity: (B, 3, S, S) uint8, another frame of the same clip.
-        motion: (B, motion_frames x motion_channels, S, S) uint8, oldest first.
-        speech: (B, speech_window, F) float32.
-        mouth: (B, 4) int64, the mouth box that the lip loss looks at.
-        lips: (B, 40) float32, the lip shape of the target, see `lip_shape`.
-        level: (B,) float32, how far the motion frames are corrupted, 0 … 1.
-        seed: (B,) int64, of everything that is drawn for the frame later.
-        keys: of the clips.
-    """
-
-    target: Tensor
-    identity: Tensor
-    motion: Tensor
-    speech: Tensor
-    mouth: Tensor
-    lips: Tensor
-    level: Tensor
-    seed: Tensor
-    keys: list[str]
+    target: Tensor  # (B, 3, S, S) uint8
+    identity: Tensor  # (B, 3, S, S) uint8, another frame of the same clip
+    motion: Tensor  # (B, motion_frames x motion_channels, S, S) uint8, oldest first
+    speech: Tensor  # (B, speech_window, F) float32
+    mouth: Tensor  # (B, 4) int64, the mouth box that the lip loss looks at
+    lips: Tensor  # (B, 40) float32, the lip shape of the target, see `lip_shape`
+    level: Tensor  # (B,) float32, how far the motion frames are corrupted, 0 … 1
+    seed: Tensor  # (B,) int64, of everything that is drawn for the frame later
+    keys: list[str]  # of the clips
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -86,34 +71,19 @@ def grey(frames: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class FrameChoice:
-    """Which training frame of a clip, as shares that do not depend on its length.
+    """Which training frame of a clip, as shares that do not depend on its length."""
 
-    Attributes:
-        target: 0 … 1 along the clip.
-        identity: 0 … 1 along the clip's other frames.
-        drop: motion frames are dropped where this, 0 … 1, lies below the recipe's share.
-        level: how far the motion frames are corrupted, 0 … 1.
-        seed: of everything else that is drawn for the frame.
-    """
-
-    target: float
-    identity: float
-    drop: float
-    level: float
-    seed: int
+    target: float  # 0 … 1 along the clip
+    identity: float  # 0 … 1 along the clip's other frames
+    drop: float  # motion frames are dropped where this, 0 … 1, lies below the recipe's share
+    level: float  # how far the motion frames are corrupted, 0 … 1
+    seed: int  # of everything else that is drawn for the frame
 
 
 def training_frame(
     sample: Sample, choice: FrameChoice, config: UNetConfig, recipe: TrainConfig
 ) -> Batch:
-    """One training frame of a clip, as a batch of one without its first axis.
-
-    Args:
-        sample: the clip.
-        choice: which of its frames.
-        config: of the network.
-        recipe: what is done to motion frames, and whose mouth box is given.
-    """
+    """One training frame of a clip, as a batch of one without its first axis."""
     size, length = config.image_size, len(sample.frames)
 
     # Which frames: the target, another one for the identity, and those before the target.
@@ -161,11 +131,9 @@ def collate(frames: list[Batch]) -> Batch:
 
 
 def lip_shape(sample: Sample, index: int) -> NDArray[np.float32]:
-    """What the lips of a frame do: landmarks 48 … 67 against their mean over the clip.
+    """(40,) what the lips of a frame do: landmarks 48 … 67 against their mean over the clip.
 
-    Returns:
-        (40,) float32, x and y of each point in units of 2 % of the side, about one standard
-        deviation of speech.
+    x and y of each point in units of 2 % of the side, about one standard deviation of speech.
     """
     lips = sample.landmarks[:, MOUTH]
     unit = 0.02 * sample.meta["image_size"]

@@ -1,15 +1,11 @@
 """The ancestral sampler of DDPM: the paper's."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from model.diffusion.prediction import Denoise
-    from model.diffusion.schedule import Schedule
+from model.diffusion.prediction import Denoise
+from model.diffusion.schedule import Schedule
 
 
 def ancestral(

@@ -13,12 +13,9 @@ from torch import Tensor
 
 
 class CorrelatedNoise:
-    """Standard normal tensors for clips that are drawn side by side.
+    """Standard normal tensors for clips that are drawn side by side, shaped like `like`.
 
-    Args:
-        seeds: of each clip; what a clip is given does not depend on the others.
-        like: (B, 3, S, S), of the shape and on the device of what is drawn.
-        correlation: ρ, in [0, 1].
+    What a clip is given by its seed does not depend on the others. `correlation` is ρ, in [0, 1].
     """
 
     def __init__(self, seeds: Sequence[int], like: Tensor, correlation: float) -> None:

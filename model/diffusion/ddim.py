@@ -1,15 +1,11 @@
 """DDIM: deterministic sampling in fewer steps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from model.diffusion.prediction import Denoise
-    from model.diffusion.schedule import Schedule
+from model.diffusion.prediction import Denoise
+from model.diffusion.schedule import Schedule
 
 
 def ddim(

@@ -1,16 +1,12 @@
 """DPM-Solver++(2M) and SDE-DPM-Solver++(2M), second order, data prediction (Lu et al. 2022)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from model.diffusion.prediction import Denoise
-    from model.diffusion.schedule import Schedule
+from model.diffusion.prediction import Denoise
+from model.diffusion.schedule import Schedule
 
 
 def dpm(

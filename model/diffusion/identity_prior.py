@@ -18,30 +18,20 @@ Its target has unit variance at every step. Sampling begins at the identity fram
 y ~ N(0, 1) is x ~ N(α identity, V). With s → ∞ the prior says nothing, and v becomes ε.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from model.config.architecture import DiffusionConfig
 from model.diffusion.schedule import Schedule, cosine_schedule
-
-if TYPE_CHECKING:
-    from model.config.architecture import DiffusionConfig
 
 
 @dataclass(frozen=True)
 class IdentityPrior:
-    """The prior N(identity, scale²) of every pixel.
+    """The prior N(identity, scale²) of every pixel."""
 
-    Attributes:
-        identity: (B, 3, S, S) identity frames in [-1, 1].
-        scale: s, the standard deviation.
-    """
-
-    identity: Tensor
-    scale: float
+    identity: Tensor  # (B, 3, S, S) identity frames in [-1, 1]
+    scale: float  # s, the standard deviation
 
     def residual(self, frames: Tensor) -> Tensor:
         """(B, 3, S, S) frames in [-1, 1] to residuals of about unit variance."""

@@ -7,10 +7,8 @@ from torch import Tensor
 def lip_loss(error: Tensor, mouth: Tensor) -> Tensor:
     """Mean squared error inside the mouth box of each frame, (B,).
 
-    Args:
-        error: (B, 3, S, S) squared error of the prediction.
-        mouth: (B, 4) x0 y0 x1 y1, half open, of the mouth in the TARGET frames. (The released
-            loader takes the identity frame's box by mistake.)
+    (B, 3, S, S) squared error and (B, 4) half-open x0 y0 x1 y1 of the mouth in the TARGET frames.
+    (The released loader takes the identity frame's box by mistake.)
     """
     mask = box_mask(mouth, error.shape[-1])
     return (error * mask).sum((1, 2, 3)) / (3 * mask.sum((1, 2, 3)))

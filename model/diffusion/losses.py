@@ -1,37 +1,26 @@
 """The loss of the diffusion and its parts: L_simple + λ_vlb L_vlb + λ_ls L_ls (eq. 19)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from model.config.architecture import DiffusionConfig
 from model.diffusion.identity_prior import IdentityPrior
 from model.diffusion.lip_loss import lip_loss
 from model.diffusion.prediction import denoise_output, prediction_target
 from model.diffusion.schedule import Schedule
 from model.diffusion.vlb import variational_bound
 
-if TYPE_CHECKING:
-    from model.config.architecture import DiffusionConfig
-
 
 @dataclass(frozen=True)
 class Losses:
-    """Each part of the loss for each frame of the batch, (B,), before its weight.
+    """Each part of the loss for each frame of the batch, (B,), before its weight."""
 
-    Attributes:
-        simple: mean squared error of the prediction.
-        vlb: variational bound in bits per dimension.
-        lip: mean squared error of the prediction inside the mouth box (eq. 18).
-    """
-
-    simple: Tensor
-    vlb: Tensor
-    lip: Tensor
+    simple: Tensor  # mean squared error of the prediction
+    vlb: Tensor  # variational bound in bits per dimension
+    lip: Tensor  # mean squared error of the prediction inside the mouth box (eq. 18).
 
     def total(self, config: DiffusionConfig) -> Tensor:
         """L_simple + λ_vlb L_vlb + λ_ls L_ls (eq. 19), averaged over the batch."""

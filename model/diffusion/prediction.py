@@ -4,34 +4,23 @@ A network predicts the noise ε (the paper) or v = √ᾱ ε - √(1-ᾱ) x0 (Sa
 and samplers see x0, ε and the variance alone, whatever is predicted.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from model.config.architecture import Prediction
 from model.diffusion.identity_prior import IdentityPrior
 from model.diffusion.schedule import Schedule, at
-
-if TYPE_CHECKING:
-    from model.config.architecture import Prediction
 
 
 @dataclass(frozen=True)
 class Denoised:
-    """What a network's output says about a noisy frame.
+    """What a network's output says about a noisy frame."""
 
-    Attributes:
-        x0: (B, 3, S, S) the clean frame, clamped to [-1, 1], or its residual.
-        epsilon: (B, 3, S, S) the noise that goes with that x0.
-        log_variance: (B, 3, S, S) of the reverse step, log Σ (eq. 13).
-    """
-
-    x0: Tensor
-    epsilon: Tensor
-    log_variance: Tensor
+    x0: Tensor  # (B, 3, S, S) the clean frame, clamped to [-1, 1], or its residual
+    epsilon: Tensor  # (B, 3, S, S) the noise that goes with that x0
+    log_variance: Tensor  # (B, 3, S, S) of the reverse step, log Σ (eq. 13).
 
 
 # The network with its conditions bound: noisy frames and the index of the step in the schedule.

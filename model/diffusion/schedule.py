@@ -12,15 +12,11 @@ Spacing = Literal["uniform", "quadratic"]
 
 @dataclass(frozen=True)
 class Schedule:
-    """The constants of a diffusion over K steps, a subset of the full one's or all of them.
+    """The constants of a diffusion over K steps, a subset of the full one's or all of them."""
 
-    Attributes:
-        steps: (K,) int64, the step of the full diffusion that each is, as the network is given it.
-        alpha_bar: (K,) float64, ᾱ.
-    """
-
+    # (K,) int64, the step of the full diffusion that each is, as the network is given it
     steps: Tensor
-    alpha_bar: Tensor
+    alpha_bar: Tensor  # (K,) float64, ᾱ
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -46,16 +42,11 @@ class Schedule:
         variance = self.posterior_variance
         return torch.cat([variance[1:2], variance[1:]]).log() if len(self) > 1 else self.beta.log()
 
-    @property
-    def posterior_weights(self) -> tuple[Tensor, Tensor]:
-        """Weights of x_0 and of x_t in the mean of q(x_{t-1} | x_t, x_0), (K,) each."""
-        before = self.alpha_bar_previous
-        from_x0 = self.beta * before.sqrt() / (1 - self.alpha_bar)
-        return from_x0, (1 - before) * (1 - self.beta).sqrt() / (1 - self.alpha_bar)
-
     def posterior_mean(self, x0: Tensor, x: Tensor, t: Tensor | int) -> Tensor:
         """Mean of q(x_{t-1} | x_t, x_0); `t` indexes this schedule."""
-        from_x0, from_x = self.posterior_weights
+        before = self.alpha_bar_previous
+        from_x0 = self.beta * before.sqrt() / (1 - self.alpha_bar)
+        from_x = (1 - before) * (1 - self.beta).sqrt() / (1 - self.alpha_bar)
         return at(from_x0, t, x) * x0 + at(from_x, t, x) * x
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: Tensor | int) -> Tensor:
@@ -89,16 +80,9 @@ def cosine_schedule(steps: int = 1000) -> Schedule:
 def respace(schedule: Schedule, count: int, spacing: Spacing = "uniform") -> Schedule:
     """A schedule over `count` of the steps, first and last included.
 
-    The chosen ᾱ stay what they are; β, β̃ and the posterior follow from them.
-
-    Args:
-        schedule: the full one.
-        count: how many steps to keep.
-        spacing: `uniform`, the paper's; `quadratic` (Song et al. 2021, appendix D.2) is denser at
-            low noise, where few even steps would leave grain.
-
-    Raises:
-        ValueError: count is not in 1 … K.
+    The chosen ᾱ stay what they are; β, β̃ and the posterior follow from them. `uniform` is the
+    paper's; `quadratic` (Song et al. 2021, appendix D.2) is denser at low noise, where few even
+    steps would leave grain.
     """
     length = len(schedule)
     if not 1 <= count <= length:

@@ -49,10 +49,7 @@ def gaussian_kl(
 def discretised_gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
     """Log likelihood of 8-bit values under a Gaussian, in nats (Ho et al. 2020, eq. 13).
 
-    Args:
-        x: values k / 127.5 - 1 for k = 0 … 255; the outermost bins reach to infinity.
-        mean: of the Gaussian.
-        log_scale: logarithm of its standard deviation.
+    `x` are values k / 127.5 - 1 for k = 0 … 255; the outermost bins reach to infinity.
     """
     centred, inverse = x - mean, (-log_scale).exp()
     above, below = inverse * (centred + 1 / 255), inverse * (centred - 1 / 255)

@@ -1,34 +1,24 @@
 """Blocks of the U-Net: time embedding, residual blocks modulated by time and speech, attention."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.config.architecture import UNetConfig
 from pipeline.runtimes.onednn import Conv2d
-
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
 
 M = TypeVar("M", bound=nn.Module)
 Modulation = tuple[Tensor, Tensor]
 
 
 def time_embedding(t: Tensor, width: int, exponent: Literal["released", "standard"]) -> Tensor:
-    """Cosines, then sines, of the step at falling frequencies.
+    """Cosines, then sines, of the step at falling frequencies, (B,) to (B, width) float32.
 
-    Args:
-        t: (B,) steps of the full diffusion, 0 … 999.
-        width: number of features.
-        exponent: see `UNetConfig.time_exponent`.
-
-    Returns:
-        (B, width) float32.
+    The exponent is `UNetConfig.time_exponent`.
     """
     half = width // 2
     span = 2 * width if exponent == "released" else half
@@ -54,12 +44,8 @@ class TimeEmbedding(nn.Module):
 def modulation(time: Tensor, speech: Tensor) -> Modulation:
     """The two affine maps of eq. 17 as one, which saves a pass over the feature map.
 
-    Args:
-        time: (..., 2 C), of a block's `t_emb_layers`: t_s, then t_b.
-        speech: (..., 2 C), of its `audio_emb_layers`: y_s, then y_b.
-
-    Returns:
-        Scale and shift, (..., C, 1, 1) each.
+    (..., 2 C) of a block's `t_emb_layers`, t_s then t_b, and (..., 2 C) of its `audio_emb_layers`,
+    y_s then y_b, to scale and shift, (..., C, 1, 1) each.
     """
     t_scale, t_shift = time[..., None, None].chunk(2, dim=-3)
     y_scale, y_shift = speech[..., None, None].chunk(2, dim=-3)

@@ -11,18 +11,11 @@ from torch import Tensor, nn
 
 
 class SpeechEncoder(nn.Module):
-    """Windows of MFCC to embeddings, each window by itself.
+    """Windows of MFCC (`steps` vectors of `coefficients`) to embeddings, each window by itself.
 
     Convolutions over the time steps of a window find sounds wherever they lie in it; the linear
-    layer over all steps keeps when they were.
-
-    Args:
-        steps: MFCC vectors in a window.
-        coefficients: of each vector.
-        width: of the embedding.
-        hidden: channels of the convolutions.
-        mean: (coefficients,) of the training data; features are standardised with it.
-        std: (coefficients,).
+    layer over all steps keeps when they were. Features are standardised with the mean and
+    deviation, (coefficients,), of the training data.
     """
 
     mean: Tensor
@@ -65,13 +58,8 @@ class SpeechEncoder(nn.Module):
 class PrecomputedEmbeddings(nn.Module):
     """Embeddings of another encoder, as they are, for a network of their width.
 
-    A network of another width is given a linear map of them, standardised.
-
-    Args:
-        given: width of the features.
-        width: of the embeddings that the network takes.
-        mean: (given,) of the training data.
-        std: (given,).
+    A network of another width is given a linear map of them, standardised with the mean and
+    deviation, (given,), of the training data.
     """
 
     mean: Tensor

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
+from model.config.presets import Preset
 from model.network.speech_encoder import PrecomputedEmbeddings, SpeechEncoder
 from model.network.unet import UNet
-
-if TYPE_CHECKING:
-    from model.config.presets import Preset
-    from pipeline.speech.features import Speech
+from pipeline.speech.features import Speech
 
 
 @dataclass(frozen=True)
 class SpeechFormat:
-    """The speech features a model takes, as `dataset.json` states them.
+    """The speech features a model takes, as `dataset.json` states them."""
 
-    Attributes:
-        steps: time steps of a window.
-        coefficients: of each step.
-        mean: (coefficients,) over the training data.
-        std: (coefficients,).
-        name: which features these are, see `pipeline.speech.features.SHAPES`.
-        encoder: SHA-256 of the file of the encoder that made them; empty for mfcc, or where it is
-            not known.
-    """
-
-    steps: int
-    coefficients: int
-    mean: list[float]
-    std: list[float]
-    name: Speech = "mfcc"
+    steps: int  # time steps of a window
+    coefficients: int  # of each step
+    mean: list[float]  # (coefficients,) over the training data
+    std: list[float]  # (coefficients,)
+    name: Speech = "mfcc"  # which features these are, see `pipeline.speech.features.SHAPES`
+    # SHA-256 of the file of the encoder that made them; empty for mfcc, or where it is not known
     encoder: str = ""
 
     @classmethod
@@ -52,29 +41,20 @@ class SpeechFormat:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a frame is drawn from.
+    """What a frame is drawn from."""
 
-    Attributes:
-        identity: (B, 3, S, S) in [-1, 1].
-        motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
-        speech: (B, speech_window, F) features of frames k - m_y … k + m_y.
-        level: (B,) how far the motion frames are corrupted, 0 … 1, for a network that takes it;
-            None is the recipe's `sampling_level`.
-    """
-
-    identity: Tensor
-    motion: Tensor
-    speech: Tensor
+    identity: Tensor  # (B, 3, S, S) in [-1, 1]
+    motion: Tensor  # (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first
+    speech: Tensor  # (B, speech_window, F) features of frames k - m_y … k + m_y
+    # (B,) how far the motion frames are corrupted, 0 … 1, for a network that takes it; None is the
+    # recipe's `sampling_level`
     level: Tensor | None = None
 
 
 class TalkingHead(nn.Module):
     """The network of the paper with an encoder for the speech features.
 
-    Args:
-        preset: shape of both.
-        speech: the features' format.
-        unet: an existing network; None makes a fresh one.
+    `unet` is an existing network; None makes a fresh one.
     """
 
     def __init__(self, preset: Preset, speech: SpeechFormat, unet: nn.Module | None = None) -> None:
@@ -82,8 +62,15 @@ class TalkingHead(nn.Module):
         self.speech = speech
         # A TorchScript network has the same forward, and nothing but that is used of it.
         self.unet = cast("UNet", unet) if unet is not None else UNet(preset.unet)
-        self.speech_encoder = _speech_encoder(preset, speech)
-        width = preset.unet.base_channels
+        width, mean, std = preset.unet.base_channels, speech.mean, speech.std
+        self.speech_encoder: SpeechEncoder | PrecomputedEmbeddings
+        if speech.name == "released":
+            self.speech_encoder = PrecomputedEmbeddings(
+                speech.coefficients, width, mean=mean, std=std
+            )
+        else:
+            shape, hidden = (speech.steps, speech.coefficients, width), preset.speech_hidden
+            self.speech_encoder = SpeechEncoder(*shape, hidden=hidden, mean=mean, std=std)
         # Reads the lip shape off a speech embedding; used in training only.
         self.lip_reader = nn.Linear(width, 40)
         self.level_embed = (
@@ -100,16 +87,10 @@ class TalkingHead(nn.Module):
         return output
 
     def embed_speech(self, features: Tensor, level: Tensor | None = None) -> Tensor:
-        """Speech embeddings, with the level of corruption added where the network takes it.
+        """(B, …, F) features to (B, …, base), with the corruption level where the network takes it.
 
-        The level goes with the speech because that reaches every block of the network.
-
-        Args:
-            features: (B, …, F) speech features.
-            level: (B,), see `Conditions`.
-
-        Returns:
-            (B, …, base).
+        The level, see `Conditions`, goes with the speech because that reaches every block of the
+        network.
         """
         speech: Tensor = self.speech_encoder(features)
         if self.level_embed is None:
@@ -118,17 +99,3 @@ class TalkingHead(nn.Module):
             level = features.new_full((len(features),), self._sampled_level)
         embedded = self.level_embed(level[:, None])  # (B, base)
         return speech + embedded.reshape(len(embedded), *[1] * (speech.ndim - 2), -1)
-
-
-def _speech_encoder(preset: Preset, speech: SpeechFormat) -> SpeechEncoder | PrecomputedEmbeddings:
-    width = preset.unet.base_channels
-    if speech.name == "released":
-        return PrecomputedEmbeddings(speech.coefficients, width, mean=speech.mean, std=speech.std)
-    return SpeechEncoder(
-        speech.steps,
-        speech.coefficients,
-        width,
-        hidden=preset.speech_hidden,
-        mean=speech.mean,
-        std=speech.std,
-    )

@@ -4,15 +4,14 @@ Modules carry the names of the released state dict (`input_blocks.0.0`, `middle_
 so that the authors' tensors load into this network as they are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.config.architecture import UNetConfig
 from model.network.blocks import (
     Attention,
     Block,
@@ -24,16 +23,9 @@ from model.network.blocks import (
 )
 from pipeline.runtimes.onednn import Conv2d
 
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
-
 
 class UNet(nn.Module):
-    """Predicts, from a noisy frame and its conditions, the target of the diffusion and ν.
-
-    Args:
-        config: shape of the network.
-    """
+    """Predicts, from a noisy frame and its conditions, the target of the diffusion and ν."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -142,9 +134,7 @@ class UNet(nn.Module):
     def trunk(self, h: Tensor, modulations: Sequence[Modulation]) -> Tensor:
         """All that follows the stem, from (B, base, s, s) to (B, 6, S, S) with s = S / patch.
 
-        Args:
-            h: output of the stem.
-            modulations: one for each of `residuals`, see `model.network.blocks.modulation`.
+        Each of `residuals` takes one of the modulations, see `model.network.blocks.modulation`.
         """
         following = iter(modulations)
         kept = [h]  # skip connections from the way down to the way up

@@ -26,13 +26,7 @@ from model.sampling.sample_config import SampleConfig, choose_sampler, sampling_
 
 
 def make_denoiser(model: TalkingHead, preset: Preset, config: SampleConfig) -> FrameDenoiser:
-    """The model prepared for the steps of the sampler; good for any number of videos.
-
-    Args:
-        model: with averaged weights, in eval mode.
-        preset: of the model.
-        config: how to draw.
-    """
+    """The model (averaged weights, eval mode) prepared for a sampler; good for any videos."""
     config = choose_sampler(config, preset.diffusion)
     schedule = sampling_schedule(preset.diffusion, config)
     network: nn.Module = model.unet
@@ -120,15 +114,10 @@ def generate_frames(
                 pixels = to_pixels(frame)
                 motion = [*motion[1:], to_unit(pixels)]
                 images = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        yield _shown(images, present)
-
-
-def _shown(images: NDArray[np.uint8], present: list[bool]) -> list[NDArray[np.uint8] | None]:
-    """The frame of every clip that has not ended."""
-    return [
-        np.ascontiguousarray(image) if exists else None
-        for image, exists in zip(images, present, strict=True)
-    ]
+        yield [
+            np.ascontiguousarray(image) if exists else None
+            for image, exists in zip(images, present, strict=True)
+        ]
 
 
 def _denoise(
@@ -147,12 +136,10 @@ def _denoise(
 def _speech_windows(
     denoiser: FrameDenoiser, speech: Sequence[Iterable[NDArray[np.float32]]], context: int
 ) -> Iterator[tuple[Tensor, list[bool]]]:
-    """For each frame the embeddings around it, edges repeated, and which clips have the frame.
+    """For each frame the (B, 2 context + 1, base) embeddings around it, and who has the frame.
 
-    Clips that have ended keep their last window: cheap, and the others are not disturbed.
-
-    Yields:
-        (B, 2 context + 1, base) embeddings, and B flags.
+    Edges are repeated. Clips that have ended keep their last window: cheap, and the others are not
+    disturbed.
     """
     window: deque[Tensor] = deque(maxlen=2 * context + 1)
     present: deque[list[bool]] = deque(maxlen=context + 1)

@@ -25,52 +25,35 @@ from pipeline.progress import Advance, progress
 from pipeline.speech.features import Featurise
 from pipeline.weights import locate
 
+Outcome = tuple[Path, UserError | None]  # a video, and what kept it from being made
+
 
 @dataclass(frozen=True)
 class SampleRun:
-    """What all videos of a command share.
+    """What all videos of a command share."""
 
-    Attributes:
-        checkpoint: the .safetensors file, or one of the authors'.
-        config: how frames are drawn; its precision is replaced by what `precision` chooses, its
-            sampler by what `auto` is.
-        output: what is written besides or around the frames.
-        device: `auto`, `cpu`, `cuda` or `mps`.
-        precision: `auto`, `bf16` or `float32`.
-        weights_dir: the user's folder of pretrained files.
-        batch: videos made side by side.
-        single: there is one pair only: if it cannot be used, the error is raised.
-        which_face: of several in a picture, see `model.sampling.inputs.read_face`.
-    """
-
-    checkpoint: Path
+    checkpoint: Path  # the .safetensors file, or one of the authors'
+    # how frames are drawn; its precision is replaced by what `precision` chooses, its sampler by
+    # what `auto` is
     config: SampleConfig
-    output: OutputOptions
+    output: OutputOptions  # what is written besides or around the frames
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Precision = "auto"
-    weights_dir: Path | None = None
-    batch: int = 8
-    single: bool = False
-    which_face: str = "largest"
+    weights_dir: Path | None = None  # the user's folder of pretrained files
+    batch: int = 8  # videos made side by side
+    single: bool = False  # there is one pair only: if it cannot be used, the error is raised
+    which_face: str = "largest"  # of several in a picture, see `model.sampling.inputs.read_face`
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A run with its networks in memory.
+    """A run with its networks in memory."""
 
-    Attributes:
-        run: the run, its precision and sampler chosen.
-        info: of the checkpoint.
-        denoiser: see `model.sampling.autoregressive.make_denoiser`.
-        tracker: finds faces.
-        featurise: computes the speech features that the model takes.
-    """
-
-    run: SampleRun
-    info: CheckpointInfo
-    denoiser: FrameDenoiser
-    tracker: MediaPipeTracker
-    featurise: Featurise
+    run: SampleRun  # the run, its precision and sampler chosen
+    info: CheckpointInfo  # of the checkpoint
+    denoiser: FrameDenoiser  # see `model.sampling.autoregressive.make_denoiser`
+    tracker: MediaPipeTracker  # finds faces
+    featurise: Featurise  # computes the speech features that the model takes
 
 
 def load(run: SampleRun) -> LoadedModel:
@@ -89,26 +72,15 @@ def load(run: SampleRun) -> LoadedModel:
     return LoadedModel(replace(run, config=config), info, denoiser, tracker, featurise)
 
 
-def run_here(
-    run: SampleRun, jobs: Sequence[tuple[int, Job]]
-) -> Iterator[tuple[Path, UserError | None]]:
-    """Makes videos in this process behind a progress bar.
-
-    Yields:
-        The path of each video, and what kept it from being made.
-    """
+def run_here(run: SampleRun, jobs: Sequence[Job]) -> Iterator[Outcome]:
+    """Makes videos in this process behind a progress bar."""
     loaded = load(run)
     for begin in range(0, len(jobs), run.batch):
         yield from _make_batch(loaded, jobs[begin : begin + run.batch], show_progress=True)
 
 
-def video_maker(
-    run: SampleRun, threads: int
-) -> Callable[[Sequence[tuple[int, Job]]], Iterator[tuple[Path, UserError | None]]]:
-    """What a Ray process does: it loads the run once and makes batches of videos with it.
-
-    Its results are the path of each video, and what kept it from being made.
-    """
+def video_maker(run: SampleRun, threads: int) -> Callable[[Sequence[Job]], Iterator[Outcome]]:
+    """What a Ray process does: it loads the run once and makes batches of videos with it."""
     import torch
 
     torch.set_num_threads(threads)
@@ -116,15 +88,15 @@ def video_maker(
 
 
 def _make_batch(
-    loaded: LoadedModel, jobs: Sequence[tuple[int, Job]], *, show_progress: bool = False
-) -> Iterator[tuple[Path, UserError | None]]:
+    loaded: LoadedModel, jobs: Sequence[Job], *, show_progress: bool = False
+) -> Iterator[Outcome]:
     """Makes videos side by side; a pair that cannot be used is left out of the batch."""
     run, preset = loaded.run, loaded.info.preset
-    ready: list[tuple[int, VideoInputs]] = []
-    for seed, job in jobs:
+    ready: list[VideoInputs] = []
+    for job in jobs:
         try:
             inputs = read_inputs(job, loaded.tracker, preset, loaded.featurise, run.which_face)
-            ready.append((seed, inputs))
+            ready.append(inputs)
             if inputs.face.faces > 1 and run.which_face == "largest":
                 count = f"{inputs.face.faces} faces, of which the largest talks"
                 print(f"note   {job.face.name}: {count}; see --which-face", file=sys.stderr)
@@ -132,7 +104,7 @@ def _make_batch(
             if run.single:
                 raise
             yield job.out, _reason(error)
-    total = sum(len(one.speech) for _, one in ready)
+    total = sum(len(one.speech) for one in ready)
     bar: AbstractContextManager[Advance] = (
         progress("frames", total) if show_progress and ready else nullcontext(lambda _="": None)
     )
@@ -140,9 +112,7 @@ def _make_batch(
         yield from _draw(loaded, ready, step)
 
 
-def _draw(
-    loaded: LoadedModel, ready: list[tuple[int, VideoInputs]], step: Advance
-) -> Iterator[tuple[Path, UserError | None]]:
+def _draw(loaded: LoadedModel, ready: list[VideoInputs], step: Advance) -> Iterator[Outcome]:
     """Draws videos side by side; where one of them ends the batch, each by itself."""
 
     def count(frames: int) -> None:
@@ -154,9 +124,8 @@ def _draw(
             make_videos(
                 loaded.denoiser,
                 loaded.info.preset,
-                [one for _, one in ready],
+                ready,
                 loaded.run.config,
-                seeds=[seed for seed, _ in ready],
                 output=loaded.run.output,
                 tracker=loaded.tracker,
                 progress=count,
@@ -165,12 +134,12 @@ def _draw(
         if loaded.run.single:
             raise
         if len(ready) == 1:
-            yield ready[0][1].job.out, _reason(error)
+            yield ready[0].job.out, _reason(error)
             return
         for one in ready:
             yield from _draw(loaded, [one], step)
     else:
-        yield from ((one.job.out, None) for _, one in ready)
+        yield from ((one.job.out, None) for one in ready)
 
 
 def _reason(error: Exception) -> UserError:
@@ -181,15 +150,10 @@ def _reason(error: Exception) -> UserError:
     return UserError(f"{type(error).__name__}: {error}")
 
 
-def run_on_workers(
-    run: SampleRun, jobs: Sequence[tuple[int, Job]], workers: int
-) -> Iterator[tuple[Path, UserError | None]]:
+def run_on_workers(run: SampleRun, jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     """Makes videos in several processes of a Ray session, each with a model of its own.
 
     Batches are made smaller where there are few videos, so that every process has work.
-
-    Yields:
-        The path of each video, and what kept it from being made.
 
     Raises:
         UserError: the checkpoint or the device cannot be used, or a process dies.
@@ -206,10 +170,9 @@ def run_on_workers(
         weights_dir=run.weights_dir.absolute() if run.weights_dir else None,
     )
     absolute = [
-        (number, replace(job, face=job.face.absolute(), speech=job.speech.absolute(),
-                         out=job.out.absolute()))
-        for number, job in jobs
-    ]  # fmt: skip
+        replace(job, face=job.face.absolute(), speech=job.speech.absolute(), out=job.out.absolute())
+        for job in jobs
+    ]
     workers = min(workers, len(jobs))
     size = min(run.batch, -(-len(jobs) // workers))
     batches = [absolute[begin : begin + size] for begin in range(0, len(jobs), size)]

@@ -6,40 +6,30 @@ feature map that all steps of a frame share. What is left for every step is the 
 stem, and the stem over three channels.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from model.config.architecture import UNetConfig
 from model.diffusion.schedule import Schedule
 from model.network.talking_head import TalkingHead
 from model.network.unet import UNet
 
-if TYPE_CHECKING:
-    from model.config.architecture import UNetConfig
-
 
 @dataclass(frozen=True)
 class FrameConditions:
-    """What all steps of a frame share.
+    """What all steps of a frame share."""
 
-    Attributes:
-        stem: (B, base, s, s), the stem's output for everything but the noisy frame.
-        scale: (B, C) 1 + y_s of eq. 17, the C channels of all residual blocks in a row.
-        shift: (B, C) y_b.
-    """
-
-    stem: Tensor
-    scale: Tensor
-    shift: Tensor
+    stem: Tensor  # (B, base, s, s), the stem's output for everything but the noisy frame
+    scale: Tensor  # (B, C) 1 + y_s of eq. 17, the C channels of all residual blocks in a row.
+    shift: Tensor  # (B, C) y_b
 
 
 class Denoiser:
@@ -69,23 +59,20 @@ class Denoiser:
         self.device = next(model.parameters()).device
         self._embed_speech = model.embed_speech
         with torch.no_grad():
-            self._bind_time(model.unet)
-            self._bind_speech(model.unet)
+            self._bind_time_and_speech(model.unet)
             self._bind_network(model.unet, torch.bfloat16 if precision == "bf16" else torch.float32)
         # A CUDA graph writes every output to the same memory: it is used before the next call.
         mode = "reduce-overhead" if self.device.type == "cuda" else "default"
         network: Callable[..., Tensor] = self._network
         self._call = torch.compile(network, mode=mode, dynamic=False) if compiled else network
 
-    def _bind_time(self, unet: UNet) -> None:
-        """1 + t_s and t_b of every step, (K, C) each."""
+    def _bind_time_and_speech(self, unet: UNet) -> None:
+        """1 + t_s and t_b of every step; the speech layers of all blocks as one."""
         time = unet.time_embed(self.schedule.steps.to(self.device))
         parts = [block.t_emb_layers(time).chunk(2, dim=1) for block in unet.residuals]
-        self._t_scale = 1 + torch.cat([scale for scale, _ in parts], dim=1)
-        self._t_shift = torch.cat([shift for _, shift in parts], dim=1)
+        scales, shifts = (torch.cat(part, dim=1) for part in zip(*parts, strict=True))
+        self._t_scale, self._t_shift = 1 + scales, shifts  # (K, C) each
 
-    def _bind_speech(self, unet: UNet) -> None:
-        """The speech layers of all residual blocks as one: all scales, then all shifts."""
         linear = [cast("nn.Linear", block.audio_emb_layers[1]) for block in unet.residuals]
         self._widths = [layer.out_features // 2 for layer in linear]
 
@@ -144,13 +131,7 @@ class Denoiser:
     def step(self, x: Tensor, index: int, conditions: FrameConditions) -> Tensor:
         """One call of the network: the same as `UNet.forward`, but for rounding.
 
-        Args:
-            x: (B, 3, S, S) noisy frames.
-            index: of the step in the schedule.
-            conditions: what `prepare_frame` gave.
-
-        Returns:
-            (B, 6, S, S) float32.
+        (B, 3, S, S) noisy frames at step `index` of the schedule to (B, 6, S, S) float32.
         """
         time = (self._t_scale[index], self._t_shift[index])
         return self._call(x, conditions.stem, conditions.scale, conditions.shift, *time).float()
@@ -173,12 +154,7 @@ class Denoiser:
 
 
 class ScriptedDenoiser:
-    """The interface of `Denoiser` for a TorchScript network: all is computed anew at every step.
-
-    Args:
-        model: with averaged weights, in eval mode.
-        schedule: the steps.
-    """
+    """The interface of `Denoiser` for a TorchScript network: all is computed anew at every step."""
 
     def __init__(self, model: TalkingHead, schedule: Schedule) -> None:
         self.schedule = schedule

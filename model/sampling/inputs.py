@@ -1,16 +1,15 @@
 """What a video is made from: the face in a picture or video, and a recording's speech features."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config.presets import Preset
+from model.network.talking_head import SpeechFormat
 from model.sampling.jobs import Job
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
@@ -30,11 +29,6 @@ from pipeline.speech.features import SHAPES, Featurise, speech_features
 from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
 
-if TYPE_CHECKING:
-    from model.config.presets import Preset
-    from model.network.talking_head import SpeechFormat
-
-
 # Sample rates in Hz that an AAC stream can have.
 _AAC_RATES = frozenset(
     [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
@@ -44,19 +38,12 @@ _MOST_FACES = 10  # looked for in a picture
 
 @dataclass(frozen=True)
 class Face:
-    """A face in its picture.
+    """A face in its picture."""
 
-    Attributes:
-        crop: (size, size, 3) uint8 RGB, aligned as the training crops were.
-        picture: (H, W, 3) uint8 RGB, what it was found in.
-        matrix: (2, 3), pixels of the picture to pixels of the crop.
-        faces: how many were found in it.
-    """
-
-    crop: NDArray[np.uint8]
-    picture: NDArray[np.uint8]
-    matrix: NDArray[np.float64]
-    faces: int = 1
+    crop: NDArray[np.uint8]  # (size, size, 3) uint8 RGB, aligned as the training crops were
+    picture: NDArray[np.uint8]  # (H, W, 3) uint8 RGB, what it was found in
+    matrix: NDArray[np.float64]  # (2, 3), pixels of the picture to pixels of the crop
+    faces: int = 1  # how many were found in it
 
 
 def crop_size(preset: Preset) -> int:
@@ -74,9 +61,6 @@ def read_face(
         tracker: finds the landmarks.
         size: side of the crop.
         which: of several faces: `largest`, `left`, `right`, or an index from 0, the leftmost.
-
-    Raises:
-        UserError: unreadable, no face in it, or not the one asked for.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
@@ -120,18 +104,11 @@ def _chosen(
 def read_speech(
     source: Path | NDArray[np.int16], featurise: Featurise = mfcc_windows
 ) -> tuple[NDArray[np.float32], Audio]:
-    """Speech features of a recording, and its sound as it is.
-
-    Args:
-        source: a recording, or (N,) int16 mono samples at 16 kHz.
-        featurise: see `features_of`.
+    """Speech features of a recording or of (N,) int16 samples at 16 kHz, and its sound.
 
     Returns:
-        (T, F) features for T = the number of frames that cover the recording, and the sound at
-        its own rate, or at 48 kHz where AAC does not have that.
-
-    Raises:
-        UserError: unreadable, or no sound in it.
+        (T, F) features for T = the number of frames that cover the recording, and the sound at its
+            own rate, or at 48 kHz where AAC does not have that.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 1 or source.dtype != np.int16:
@@ -150,15 +127,7 @@ def read_speech(
 
 
 def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featurise:
-    """The function that computes the speech features that a model takes.
-
-    Args:
-        speech: the model's format.
-        weights_dir: the user's folder of pretrained files.
-
-    Raises:
-        UserError: the authors' encoder is needed and absent, or another than in training.
-    """
+    """The function that computes the speech features that a model takes."""
     if speech.name != "released":
         return mfcc_windows
     encoder = locate("audio_encoder.pt", weights_dir)
@@ -177,19 +146,12 @@ def features_of(speech: SpeechFormat, weights_dir: Path | None = None) -> Featur
 
 @dataclass(frozen=True)
 class VideoInputs:
-    """A job with its face and speech read.
+    """A job with its face and speech read."""
 
-    Attributes:
-        job: the paths.
-        face: the face in its picture.
-        speech: (T, F) features.
-        audio: the recording's own sound.
-    """
-
-    job: Job
-    face: Face
-    speech: NDArray[np.float32]
-    audio: Audio
+    job: Job  # the paths
+    face: Face  # the face in its picture
+    speech: NDArray[np.float32]  # (T, F) features
+    audio: Audio  # the recording's own sound
 
 
 def read_inputs(
@@ -199,10 +161,6 @@ def read_inputs(
     featurise: Featurise = mfcc_windows,
     which_face: str = "largest",
 ) -> VideoInputs:
-    """Reads a job's face and recording.
-
-    Raises:
-        UserError: one of them cannot be used.
-    """
+    """Reads a job's face and recording; a `UserError` if one of them cannot be used."""
     face = read_face(job.face, tracker, crop_size(preset), which_face)
     return VideoInputs(job, face, *read_speech(job.speech, featurise))

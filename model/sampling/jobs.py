@@ -4,7 +4,7 @@ import csv
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -21,17 +21,12 @@ SOUND_SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Job:
-    """One video to make.
+    """One video to make."""
 
-    Attributes:
-        face: a picture, or a video whose first frame with a face is taken.
-        speech: a recording, or a video with sound.
-        out: the video to write, see `model.sampling.video_writer`.
-    """
-
-    face: Path
-    speech: Path
-    out: Path
+    face: Path  # a picture, or a video whose first frame with a face is taken
+    speech: Path  # a recording, or a video with sound
+    out: Path  # the video to write, see `model.sampling.video_writer`
+    seed: int = 0  # of its noise
 
 
 def plan_jobs(
@@ -43,35 +38,35 @@ def plan_jobs(
     format_name: FormatName | None = None,
     preview: bool = False,
     seed: int = 0,
-) -> list[tuple[int, Job]]:
-    """The videos to make, each with the seed that its place in the list gives it.
+) -> list[Job]:
+    """The videos to make; each place in a list has its seed, counted up from `seed`.
 
-    Reports on standard error which entries of a list are left out.
-
-    Args:
-        face: a picture or a video; with `speech`, instead of `pairs`.
-        speech: a recording.
-        pairs: a list of them, see `read_jobs`.
-        out: the file to write, or the folder of a list.
-        format_name: of the videos; None goes by the suffix of `out`.
-        preview: whether each gets a strip of its frames.
-        seed: of the first video.
-
-    Raises:
-        UserError: too much or too little is named, or a video cannot be written to its place.
+    Reports on standard error which entries of a list are left out. `format_name` of None goes by
+    the suffix of `out`, which is a folder for a list.
     """
     if pairs is not None and face is None and speech is None:
-        listed = list(enumerate(read_jobs(pairs, out, SUFFIXES[format_name or "mp4"]), start=seed))
-        jobs = [(number, job) for number, job in listed if not job.out.exists()]
-        _report_left_out(pairs, out, existing=len(listed) - len(jobs))
+        listed = read_jobs(pairs, out, SUFFIXES[format_name or "mp4"])
+        seeded = [replace(job, seed=number) for number, job in enumerate(listed, start=seed)]
+        jobs = [job for job in seeded if not job.out.exists()]
+        if len(jobs) < len(listed):
+            print(
+                f"kept {len(listed) - len(jobs)} videos that are in {out} already", file=sys.stderr
+            )
+        unpaired = [path.name for path in unpaired_files(pairs)] if pairs.is_dir() else []
+        if unpaired:
+            named = ", ".join(unpaired[:3]) + (" …" if len(unpaired) > 3 else "")
+            print(
+                f"left out {len(unpaired)} files without a partner of their name: {named}",
+                file=sys.stderr,
+            )
     elif pairs is None and face is not None and speech is not None:
         _check_suffix(out, format_name)
         if out.exists():
             raise UserError(f"{out} exists already; take another name or move it away")
-        jobs = [(seed, Job(face, speech, out))]
+        jobs = [Job(face, speech, out, seed)]
     else:
         raise UserError("give either --face and --speech, or --pairs")
-    for _, job in jobs:
+    for job in jobs:
         if preview and preview_path(job.out).exists():
             raise UserError(
                 f"{preview_path(job.out)} exists already; move it away, or leave out --preview"
@@ -91,19 +86,6 @@ def preview_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.preview.png")
 
 
-def _report_left_out(pairs: Path, out: Path, *, existing: int) -> None:
-    """Prints how many videos exist already and which files have no partner."""
-    if existing:
-        print(f"kept {existing} videos that are in {out} already", file=sys.stderr)
-    unpaired = unpaired_files(pairs) if pairs.is_dir() else []
-    if unpaired:
-        named = ", ".join(path.name for path in unpaired[:3]) + (" …" if len(unpaired) > 3 else "")
-        print(
-            f"left out {len(unpaired)} files without a partner of their name: {named}",
-            file=sys.stderr,
-        )
-
-
 def _check_suffix(out: Path, format_name: FormatName | None) -> None:
     known = [suffix for suffix in SUFFIXES.values() if suffix]
     if format_name is None and out.suffix.lower() not in known:
@@ -119,18 +101,10 @@ def _check_suffix(out: Path, format_name: FormatName | None) -> None:
 def read_jobs(pairs: Path, out: Path, suffix: str = ".mp4") -> list[Job]:
     """Jobs from a CSV with the columns face, speech and optionally name; or from a folder.
 
-    Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after
-    face and speech. In a folder, a picture or video and a recording of one name are a pair, and a
-    video without a recording is paired with its own sound. Folders of PNG have no suffix: dots in
-    their names become _, because what follows a dot would be taken for one.
-
-    Args:
-        pairs: the CSV, or the folder.
-        out: the folder of the videos.
-        suffix: of their names.
-
-    Raises:
-        UserError: no such file, no CSV, a missing column, no pair, or two videos of one name.
+    Paths are relative to the CSV's folder; the video is called OUT/NAME.mp4, by default after face
+    and speech. In a folder, a picture or video and a recording of one name are a pair, and a video
+    without a recording is paired with its own sound. Folders of PNG have no suffix: dots in their
+    names become _, because what follows a dot would be taken for one.
     """
     found = _pairs_of_folder(pairs) if pairs.is_dir() else _pairs_of_csv(pairs)
     jobs = [

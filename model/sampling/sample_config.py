@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from model.config.architecture import DiffusionConfig
-from model.config.choices import (
-    SamplerChoice,
-    SamplerName,
-    StartChoice,
-)
+from model.config.choices import SamplerChoice, SamplerName, StartChoice
 from pipeline.command_options import NO_OPTION
 
 if TYPE_CHECKING:
@@ -63,10 +59,7 @@ class SampleConfig:
     """
 
     sampler: Annotated[SamplerChoice, _option()] = "auto"
-    steps: Annotated[
-        int,
-        _option(min=0, max=1000, show_default=STEPS_DEFAULT),
-    ] = 0
+    steps: Annotated[int, _option(min=0, max=1000, show_default=STEPS_DEFAULT)] = 0
     spacing: Annotated[Literal["auto", "uniform", "quadratic"], NO_OPTION] = "auto"
     seed: Annotated[int, NO_OPTION] = 0
     precision: Annotated[str, NO_OPTION] = "float32"
@@ -75,8 +68,7 @@ class SampleConfig:
     start: Annotated[StartChoice, _option()] = "auto"
     start_step: Annotated[int, NO_OPTION] = 0
     noise_correlation: Annotated[
-        float | None,
-        _option(min=0, max=1, show_default=CORRELATION_DEFAULT),
+        float | None, _option(min=0, max=1, show_default=CORRELATION_DEFAULT)
     ] = None
 
 
@@ -100,13 +92,9 @@ def choose_sampler(config: SampleConfig, diffusion: DiffusionConfig) -> SampleCo
 
     The sampler `auto` is the cheapest setting that measured best: for networks with the identity
     prior `ddim` in 2 calls (more leave the grain of a young network), for others that predict v
-    `dpm` in 6 calls, for those that predict ε, such as the authors', `sde` in 10
-    from the frame before. With another number of steps it is the same sampler in so many. The
-    tables, and on what they were measured, are in benchmarks/speed/RESULTS.md, Samplers.
-
-    Args:
-        config: as the user gave it.
-        diffusion: of the model.
+    `dpm` in 6 calls, for those that predict ε, such as the authors', `sde` in 10 from the frame
+    before. The tables, and on what they were measured, are in benchmarks/speed/RESULTS.md,
+    Samplers.
     """
     prediction, prior = diffusion.prediction, bool(diffusion.identity_prior)
     sampler: SamplerName
@@ -138,12 +126,7 @@ def choose_sampler(config: SampleConfig, diffusion: DiffusionConfig) -> SampleCo
 
 
 def sampling_schedule(diffusion: DiffusionConfig, config: SampleConfig) -> Schedule:
-    """The steps that a sampler takes, a subset of the full diffusion.
-
-    Args:
-        diffusion: of the model.
-        config: with a chosen sampler, see `choose_sampler`.
-    """
+    """The steps that a chosen sampler takes, a subset of the full diffusion."""
     # Here, so that the options of a command are read without torch.
     from model.diffusion.identity_prior import diffusion_schedule
     from model.diffusion.schedule import Schedule, respace

@@ -1,20 +1,15 @@
 """Several talking videos side by side: their frames drawn, and each written as it comes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from model.config.presets import Preset
 from model.sampling.autoregressive import generate_frames
 from model.sampling.denoiser import FrameDenoiser
+from model.sampling.inputs import VideoInputs
 from model.sampling.sample_config import OutputOptions, SampleConfig, choose_sampler
 from model.sampling.video_writer import open_video_writer
 from pipeline.faces.tracking import Tracker
-
-if TYPE_CHECKING:
-    from model.sampling.inputs import VideoInputs
 
 # Written into every file: a viewer, a platform or a classifier can tell what this is.
 SYNTHETIC = {
@@ -27,12 +22,7 @@ SYNTHETIC = {
 
 
 def tags(config: SampleConfig, seed: int) -> dict[str, str]:
-    """The metadata of a video: that it is synthetic, and how it was drawn.
-
-    Args:
-        config: with a chosen sampler, see `model.sampling.sample_config.choose_sampler`.
-        seed: of its noise.
-    """
+    """The metadata of a video: that it is synthetic, and how it was drawn by a chosen sampler."""
     drawn = {
         "sampler": config.sampler,
         "sampler_steps": str(config.steps),
@@ -50,35 +40,29 @@ def make_videos(
     inputs: Sequence[VideoInputs],
     config: SampleConfig,
     *,
-    seeds: Sequence[int] | None = None,
     output: OutputOptions | None = None,
     tracker: Tracker | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Makes several videos side by side; every frame is written as it comes.
 
-    Args:
-        denoiser: see `model.sampling.autoregressive.make_denoiser`.
-        preset: of the model.
-        inputs: face and speech of each video; all share every call of the network.
-        config: how to draw.
-        seeds: of each video's noise; None counts up from the config's.
-        output: what is written besides or around the frames.
-        tracker: finds the faces of real clips; needed to compare with them.
-        progress: called after every step with the number of frames it made.
+    All share every call of the network. The tracker is needed to compare with real clips;
+    `progress` is given the number of frames of every step.
 
     Raises:
         UserError: a real clip to compare with cannot be used.
     """
     config = choose_sampler(config, preset.diffusion)
-    seeds = seeds or range(config.seed, config.seed + len(inputs))
     size, output = preset.unet.image_size, output or OutputOptions()
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(open_video_writer(one, output, size, tags(config, seed), tracker))
-            for one, seed in zip(inputs, seeds, strict=True)
+            stack.enter_context(
+                open_video_writer(one, output, size, tags(config, one.job.seed), tracker)
+            )
+            for one in inputs
         ]
         crops, speech = [one.face.crop for one in inputs], [one.speech for one in inputs]
+        seeds = [one.job.seed for one in inputs]
         for frames in generate_frames(denoiser, preset, crops, speech, config, seeds):
             for write, frame in zip(writers, frames, strict=True):
                 if frame is not None:

@@ -1,36 +1,25 @@
 """Writes drawn frames to a file of any format, pasted back, compared, with a preview strip."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from model.sampling.inputs import Face, VideoInputs
 from model.sampling.jobs import preview_path
+from model.sampling.sample_config import OutputOptions
 from pipeline.errors import UserError
 from pipeline.faces.alignment import crop, transforms
 from pipeline.faces.geometry import invert
 from pipeline.faces.tracking import Tracker
-from pipeline.media import (
-    IMAGE_SUFFIXES,
-    Frames,
-    open_pictures,
-    open_video,
-    write_image,
-)
+from pipeline.media import IMAGE_SUFFIXES, Frames, open_pictures, open_video, write_image
 from pipeline.media.image import resize
 
-if TYPE_CHECKING:
-    from model.sampling.inputs import Face, VideoInputs
-    from model.sampling.sample_config import OutputOptions
-
-    Frame = NDArray[np.uint8]
+Frame = NDArray[np.uint8]
 
 _STRIP = 12  # frames of a preview
 _FEATHER = 0.1  # share of the crop's side over which it fades into the picture
@@ -44,19 +33,9 @@ def open_video_writer(
     metadata: dict[str, str],
     tracker: Tracker | None,
 ) -> Iterator[Callable[[Frame], None]]:
-    """Gives a function that writes the next drawn frame.
+    """Gives a function that writes the next drawn frame, (size, size, 3).
 
     The name decides on the format: .mp4, .webm, .gif, or none for a folder of PNG.
-
-    Args:
-        inputs: face and speech of the video.
-        output: what is written besides or around the frames.
-        size: side of the drawn frames.
-        metadata: tags of the video.
-        tracker: finds the faces of the real clip.
-
-    Raises:
-        UserError: there is no real clip to compare with.
     """
     out = inputs.job.out
     real = _real_frames(inputs.job.face, size, tracker) if output.compare else None

@@ -16,17 +16,9 @@ def stop_if_diverged(
 ) -> None:
     """Raises, in every process, if the loss of any is not finite.
 
-    Args:
-        losses: of this process's rows.
-        batch: these rows.
-        step: optimiser steps taken so far.
-        options: of the run.
-        group: the processes.
-
-    Raises:
-        UserError: it is not finite; names the clips whose features are not either, if any.
+    The `UserError` names the clips whose features are not finite either, if any.
     """
-    if not group.any(not bool(torch.isfinite(losses.total))):
+    if all(group.all_gather(bool(torch.isfinite(losses.total)))):
         return
     finite = torch.isfinite(batch.speech.flatten(1)).all(1) & torch.isfinite(batch.lips).all(1)
     keys = {key for key, ok in zip(batch.keys, finite.tolist(), strict=True) if not ok}
@@ -40,11 +32,7 @@ def stop_if_diverged(
 
 
 def stop_if_weights_diverged(state: TrainingState, options: RunOptions) -> None:
-    """Raises if a weight is not finite, so that every checkpoint is one to go on from.
-
-    Raises:
-        UserError: a weight is not finite.
-    """
+    """Raises if a weight is not finite, so that every checkpoint is one to go on from."""
     if not all(bool(torch.isfinite(weight).all()) for weight in state.model.parameters()):
         raise _diverged("a weight", state.step, options)
 

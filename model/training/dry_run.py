@@ -30,11 +30,6 @@ def dry_run(
 ) -> None:
     """Reports parameters, memory, speed, time to the end and files of a run, and writes nothing.
 
-    Args:
-        options: of the run, in one process.
-        report: takes the lines.
-        clock: seconds, from any beginning.
-
     Raises:
         UserError: the data set, the run's folder and the preset do not fit together.
     """

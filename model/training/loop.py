@@ -23,7 +23,7 @@ from model.training.process_group import SINGLE_PROCESS, ProcessGroup
 from model.training.run_folder import checkpoint_path, flat, write_options
 from model.training.run_options import RunOptions
 from model.training.setup import set_up
-from model.training.status import StatusLog
+from model.training.status import StatusLog, start_line
 from model.training.tracker import open_tracker
 
 
@@ -74,8 +74,9 @@ def train(
         few_threads(call_flops(options.preset.unet)),
     ):
         log = StatusLog(run, group, report, track, clock)
-        log.write_start()
         if group.is_main:
+            for line in (start_line(run), *run.notes):
+                report(line)
             write_options(options, run.dataset)
 
         def save_checkpoint() -> Path:

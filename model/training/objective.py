@@ -1,75 +1,53 @@
 """The training loss of a batch: what data parallelism and the compiler wrap."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.config.presets import Preset
 from model.data.training_frame import Batch, to_unit
 from model.diffusion.identity_prior import diffusion_schedule, prior_of
 from model.diffusion.losses import diffusion_losses
 from model.network.talking_head import Conditions, TalkingHead
 
-if TYPE_CHECKING:
-    from model.config.presets import Preset
-
 
 @dataclass(frozen=True)
 class BatchLosses:
-    """The loss of a batch and its terms.
+    """The loss of a batch and its terms."""
 
-    Attributes:
-        total: () what is minimised.
-        by_frame: each term before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
-            `model.diffusion.losses.Losses`) and, if the recipe has it, `reading`.
-        t: (B,) the diffusion step that each frame was noised to.
-    """
-
-    total: Tensor
+    total: Tensor  # () what is minimised
+    # each term before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
+    # `model.diffusion.losses.Losses`) and, if the recipe has it, `reading`
     by_frame: dict[str, Tensor]
-    t: Tensor
+    t: Tensor  # (B,) the diffusion step that each frame was noised to
 
 
 class SeededNoise:
-    """Random numbers for each frame of a batch from a generator of its own.
+    """Random numbers for each frame of a batch from a generator of its own, by (B,) int64 seeds.
 
     A frame has the same noise in any batch, on any worker and after resuming; no generator's state
-    is saved.
-
-    Args:
-        seeds: (B,) int64.
-        device: where the numbers are drawn. Other devices draw others.
+    is saved. Other devices draw other numbers.
     """
 
     def __init__(self, seeds: Tensor, device: torch.device) -> None:
-        self._device = device
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds.tolist()]
 
     def normal(self, *shape: int) -> Tensor:
         """(B, *shape) standard normal."""
-        return self._stacked(torch.randn, shape)
+        drawn = (torch.randn(shape, generator=g, device=g.device) for g in self._generators)
+        return torch.stack(list(drawn))
 
     def uniform(self) -> Tensor:
         """(B,) in [0, 1)."""
-        return self._stacked(torch.rand, ())
-
-    def _stacked(self, draw: Any, shape: tuple[int, ...]) -> Tensor:
-        drawn = [draw(shape, generator=one, device=self._device) for one in self._generators]
-        return torch.stack(drawn)
+        drawn = (torch.rand((), generator=g, device=g.device) for g in self._generators)
+        return torch.stack(list(drawn))
 
 
 class Objective(nn.Module):
-    """Noise, one call of the network, and the terms of the loss (eq. 19).
-
-    Args:
-        model: the network that is trained.
-        preset: its diffusion and recipe.
-        precision: arithmetic of the network.
-    """
+    """Noise, one call of the network, and the terms of the loss (eq. 19)."""
 
     def __init__(
         self, model: TalkingHead, preset: Preset, precision: Literal["bf16", "float32"]
@@ -110,9 +88,11 @@ class Objective(nn.Module):
         by_frame = {"simple": terms.simple, "vlb": terms.vlb, "lip": terms.lip}  # (B,) each
         total = terms.total(diffusion)
 
-        # The auxiliary loss on the speech embedding.
+        # The auxiliary loss: the lip shape read off the target's own speech embedding.
         if recipe.lambda_lips:
-            by_frame["reading"] = self._lip_reading(conditions, batch.lips)
+            features = conditions.speech[:, conditions.speech.shape[1] // 2]  # (B, F), the target's
+            shape = self.model.lip_reader(self.model.speech_encoder(features))  # (B, 40)
+            by_frame["reading"] = F.mse_loss(shape, batch.lips, reduction="none").mean(1)
             total = total + recipe.lambda_lips * by_frame["reading"].mean()
         return BatchLosses(total, by_frame, t)
 
@@ -132,9 +112,3 @@ class Objective(nn.Module):
             speech = (windows + recipe.speech_noise * std * added).flatten(-2)
         level_input = batch.level if recipe.motion.level_as_input else None
         return Conditions(to_unit(batch.identity), motion, speech, level_input)
-
-    def _lip_reading(self, conditions: Conditions, lips: Tensor) -> Tensor:
-        """Squared error of the lip shape read off the target's own speech embedding, (B,)."""
-        features = conditions.speech[:, conditions.speech.shape[1] // 2]  # (B, F), the target's
-        shape: Tensor = self.model.lip_reader(self.model.speech_encoder(features))  # (B, 40)
-        return F.mse_loss(shape, lips, reduction="none").mean(1)

@@ -16,16 +16,9 @@ _FRAMES = 12
 
 
 def draw_strip(model: TalkingHead, preset: Preset, data: Path, seed: int) -> Tensor:
-    """Generates the first frames of a clip and puts the real ones below.
+    """Generates the first frames of a clip, a test one if there is any, with the real ones below.
 
-    Args:
-        model: averaged weights.
-        preset: of the model.
-        data: a data set; a test clip is taken if it has one.
-        seed: of the noise.
-
-    Returns:
-        (3, 2 S, 12 S) uint8; every second frame, so that about a second is seen.
+    (3, 2 S, 12 S) uint8; every second frame, so that about a second is seen.
     """
     splits = {shard["split"] for shard in read_dataset(data)["shards"] if shard["samples"]}
     sample = next(read_samples(data, "test" if "test" in splits else None))

@@ -1,33 +1,24 @@
 """Data parallelism: the processes that train one model together."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar, cast
 
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from model.config.recipe import TrainConfig
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from model.config.recipe import TrainConfig
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The default process group of torch.distributed, or a single process.
+    """The default process group of torch.distributed, or a single process."""
 
-    Attributes:
-        rank: of this process.
-        world_size: number of processes.
-    """
-
-    rank: int = 0
-    world_size: int = 1
+    rank: int = 0  # of this process
+    world_size: int = 1  # number of processes
 
     @property
     def is_main(self) -> bool:
@@ -35,11 +26,7 @@ class ProcessGroup:
         return self.rank == 0
 
     def rows(self, recipe: TrainConfig) -> range:
-        """The rows of a batch that this process computes.
-
-        Raises:
-            UserError: the batch cannot be divided into equal parts.
-        """
+        """The rows of a batch that this process computes; a `UserError` if it cannot be divided."""
         parts = self.world_size * recipe.accumulate
         if recipe.batch_size % parts:
             raise UserError(
@@ -63,10 +50,6 @@ class ProcessGroup:
         return cast(
             "AbstractContextManager[None]", cast("DistributedDataParallel", module).no_sync()
         )
-
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is true in any process."""
-        return any(self.all_gather(flag))
 
     def agree(self, stop: bool, seconds: float) -> tuple[bool, float]:
         """Whether any process is to stop, and the main one's time, so that all end together."""

@@ -56,7 +56,7 @@ def train_on_ray(
     workers: int,
     address: str | None = None,
 ) -> Path:
-    """Trains on several workers, which share every batch.
+    """Trains on several workers, which share every batch, and returns the last checkpoint.
 
     If a worker dies, all begin again from the last checkpoint and end in the same bits. Ray Train
     is given every checkpoint and its metrics, so that its dashboard and Ray Tune see them;
@@ -68,9 +68,6 @@ def train_on_ray(
         workers: processes; each has a GPU of its own where one is used.
         address: of a running Ray cluster; None starts one on this machine.
 
-    Returns:
-        The last checkpoint.
-
     Raises:
         UserError: the data set, the run's folder and the preset do not fit together, the cluster
             has too little for so many workers, or the training diverged.
@@ -78,10 +75,14 @@ def train_on_ray(
     options = _checked(options, workers)
     shutil.rmtree(options.out / RESULT, ignore_errors=True)  # of the run so far
     with ray_session(address) as ray, ThreadPoolExecutor(2) as threads:
-        gpu = options.device == "cuda" or (
-            options.device == "auto" and ray.cluster_resources().get("GPU", 0) > 0
-        )
-        _refuse_too_many(ray.cluster_resources(), workers, gpu=gpu)
+        has = ray.cluster_resources()
+        gpu = options.device == "cuda" or (options.device == "auto" and has.get("GPU", 0) > 0)
+        kind, available = ("GPU", has.get("GPU", 0)) if gpu else ("CPU", has.get("CPU", 1))
+        if workers > available:  # Ray would wait for ever
+            raise UserError(
+                f"{workers} workers need a {kind} each, the cluster has {available:g}; "
+                "use fewer --workers, or the --address of a larger cluster"
+            )
         channel = ray.remote(num_cpus=0)(Channel).remote()
         trainer = _trainer(options, channel, workers, gpu=gpu)
 
@@ -126,16 +127,6 @@ def _checked(options: RunOptions, workers: int) -> RunOptions:
     )
 
 
-def _refuse_too_many(resources: dict[str, float], workers: int, *, gpu: bool) -> None:
-    """Ray would wait for ever for what the cluster does not have."""
-    kind, available = ("GPU", resources.get("GPU", 0)) if gpu else ("CPU", resources.get("CPU", 1))
-    if workers > available:
-        raise UserError(
-            f"{workers} workers need a {kind} each, the cluster has {available:g}; "
-            "use fewer --workers, or the --address of a larger cluster"
-        )
-
-
 def _trainer(options: RunOptions, channel: Any, workers: int, *, gpu: bool) -> Any:
     """Ray's trainer of a run."""
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
@@ -155,11 +146,9 @@ def _trainer(options: RunOptions, channel: Any, workers: int, *, gpu: bool) -> A
 
 
 def _train_worker(config: dict[str, Any]) -> str | None:
-    """What each worker runs.
+    """What each worker runs; gives the sentence of a `UserError`.
 
-    Returns:
-        The sentence of a `UserError`: raised, Ray would restart the workers, and they would fail
-        in the same way.
+    Raised, Ray would restart the workers, and they would fail in the same way.
     """
     import ray.train
     from ray.train.torch import get_device

@@ -35,27 +35,14 @@ def write_options(options: RunOptions, dataset: dict[str, Any]) -> None:
 
 
 def data_sha256(dataset: dict[str, Any]) -> str:
-    """A hash of the training clips, wherever they lie.
-
-    Args:
-        dataset: the content of `dataset.json`.
-    """
+    """A hash of the training clips in a `dataset.json`, wherever they lie."""
     shards = [shard for shard in dataset["shards"] if shard["split"] == "train"]
     sums = "".join(f"{shard.get('sha256', '')}  {shard['name']}\n" for shard in shards)
     return hashlib.sha256(sums.encode()).hexdigest()
 
 
 def checkpoint_to_resume(options: RunOptions, dataset: dict[str, Any]) -> Path | None:
-    """The run's last checkpoint if it is to be resumed; None for a new run.
-
-    Args:
-        options: of the run.
-        dataset: the content of `dataset.json`.
-
-    Raises:
-        UserError: the run's folder and the options do not fit together, or the last checkpoint
-            was cut off.
-    """
+    """The run's last checkpoint if it is to be resumed; None for a new run."""
     out = options.out
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; name a folder with --out")

@@ -7,12 +7,7 @@ import typer
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from model.config.choices import (
-    Device,
-    MemoryFormat,
-    Precision,
-    TrackerName,
-)
+from model.config.choices import Device, MemoryFormat, Precision, TrackerName
 from model.config.presets import PRESETS, Preset
 from model.config.presets import preset as preset_named
 

@@ -25,39 +25,23 @@ from pipeline.dataset.shards import read_dataset
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is ready for its next step.
+    """A run that is ready for its next step."""
 
-    Attributes:
-        options: of the run; the seed is that of a resumed run.
-        dataset: the content of `dataset.json`.
-        speech: format of the data's features.
-        device: where the network computes.
-        precision: its arithmetic.
-        resumed: the checkpoint that it goes on from, if any.
-        state: weights, their average and Adam.
-        objective: the loss of a batch.
-        batches: this process's rows of every batch, from the next step on.
-        notes: sentences for the user.
-    """
-
-    options: RunOptions
-    dataset: dict[str, Any]
-    speech: SpeechFormat
-    device: torch.device
-    precision: Literal["bf16", "float32"]
-    resumed: Path | None
-    state: TrainingState
-    objective: nn.Module
+    options: RunOptions  # of the run; the seed is that of a resumed run
+    dataset: dict[str, Any]  # the content of `dataset.json`
+    speech: SpeechFormat  # format of the data's features
+    device: torch.device  # where the network computes
+    precision: Literal["bf16", "float32"]  # its arithmetic
+    resumed: Path | None  # the checkpoint that it goes on from, if any
+    state: TrainingState  # weights, their average and Adam
+    objective: nn.Module  # the loss of a batch
+    # this process's rows of every batch, from the next step on
     batches: Generator[Batch, None, None]
-    notes: list[str]
+    notes: list[str]  # sentences for the user
 
 
 def set_up(options: RunOptions, group: ProcessGroup) -> Run:
     """Reads data set and checkpoint, and builds what training needs.
-
-    Args:
-        options: of the run.
-        group: the processes that train together.
 
     Raises:
         UserError: the data set, the run's folder and the preset do not fit together.

@@ -1,14 +1,12 @@
 """Status of a run: lines for people, values for a tracker, and `report.json`."""
 
-from __future__ import annotations
-
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +14,10 @@ from torch import Tensor
 from model.device import memory_used
 from model.training.objective import BatchLosses
 from model.training.process_group import ProcessGroup
+from model.training.setup import Run
 from model.training.tracker import Track
 from pipeline.files import read_json, write_json
 from pipeline.media import write_image
-
-if TYPE_CHECKING:
-    from model.training.setup import Run
 
 QUARTILES = 4
 REPORT = "report.json"
@@ -30,14 +26,7 @@ REPORT = "report.json"
 class StatusLog:
     """Sums the losses of every step and reports their means every `log_every` steps.
 
-    Every process sums; the main process writes.
-
-    Args:
-        run: the run.
-        group: the processes.
-        report: takes the lines.
-        track: takes curves and strips; None in processes that write nothing.
-        clock: seconds, from any beginning.
+    Every process sums; the main process writes, the others have no `track`.
     """
 
     def __init__(
@@ -59,12 +48,6 @@ class StatusLog:
         self._waited = self._waited_last = 0.0
         self._sums: Tensor | None = None
         self._rate = 0.0
-
-    def write_start(self) -> None:
-        """Reports what begins, and notes on it."""
-        if self._track is not None:
-            for line in (start_line(self._run), *self._run.notes):
-                self._report(line)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -161,11 +144,7 @@ class StatusLog:
         write_image(path, image.permute(1, 2, 0).contiguous().numpy())
 
     def write_report(self, checkpoint: Path) -> None:
-        """Writes `report.json`: how far the run came, how fast, and the losses.
-
-        Args:
-            checkpoint: the last one.
-        """
+        """Writes `report.json`: how far the run came, how fast, the losses, the last checkpoint."""
         if self._track is None:
             return
         state, options = self._state, self._options

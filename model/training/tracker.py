@@ -20,11 +20,7 @@ _PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow-s
 
 
 def check_tracker(name: TrackerName) -> None:
-    """Refuses a tracker whose package is not installed.
-
-    Raises:
-        UserError: it is not.
-    """
+    """Raises a `UserError` for a tracker whose package is not installed."""
     if name != "none" and find_spec(name) is None:
         raise UserError(f"--tracker {name} needs a package: pip install {_PACKAGES[name]}")
 
@@ -36,17 +32,9 @@ def open_tracker(
     """Gives the function that records values, {name: value}, at a step.
 
     Floats are points on curves, (3, H, W) uint8 tensors are images. A resumed run goes on with its
-    curves. wandb and mlflow take their servers from their own variables (WANDB_MODE,
-    MLFLOW_TRACKING_URI, …); without one mlflow writes into RUN/mlflow.
-
-    Args:
-        name: of the tracker.
-        run: the run's folder.
-        step: optimiser steps taken so far; older values of later steps are replaced.
-        settings: of the run, to be shown beside its curves.
-
-    Raises:
-        UserError: its package is not installed, or wandb has no account to log in to.
+    curves: values of steps after `step` are replaced. wandb and mlflow take their servers from
+    their own variables (WANDB_MODE, MLFLOW_TRACKING_URI, …); without one mlflow writes into
+    RUN/mlflow.
     """
     check_tracker(name)
     run.mkdir(parents=True, exist_ok=True)

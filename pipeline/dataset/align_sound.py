@@ -36,13 +36,7 @@ _Lips = tuple[NDArray[np.float32], NDArray[np.float32]]  # opening and log energ
 
 
 def align_sound(out: Folder, names: list[str], options: PrepOptions) -> None:
-    """Finds the lags of a data set whose shards are written, and moves the sound of its samples.
-
-    Args:
-        out: its folder.
-        names: stems of its shards.
-        options: of the run.
-    """
+    """Finds the lags of a data set whose shards are written, and moves the sound of its samples."""
     with exclusive(out.local, "dh-prep"):
         plan = out.read_json(PLAN_FILE)
         if SOUND not in plan:
@@ -68,15 +62,9 @@ def align_sound(out: Folder, names: list[str], options: PrepOptions) -> None:
 def find_lags(out: Folder, names: list[str], *, by_speaker: bool) -> list[dict[str, Any]]:
     """The lag of each collection, and if asked of each speaker with five clips or more.
 
-    Args:
-        out: folder of the data set.
-        names: stems of its shards.
-        by_speaker: of speakers too.
-
-    Returns:
-        For each group `collection`, `speaker` (empty for all), `clips` that were looked at, `lag`
-        in frames (positive where the sound is late), `peak` and `chance` of the mean correlation,
-        and `sure`, whether it is to be taken out.
+    For each group `collection`, `speaker` (empty for all), `clips` that were looked at, `lag` in
+    frames (positive where the sound is late), `peak` and `chance` of the mean correlation, and
+    `sure`, whether it is to be taken out.
     """
     # Which clips are looked at: some of each group, chosen by a hash of their names.
     columns = ["clip_id", "collection", "speaker", "status", "frames"]

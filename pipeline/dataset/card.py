@@ -32,12 +32,7 @@ def write_card(out: Folder | Path | str, dataset: dict[str, Any], rows: pd.DataF
 
 
 def card(dataset: dict[str, Any], rows: pd.DataFrame) -> str:
-    """The data card in Markdown.
-
-    Args:
-        dataset: dataset.json.
-        rows: of every clip.
-    """
+    """The data card in Markdown."""
     good = rows[rows["status"] == "ok"]
     short = cut_off(good)["missing_seconds"]
     return (
@@ -48,7 +43,7 @@ def card(dataset: dict[str, Any], rows: pd.DataFrame) -> str:
             fps=FPS,
             length=time_text(dataset["counts"]["frames"] / FPS),
             size=size_text(sum(shard["bytes"] for shard in dataset["shards"])),
-            speakers=_speakers(dataset),
+            speakers=_speakers(dict(dataset["speakers"])),
             splits=[
                 (split, f"{len(part):,}", time_text(float(part["clip_seconds"].sum())))
                 for split, part in good.groupby("split")
@@ -66,15 +61,12 @@ def card(dataset: dict[str, Any], rows: pd.DataFrame) -> str:
     )
 
 
-def _speakers(dataset: dict[str, Any]) -> str:
-    speakers = dict(dataset["speakers"])
+def _speakers(speakers: dict[str, Any]) -> str:
     shared = speakers.pop("in_several_splits")
-    known = ", ".join(f"{split} {count:,}" for split, count in speakers.items()) or "none known"
     if not any(speakers.values()):
         return "not known"
-    if shared:
-        return f"{known}; {len(shared):,} are in more than one split"
-    return f"{known}; none is in more than one split"
+    known = ", ".join(f"{split} {count:,}" for split, count in speakers.items())
+    return f"{known}; {f'{len(shared):,} are' if shared else 'none is'} in more than one split"
 
 
 def _measures(good: pd.DataFrame) -> Iterable[tuple[str, ...]]:

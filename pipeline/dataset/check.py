@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,19 +112,11 @@ def _dataset_problems(folder: Folder, dataset: dict[str, Any]) -> Iterator[str]:
 
 
 class _ShardCheck:
-    """One shard: its three files against each other and against its entry in dataset.json.
-
-    Args:
-        folder: of the data set.
-        entry: of the shard in dataset.json.
-        dataset: dataset.json.
-    """
+    """One shard: its three files against each other and against its entry in dataset.json."""
 
     def __init__(self, folder: Folder, entry: dict[str, Any], dataset: dict[str, Any]) -> None:
-        self._folder = folder
+        self._folder, self._entry, self._dataset = folder, entry, dataset
         self._stem = entry["name"].removesuffix(".tar")
-        self._entry = entry
-        self._dataset = dataset
         self._speech = SpeechStatistics(dataset["speech"]["coefficients"])
         self.rows = pd.DataFrame(columns=COLUMNS)
         self.samples = self.frames = 0
@@ -177,10 +169,9 @@ class _ShardCheck:
                 yield from (f"{key}: {text}" for text in self._examine(key, members, rows))
         except Exception as error:  # noqa: BLE001 - whatever a damaged tar raises is the finding
             yield f"cannot be read to its end: {error}"
-        for key in sorted(set(rows.index) - set(keys)):
-            yield f"{key} is in the parquet but not in the tar"
-        for key in sorted(set(keys) - set(rows.index)):
-            yield f"{key} is in the tar but not in the parquet"
+        absent, unknown = sorted(set(rows.index) - set(keys)), sorted(set(keys) - set(rows.index))
+        yield from (f"{key} is in the parquet but not in the tar" for key in absent)
+        yield from (f"{key} is in the tar but not in the parquet" for key in unknown)
 
     def _examine(self, key: str, members: dict[str, bytes], rows: pd.Series[int]) -> list[str]:
         """One sample by itself, and against its row and the data set."""
@@ -212,7 +203,7 @@ class _ShardCheck:
         """The mark and the entry against what was read."""
         name = f"{self._stem}.json"
         try:
-            mark = cast("dict[str, Any]", self._folder.read_json(name))
+            mark = self._folder.read_json(name)
         except (OSError, ValueError) as error:
             yield f"{name} cannot be read: {error}"
             return

@@ -26,11 +26,7 @@ _OPERATORS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 def parse_conditions(text: str) -> list[ast.expr]:
     """The conditions that an expression joins by `and` at its outermost, in their order.
 
-    Args:
-        text: such as `yaw < 25 and (speaker == "s1" or -5 <= pitch <= 5)`; empty for no condition.
-
-    Raises:
-        UserError: it is no such expression, or names a column that rows do not have.
+    Such as `yaw < 25 and (speaker == "s1" or -5 <= pitch <= 5)`; none in an empty text.
     """
     if not text.strip():
         return []
@@ -62,10 +58,6 @@ def failing(conditions: list[ast.expr], row: Mapping[str, Any]) -> str | None:
 
     A condition is passed over until the row has all of its columns. One on a value that could not
     be measured (NaN) fails.
-
-    Args:
-        conditions: from `parse_conditions`.
-        row: what is known so far, by column.
     """
     for condition in conditions:
         names = _columns(condition)
@@ -89,17 +81,12 @@ def _split(node: ast.expr) -> list[ast.expr]:
 
 
 def _check(part: ast.expr) -> None:
-    """Raises a `ValueError` for what is no condition on a column."""
     if _type_of(part) is not bool or not _columns(part):
         raise ValueError(f"{ast.unparse(part)} compares no column with anything")
 
 
 def _type_of(node: ast.expr) -> type[str | float | bool]:
-    """What an expression is: a condition (bool), a text or a number.
-
-    Raises:
-        ValueError: it holds something that conditions are not made of.
-    """
+    """What an expression is: bool for a condition; a ValueError names what none is made of."""
     kind: type[str | float | bool] | None = None
     match node:
         case ast.BoolOp(values=parts) if {_type_of(part) for part in parts} == {bool}:

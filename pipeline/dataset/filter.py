@@ -21,18 +21,10 @@ from pipeline.storage import Folder
 def filter_dataset(
     source: Folder | Path | str, out: Folder | Path | str, limits: Limits
 ) -> dict[str, Any]:
-    """Copies the samples that keep `limits` into a new data set, shard by shard.
+    """Copies the samples that keep `limits`, and those of `source`, into a new data set.
 
     A clip left out is a row with its reason, as if the limits had been there from the beginning;
-    interrupted, the same call carries on.
-
-    Args:
-        source: the folder of a finished data set.
-        out: of the new one; empty, or begun by the same call.
-        limits: that are added to those of `source`.
-
-    Returns:
-        dataset.json of the new data set.
+    interrupted, the same call carries on. Returns the new dataset.json.
 
     Raises:
         UserError: no finished data set, or `out` holds something else or is written by another.
@@ -76,12 +68,8 @@ def copy_shard(
 ) -> None:
     """Writes one shard anew: its samples that keep the limits, and the rows of all.
 
-    Args:
-        source: where it lies.
-        out: where it goes; may be `source`.
-        entry: its mark, or its entry in dataset.json.
-        options: of the data set that is written.
-        change: what becomes of a sample, whose row it may change too.
+    `out` may be `source`; `entry` is its mark, or its entry in dataset.json; `change` gives what
+    becomes of a sample, and may change its row too.
     """
     name = entry["name"].removesuffix(".tar")
     limits = Limits.from_json(options["limits"])

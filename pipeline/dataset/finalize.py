@@ -29,16 +29,7 @@ def shard_mark(
     tar: Path,
     speech: SpeechStatistics,
 ) -> dict[str, Any]:
-    """The JSON that marks a shard as done.
-
-    Args:
-        name: the stem of its files.
-        split: of its clips.
-        inputs: clips of the manifest.
-        rows: of the clips, a shot counting as one.
-        tar: written to its end.
-        speech: of its samples.
-    """
+    """The JSON that marks a shard of `inputs` clips of the manifest as done."""
     good = [row for row in rows if row["status"] == "ok"]
     return {
         "name": f"{name}.tar",
@@ -56,11 +47,7 @@ def shard_mark(
 
 
 class SpeechStatistics:
-    """Sums of the speech features, from which the model takes mean and deviation.
-
-    Args:
-        coefficients: that are counted, each by itself.
-    """
+    """Sums of each coefficient of the speech features, for their mean and deviation."""
 
     def __init__(self, coefficients: int) -> None:
         self.count = 0
@@ -82,11 +69,8 @@ class SpeechStatistics:
 
     def as_json(self) -> dict[str, Any]:
         """Count and sums of each coefficient."""
-        return {
-            "count": self.count,
-            "sum": self.sum.tolist(),
-            "squares": self.squares.tolist(),
-        }
+        sums, squares = self.sum.tolist(), self.squares.tolist()
+        return {"count": self.count, "sum": sums, "squares": squares}
 
 
 def finish(
@@ -111,10 +95,8 @@ def conclude(
         splits.setdefault(mark["split"], set()).update(mark.pop("speakers"))
     mean = total.sum / max(total.count, 1)
     deviation = np.sqrt(np.maximum(total.squares / max(total.count, 1) - mean**2, 0))
-    counted = {
-        name: sum(mark[name] for mark in marks) for name in ("inputs", "clips", "samples", "frames")
-    }
-    failed = sum(mark["failed"] for mark in marks)
+    names_counted = ("inputs", "clips", "samples", "frames", "failed")
+    counted = {name: sum(mark[name] for mark in marks) for name in names_counted}
     dataset = {
         "schema_version": SCHEMA_VERSION,
         "source": about.source,
@@ -122,8 +104,7 @@ def conclude(
         "options": options,
         "counts": {
             **counted,
-            "failed": failed,
-            "skipped": counted["clips"] - counted["samples"] - failed,
+            "skipped": counted["clips"] - counted["samples"] - counted["failed"],
             "hours": round(counted["frames"] / FPS / 3600, 4),
         },
         "speakers": {

@@ -71,11 +71,7 @@ class Limits:
     keep: Annotated[str, typer.Option(metavar="CONDITIONS", rich_help_panel=_PANEL)] = ""
 
     def __post_init__(self) -> None:
-        """Gives `keep` a uniform spelling, so that equal conditions are equal options.
-
-        Raises:
-            UserError: `keep` is no expression, or names a column that rows do not have.
-        """
+        """Gives `keep` a uniform spelling, so that equal conditions are equal options."""
         object.__setattr__(self, "keep", join_conditions(self.keep))
 
     @classmethod

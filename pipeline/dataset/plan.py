@@ -1,7 +1,8 @@
 """What a run will do: which clips share a shard, fixed before the first is opened."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,29 +33,19 @@ class Shard:
 
 @dataclass(frozen=True)
 class About:
-    """What people should know of a data set, and no file in it tells.
+    """What people should know of a data set, and no file in it tells."""
 
-    Attributes:
-        source: the INPUT that was named.
-        licence: under which the clips may be used; empty when it was not given.
-    """
-
-    source: str = ""
-    licence: str = ""
+    source: str = ""  # the INPUT that was named
+    licence: str = ""  # under which the clips may be used
 
 
 def plan_shards(rows: list[ManifestRow], clips_per_shard: int) -> list[Shard]:
     """Groups clips into shards by split and key, so that the plan does not depend on scan order."""
-    by_split: dict[str, list[ManifestRow]] = {}
-    for row in rows:
-        by_split.setdefault(row.split, []).append(row)
     shards: list[Shard] = []
-    for split in sorted(by_split):
-        part = sorted(by_split[split], key=lambda row: row.clip_id)
-        shards += [
-            Shard(len(shards) + offset, split, tuple(part[begin : begin + clips_per_shard]))
-            for offset, begin in enumerate(range(0, len(part), clips_per_shard))
-        ]
+    ordered = sorted(rows, key=lambda row: (row.split, row.clip_id))
+    for split, part in groupby(ordered, lambda row: row.split):
+        while chunk := tuple(islice(part, clips_per_shard)):
+            shards.append(Shard(len(shards), split, chunk))
     return shards
 
 
@@ -68,18 +59,8 @@ def claim(
 ) -> About:
     """Writes the plan into an empty folder, or makes sure that the folder was begun with it.
 
-    Args:
-        out: the data set's folder.
-        shards: of the run.
-        options: of the run.
-        about: source and licence, as far as this run names them.
-        dry: only look whether the folder can be used.
-
-    Returns:
-        Source and licence: those of `about`, and where it names none those of an earlier run.
-
-    Raises:
-        UserError: the folder holds other files, other options, or was begun with other clips.
+    `dry` only looks whether the folder can be used. Returns source and licence: those of `about`,
+    and where it names none those of an earlier run.
     """
     out, about = Folder.at(out), about or About()
     plan = _as_json(shards, options)
@@ -93,7 +74,7 @@ def claim(
                 f"{out} holds other files; name a new or empty folder with --out"
             ) from None
         if not dry:
-            out.write_json(PLAN_FILE, plan | _about_json(about))
+            out.write_json(PLAN_FILE, plan | asdict(about))
         return about
     except ValueError as error:
         raise UserError(f"{out / PLAN_FILE} is damaged ({error}); use another --out") from error
@@ -101,10 +82,8 @@ def claim(
         raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
     earlier = About(begun.pop("source", ""), begun.pop("licence", ""))
     decided = {SOUND: begun.pop(SOUND)} if SOUND in begun else {}
-    before, now = (
-        flat_options({"face": "largest"} | begun["options"]),
-        flat_options(plan["options"]),
-    )
+    before = flat_options({"face": "largest"} | begun["options"])
+    now = flat_options(plan["options"])
     changed = [
         f"{name} {before.get(name)} is now {now.get(name)}"
         for name in dict.fromkeys([*now, *before])
@@ -118,27 +97,18 @@ def claim(
         raise UserError(f"{out} was begun with other clips; use another --out")
     known = About(about.source or earlier.source, about.licence or earlier.licence)
     if known != earlier and not dry:
-        out.write_json(PLAN_FILE, plan | _about_json(known) | decided)
+        out.write_json(PLAN_FILE, plan | asdict(known) | decided)
     return known
 
 
 def refuse_shot_keys(shards: list[Shard]) -> None:
-    """Makes sure that no clip has a key that a shot of another could get.
-
-    Raises:
-        UserError: a clip_id ends in -- and a number.
-    """
-    for shard in shards:
-        for row in shard.rows:
-            if SHOT_SUFFIX.search(row.clip_id):
-                raise UserError(
-                    f"clip_id {row.clip_id!r} looks like a shot of another clip, which --cuts "
-                    "split would name so; give it another"
-                )
-
-
-def _about_json(about: About) -> dict[str, str]:
-    return {"source": about.source, "licence": about.licence}
+    """Makes sure that no clip has a key that a shot of another could get."""
+    for row in (row for shard in shards for row in shard.rows):
+        if SHOT_SUFFIX.search(row.clip_id):
+            raise UserError(
+                f"clip_id {row.clip_id!r} looks like a shot of another clip, which --cuts split "
+                "would name so; give it another"
+            )
 
 
 def _as_json(shards: list[Shard], options: PrepOptions) -> dict[str, Any]:

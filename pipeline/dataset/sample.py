@@ -23,7 +23,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 import cv2
 import numpy as np
@@ -93,7 +93,7 @@ class PackedFrames:
         image = cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB) if len(packed) else None
         if image is None:
             raise ValueError(f"picture {index} is no JPEG")
-        return cast("NDArray[np.uint8]", image)
+        return image
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
         return (self[index] for index in range(len(self)))
@@ -146,13 +146,8 @@ def pack_faithfully(
 ) -> tuple[PackedFrames, int, float]:
     """Packs at the lowest quality that keeps the clip at 42 dB or more.
 
-    Only what is packed stays in memory, so that a clip may be as long as it likes.
-
-    Args:
-        make_frames: gives the frames, anew at each call.
-
-    Returns:
-        The packed pictures, the JPEG quality, and the PSNR in dB (capped at 99 for identity).
+    Only what is packed stays in memory, so that a clip may be as long as it likes. Returns the
+    pictures, the JPEG quality, and the PSNR in dB (capped at 99 for identity).
     """
     psnr = 0.0
     for quality in _QUALITIES:
@@ -176,7 +171,7 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 
 def _load_npy(data: bytes) -> NDArray[Any]:
-    return cast("NDArray[Any]", np.load(io.BytesIO(data), allow_pickle=False))
+    return np.load(io.BytesIO(data), allow_pickle=False)
 
 
 def to_members(sample: Sample) -> dict[str, bytes]:
@@ -215,7 +210,7 @@ def from_members(key: str, members: Mapping[str, bytes]) -> Sample:
         speech=parsed("speech.npy", _load_npy),
         landmarks=parsed("landmarks.npy", _load_npy),
         mouth=parsed("mouth.npy", _load_npy),
-        meta=cast("Meta", parsed("json", json.loads)),
+        meta=parsed("json", json.loads),
     )
 
 

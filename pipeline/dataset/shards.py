@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pipeline.dataset.sample import Sample, from_members
 from pipeline.errors import UserError
@@ -80,11 +80,7 @@ def _checked(samples: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def decode_sample(sample: dict[str, Any]) -> Sample:
-    """The sample in a dictionary of webdataset.
-
-    Raises:
-        ValueError: a member is absent or does not parse; the message names it.
-    """
+    """The sample in a dictionary of webdataset."""
     return from_members(sample["__key__"], sample)
 
 
@@ -106,7 +102,7 @@ def read_dataset(folder: Folder | Path | str) -> dict[str, Any]:
         found = folder.local.exists()
         raise UserError(f"{'not a folder' if found else 'no such folder'}: {folder}")
     try:
-        return cast("dict[str, Any]", folder.read_json(DATASET_FILE))
+        return folder.read_json(DATASET_FILE)
     except FileNotFoundError as error:
         raise UserError(
             f"{folder} is not a finished data set (no {DATASET_FILE}); "

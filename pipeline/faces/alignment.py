@@ -50,13 +50,8 @@ def transforms(
 ) -> NDArray[np.float64]:
     """The similarity transform of every frame from its stable landmarks to the template.
 
-    Args:
-        landmarks: (T, 68, 2) in pixels of the frame.
-        size: side of the crop in pixels.
-        smoothing: see `smooth`.
-
-    Returns:
-        (T, 2, 3), pixels of the frame to pixels of the crop.
+    (T, 68, 2) landmarks in pixels of the frame to (T, 2, 3), pixels of the frame to pixels of a
+    crop of `size`.
     """
     stable = smooth(landmarks[:, list(STABLE_POINTS)], smoothing)
     return np.stack([similarity(points, TEMPLATE * size) for points in stable])

@@ -17,12 +17,10 @@ _SPARE = 0.15  # of the crop, on each side: how far smoothing may move it
 
 
 class FaceViews:
-    """Views of the frames of a clip, as the crops need them.
+    """Views of the frames of a clip, as the crops of `size` pixels need them.
 
-    Args:
-        size: side of the crops, pixels.
-        bridge: the longest gap, in frames without a face, that is interpolated.
-        max_bytes: if they do not suffice nothing is kept.
+    Gaps of up to `bridge` frames without a face are interpolated. If `max_bytes` do not suffice,
+    nothing is kept.
     """
 
     def __init__(self, size: int, bridge: int, max_bytes: int = 512 << 20) -> None:
@@ -35,12 +33,7 @@ class FaceViews:
         self._gap: list[NDArray[np.uint8]] = []
 
     def add(self, frame: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
-        """Keeps the view of the next frame.
-
-        Args:
-            frame: (H, W, 3) uint8 RGB.
-            points: (68, 2) landmarks in its pixels; NaN without a face.
-        """
+        """Keeps the view of the next frame, with its (68, 2) landmarks; NaN without a face."""
         if self._views is None:
             return
         if np.isnan(points[0, 0]):
@@ -78,12 +71,7 @@ class FaceViews:
             self._views[index] = view
 
     def suffice(self, kept: slice, matrices: NDArray[np.float64]) -> bool:
-        """Whether the crops of these frames can be made of the views.
-
-        Args:
-            kept: which frames, without a step.
-            matrices: (T, 2, 3) of these frames, pixels of the frame to pixels of the crop.
-        """
+        """Whether the crops of these frames, by (T, 2, 3) matrices, can be made of the views."""
         if self._views is None:
             return False
         frames = zip(range(kept.start, kept.stop), matrices, strict=True)

@@ -24,26 +24,20 @@ from numpy.typing import NDArray
 
 from pipeline.faces.geometry import area, overlap
 from pipeline.faces.networks.s3fd import Precision, S3FDDetector, autocast, load_weights
-from pipeline.faces.tracking import NO_FACE, FrameLandmarks, Track, to_track
+from pipeline.faces.tracking import NO_FACE, FrameLandmarks, Tracker
 
 _STEADY = 0.7  # overlap of two boxes between which a face moves in a straight line
 _MAX_WAITING = 64  # frames that wait for a batch to be full
 _SAME_FACE = 0.3  # overlap of two boxes that are one face
 
 
-class FanTracker:
-    """S3FD in every k-th frame, FAN in all; the largest face is followed.
+class FanTracker(Tracker):
+    """S3FD in every `detect_every`-th frame, FAN in all; the largest face is followed.
 
-    Args:
-        detector: path of `s3fd-619a316812.pth`, see `pipeline.weights`.
-        landmarks: path of `2DFAN4-11f355bf06.pth.tar`.
-        device: of torch, `cpu` or `cuda`.
-        detect_every: frames from one search for faces to the next, see `follow`.
-        batch: frames that FAN runs on at once; by default 4 on a CPU and 32 elsewhere.
-        precision: of the networks' arithmetic.
+    FAN runs on `batch` frames at once, by default 4 on a CPU and 32 elsewhere.
 
     Raises:
-        UserError: a file does not hold its network's weights.
+        UserError: a file does not hold its network's weights, see `pipeline.weights`.
     """
 
     name = "face-alignment 2DFAN4-11f355bf06 s3fd-619a316812"
@@ -64,10 +58,6 @@ class FanTracker:
         self._every = detect_every
         self._batch = batch or (4 if self._device.type == "cpu" else 32)
         self._precision: Precision = precision
-
-    def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
-        return to_track(self.locate(frames))
 
     def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order.
@@ -116,17 +106,11 @@ class FanTracker:
 
 @dataclass(frozen=True)
 class FanInput:
-    """The square around a face that FAN runs on.
+    """The square around a face that FAN runs on."""
 
-    Attributes:
-        pixels: (256, 256, 3) uint8 RGB.
-        corner: (2,) x and y of its upper left corner, in pixels of the frame.
-        side: its side in pixels of the frame.
-    """
-
-    pixels: NDArray[np.uint8]
-    corner: NDArray[np.float64]
-    side: float
+    pixels: NDArray[np.uint8]  # (256, 256, 3) uint8 RGB
+    corner: NDArray[np.float64]  # (2,) x and y of its upper left corner, in pixels of the frame
+    side: float  # its side in pixels of the frame
 
 
 def crop_input(frame: NDArray[np.uint8], box: NDArray[np.float64]) -> FanInput:
@@ -162,17 +146,11 @@ def heat_points(heat: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class FollowedBox:
-    """A frame and the box of the followed face.
+    """A frame and the box of the followed face."""
 
-    Attributes:
-        frame: (H, W, 3) uint8 RGB.
-        box: x0 y0 x1 y1 in pixels; None without a face.
-        faces: how many were found; 0 in frames that were not searched.
-    """
-
-    frame: NDArray[np.uint8]
-    box: NDArray[np.float64] | None
-    faces: int = 0
+    frame: NDArray[np.uint8]  # (H, W, 3) uint8 RGB
+    box: NDArray[np.float64] | None  # x0 y0 x1 y1 in pixels; None without a face
+    faces: int = 0  # how many were found; 0 in frames that were not searched
 
 
 def follow(
@@ -186,13 +164,8 @@ def follow(
     otherwise the frame in the middle is searched as well, and so on. Between two searches that
     agree a face is assumed to be present, or absent: shorter absences go unnoticed.
 
-    Args:
-        frames: in order.
-        detect: finds the faces in a frame, (N, 5) x0 y0 x1 y1 score.
-        every: 1 or more.
-
-    Yields:
-        Every frame in order; `every` + 1 of them are held at a time.
+    Yields every frame in order; `every` + 1 of them are held at a time. `detect` finds the faces in
+    a frame, (N, 5) x0 y0 x1 y1 score.
     """
     stream = iter(frames)
     searched = [_search(frame, detect, None) for frame in itertools.islice(stream, 1)]

@@ -17,14 +17,8 @@ def similarity(source: NDArray[np.floating], target: NDArray[np.floating]) -> ND
     """Least-squares similarity transform (rotation, one scale, shift) from points to points.
 
     The closed form of Umeyama (1991) in the plane, written with complex numbers: target = a source
-    + b, with a and b complex.
-
-    Args:
-        source: (N, 2) points, N >= 2, not all the same.
-        target: (N, 2) points.
-
-    Returns:
-        (2, 3) matrix M with target ≈ M [x, y, 1].
+    + b, with a and b complex. (N, 2) source and target, N >= 2, the source not all the same, to the
+    (2, 3) matrix M with target ≈ M [x, y, 1].
     """
     z = source[:, 0] + 1j * source[:, 1].astype(np.float64)
     w = target[:, 0] + 1j * target[:, 1].astype(np.float64)
@@ -64,7 +58,7 @@ def warp(
     *,
     border: int | None = 0,
 ) -> NDArray[np.uint8]:
-    """Warps a picture to size x size with bilinear sampling, as networks expect it.
+    """Warps a picture to (size, size, 3) uint8 with bilinear sampling, as networks expect it.
 
     Bilinear sampling reads four pixels; at less than half size it would skip the others, so that
     the source is first shrunk by a whole factor.
@@ -74,9 +68,6 @@ def warp(
         matrix: (2, 3), pixels of the whole image to pixels of the result.
         size: side of the result.
         border: value outside the image; None repeats its edge.
-
-    Returns:
-        (size, size, 3) uint8.
     """
     if isinstance(image, Part):
         matrix, image = image.matrix_from_part(matrix), image.pixels
@@ -101,14 +92,6 @@ def resample(
 
     Below half size the result is made twice as fine and then averaged, so that the averaged areas
     move with the face and not with the source's pixels. That keeps the crop sharp and steady.
-
-    Args:
-        image: (H, W, 3) uint8, or a part of one; black outside.
-        matrix: (2, 3), pixels of the whole image to pixels of the result.
-        size: side of the result.
-
-    Returns:
-        (size, size, 3) uint8.
     """
     if _factor(matrix) < 2:
         return warp(image, matrix, size)
@@ -127,15 +110,8 @@ def view_of(
 ) -> Part | None:
     """The part of a picture that `resample` by `matrix`, or nearly so, will need.
 
-    Args:
-        image: (H, W, 3) uint8.
-        matrix: (2, 3), pixels of the image to pixels of the result.
-        size: side of the result.
-        spare: what is added on each side, as a share of the size.
-
-    Returns:
-        The part, copied out of the picture if it is less than half of it; None if the warp shows
-        nothing of the picture.
+    `spare` is added on each side, as a share of the size. The part is copied out of the picture if
+    it is less than half of it; None if the warp shows nothing of the picture.
     """
     part = part_of(image, _twice(matrix), 2 * size, spare)
     if part is None or part.factor > 1:
@@ -147,21 +123,13 @@ def view_of(
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a picture, averaged over `factor` x `factor` pixels.
+    """A part of a picture, averaged over `factor` x `factor` pixels."""
 
-    Attributes:
-        pixels: (h, w, 3) uint8.
-        low: (2,) x and y of its upper left pixel in the picture.
-        high: (2,) x and y where it ends in the picture.
-        whole: (2,) width and height of the picture.
-        factor: pixels of the picture that make one, to either side.
-    """
-
-    pixels: NDArray[np.uint8]
-    low: NDArray[np.int64]
-    high: NDArray[np.int64]
-    whole: NDArray[np.int64]
-    factor: int
+    pixels: NDArray[np.uint8]  # (h, w, 3) uint8
+    low: NDArray[np.int64]  # (2,) x and y of its upper left pixel in the picture
+    high: NDArray[np.int64]  # (2,) x and y where it ends in the picture
+    whole: NDArray[np.int64]  # (2,) width and height of the picture
+    factor: int  # pixels of the picture that make one, to either side
 
     def matrix_from_part(self, matrix: NDArray[np.floating]) -> NDArray[np.float64]:
         """The (2, 3) matrix that acts on the part's pixels as `matrix` on the picture's."""
@@ -181,17 +149,10 @@ class Part:
 def part_of(
     image: NDArray[np.uint8], matrix: NDArray[np.floating], size: int, spare: float = 0.0
 ) -> Part | None:
-    """The part of a picture that `warp` shows, no finer than necessary.
+    """The part of a picture that `warp` shows, no finer than necessary; None if it shows nothing.
 
-    Args:
-        image: (H, W, 3) uint8.
-        matrix: (2, 3), pixels of the image to pixels of the result.
-        size: side of the result.
-        spare: what is added on each side, as a share of the size.
-
-    Returns:
-        The part, its pixels a view of the picture where they need not be averaged; None if the
-        warp shows nothing of the picture.
+    `spare` is added on each side, as a share of the size. Pixels that need not be averaged are a
+    view of the picture.
     """
     factor = max(1, _factor(matrix))
     whole = np.array(image.shape[1::-1])

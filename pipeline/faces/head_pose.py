@@ -17,14 +17,10 @@ _HEAD = np.array(
 
 
 def head_pose(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Yaw, pitch and roll of one face.
+    """(3,) yaw, pitch and roll in degrees of one face with (68, 2) landmarks in pixels.
 
-    Args:
-        landmarks: (68, 2) in pixels.
-
-    Returns:
-        (3,) degrees; yaw is positive when the face turns to the right of the picture, pitch when
-        it looks down, roll when the head tilts clockwise. NaN when the fit fails.
+    Yaw is positive when the face turns to the right of the picture, pitch when it looks down, roll
+    when the head tilts clockwise. NaN when the fit fails.
     """
     points = np.asarray(landmarks, np.float64)[list(_POINTS)]
     # A long lens: faces are far from the camera compared with their depth.

@@ -29,12 +29,8 @@ def other_tracks(
 ) -> list[Track]:
     """The tracks of the faces of a clip: the one known, then the others, largest first.
 
-    Args:
-        tracker: see `pipeline.faces.tracking`.
-        frames: (H, W, 3) uint8 RGB, which can be iterated over several times.
-        first: of the face that is known.
-        most: tracks to look for, the first among them.
-        least_frames: a face seen in fewer is none.
+    At most `most` tracks, the first among them. A face seen in fewer than `least_frames` is none.
+    `frames` are iterated over several times.
     """
     tracks = [first]
     while len(tracks) < most:

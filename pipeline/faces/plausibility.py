@@ -18,12 +18,9 @@ _BESIDE = 0.5  # mouth outside the outline of the face
 
 
 def is_plausible(points: NDArray[np.floating]) -> bool:
-    """Whether landmarks are those of a face: mouth below the eyes, like eyes, mouth inside the jaw.
+    """Whether (68, 2) landmarks are a face's: mouth below alike eyes and inside the jaw.
 
     Below and above go by the face's own axis, so that a tilted head is one too.
-
-    Args:
-        points: (68, 2) in pixels.
     """
     across = points[45] - points[36]
     distance = float(np.linalg.norm(across))
@@ -52,15 +49,10 @@ def plausible_only(located: Iterable[FrameLandmarks]) -> Iterator[FrameLandmarks
 def outside_share(
     matrices: NDArray[np.floating], size: int, picture: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """The share of each crop that its picture does not show, and that is therefore black.
+    """The share of each crop that its picture does not show, and that is therefore black: (T,).
 
-    Args:
-        matrices: (T, 2, 3), pixels of the picture to pixels of the crop.
-        size: side of the crop.
-        picture: width and height.
-
-    Returns:
-        (T,) 0 to 1.
+    `matrices` are (T, 2, 3), pixels of the picture to pixels of the crop; `picture` is width and
+    height.
     """
     low, high = -0.5, size - 0.5
     corners = np.array([[low, low], [high, low], [high, high], [low, high]])

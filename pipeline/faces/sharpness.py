@@ -54,12 +54,7 @@ def _frequency(grey: NDArray[np.float32]) -> float:
 def mouth_contrast(crop: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> float:
     """Edges around the mouth over those around the eyes: low where a mask or hand covers the mouth.
 
-    Args:
-        crop: (S, S, 3) uint8 RGB.
-        landmarks: (68, 2) in its pixels.
-
-    Returns:
-        Ratio of the root mean square gradients; NaN where either is not in the crop.
+    Ratio of the root mean square gradients of a (S, S, 3) crop; NaN where either is not in it.
     """
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     edges = cv2.Sobel(grey, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(grey, cv2.CV_32F, 0, 1) ** 2

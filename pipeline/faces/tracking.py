@@ -19,7 +19,7 @@ BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 NOSE = (168, 6, 195, 4, 240, 97, 2, 326, 305)
 EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
 MOUTH = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
-MESH_TO_68 = (*JAW, *BROWS, *NOSE, *EYES, *MOUTH)
+MESH_TO_68 = [*JAW, *BROWS, *NOSE, *EYES, *MOUTH]
 
 _MIN_PRESENCE = 0.5
 _UPRIGHT = 0.8  # score of detections from which they are upright
@@ -31,15 +31,11 @@ _COUNT_EVERY = 25  # frames between two counts of the faces in view
 
 @dataclass(frozen=True)
 class Track:
-    """The landmarks of a clip.
+    """The landmarks of a clip."""
 
-    Attributes:
-        points: (T, 68, 2) float32 in pixels of the frame, x and y; NaN where no face was found.
-        faces: the most faces found in one frame, among those in which all were counted.
-    """
-
+    # (T, 68, 2) float32 in pixels of the frame, x and y; NaN where no face was found
     points: NDArray[np.float32]
-    faces: int
+    faces: int  # the most faces found in one frame, among those in which all were counted
 
     @property
     def found(self) -> NDArray[np.bool_]:
@@ -49,17 +45,11 @@ class Track:
 
 @dataclass(frozen=True)
 class FrameLandmarks:
-    """A frame and the landmarks of its face.
+    """A frame and the landmarks of its face."""
 
-    Attributes:
-        frame: (H, W, 3) uint8 RGB.
-        points: (68, 2) float32 in its pixels; NaN where no face was found.
-        faces: how many were found; 0 in frames in which they were not counted.
-    """
-
-    frame: NDArray[np.uint8]
-    points: NDArray[np.float32]
-    faces: int = 0
+    frame: NDArray[np.uint8]  # (H, W, 3) uint8 RGB
+    points: NDArray[np.float32]  # (68, 2) float32 in its pixels; NaN where no face was found
+    faces: int = 0  # how many were found; 0 in frames in which they were not counted
 
 
 NO_FACE: NDArray[np.float32] = np.full((68, 2), np.nan, np.float32)
@@ -79,7 +69,7 @@ class Tracker(Protocol):
 
     def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
         """The results of `locate` as one track."""
-        ...
+        return to_track(self.locate(frames))
 
 
 def to_track(frames: Iterable[FrameLandmarks]) -> Track:
@@ -91,11 +81,10 @@ def to_track(frames: Iterable[FrameLandmarks]) -> Track:
     return Track(np.stack(rows) if rows else np.empty((0, 68, 2), np.float32), faces)
 
 
-class MediaPipeTracker:
+class MediaPipeTracker(Tracker):
     """MediaPipe's networks on LiteRT: search for the face, then follow it; search when it is lost.
 
-    Args:
-        task: path of `face_landmarker.task`, see `pipeline.weights`.
+    They are in `face_landmarker.task`, see `pipeline.weights`.
     """
 
     name = "mediapipe face_landmarker float16/1"
@@ -104,10 +93,6 @@ class MediaPipeTracker:
         with zipfile.ZipFile(task) as archive:
             self._detector = FaceDetector(archive.read("face_detector.tflite"))
             self._mesh = FaceMesh(archive.read("face_landmarks_detector.tflite"))
-
-    def track(self, frames: Iterable[NDArray[np.uint8]]) -> Track:
-        """The landmarks of a clip of (H, W, 3) uint8 RGB frames."""
-        return to_track(self.locate(frames))
 
     def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order."""
@@ -121,9 +106,10 @@ class MediaPipeTracker:
                 continue
             # Follow: the mesh in the box of the last frame, as long as it is a face.
             faces = 0
-            mesh = self._mesh_in(frame, box) if box else None
-            box = box_of_mesh(mesh) if mesh is not None else None
-            if box is None or _has_left(box, frame):
+            mesh, presence = self._mesh(frame, box) if box else (None, 0.0)
+            box = box_of_mesh(mesh) if mesh is not None and presence >= _MIN_PRESENCE else None
+            height, width = frame.shape[:2]
+            if not (box and 0 <= box.x < width and 0 <= box.y < height and box.side > _MIN_SIDE):
                 # Search: over all tiles at first, then in every few frames.
                 full = frames_without % _FULL_SEARCH_EVERY == 0
                 mesh, faces = self._search(frame, tiles=full)
@@ -131,7 +117,7 @@ class MediaPipeTracker:
                 frames_without = 0 if mesh is not None else frames_without + 1
             elif index % _COUNT_EVERY == 0:
                 faces = len(self._detector.search(frame, tiles=False))
-            points = to_68(mesh) if mesh is not None else NO_FACE
+            points = mesh[MESH_TO_68] if mesh is not None else NO_FACE
             last = FrameLandmarks(frame, points, faces)
             yield last
 
@@ -158,36 +144,14 @@ class MediaPipeTracker:
             return mesh, 0.0
         return self._mesh(frame, box_of_mesh(mesh))
 
-    def _mesh_in(self, frame: NDArray[np.uint8], box: Box) -> NDArray[np.float32] | None:
-        """(478, 2) mesh points in a box; None where the network finds no face."""
-        mesh, presence = self._mesh(frame, box)
-        return mesh if presence >= _MIN_PRESENCE else None
-
-
-def to_68(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The 68-point layout from (478, 2) mesh points."""
-    return mesh[list(MESH_TO_68)]
-
-
-def _has_left(box: Box, frame: NDArray[np.uint8]) -> bool:
-    """Whether the face's centre is outside the frame, or the face too small to be one."""
-    height, width = frame.shape[:2]
-    return not (0 <= box.x < width and 0 <= box.y < height and box.side > _MIN_SIDE)
-
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive frames with one face.
+    """Consecutive frames with one face."""
 
-    Attributes:
-        frames: which of the clip.
-        points: (T, 68, 2) float32 without NaN, in pixels of the frame.
-        interpolated: how many of them had no landmarks of their own.
-    """
-
-    frames: slice
-    points: NDArray[np.float32]
-    interpolated: int
+    frames: slice  # which of the clip
+    points: NDArray[np.float32]  # (T, 68, 2) float32 without NaN, in pixels of the frame
+    interpolated: int  # how many of them had no landmarks of their own
 
     def __len__(self) -> int:
         return len(self.points)
@@ -196,10 +160,7 @@ class Stretch:
 def stretches(track: Track, *, bridge: int, cuts: Sequence[int] = ()) -> list[Stretch]:
     """The stretches of frames with a face, in order; gaps of up to `bridge` are interpolated.
 
-    Args:
-        track: of a clip.
-        bridge: frames; a longer gap ends a stretch.
-        cuts: first frames of new shots, ascending; each ends a stretch.
+    Longer gaps end a stretch, and so does each of `cuts`, the first frames of new shots.
     """
     found = np.flatnonzero(track.found)
     if not len(found):

@@ -1,13 +1,10 @@
 """Sound read as 16-bit samples, lined up with the video's first frame."""
 
-from __future__ import annotations
-
 import io
 import wave
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +20,8 @@ from pipeline.media.container import (
     seek,
 )
 from pipeline.media.mixer import Mixer
+from pipeline.media.notes import Note
 from pipeline.media.video import probe
-
-if TYPE_CHECKING:
-    from pipeline.media.notes import Note
 
 # Seconds by which sound may differ from its time stamps, which jitter in recorded calls. Beyond
 # that, gaps are filled with silence and overlaps are cut. Where the format changes, where decoders
@@ -37,17 +32,11 @@ _MOST_SILENCE = 3600.0  # seconds before and between packets; more are errors of
 
 @dataclass(frozen=True)
 class Audio:
-    """Sound.
+    """Sound."""
 
-    Attributes:
-        samples: int16, (N,) when mono or (N, channels).
-        rate: in Hz.
-        notes: how its channels were chosen or mixed; keys of `pipeline.media.notes.NOTES`.
-    """
-
-    samples: NDArray[np.int16]
-    rate: int = SAMPLE_RATE
-    notes: tuple[Note, ...] = ()
+    samples: NDArray[np.int16]  # (N,) when mono or (N, channels)
+    rate: int = SAMPLE_RATE  # Hz
+    notes: tuple[Note, ...] = ()  # how its channels were chosen or mixed
 
     @property
     def seconds(self) -> float:
@@ -124,11 +113,9 @@ def _time_zero(path: Path | str) -> float:
 def _decode(
     path: Path | str, rate: int | None, mixer: Mixer, *, begin: float | None, stop: float
 ) -> tuple[float, NDArray[np.int16], int] | None:
-    """Sound from before the time stamp `begin` until after `stop`.
+    """First time stamp, samples and rate of the sound from before `begin` until after `stop`.
 
-    Returns:
-        The first time stamp, the samples and their rate; None where the file cannot be sought in,
-        or no packet decodes.
+    None where the file cannot be sought in, or no packet decodes.
     """
     with open_container(path) as container:
         stream = choose_stream(container, "audio")
@@ -203,11 +190,7 @@ def wav_bytes(samples: NDArray[np.int16]) -> bytes:
 
 
 def wav_samples(data: bytes) -> NDArray[np.int16]:
-    """The (N,) samples of a 16 kHz mono 16-bit WAV file.
-
-    Raises:
-        ValueError: the file has another rate, width or number of channels.
-    """
+    """The (N,) samples of a 16 kHz mono 16-bit WAV file."""
     with wave.open(io.BytesIO(data)) as file:
         if (file.getnchannels(), file.getsampwidth(), file.getframerate()) != (1, 2, SAMPLE_RATE):
             raise ValueError("not mono 16-bit at 16 kHz")

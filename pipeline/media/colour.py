@@ -5,11 +5,9 @@ the square root of BT.2087 for BT.709's camera curve; PQ by the light of the dis
 are white, with the display's gamma of 2.4. What is brighter than white is clipped.
 """
 
-from __future__ import annotations
-
 import io
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,8 +15,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-if TYPE_CHECKING:
-    from pipeline.media.notes import Note
+from pipeline.media.notes import Note
 
 # Code points of ITU-T H.273, which FFmpeg reports.
 _PQ, _HLG = 16, 18  # transfer
@@ -46,19 +43,9 @@ def colour_note(frame: Any) -> Note | None:
 def rgb_in_bt709(
     frame: Any, size: tuple[int, int], converter: VideoReformatter
 ) -> NDArray[np.uint8]:
-    """Converts a frame for which `colour_note` asks for it.
-
-    Args:
-        frame: of the decoder.
-        size: width and height of the result.
-        converter: one for a whole video.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
+    """A frame for which `colour_note` asks for it, converted to `size`: (H, W, 3) uint8 RGB."""
     # (H, W, 3) uint16 in the source's own transfer and primaries.
-    unknown = frame.colorspace == _UNSPECIFIED
-    matrix = _BT2020_MATRIX if unknown else None
+    matrix = _BT2020_MATRIX if frame.colorspace == _UNSPECIFIED else None
     shown: Any = converter.reformat(
         frame, *size, format="rgb48le", src_colorspace=matrix, threads=1
     )
@@ -101,11 +88,7 @@ def changes_colour(profile: bytes | None) -> bool:
 
 
 def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image | None:
-    """A picture converted from its colour profile to sRGB.
-
-    Returns:
-        None where the profile is sRGB, absent or not usable: it is optional.
-    """
+    """A picture converted to sRGB; None where its profile is sRGB, absent or not usable."""
     convert = _to_srgb(profile, image.mode) if profile else None
     return ImageCms.applyTransform(image, convert) if convert is not None else None
 

@@ -163,14 +163,6 @@ def choose_stream(container: Any, kind: str) -> Any:
 
     Streams for the visually or hearing impaired come last, those marked as default first; among
     equals FFmpeg chooses by what it decoded of them. Those that it cannot decode are skipped.
-
-    Args:
-        container: open for reading.
-        kind: video or audio.
-
-    Raises:
-        MediaError: there are streams of the kind, but none can be decoded; or they are the tiles
-            of one picture.
     """
     streams = streams_of(container, kind)
     usable = [stream for stream in streams if stream.codec_context is not None]
@@ -207,10 +199,8 @@ def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
     packets = container.demux(stream)
     while True:
         try:
-            packet = next(packets, None)
-        except IndexError:  # PyAV 18.1 at the end, where another stream began on the way
-            return
-        if packet is None:
+            packet = next(packets)
+        except (StopIteration, IndexError):  # the latter where another stream began: PyAV 18.1
             return
         try:
             frames = packet.decode()
@@ -222,11 +212,7 @@ def decode_frames(container: Any, stream: Any) -> Iterator[Any]:
 
 
 def check_time_step(container: Any, before: float, after: float) -> None:
-    """Checks that time goes on from one time stamp to the next, both in seconds.
-
-    Raises:
-        MediaError: it jumps: what follows belongs to another recording.
-    """
+    """Refuses a jump in time stamps, in seconds: what follows belongs to another recording."""
     if before - _MAX_STEP_BACK <= after <= before + _MAX_PAUSE:
         return
     raise MediaError(

@@ -17,27 +17,15 @@ _WITHOUT_LENGTH = frozenset({"mpeg", "mpegts", "mpegvideo"})
 
 @dataclass(frozen=True)
 class DeclaredLength:
-    """The length that a file declares.
+    """The length that a file declares."""
 
-    Attributes:
-        seconds: from the first frame to the end; 0 where none is declared.
-        of_picture: whether that is the picture's; else the longest stream's.
-    """
-
-    seconds: float = 0.0
-    of_picture: bool = True
+    seconds: float = 0.0  # from the first frame to the end; 0 where none is declared
+    of_picture: bool = True  # whether that is the picture's; else the longest stream's
 
     def missing(self, picture: float, sound: float, *, start: float, end: float | None) -> float:
-        """Seconds that were asked for and declared, but could not be decoded.
+        """Seconds that were declared but not decoded between `start` and `end` (None: of the file).
 
-        Args:
-            picture: seconds of picture decoded from `start` on.
-            sound: seconds of sound decoded from `start` on.
-            start: seconds after the first frame at which the clip begins.
-            end: seconds after the first frame at which it ends; None: with the file.
-
-        Returns:
-            0 for less than the tolerance.
+        `picture` and `sound` are the seconds decoded; 0 for less than the tolerance.
         """
         stop = self.seconds if end is None else min(self.seconds, end)
         missing = stop - start - (picture if self.of_picture else max(picture, sound))
@@ -45,13 +33,7 @@ class DeclaredLength:
 
 
 def declared_length(container: Any, stream: Any, start: float) -> DeclaredLength:
-    """The length that an open file declares.
-
-    Args:
-        container: of PyAV.
-        stream: of its video.
-        start: time stamp of the first frame in seconds.
-    """
+    """The length that an open file declares; `start` is the first frame's time stamp in seconds."""
     name = container.format.name
     if name in _WITHOUT_LENGTH:
         return DeclaredLength()

@@ -9,12 +9,7 @@ from av.filter import Graph
 
 
 def deinterlace(frames: Iterator[tuple[float, Any]], stream: Any) -> Iterator[tuple[float, Any]]:
-    """Deinterlaces the frames that are flagged as interlaced; the others stay as they are.
-
-    Args:
-        frames: (seconds, decoded frame) in order.
-        stream: they were decoded from.
-    """
+    """Deinterlaces (seconds, frame) pairs where they are flagged as interlaced."""
     graph: Graph | None = None
     size: tuple[int, int, str] | None = None
     waiting: deque[float] = deque()  # times of frames in the filter, which looks one ahead

@@ -35,13 +35,9 @@ def displayed_size(stream: Any, frame: Any) -> tuple[int, int]:
 def rgb_as_displayed(
     stream: Any, frame: Any, size: tuple[int, int], converter: VideoReformatter
 ) -> NDArray[np.uint8]:
-    """One decoded frame as it is shown: (H, W, 3) uint8 RGB.
+    """One decoded frame as it is shown: (H, W, 3) uint8 RGB; `size` is from `stored_size`.
 
-    Args:
-        stream: the frame comes from.
-        frame: of the decoder.
-        size: from `stored_size`.
-        converter: one for a whole video, since making one starts threads.
+    `converter` is one for a whole video, since making one starts threads.
     """
     rgb: NDArray[np.uint8]
     if colour_note(frame) is not None:

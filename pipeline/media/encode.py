@@ -34,22 +34,13 @@ _THREADS = 4  # of x264, whose bytes depend on their number: the same on every m
 
 @dataclass(frozen=True)
 class _Format:
-    """Encoders and options of a container.
-
-    Attributes:
-        video: FFmpeg's name of the encoder of the pictures.
-        pixels: their format.
-        sound: FFmpeg's name of the encoder of the sound; empty where there is none.
-        rate: Hz of the sound; 0 keeps it.
-        options: of the encoder of the pictures.
-        container: options of the container.
-    """
+    """Encoders and options of a container, by FFmpeg's names."""
 
     video: str = "libx264"
     pixels: str = "yuv420p"
-    sound: str = "aac"
-    rate: int = 0
-    options: dict[str, str] = field(default_factory=lambda: dict(_X264))
+    sound: str = "aac"  # empty where there is none
+    rate: int = 0  # Hz of the sound; 0 keeps it
+    options: dict[str, str] = field(default_factory=lambda: dict(_X264))  # of the pictures' encoder
     container: dict[str, str] = field(default_factory=dict)
 
 

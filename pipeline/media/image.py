@@ -1,7 +1,5 @@
 """Pictures read and written as (H, W, 3) uint8 sRGB."""
 
-from __future__ import annotations
-
 import io
 import shutil
 import warnings
@@ -9,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -19,10 +16,8 @@ from PIL import Image, ImageOps
 from pipeline.files import atomic_path
 from pipeline.media.colour import in_srgb
 from pipeline.media.container import MediaError
+from pipeline.media.notes import Note
 from pipeline.media.video import probe, read_frames
-
-if TYPE_CHECKING:
-    from pipeline.media.notes import Note
 
 IMAGE_SUFFIXES = frozenset((
     ".avif", ".bmp", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".tif",
@@ -33,14 +28,9 @@ _BACKGROUND = (255, 255, 255)  # behind transparency
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, and what was done to make it usable.
+    """A picture, and what was done to make it usable."""
 
-    Attributes:
-        pixels: (H, W, 3) uint8 sRGB.
-        notes: keys of `pipeline.media.notes.NOTES`.
-    """
-
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]  # (H, W, 3) sRGB
     notes: tuple[Note, ...] = ()
 
 
@@ -70,7 +60,7 @@ def read_picture(path: Path | str) -> Picture:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if image is None:
         raise MediaError(f"cannot read {name} as a picture; PNG and JPEG are safe choices")
-    return Picture(cast("NDArray[np.uint8]", cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
+    return Picture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
 def _with_profile_or_transparency(data: bytes) -> Picture | None:
@@ -107,7 +97,7 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
     if (width, height) == size:
         return image
     method = cv2.INTER_AREA if size[0] * size[1] < width * height else cv2.INTER_CUBIC
-    return cast("NDArray[np.uint8]", cv2.resize(image, size, interpolation=method))
+    return cv2.resize(image, size, interpolation=method)
 
 
 def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:

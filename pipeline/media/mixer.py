@@ -1,15 +1,12 @@
 """Decoded sound of any format as 16-bit samples of one rate, in one channel or two."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from pipeline.media.notes import Note
+from pipeline.media.notes import Note
 
 _CANCELLING = 0.1  # energy of the mix over that of its loudest channel; one silent channel: 0.25
 # Weight of a channel of a surround layout in the mix to mono, and in the left and right of stereo.
@@ -25,11 +22,9 @@ class Mixer:
     """Converts frames, whose format may change, to samples of one rate.
 
     Stereo is mixed to mono by FFmpeg as the mean of both. Its mix of more channels would scale
-    them all down, the voice by 10.7 dB in 5.1, so that they are mixed here by `_SURROUND`.
-
-    Args:
-        mono: whether the result has one channel; else as many as the source, two at most.
-        only: the one channel of the source to take in place of a mix.
+    them all down, the voice by 10.7 dB in 5.1, so that they are mixed here by `_SURROUND`. The
+    result has one channel if `mono`, else as many as the source, two at most; `only` is the one
+    channel of the source to take in place of a mix.
     """
 
     def __init__(self, *, mono: bool, only: int | None = None) -> None:
@@ -38,12 +33,7 @@ class Mixer:
         self.open(0, 1)
 
     def open(self, rate: int, channels: int) -> None:
-        """Begins a file.
-
-        Args:
-            rate: Hz of the result.
-            channels: of the source.
-        """
+        """Begins a file: `rate` in Hz of the result, `channels` of the source."""
         self._rate, self._layout = rate, "mono" if self._mono or channels == 1 else "stereo"
         self._format: tuple[str, str, int] | None = None
         self._resampler: av.AudioResampler | None = None
@@ -145,9 +135,7 @@ def _samples(frame: Any) -> NDArray[np.int16]:
     return flat if channels == 1 else flat.reshape(-1, channels)
 
 
-def _weighted(samples: NDArray[np.int16], weights: NDArray[np.float32] | None) -> NDArray[np.int16]:
+def _weighted(samples: NDArray[np.int16], weights: NDArray[np.float32]) -> NDArray[np.int16]:
     """(N, channels) samples mixed by (channels, 1 or 2) weights: (N,) or (N, 2)."""
-    if weights is None:
-        return samples
     mix = np.clip(np.round(samples.reshape(-1, len(weights)) @ weights), -32768, 32767)
     return mix.astype(np.int16)[:, 0] if weights.shape[1] == 1 else mix.astype(np.int16)

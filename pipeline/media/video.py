@@ -1,13 +1,11 @@
 """Video read at a constant rate: output k is the source frame nearest to k / fps."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from av.video.reformatter import VideoReformatter
@@ -27,15 +25,8 @@ from pipeline.media.container import (
 )
 from pipeline.media.declared_length import DeclaredLength, declared_length
 from pipeline.media.deinterlace import deinterlace
-from pipeline.media.display import (
-    colour_profile,
-    displayed_size,
-    rgb_as_displayed,
-    stored_size,
-)
-
-if TYPE_CHECKING:
-    from pipeline.media.notes import Note
+from pipeline.media.display import colour_profile, displayed_size, rgb_as_displayed, stored_size
+from pipeline.media.notes import Note
 
 _EPSILON = 1e-6  # seconds; far below any frame's duration, far above rounding of sums
 _MIN_RATE, _MAX_RATE = 0.1, 1000  # frames a second; other values are errors of the file
@@ -44,36 +35,16 @@ _STAMP_ROUNDING = 1e-3  # seconds; Matroska and FLV write time stamps in whole m
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """Facts about a container and the video stream chosen in it.
+    """Facts about a container and the video stream chosen in it."""
 
-    Attributes:
-        width: pixels, as displayed (rotation and pixel aspect applied).
-        height: pixels, as displayed.
-        fps: average frames a second of the source; 0 when the container does not declare it.
-        start: time stamp of the first frame in seconds, this module's time zero.
-        rotation: degrees counter-clockwise that the container asks for: 0, 90, 180 or 270,
-            without a mirror image that it may ask for too.
-        codec: FFmpeg's name of the video codec.
-        audio_rate: Hz of the sound stream that is chosen; 0 when there is none.
-        is_still: whether the file is a picture.
-        declared: the length that the file declares.
-        video_tracks: number of video streams.
-        audio_tracks: number of sound streams.
-        notes: what is done to the first frame to make it usable, and of several tracks that one
-            was chosen; keys of `pipeline.media.notes.NOTES`.
-    """
-
-    width: int
+    width: int  # pixels, as displayed (rotation and pixel aspect applied)
     height: int
-    fps: float
-    start: float
-    rotation: int
-    codec: str
-    audio_rate: int
-    is_still: bool
+    fps: float  # average of the source; 0 when the container does not declare it
+    start: float  # time stamp of the first frame in seconds, this module's time zero
+    audio_rate: int  # Hz of the sound stream that is chosen; 0 when there is none
+    is_still: bool  # whether the file is a picture
     declared: DeclaredLength
-    video_tracks: int = 1
-    audio_tracks: int = 1
+    # What is done to the first frame to make it usable, and of several tracks that one was chosen.
     notes: tuple[Note, ...] = ()
 
 
@@ -91,19 +62,15 @@ def probe(path: Path | str) -> VideoInfo:
         start, frame = first
         width, height = displayed_size(stream, frame)
         audio = choose_stream(container, "audio")
-        tracks = [len(streams_of(container, kind)) for kind in ("video", "audio")]
+        tracks = (len(streams_of(container, kind)) > 1 for kind in ("video", "audio"))
         return VideoInfo(
             width=width,
             height=height,
             fps=_rate(stream),
             start=start,
-            rotation=round(frame.rotation / 90) % 4 * 90,
-            codec=stream.codec_context.name,
             audio_rate=int(audio.rate or 0) if audio else 0,
             is_still=is_still_picture(container),
             declared=declared_length(container, stream, start),
-            video_tracks=tracks[0],
-            audio_tracks=tracks[1],
             notes=_notes(stream, frame, *tracks),
         )
 
@@ -164,14 +131,14 @@ def _video_stream(container: Any, path: Path | str) -> Any:
     return stream
 
 
-def _notes(stream: Any, frame: Any, video_tracks: int, audio_tracks: int) -> tuple[Note, ...]:
-    """What is done to make a video usable, by its first frame and its tracks."""
+def _notes(stream: Any, frame: Any, videos: bool, sounds: bool) -> tuple[Note, ...]:
+    """What is done to make a video usable, by its first frame and whether it has several tracks."""
     profile = colour_profile(stream, frame)
     notes: list[Note | None] = [
         colour_note(frame) or ("profile-converted" if changes_colour(profile) else None),
         "deinterlaced" if frame.interlaced_frame else None,
-        "video-track-chosen" if video_tracks > 1 else None,
-        "audio-track-chosen" if audio_tracks > 1 else None,
+        "video-track-chosen" if videos else None,
+        "audio-track-chosen" if sounds else None,
     ]
     return tuple(note for note in notes if note is not None)
 
@@ -251,16 +218,10 @@ class Frames:
 
     Pasting a face back passes twice over a clip, once to find the face and once to draw. A long
     clip is decoded again rather than kept.
-
-    Attributes:
-        path: the video.
-        start: seconds after its first frame.
-        end: seconds after its first frame, or None.
-        keep_bytes: the most that is kept in memory.
     """
 
     path: Path | str
-    start: float = 0.0
+    start: float = 0.0  # seconds after its first frame
     end: float | None = None
     keep_bytes: int = 512 << 20
     _kept: list[NDArray[np.uint8]] | None = field(default=None, init=False, repr=False)

@@ -21,11 +21,7 @@ _LONGEST_FOLDER = 40
 
 
 def socket_folder() -> Path:
-    """A folder for Ray's sessions whose path is short: in TMPDIR if that will do, else elsewhere.
-
-    Raises:
-        UserError: no folder for temporary files is short enough and can be written to.
-    """
+    """A folder for Ray's sessions whose path is short: in TMPDIR if that will do."""
     for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
         folder = Path(place) / "ray"
         if len(str(folder)) <= _LONGEST_FOLDER and os.access(place, os.W_OK):
@@ -48,7 +44,10 @@ def ray_session(address: str | None) -> Iterator[Any]:
     terminated = signal.getsignal(signal.SIGTERM)
     if address:
         try:
-            _connect(address)
+            # Raises at once if nothing listens; Ray by itself tries for many minutes.
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            if port.isdigit():  # and not "auto"
+                socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
             ray.init(address=address, **common)
         except OSError as error:
             raise UserError(f"no Ray cluster answers at {address}: {error}") from error
@@ -71,11 +70,7 @@ def ray_session(address: str | None) -> Iterator[Any]:
 
 
 def _start(ray: Any, **how: Any) -> None:
-    """Starts Ray on this machine; it gives a busy one half a minute each time.
-
-    Raises:
-        UserError: it is never there in time.
-    """
+    """Starts Ray on this machine; it gives a busy one half a minute each time."""
     for _ in range(_TRIES):
         try:
             ray.init(address="local", **how)
@@ -88,10 +83,3 @@ def _start(ray: Any, **how: Any) -> None:
         f"Ray did not start in {_TRIES} tries; the machine is busy, or short of memory: end other "
         "work on it and give the same command again"
     )
-
-
-def _connect(address: str) -> None:
-    """Raises an `OSError` at once if nothing listens; Ray by itself tries for many minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if port.isdigit():  # and not "auto"
-        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

@@ -28,17 +28,11 @@ _workers: dict[str, Any] = {}  # in a Ray process: what it does jobs with, by po
 
 @dataclass(frozen=True)
 class Share:
-    """What each worker asks of the cluster.
+    """What each worker asks of the cluster."""
 
-    Attributes:
-        cpus: less than a whole one, so that two cores hold two workers and whatever else runs.
-        gpus: a fraction.
-        threads: that it may use inside OpenCV and torch.
-    """
-
-    cpus: float
-    gpus: float
-    threads: int
+    cpus: float  # less than a whole one, so that two cores hold two workers and whatever else runs
+    gpus: float  # a fraction
+    threads: int  # that it may use inside OpenCV and torch
 
     @classmethod
     def of(cls, resources: Mapping[str, float], workers: int, *, gpu: bool) -> Share:

@@ -44,14 +44,8 @@ _DYING = (
 class Journal:
     """The journal of one shard; as a context, it watches over the process that writes the shard.
 
-    Args:
-        out: the data set's folder, where the journal lies.
-        shard: the shard's name.
-        minutes: that a clip, loading or writing may take until the process is ended.
-
-    Attributes:
-        given_up: reasons by clip_id of the clips that must not be opened again.
-        deadline: second of the monotonic clock at which the process is ended.
+    The process is ended when a clip, loading or writing takes more than `minutes`; `deadline` is
+    that second of the monotonic clock.
     """
 
     @staticmethod
@@ -69,16 +63,11 @@ class Journal:
 
     @property
     def given_up(self) -> dict[str, str]:
-        """See the class."""
-        found: dict[str, str] = self._record["given_up"]
-        return found
+        """Reasons by clip_id of the clips that must not be opened again."""
+        return self._record["given_up"]
 
     def __enter__(self) -> Self:
-        """Reads what the last worker was at when it ended, and starts the watchdog.
-
-        Raises:
-            UserError: workers ended four times where no clip is open.
-        """
+        """Reads what the last worker was at when it ended, and starts the watchdog."""
         self.deadline = time.monotonic() + 60 * self._minutes
         threading.Thread(target=self._watch, daemon=True).start()
         if self._out.exists(self._name):

@@ -22,29 +22,20 @@ _PRESENT = 0.25  # share of a shot in which a face must be in view
 class Choice:
     """The face of each frame.
 
-    Attributes:
-        track: its landmarks, and how many faces are in view at most.
-        lead: (T,) how surely it is the one that speaks, see `pipeline.speech.speaker`; NaN where
-            there was nothing to choose, or the choice goes by place.
-        first: whether it is the face that was followed first, all the time.
+    `lead`, (T,), is how surely it is the one that speaks, see `pipeline.speech.speaker`; NaN where
+    there was nothing to choose, or the choice goes by place.
     """
 
     track: Track
     lead: NDArray[np.float64]
-    first: bool = True
+    first: bool = True  # whether it is the face that was followed first, all the time
 
 
 def choose_face(clip: Clip, tracker: Tracker, first: Track, cuts: Sequence[int]) -> Choice:
-    """Chooses the face that `--face` names, in each shot anew.
+    """Chooses the face that `--face` names, in each shot anew; `first` is the largest one.
 
     A clip is searched for other faces where several were counted, where the lips of the only one
     do not follow the sound, and where the choice asks for more than were counted.
-
-    Args:
-        clip: with its frames and sound.
-        tracker: the landmark backend.
-        first: the face that was followed first, the largest.
-        cuts: first frames of new shots.
     """
     face = clip.options.face
     plain = Choice(first, np.full(len(first.points), np.nan))

@@ -1,21 +1,17 @@
 """About what a run will take: some of its clips are prepared, the rest is taken to be alike."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import to_members
 from pipeline.sources.manifest import ManifestRow
 from pipeline.storage import is_url, remote_size
 from pipeline.units import size_text, time_text
-
-if TYPE_CHECKING:
-    from pipeline.dataset.prep_options import PrepOptions
 
 _T = TypeVar("_T")
 _CLIPS = 8
@@ -49,14 +45,7 @@ def evenly(values: Sequence[_T], most: int) -> list[_T]:
 def estimate(
     rows: Sequence[ManifestRow], options: PrepOptions, workers: int, weights_dir: Path | None
 ) -> list[str]:
-    """Lines about time and size, from clips chosen evenly and prepared in this process.
-
-    Args:
-        rows: what is to do, one clip at least.
-        options: of the run.
-        workers: that will share the work.
-        weights_dir: the user's folder of pretrained files.
-    """
+    """Lines about time and size, from clips chosen evenly and prepared in this process."""
     from pipeline.run.prepare_clip import prepare_clip
     from pipeline.run.stages import default_stages, needed_weights
     from pipeline.weights import find

@@ -76,17 +76,7 @@ def begin(
 ) -> tuple[list[plan.Shard], PrepOptions, plan.About]:
     """Plans a run and claims its folder; the options come back with the speech encoder's SHA-256.
 
-    Args:
-        source: the INPUT.
-        folder: of the data set.
-        options: of the run.
-        weights_dir: the user's folder of pretrained files.
-        licence: under which the clips may be used.
-        dry: only look whether the folder can be used.
-
-    Raises:
-        UserError: nothing to prepare, pretrained files are not to be had, or the folder cannot be
-            used.
+    `dry` only looks whether the folder can be used.
     """
     options = replace(options, speech_encoder=encoder_digest(options.speech, weights_dir))
     shards = plan.plan_shards(read_input(source), options.clips_per_shard)

@@ -1,15 +1,14 @@
 """One clip through the stages: whatever becomes of it, it ends as samples or rows with reasons."""
 
-from __future__ import annotations
-
 import time
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import SCHEMA_VERSION, Meta, Sample
 from pipeline.errors import UserError
 from pipeline.files import printable, sha256_file
@@ -17,9 +16,6 @@ from pipeline.media import FPS
 from pipeline.run.clip import Clip, Skip, Stage
 from pipeline.sources.manifest import ManifestRow
 from pipeline.storage import local_copy
-
-if TYPE_CHECKING:
-    from pipeline.dataset.prep_options import PrepOptions
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,8 @@ def prepare_clip(row: ManifestRow, options: PrepOptions, stages: Sequence[Stage]
 
 def failed(row: ManifestRow, stage: str, reason: str, trace: str = "") -> Outcome:
     """The outcome of a clip that failed as a whole, with the traceback of a fault of ours."""
-    start = _row_start(row, row.clip_id) | _ending("failed", stage, reason)
-    return Outcome([start | {"traceback": printable(trace)}], [])
+    ending = _ending("failed", stage, reason) | {"traceback": printable(trace)}
+    return Outcome([_row_start(row, row.clip_id) | ending], [])
 
 
 def _step(stage: Stage, piece: _Piece) -> Iterator[_Piece]:
@@ -83,14 +79,11 @@ def _step(stage: Stage, piece: _Piece) -> Iterator[_Piece]:
         return
     name, begin = stage.__name__, time.perf_counter()
     result = stage(piece.clip)
-    spent = {f"seconds_{name}": time.perf_counter() - begin}
+    seconds = piece.seconds | {f"seconds_{name}": time.perf_counter() - begin}
     if isinstance(result, Skip):
-        yield replace(
-            piece, seconds=piece.seconds | spent, ended=_ending("skipped", name, result.reason)
-        )
+        yield _Piece(piece.clip, seconds, _ending("skipped", name, result.reason))
         return
     # What a clip cost before it was split stands in the row of its first shot.
-    seconds = piece.seconds | spent
     for clip in result if isinstance(result, list) else [result]:
         known = _row_start(clip.row, shot_key(clip.row.clip_id, clip.shot)) | clip.measures
         broken = clip.options.limits.broken(known)
@@ -130,12 +123,7 @@ def shot_key(clip_id: str, shot: int) -> str:
 
 
 def to_sample(clip: Clip, digest: str) -> Sample:
-    """The finished sample of a clip that went through all stages.
-
-    Args:
-        clip: from the last stage.
-        digest: SHA-256 of the source.
-    """
+    """The finished sample of a clip that went through all stages; `digest` is of the source."""
     assert clip.info is not None
     assert clip.crops is not None
     assert clip.stretch is not None

@@ -44,20 +44,9 @@ def run_tasks(
     weights_dir: Path | None = None,
     clip_minutes: float = math.inf,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Does what is to do and yields the rows of each clip as it ends.
+    """Does what is to do and yields the rows of each clip as it ends; see `prepare`.
 
-    Args:
-        out: the data set's folder, which all workers see.
-        tasks: from `pending`.
-        options: of the run.
-        workers: processes; 0 works in this one, without Ray; None: one for each processor.
-        address: of a running Ray cluster; None starts one on this machine.
-        weights_dir: the user's folder of pretrained files.
-        clip_minutes: after which a worker is stopped and its clip given up; this process by itself
-            is not.
-
-    Raises:
-        UserError: another run is at work in the folder.
+    Without Ray (`workers` 0) no clip is given up.
     """
     out = Folder.at(out).absolute()
     weights_dir = weights_dir.absolute() if weights_dir else None

@@ -27,27 +27,17 @@ from pipeline.weights import locate
 
 @dataclass(frozen=True)
 class ShardTask:
-    """A shard to be written.
-
-    Attributes:
-        shard: its clips.
-        keep: it was written before; only its failed clips are prepared again.
-    """
+    """A shard to be written."""
 
     shard: Shard
-    keep: bool = False
+    keep: bool = False  # it was written before; only its failed clips are prepared again
 
 
 class ShardWriter:
-    """Writes shards, its models loaded once.
+    """Writes shards, its models loaded once, with `threads` inside OpenCV and torch.
 
-    Args:
-        out: the data set's folder.
-        options: of the run.
-        weights_dir: the user's folder of pretrained files, on the machine that writes.
-        clip_minutes: that one clip may take until the process is ended, see
-            `pipeline.run.attempts`; None does without a journal.
-        threads: threads this process may use inside OpenCV and torch.
+    `clip_minutes` is what one clip may take until the process is ended, see
+    `pipeline.run.attempts`; None does without a journal.
     """
 
     def __init__(
@@ -58,20 +48,12 @@ class ShardWriter:
         clip_minutes: float | None,
         threads: int,
     ) -> None:
-        self._out = out
-        self._options = options
-        self._weights_dir = weights_dir
-        self._clip_minutes = clip_minutes
-        self._threads = threads
+        self._out, self._options, self._weights_dir = out, options, weights_dir
+        self._clip_minutes, self._threads = clip_minutes, threads
         self._stages: list[Stage] = []
 
     def __call__(self, task: ShardTask) -> Iterator[list[dict[str, Any]]]:
-        """Writes a shard and yields the rows of each of its clips as it ends.
-
-        Raises:
-            UserError: pretrained files are not to be had, or processes that write this shard end
-                again and again.
-        """
+        """Writes a shard and yields the rows of each of its clips as it ends."""
         if self._clip_minutes is None:
             yield from self._write(task, None)
             return
@@ -79,7 +61,12 @@ class ShardWriter:
             yield from self._write(task, journal)
 
     def _write(self, task: ShardTask, journal: Journal | None) -> Iterator[list[dict[str, Any]]]:
-        self._load_models()
+        if not self._stages:  # once, at the first shard: only a task can report what goes wrong
+            import cv2
+
+            cv2.setNumThreads(self._threads)
+            weights = fetch_weights(self._options, self._weights_dir)
+            self._stages = default_stages(self._options, weights)
         shard, out = task.shard, self._out
         rows: list[dict[str, Any]] = []
         speech = SpeechStatistics(SHAPES[self._options.speech].coefficients)
@@ -105,17 +92,9 @@ class ShardWriter:
             with out.write(f"{shard.name}.parquet") as table:
                 table.write_bytes(rows_bytes(rows))
         out.write_json(f"{shard.name}.json", mark)
-        _return_free_memory()
-
-    def _load_models(self) -> None:
-        """Loads the models, once, at the first shard: only a task can report what goes wrong."""
-        if self._stages:
-            return
-        import cv2
-
-        cv2.setNumThreads(self._threads)
-        weights = fetch_weights(self._options, self._weights_dir)
-        self._stages = default_stages(self._options, weights)
+        # Memory that was freed goes back to the system; glibc by itself keeps it for good.
+        if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # it is glibc's alone
+            trim(0)
 
     def _prepare(self, row: ManifestRow, journal: Journal | None) -> Outcome:
         if journal is None:
@@ -126,13 +105,6 @@ class ShardWriter:
         outcome = prepare_clip(row, self._options, self._stages)
         journal.enter("")
         return outcome
-
-
-def _return_free_memory() -> None:
-    """Gives memory that was freed back to the system; glibc by itself keeps it for good."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:  # it is glibc's alone
-        trim(0)
 
 
 class _KeptShard:
@@ -157,11 +129,7 @@ class _KeptShard:
 
 
 def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, Path]:
-    """Paths of the pretrained files of a run, fetched if need be.
-
-    Raises:
-        UserError: one of them is not to be had, or is not the one that the run began with.
-    """
+    """Paths of the pretrained files of a run, fetched if need be."""
     found = {name: locate(name, weights_dir) for name in needed_weights(options)}
     encoder = found.get("audio_encoder.pt")
     if encoder and options.speech_encoder not in ("", sha256_file(encoder)):

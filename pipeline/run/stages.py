@@ -3,16 +3,14 @@
 A stage may also give a list of clips: the shots of one that is split.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dataset.prep_options import Landmarks, PrepOptions
 from pipeline.dataset.sample import pack_faithfully
 from pipeline.faces.alignment import crop, crop_landmarks, transforms
 from pipeline.faces.mouth_box import mouth_boxes, mouth_opening
@@ -33,9 +31,6 @@ from pipeline.run.track_face import track_face
 from pipeline.speech.activity import speech_share
 from pipeline.speech.features import Featurise, speech_features
 from pipeline.speech.lip_sync import CLIP_MAX_LAG, lag_and_correlation, log_energy
-
-if TYPE_CHECKING:
-    from pipeline.dataset.prep_options import Landmarks, PrepOptions
 
 _LANDMARKS: dict[Landmarks, list[str]] = {
     "mediapipe": ["face_landmarker.task"],
@@ -140,12 +135,7 @@ def _crops(
 
 
 def default_stages(options: PrepOptions, weights: dict[str, Path]) -> list[Stage]:
-    """The stages of a run, models loaded.
-
-    Args:
-        options: of the run.
-        weights: paths of the pretrained files by name, from `needed_weights`.
-    """
+    """The stages of a run, models loaded from `weights`: paths by name, from `needed_weights`."""
     featurise = speech_features(options.speech, weights.get(_ENCODER))
     return [decode, track_face(_tracker(options, weights)), extract_speech(featurise), align]
 

@@ -54,11 +54,9 @@ def table(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -
 def by_split(rows: Iterable[ManifestRow]) -> list[tuple[str, int, int]]:
     """(split, clips, known speakers) of a manifest."""
     rows = list(rows)
-    found = []
-    for split in sorted({row.split for row in rows}):
-        part = [row for row in rows if row.split == split]
-        found.append((split, len(part), len({row.speaker for row in part} - {""})))
-    return found
+    clips = Counter(row.split for row in rows)
+    speakers = speakers_by_split(rows)
+    return [(split, count, len(speakers[split])) for split, count in sorted(clips.items())]
 
 
 def note_speakers(rows: Iterable[ManifestRow]) -> None:
@@ -158,11 +156,7 @@ def describe_dataset(out: Folder | str, dataset: dict[str, Any], rows: pd.DataFr
     )
     skipped = drop_reasons(rows[rows["status"] == "skipped"])
     if skipped:
-        table(
-            "Skipped by rule",
-            ("reason", "clips", "for example"),
-            [(reason, count, example) for _, reason, count, example in skipped],
-        )
+        table("Skipped by rule", ("reason", "clips", "for example"), [row[1:] for row in skipped])
     failed = rows[rows["status"] == "failed"]
     if len(failed):
         named = failed[["clip_id", "stage", "reason"]].head(_NAMED).to_numpy().tolist()

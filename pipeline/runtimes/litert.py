@@ -2,19 +2,31 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Network = Callable[[NDArray[np.floating]], dict[tuple[int, ...], NDArray[np.float32]]]
 
 
-def open_network(model: bytes) -> Any:
-    """An interpreter of a .tflite model, ready to be invoked, on one thread."""
+def open_network(model: bytes) -> Network:
+    """A .tflite model on one thread: a function from one input to its outputs by their shapes."""
     from ai_edge_litert.interpreter import Interpreter
 
     with _no_banner():
         network = Interpreter(model_content=model, num_threads=1)
         network.allocate_tensors()
-    return network
+    entry = network.get_input_details()[0]["index"]
+    indices = {tuple(out["shape"]): out["index"] for out in network.get_output_details()}
+
+    def run(value: NDArray[np.floating]) -> dict[tuple[int, ...], NDArray[np.float32]]:
+        network.set_tensor(entry, value[None])
+        network.invoke()
+        return {shape: network.get_tensor(index) for shape, index in indices.items()}
+
+    return run
 
 
 @contextmanager

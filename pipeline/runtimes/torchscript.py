@@ -10,16 +10,7 @@ from pipeline.errors import UserError
 
 
 def load_script(path: Path, what: str, device: torch.device | None = None) -> Any:
-    """A TorchScript module, ready to be called.
-
-    Args:
-        path: of the file.
-        what: the file should be, for the error message.
-        device: on which it computes; None is the CPU.
-
-    Raises:
-        UserError: it is no TorchScript file.
-    """
+    """A TorchScript module, ready to be called; `what` the file should be, for the error."""
     at = device or torch.device("cpu")
     try:
         with warnings.catch_warnings():

@@ -37,14 +37,7 @@ _AT_ONCE = 1 << 26  # distances that lie in memory
 def clip_embedder(
     weights_dir: Path | None = None,
 ) -> Callable[[ManifestRow], NDArray[np.float64] | None]:
-    """A function from a clip to its face: (128,), or None where no face is found or none decodes.
-
-    Args:
-        weights_dir: the user's folder of pretrained files.
-
-    Raises:
-        UserError: dlib or a network is not to be had.
-    """
+    """A function from a clip to its face: (128,), or None where none is found or none decodes."""
     embedder = FaceEmbedder(locate(WEIGHTS, weights_dir))
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
 
@@ -70,16 +63,7 @@ def clip_embedder(
 def faces_of_clips(
     rows: Sequence[ManifestRow], *, workers: int | None = None, weights_dir: Path | None = None
 ) -> Iterator[NDArray[np.float64] | None]:
-    """The face of each clip, in order, as `clip_embedder` finds it.
-
-    Args:
-        rows: of a manifest.
-        workers: processes; None: one for each processor; 0 works in this one.
-        weights_dir: the user's folder of pretrained files.
-
-    Raises:
-        UserError: dlib or a network is not to be had.
-    """
+    """The face of each clip, in order, as `clip_embedder` finds it; `workers` 0 is without Ray."""
     embed = clip_embedder(weights_dir)  # a missing network is reported before processes start
     if workers == 0:
         yield from map(embed, rows)
@@ -97,14 +81,9 @@ def embed_worker(
 
 
 def group(faces: NDArray[np.float64], same: float = SAME) -> NDArray[np.intp]:
-    """The group of each face, counted from 0 in order of appearance.
+    """The group of each of (N, D) faces, counted from 0 in order of appearance: (N,).
 
-    Args:
-        faces: (N, D) embeddings.
-        same: distance below which two are in one group.
-
-    Returns:
-        (N,) labels; faces that a chain of close ones joins share theirs.
+    Faces that are closer than `same`, or joined by a chain of such faces, are one group.
     """
     labels = np.arange(len(faces))
     lengths = np.square(faces).sum(1)
@@ -127,9 +106,6 @@ def name_by_face(
     """The rows with speakers by face, named `face-` and the first clip that shows it.
 
     The speaker stays unknown where no face was found.
-
-    Raises:
-        UserError: no face was found in any clip.
     """
     seen = [k for k, face in enumerate(faces) if face is not None]
     if not seen:

@@ -18,16 +18,7 @@ _TEST_ACTORS = Path(__file__).parents[2] / "manifests" / "crema_test_actors.csv"
 def speakers_and_splits(
     layout: Layout, name: str, paths: list[PurePosixPath]
 ) -> Iterable[tuple[str, str]]:
-    """Speaker (empty when unknown) and split of every video.
-
-    Args:
-        layout: of the data set.
-        name: of the folder that was scanned.
-        paths: of the videos, relative to that folder.
-
-    Raises:
-        UserError: a path does not follow the layout.
-    """
+    """Speaker (empty when unknown) and split of every video below the folder called `name`."""
     return _LAYOUTS[layout](name, paths)
 
 

@@ -29,27 +29,16 @@ SHOT_SUFFIX = re.compile(r"--\d+$")
 
 @dataclass(frozen=True, slots=True)
 class ManifestRow:
-    """One clip.
+    """One clip."""
 
-    Attributes:
-        clip_id: the sample's key: unique, of letters, digits, `_` and `-`.
-        path: where the video lies: an absolute path, or an fsspec URL.
-        source: the video as the manifest names it, or relative to the folder that was scanned.
-        speaker: name of the person who talks; empty when unknown.
-        split: train, val or test; clips of other splits are prepared, and used by no command.
-        start: seconds after the first frame.
-        end: seconds after the first frame; None for the end of the video.
-        collection: the data set that it comes from, where a manifest joins several; else empty.
-    """
-
-    clip_id: str
-    path: str
-    source: str
-    speaker: str = ""
-    split: str = "train"
-    start: float = 0.0
-    end: float | None = None
-    collection: str = ""
+    clip_id: str  # the sample's key: unique, of letters, digits, `_` and `-`
+    path: str  # where the video lies: an absolute path, or an fsspec URL
+    source: str  # the video as the manifest names it, or relative to the folder that was scanned
+    speaker: str = ""  # who talks; empty when unknown
+    split: str = "train"  # clips of other splits than `SPLITS` are prepared, and used by no command
+    start: float = 0.0  # seconds after the first frame
+    end: float | None = None  # None for the end of the video
+    collection: str = ""  # the data set that it comes from, where a manifest joins several
 
 
 def read_input(source: str) -> list[ManifestRow]:
@@ -82,9 +71,6 @@ def scan(folder: Path | str, layout: Layout) -> list[ManifestRow]:
     """Every video below a folder, with the speaker and split given by its path.
 
     Links to folders are followed.
-
-    Raises:
-        UserError: no such folder, no video in it, or paths that do not follow the layout.
     """
     if is_url(folder):
         return _scan_url(str(folder), layout)
@@ -157,8 +143,8 @@ def _rows(names: list[str], folder: str, layout: Layout) -> list[ManifestRow]:
     """Rows of videos, named relative to a folder or URL."""
     keys = unique_keys(names)
     folder = _absolute(folder)
-    name = posixpath.basename(folder)
-    read = speakers_and_splits(layout, name, [PurePosixPath(name) for name in names])
+    paths = [PurePosixPath(name) for name in names]
+    read = speakers_and_splits(layout, posixpath.basename(folder), paths)
     return [
         ManifestRow(key, posixpath.join(folder, name), printable(name), printable(speaker), split)
         for key, name, (speaker, split) in zip(keys, names, read, strict=True)
@@ -182,10 +168,9 @@ def unique_keys(names: list[str]) -> list[str]:
     shared = Counter(slugs)
     keys = []
     for name, stem, slug in zip(names, plain, slugs, strict=True):
-        exact = stem.replace("/", "_") == slug and len(slug) <= _KEY_LENGTH
-        exact = exact and not SHOT_SUFFIX.search(slug)
-        digest = short_digest(name)
-        keys.append(slug if exact and shared[slug] == 1 else f"{slug[: _KEY_LENGTH - 9]}-{digest}")
+        exact = stem.replace("/", "_") == slug and len(slug) <= _KEY_LENGTH and shared[slug] == 1
+        plain_key = exact and not SHOT_SUFFIX.search(slug)
+        keys.append(slug if plain_key else f"{slug[: _KEY_LENGTH - 9]}-{short_digest(name)}")
     return keys
 
 

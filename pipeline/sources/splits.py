@@ -16,16 +16,8 @@ def split_by_speaker(
 
     Speakers are assigned in the order of a hash of their names, to test until it has its share of
     the clips, then to val; the others to train. So the same speakers fall into the same split on
-    every machine, and a new one moves few others.
-
-    Args:
-        rows: of a manifest.
-        test: least share of the clips in test, 0..1.
-        val: least share of the clips in val, 0..1.
-        unknown: split of clips without a speaker; empty refuses them.
-
-    Raises:
-        UserError: a speaker is not known, or there are too few of them for the shares.
+    every machine, and a new one moves few others. `test` and `val` are least shares of the clips,
+    0..1; `unknown` is the split of clips without a speaker, and empty refuses them.
     """
     unnamed = next((row for row in rows if not row.speaker), None)
     if unnamed is not None and not unknown:

@@ -42,14 +42,9 @@ _HELD, _AFTER, _SAME = 0.4, 10, 0.015  # share of it whose pitch, 10 steps later
 
 
 def speech_activity(samples: NDArray[np.int16], frames: int) -> NDArray[np.bool_]:
-    """Whether there is speech in each video frame.
+    """Whether there is speech in each video frame, (T,).
 
-    Args:
-        samples: (N,) int16, mono 16 kHz; cut or padded with silence to `frames` x 640.
-        frames: number of video frames T.
-
-    Returns:
-        (T,).
+    (N,) int16 samples, mono 16 kHz, are cut or padded with silence to `frames` x 640.
     """
     if not frames:
         return np.zeros(0, np.bool_)
@@ -58,18 +53,18 @@ def speech_activity(samples: NDArray[np.int16], frames: int) -> NDArray[np.bool_
 
 
 def speech_share(samples: NDArray[np.int16]) -> float:
-    """The share of the time with speech, 0..1; 0 for an empty recording.
-
-    Args:
-        samples: (N,) int16, mono 16 kHz.
-    """
+    """The share of the time with speech in mono 16 kHz sound, 0..1; 0 for an empty recording."""
     frames = -(-len(samples) // SAMPLES_PER_FRAME)
     return float(speech_activity(samples, frames).mean()) if frames else 0.0
 
 
 def _active(sound: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Speech in each 10 ms."""
-    parts = [(_bands(power), *_pitch(power)) for power in _spectra(sound)]
+    edges = np.array(_BANDS) * 2 * _WINDOW // SAMPLE_RATE
+    parts = [
+        (np.stack([power[:, a:b].sum(1) for a, b in pairwise(edges)], 1), *_pitch(power))
+        for power in _spectra(sound)
+    ]  # (N, 8) power in each band, (N,) likeness and period of the pitch
     bands, likeness, period = (np.concatenate(part) for part in zip(*parts, strict=True))
     voiced = likeness > _REPEATS
     later = np.append(period, np.full(_AFTER, -1))[_AFTER:]
@@ -87,12 +82,6 @@ def _spectra(sound: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     for begin in range(0, len(windows), _BLOCK):
         power = np.abs(rfft(windows[begin : begin + _BLOCK] * window, 2 * _WINDOW, axis=1)) ** 2
         yield power / (_WINDOW * (window**2).sum())  # its sum over frequencies: the mean square
-
-
-def _bands(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, 8) power in each band."""
-    edges = np.array(_BANDS) * 2 * _WINDOW // SAMPLE_RATE
-    return np.stack([power[:, a:b].sum(1) for a, b in pairwise(edges)], 1)
 
 
 def _pitch(power: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

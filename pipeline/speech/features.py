@@ -20,15 +20,10 @@ Featurise: TypeAlias = "Callable[[NDArray[np.int16], int], NDArray[np.float32]]"
 
 @dataclass(frozen=True)
 class SpeechShape:
-    """The shape of a frame's features.
+    """The shape of a frame's features."""
 
-    Attributes:
-        steps: vectors in time.
-        coefficients: of each vector; mean and deviation are taken of each.
-    """
-
-    steps: int
-    coefficients: int
+    steps: int  # vectors in time
+    coefficients: int  # of each vector; mean and deviation are taken of each
 
     @property
     def dim(self) -> int:
@@ -43,11 +38,7 @@ SHAPES: dict[Speech, SpeechShape] = {
 
 
 def speech_features(name: Speech, encoder: Path | None = None) -> Featurise:
-    """The function that computes one kind of features.
-
-    Args:
-        name: the kind.
-        encoder: the authors' speech encoder, which `released` needs.
+    """The function that computes one kind of features; `released` needs the authors' encoder.
 
     Raises:
         UserError: the encoder's file cannot be used.

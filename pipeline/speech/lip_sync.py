@@ -39,20 +39,12 @@ def pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def correlations(
     opening: NDArray[np.floating], energy: NDArray[np.floating], max_lag: int = MAX_LAG
 ) -> NDArray[np.float64]:
-    """Pearson correlation of lip opening and log energy of the sound at every lag.
+    """Pearson correlation of lip opening and log energy of the sound at lags -max_lag … max_lag.
 
     At lag d the opening in frame t meets the energy of frame t + d: a positive lag says that the
     sound is late, a negative one that it is ahead of the picture. SyncNet's offset has the other
-    sign.
-
-    Args:
-        opening: (T,) of the inner lips, any unit.
-        energy: (T,) of the sound, in dB or another logarithm.
-        max_lag: frames to either side.
-
-    Returns:
-        (2 max_lag + 1,), lags -max_lag … max_lag; NaN where opening or energy do not vary, or
-        fewer than five frames overlap.
+    sign. (T,) curves to (2 max_lag + 1,); NaN where opening or energy do not vary, or fewer than
+    five frames overlap.
     """
     lips, sound = np.asarray(opening, np.float64), np.asarray(energy, np.float64)
     curve = []

@@ -22,17 +22,11 @@ _BLOCK = 4096  # vectors computed at once
 
 
 def mfcc_windows(samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
-    """MFCC windows of a recording.
+    """MFCC windows of a recording, (T, 18 x 13) float32; 18 time steps of 13 coefficients.
 
     python_speech_features' defaults: 13 cepstra, 26 filters, 512-point FFT, pre-emphasis 0.97,
-    lifter 22, log energy in place of coefficient 0.
-
-    Args:
-        samples: (N,) int16, mono 16 kHz; cut or padded with silence to `frames` x 640.
-        frames: number of video frames T.
-
-    Returns:
-        (T, 18 x 13) float32; reshape to (T, 18, 13) for time steps and coefficients.
+    lifter 22, log energy in place of coefficient 0. (N,) int16 samples, mono 16 kHz, are cut or
+    padded with silence to `frames` x 640.
     """
     cepstra = _cepstra(np.pad(fit_audio(samples, frames), _MARGIN))
     # The log energy of digital silence is log(2e-16) = -36, an outlier no recording reaches;

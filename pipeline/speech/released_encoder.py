@@ -6,8 +6,6 @@ each, and a hidden state is carried from window to window.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +28,6 @@ class ReleasedSpeech:
     A TorchScript file is a program, though one that knows nothing but tensors; take it from the
     authors and from nobody else.
 
-    Args:
-        path: the encoder's file.
-
     Raises:
         UserError: it is no TorchScript file.
     """
@@ -45,26 +40,21 @@ class ReleasedSpeech:
         self._takes_init_state = "init_state" in [argument.name for argument in schema.arguments]
 
     def __call__(self, samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]:
-        """The embeddings of a recording.
-
-        Args:
-            samples: (N,) int16, mono 16 kHz; cut or padded with silence to `frames` x 640.
-            frames: number of video frames T.
-
-        Returns:
-            (T, 256) float32.
-
-        Raises:
-            UserError: the file does not behave as the authors' encoder does.
-        """
+        """(N,) int16 samples, mono 16 kHz, of `frames` video frames to (frames, 256) float32."""
         sound = np.pad(fit_audio(samples, frames), _MARGIN).astype(np.float32) / 32768
         windows = torch.from_numpy(sound).unfold(0, _WINDOW, SAMPLES_PER_FRAME)
         hidden, length = torch.zeros(_HIDDEN), torch.tensor([_WINDOW])
         embeddings = np.empty((frames, WIDTH), np.float32)
-        with _deterministic():
-            for index, window in enumerate(windows):
-                embedding, hidden = self._step(window[None, None], length, hidden)
-                embeddings[index] = embedding.numpy().reshape(WIDTH)
+        # Numbers that do not depend on the machine's threads and on earlier calls.
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with torch.no_grad(), optimized_execution(should_optimize=False):
+                for index, window in enumerate(windows):
+                    embedding, hidden = self._step(window[None, None], length, hidden)
+                    embeddings[index] = embedding.numpy().reshape(WIDTH)
+        finally:
+            torch.set_num_threads(threads)
         return embeddings
 
     def _step(
@@ -90,15 +80,3 @@ class ReleasedSpeech:
                 f"embedding of {WIDTH} finite numbers and a state of {_HIDDEN}"
             )
         return embedding, after
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    """Keeps the numbers independent of the machine's threads and of earlier calls."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.no_grad(), optimized_execution(should_optimize=False):
-            yield
-    finally:
-        torch.set_num_threads(threads)

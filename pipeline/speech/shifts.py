@@ -26,19 +26,12 @@ _SURE = 0.9  # share of resamples of the clips
 
 @dataclass(frozen=True)
 class SetLag:
-    """The peak of a set's mean correlation over shifts.
+    """The peak of a set's mean correlation over shifts."""
 
-    Attributes:
-        lag: frames, positive where the sound is late.
-        peak: the correlation there.
-        chance: what 99 % of the sets with swapped sounds stay below.
-        curves: (N, 31) correlations of each clip over shifts.
-    """
-
-    lag: float
-    peak: float
-    chance: float
-    curves: Curves
+    lag: float  # frames, positive where the sound is late
+    peak: float  # the correlation there
+    chance: float  # what 99 % of the sets with swapped sounds stay below
+    curves: Curves  # (N, 31) correlations of each clip over shifts
 
     @property
     def stands_out(self) -> bool:
@@ -70,13 +63,8 @@ def shift_correlations(
 ) -> Curves:
     """Correlation of a mouth with several sounds at shifts −15 … 15, over the frames that overlap.
 
-    Args:
-        mouth: (T, K) curves of mean 0.
-        sounds: (T', K) each, of mean 0, what the mouth is compared with.
-
-    Returns:
-        (len(sounds), 31); at shift d frame t of the mouth meets frame t + d of the sound. 0 where
-        one does not vary.
+    (T, K) curves of the mouth and (T', K) of each sound, of mean 0, to (len(sounds), 31): at shift
+    d frame t of the mouth meets frame t + d of the sound. 0 where one does not vary.
     """
     lengths = np.array([len(sound) for sound in sounds])
     padded = np.zeros((len(sounds), lengths.max(), mouth.shape[1]))
@@ -114,9 +102,8 @@ def others(count: int) -> NDArray[np.int64]:
 def lag_of_set(curves: Curves) -> SetLag:
     """Lag and peak of a set's mean curve, and its chance level from 300 sets of swapped sounds.
 
-    Args:
-        curves: (N, 1 + M, 31) of each clip's mouth with its own sound, then with those of other
-            clips; with M = 0 nothing is beyond chance.
+    (N, 1 + M, 31) curves are of each clip's mouth with its own sound, then with those of other
+    clips; with M = 0 nothing is beyond chance.
     """
     own, foreign = curves[:, 0], curves[:, 1:]
     mean = own.mean(0)
@@ -135,9 +122,7 @@ def lip_correlations(
 ) -> NDArray[np.float64]:
     """(N, 31) correlations at shifts −15 … 15 with N sounds; 0 where lips or sound do not vary.
 
-    Args:
-        opening: (T,) of `lip_curves`.
-        energy: (T',) each, of the sounds.
+    (T,) opening of `lip_curves`, and log energy (T',) of each sound.
     """
     sounds = [without_trend(one)[:, None] for one in energy]
     return shift_correlations(without_trend(opening)[:, None], sounds)
@@ -146,8 +131,7 @@ def lip_correlations(
 def lip_lag_of_set(clips: Sequence[Sequence[NDArray[np.floating]]]) -> SetLag:
     """Lag, peak and chance level of the mean over clips; a chance of 1 for fewer than five.
 
-    Args:
-        clips: opening and log energy, (T,) each, of each clip.
+    Each clip is its opening and log energy, (T,) each.
     """
     few = len(clips) < FEWEST_CLIPS
     foreign = np.zeros((len(clips), 0), int) if few else others(len(clips))

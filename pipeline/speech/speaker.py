@@ -43,12 +43,7 @@ def lip_movement(opening: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def lip_predictors(samples: NDArray[np.int16], frames: int) -> NDArray[np.float64]:
-    """What the regression reads of a recording: (T, 78), standardised over its frames.
-
-    Args:
-        samples: (N,) int16, mono 16 kHz.
-        frames: number of video frames T.
-    """
+    """What the regression reads of a recording: (T, 78), standardised over its T frames."""
     cepstra = mfcc_windows(samples, frames).reshape(frames, -1, _GROUP, COEFFICIENTS)
     groups = cepstra.mean(2, dtype=np.float64).reshape(frames, -1)
     return cast("NDArray[np.float64]", (groups - groups.mean(0)) / (groups.std(0) + 1e-6))
@@ -62,9 +57,8 @@ def predicted_movement(samples: NDArray[np.int16], frames: int) -> NDArray[np.fl
 def speaking_score(opening: NDArray[np.floating], predicted: NDArray[np.float64]) -> float:
     """How surely a face says what the sound is, -1 to 1; 0 for lips that do not move.
 
-    Args:
-        opening: (T,) of its lips in eye distances; NaN where it is not in view.
-        predicted: (T,) from `predicted_movement`.
+    (T,) opening of its lips in eye distances, NaN where it is not in view, and (T,) from
+    `predicted_movement`.
     """
     moves = _movement_in_view(opening)
     best = np.nanmax([-1.0, *correlations(moves, predicted, _MAX_LAG)])
@@ -90,15 +84,10 @@ def _liveliness(moves: NDArray[np.float64]) -> float:
 def find_speaker(
     openings: Sequence[NDArray[np.floating]], predicted: NDArray[np.float64]
 ) -> tuple[int, float]:
-    """The face that speaks, and by how much it leads.
+    """The number of the face that speaks, and by how much it leads the next one's score.
 
-    Args:
-        openings: (T,) of the lips of two faces or more, see `speaking_score`.
-        predicted: (T,) from `predicted_movement`.
-
-    Returns:
-        Its number, and its score less the next one's, less still for under two seconds; a lead
-        below `DECISIVE` is not sure.
+    The lead is less for under two seconds; one below `DECISIVE` is not sure. Openings as in
+    `speaking_score`, of two faces or more.
     """
     # Lips that do not move, a photograph's, say nothing, however little others follow the sound.
     scores = [

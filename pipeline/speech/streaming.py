@@ -16,12 +16,8 @@ _BEFORE, _AFTER = 3, 2
 def stream_mfcc_windows(chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.float32]]:
     """The rows of `mfcc_windows`, each when the 80 ms of sound after its frame are there.
 
-    Args:
-        chunks: (n,) int16, mono 16 kHz, of any lengths; silence follows the last one.
-
-    Yields:
-        (18 x 13,) float32 for each of the frames that cover the sound; bit for bit the rows of
-        `mfcc_windows` of all chunks together.
+    Chunks are (n,) int16, mono 16 kHz, of any lengths; silence follows the last one. The (18 x 13,)
+    rows are bit for bit those of `mfcc_windows` of all chunks together.
     """
     sound = np.zeros(0, np.int16)  # from the first frame that is still needed
     kept = 0  # frames before the next one that `sound` begins with

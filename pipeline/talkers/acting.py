@@ -1,19 +1,14 @@
 """The movements of a talker: mouth, lids and head as curves over the frames."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, fit_audio
+from pipeline.talkers.voices import Phone, Utterance
 from pipeline.talkers.warps import smoothstep
-
-if TYPE_CHECKING:
-    from pipeline.talkers.voices import Phone, Utterance
 
 WIDEST = 0.28  # opening of the widest vowel: inner-lip gap over distance of the outer eye corners
 
@@ -40,21 +35,13 @@ _HEAD_REACH = (0.05, 0.035, 2.2, 0.012)  # x and y in eye spans, roll in degrees
 
 @dataclass(frozen=True)
 class Performance:
-    """The curves of one clip, one value a frame.
+    """The curves of one clip, one value a frame."""
 
-    Attributes:
-        opening: (T,) inner-lip gap over the distance of the outer eye corners.
-        width: (T,) from -1 (rounded) to 1 (spread).
-        lids: (T,) 0 open to 1 shut.
-        blinks: first and last frame of every blink.
-        head: (T, 4) shift to the right and down in eye spans, roll in degrees, growth.
-    """
-
-    opening: NDArray[np.float64]
-    width: NDArray[np.float64]
-    lids: NDArray[np.float64]
-    blinks: tuple[tuple[int, int], ...]
-    head: NDArray[np.float64]
+    opening: NDArray[np.float64]  # (T,) inner-lip gap over the distance of the outer eye corners
+    width: NDArray[np.float64]  # (T,) from -1 (rounded) to 1 (spread)
+    lids: NDArray[np.float64]  # (T,) 0 open to 1 shut
+    blinks: list[tuple[int, int]]  # first and last frame of each
+    head: NDArray[np.float64]  # (T, 4) shift right and down in eye spans, roll in degrees, growth
 
     def __len__(self) -> int:
         return len(self.opening)
@@ -66,14 +53,8 @@ def perform(utterance: Utterance, rng: np.random.Generator) -> Performance:
     times = (np.arange(frames) + 0.5) / FPS
     opening, width = _mouth(utterance, frames / FPS)
     axis = (np.arange(len(opening)) + 0.5) / _RATE
-    lids, blinks = _lids(times, rng)
-    return Performance(
-        opening=np.interp(times, axis, opening),
-        width=np.interp(times, axis, width),
-        lids=lids,
-        blinks=blinks,
-        head=_head(times, rng),
-    )
+    opening, width = (np.interp(times, axis, values) for values in (opening, width))
+    return Performance(opening, width, *_lids(times, rng), _head(times, rng))
 
 
 def _mouth(utterance: Utterance, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -97,22 +78,20 @@ def _closure(axis: NDArray[np.float64], phone: Phone) -> NDArray[np.floating]:
     """1 while the lips are shut, a frame at least; they part 20 ms before the sound ends."""
     half = max((phone.end - phone.start) / 2 - 0.02, 0.5 / FPS)
     beyond = np.abs(axis - (phone.start + phone.end) / 2) - half
-    ramp = np.clip(1 - beyond / 0.06, 0, 1)
-    return smoothstep(ramp)
+    return smoothstep(np.clip(1 - beyond / 0.06, 0, 1))
 
 
 def _emphasis(utterance: Utterance, axis: NDArray[np.float64]) -> NDArray[np.float64]:
     """Gain of the opening: 0.7 to 1.05 with the level of the speech over 120 ms."""
-    block = SAMPLE_RATE // _RATE
     power = fit_audio(utterance.samples, -(-len(axis) * FPS // _RATE)).astype(np.float64) ** 2
-    power = power[: len(axis) * block].reshape(-1, block).mean(1)
+    power = power[: len(axis) * SAMPLE_RATE // _RATE].reshape(len(axis), -1).mean(1)
     level = np.sqrt(gaussian_filter1d(power, 0.05 * _RATE))
     return np.asarray(0.7 + 0.35 * np.clip(level / np.percentile(level, 90), 0, 1))
 
 
 def _lids(
     times: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[NDArray[np.float64], tuple[tuple[int, int], ...]]:
+) -> tuple[NDArray[np.float64], list[tuple[int, int]]]:
     """The lids' curve and its blinks, about 0.3 a second, never at the very ends of a clip."""
     lids = np.zeros_like(times)
     blinks = []
@@ -126,7 +105,7 @@ def _lids(
         blinks.append((int(moved[0]), int(moved[-1])))
         lids = np.maximum(lids, np.where(one > 0.02, one, 0))
         begin += rng.uniform(2.0, 4.6)
-    return lids, tuple(blinks)
+    return lids, blinks
 
 
 def _head(times: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ The photograph is scikit-image's `astronaut` (NASA, public domain).
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import cv2
 import numpy as np
@@ -61,6 +60,13 @@ def closed(upper: list[int], lower: list[int]) -> list[int]:
     return [*upper, *lower[-2:0:-1]]
 
 
+def soft_mask(outline: NDArray[np.floating], size: int, blur: float) -> NDArray[np.float32]:
+    """(size, size) mask in 0..1 of the inside of an outline, its edge blurred."""
+    mask = np.zeros((size, size), np.uint8)
+    fill(mask, outline, 255)
+    return cv2.GaussianBlur(mask, (0, 0), blur).astype(np.float32) / 255
+
+
 def eye_span(mesh: NDArray[np.floating]) -> float:
     """Distance of the outer eye corners."""
     return float(np.linalg.norm(mesh[LEFT_EYE] - mesh[RIGHT_EYE]))
@@ -109,21 +115,20 @@ def _masks(
     # The head, cut out of the background.
     hair = transform(np.array(_HAIR), matrix)
     oval = mesh[point_ids(_OVAL)]
-    neck = transform(np.array(_NECK), matrix)
     marks = np.full(image.shape[:2], cv2.GC_BGD, np.uint8)
-    for outline, growth in ((hair, 1.12), (oval, 1.12)):
-        fill(marks, grown(outline, growth), cv2.GC_PR_BGD)
+    fill(marks, _grown(hair, 1.12), cv2.GC_PR_BGD)
+    fill(marks, _grown(oval, 1.12), cv2.GC_PR_BGD)
     marks[int(mesh[point_ids("132 361"), 1].max()) :] = cv2.GC_BGD
-    fill(marks, grown(hair, 1.06), cv2.GC_PR_FGD)
-    fill(marks, grown(hair, 0.88), cv2.GC_FGD)
+    fill(marks, _grown(hair, 1.06), cv2.GC_PR_FGD)
+    fill(marks, _grown(hair, 0.88), cv2.GC_FGD)
     fill(marks, oval, cv2.GC_FGD)
-    fill(marks, neck, cv2.GC_FGD)
+    fill(marks, transform(np.array(_NECK), matrix), cv2.GC_FGD)
     head = _grab_cut(image, marks)
     # The hair, cut out of the head.
     marks = np.where(head, cv2.GC_PR_BGD, cv2.GC_BGD).astype(np.uint8)
-    fill(marks, grown(hair, 0.97), cv2.GC_PR_FGD)
+    fill(marks, _grown(hair, 0.97), cv2.GC_PR_FGD)
     marks[head == 0] = cv2.GC_BGD
-    fill(marks, grown(oval, 0.8), cv2.GC_BGD)
+    fill(marks, _grown(oval, 0.8), cv2.GC_BGD)
     marks[mesh[RIGHT_EYE, 1].astype(int) + round(0.75 * image.shape[0] * EYE_SPAN) :] = cv2.GC_BGD
     crown = int(mesh[10, 1] - 0.1 * image.shape[0] * EYE_SPAN)
     marks[:crown][head[:crown] > 0] = cv2.GC_FGD
@@ -139,7 +144,7 @@ def _above_collar(collar: NDArray[np.float32], size: int) -> NDArray[np.float32]
     return np.clip((height - rows) / (size / 50) - 0.25, 0, 1).astype(np.float32)
 
 
-def grown(outline: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+def _grown(outline: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
     """An outline scaled about its middle."""
     centre = outline.mean(0)
     return (outline - centre) * factor + centre
@@ -154,13 +159,12 @@ def _grab_cut(image: NDArray[np.uint8], marks: NDArray[np.uint8]) -> NDArray[np.
     """Foreground as 0 and 1; the seed makes OpenCV's k-means the same on every run."""
     cv2.setRNGSeed(1)
     cv2.grabCut(image, marks, None, np.zeros((1, 65)), np.zeros((1, 65)), 4, cv2.GC_INIT_WITH_MASK)
-    return cast("NDArray[np.uint8]", (marks & 1).astype(np.uint8))
+    return (marks & 1).astype(np.uint8)
 
 
 def _softened(mask: NDArray[np.uint8]) -> NDArray[np.float32]:
     """A hard mask with an edge about three pixels wide in a canvas of 400."""
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), mask.shape[0] / 300)
-    return cast("NDArray[np.float32]", soft)
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), mask.shape[0] / 300)
 
 
 def _without_fringe(image: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -181,4 +185,4 @@ def _spread(
     """Blurred colours of the inside, without those outside."""
     weight = cv2.GaussianBlur(inside, (0, 0), sigma)[..., None]
     blurred = cv2.GaussianBlur(colours * inside[..., None], (0, 0), sigma)
-    return cast("NDArray[np.float32]", blurred / (weight + 1e-6))
+    return blurred / (weight + 1e-6)

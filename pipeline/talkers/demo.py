@@ -9,8 +9,6 @@ Real speech with known phones is acted out by people made of one public-domain p
     demo.json                        the options; written first, so that a run can be carried on
 """
 
-import csv
-import io
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from pipeline.errors import UserError
 from pipeline.faces.networks.face_mesh import FaceMesh
@@ -130,7 +129,10 @@ def make_demo(
         if on_clip:
             on_clip()
     write_json(out / "truth.json", {"fps": FPS, "units": _UNITS, "clips": truth})
-    return _write_manifest(manifest, clips)
+    rows = [(clip.clip_id, clip.path, clip.person.name, clip.split) for clip in clips]
+    table = pd.DataFrame(rows, columns=["clip_id", "path", "speaker", "split"])
+    write_text(manifest, table.to_csv(index=False, lineterminator="\n"))
+    return manifest
 
 
 def _claim(out: Path, options: DemoOptions) -> None:
@@ -175,12 +177,3 @@ def _truth(clip: DemoClip, utterance: Utterance, performance: Performance) -> di
         "phones": [[p.symbol, p.start, p.end] for p in utterance.phones],
         "head": performance.head.round(5).tolist(),
     }
-
-
-def _write_manifest(path: Path, clips: list[DemoClip]) -> Path:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["clip_id", "path", "speaker", "split"])
-    writer.writerows([clip.clip_id, clip.path, clip.person.name, clip.split] for clip in clips)
-    write_text(path, text.getvalue())
-    return path

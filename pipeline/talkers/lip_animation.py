@@ -5,11 +5,9 @@ over the mouth's surroundings, once following the upper lip and once the lower, 
 shown on its own side of the gap; teeth, tongue and darkness are drawn between.
 """
 
-from typing import cast
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator
 
 from pipeline.talkers.cutout import (
     CHIN,
@@ -18,17 +16,10 @@ from pipeline.talkers.cutout import (
     OUTER_LIPS,
     RIGHT_EYE,
     closed,
-    fill,
     point_ids,
+    soft_mask,
 )
-from pipeline.talkers.warps import (
-    Region,
-    curve,
-    grid_step,
-    sample_picture,
-    thin_plate,
-    upsample_map,
-)
+from pipeline.talkers.warps import Region, curve, grid_step, sample_picture, upsample_map
 
 # The contours of the lips from top to bottom.
 _CONTOURS = (OUTER_LIPS[0], *INNER_LIPS, OUTER_LIPS[1])
@@ -77,18 +68,11 @@ class Mouth:
         border = [(a, b) for a in x for b in y if a in (r.x0, r.x1) or b in (r.y0, r.y1)]
         self._fixed = np.concatenate([mesh[_FIXED], np.array(border, np.float64)])
         self._jaw, self._follows = mesh[list(_JAW)], np.array(list(_JAW.values()))
-        self._teeth, self._teeth_opacity = self._find_teeth(mesh)
-
-    def _find_teeth(
-        self, mesh: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Colour and opacity of the photograph's upper teeth; they stay with the skull."""
-        mask = np.zeros(self._figure.shape[:2], np.uint8)
-        fill(mask, mesh[closed(*INNER_LIPS)], 255)
-        mask = cv2.GaussianBlur(mask, (0, 0), self._span / 90)
-        teeth = self._figure[self._region.part][..., :3].astype(np.float32)
-        bright = np.clip((teeth.mean(2) - 80) / 60, 0, 1)
-        return teeth * 0.88, mask[self._region.part].astype(np.float32) / 255 * bright
+        # The photograph's upper teeth, which stay with the skull: their colour and opacity.
+        teeth = figure[r.part][..., :3].astype(np.float32)
+        inside = soft_mask(mesh[closed(*INNER_LIPS)], len(figure), span / 90)[r.part]
+        self._teeth = teeth * 0.88
+        self._teeth_opacity = inside * np.clip((teeth.mean(2) - 80) / 60, 0, 1)
 
     def draw(self, canvas: NDArray[np.uint8], opening: float, width: float) -> None:
         """Poses the mouth in the canvas; the arguments are those of `Performance`."""
@@ -107,12 +91,9 @@ class Mouth:
             source = [self._pixels(sources[k]) for k in lips]
             target = [self._pixels(posed[k]) for k in lips]
             source[2], target[2] = source[2][1:-1], target[2][1:-1]  # the corners are shared
-            warped.append(
-                self._warp(
-                    np.concatenate([*source, self._fixed, self._jaw]),
-                    np.concatenate([*target, self._fixed, self._jaw + jaw]),
-                )
-            )
+            moved = np.concatenate([*source, self._fixed, self._jaw])
+            goal = np.concatenate([*target, self._fixed, self._jaw + jaw])
+            warped.append(self._warp(moved, goal))
         top, bottom = (self._pixels(posed[k]) for k in (1, 2))
         canvas[self._region.part] = self._compose(warped, top, bottom, is_open=opening > 0)
 
@@ -141,11 +122,12 @@ class Mouth:
 
     def _pixels(self, local: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 2) points of the mouth's own frame, in pixels of the canvas."""
-        return cast("NDArray[np.float64]", local @ self._axes * self._span + self._origin)
+        return local @ self._axes * self._span + self._origin
 
     def _warp(self, source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.uint8]:
         """(rows, columns, 4) the figure in the region, its points `source` moved to `target`."""
-        shift = thin_plate(target, source - target, self._grid.reshape(-1, 2))
+        spline = RBFInterpolator(target, source - target, kernel="thin_plate_spline")
+        shift = spline(self._grid.reshape(-1, 2))
         r = self._region
         coarse = (self._grid + shift.reshape(self._grid.shape)).astype(np.float32)
         full = upsample_map(coarse, r.x1 - r.x0, r.y1 - r.y0, self._step)
@@ -161,11 +143,8 @@ class Mouth:
     ) -> NDArray[np.uint8]:
         """Upper face, lower face and the inside of the mouth, each on its side of the lips.
 
-        Args:
-            warped: the region warped with the upper and with the lower lip.
-            top: (11, 2) inner contour of the upper lip, pixels.
-            bottom: (11, 2) inner contour of the lower lip.
-            is_open: whether the lips are apart.
+        `warped` follows the upper and the lower lip, whose inner contours are `top` and `bottom`,
+        (11, 2) in pixels.
         """
         grid = self._region.grid()
         x = grid[0, :, 0]
@@ -207,5 +186,4 @@ class Mouth:
         colour = _DARK + (_TONGUE - _DARK) * (tongue * across * 0.8)[..., None]
         shade = np.clip(0.55 + 0.45 * (y - top) / (0.05 * span), 0, 1) * (0.35 + 0.65 * across)
         opacity = self._teeth_opacity[band, :, None]
-        mixed = colour * (1 - opacity) + self._teeth[band] * shade[..., None] * opacity
-        return cast("NDArray[np.float32]", mixed)
+        return colour * (1 - opacity) + self._teeth[band] * shade[..., None] * opacity

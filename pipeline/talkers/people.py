@@ -14,54 +14,31 @@ Colour = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Bump:
-    """A local change of shape: a Gaussian window in which points are scaled and shifted.
+    """A local change of shape: a Gaussian window in which points are scaled and shifted."""
 
-    Attributes:
-        at: its centre, from the point between the eyes; x to the viewer's right.
-        reach: standard deviations of the window in x and y.
-        scale: of x and y about the centre, at the centre.
-        shift: at the centre.
-        both: also at the place mirrored in the face's axis.
-    """
-
-    at: tuple[float, float]
-    reach: tuple[float, float]
-    scale: tuple[float, float] = (1.0, 1.0)
-    shift: tuple[float, float] = (0.0, 0.0)
-    both: bool = False
+    at: tuple[float, float]  # its centre, from the point between the eyes; x to the viewer's right
+    reach: tuple[float, float]  # standard deviations of the window in x and y
+    scale: tuple[float, float] = (1.0, 1.0)  # of x and y about the centre, at the centre
+    shift: tuple[float, float] = (0.0, 0.0)  # at the centre
+    both: bool = False  # also at the place mirrored in the face's axis
 
 
 @dataclass(frozen=True)
 class Person:
-    """One synthetic person.
+    """One synthetic person; colours are red, green and blue."""
 
-    Attributes:
-        name: as in the manifest's column `speaker`.
-        voice: name of the voice, see `pipeline.talkers.voices`.
-        mirrored: left and right exchanged.
-        skin: gain of red, green and blue.
-        hair: colour of medium-bright hair, 0..255.
-        brows: gain of the brows, below 1 darkens.
-        lips: gain of red, green and blue.
-        stubble: strength of a shaven beard, 0..1.
-        clothes: colour, 0..255.
-        neckline: depth of the neckline below the pit of the neck; negative is a high collar.
-        backdrop: colours at the top and the bottom, 0..255.
-        shape: changes of face and hair, applied one after another.
-    """
-
-    name: str
-    voice: str
-    mirrored: bool
-    skin: Colour
-    hair: Colour
-    brows: float
-    lips: Colour
-    stubble: float
-    clothes: Colour
-    neckline: float
-    backdrop: tuple[Colour, Colour]
-    shape: tuple[Bump, ...] = ()
+    name: str  # as in the manifest's column `speaker`
+    voice: str  # a key of `pipeline.talkers.voices.VOICES`
+    mirrored: bool  # left and right exchanged
+    skin: Colour  # gain
+    hair: Colour  # of medium-bright hair, 0..255
+    brows: float  # gain, below 1 darkens
+    lips: Colour  # gain
+    stubble: float  # strength of a shaven beard, 0..1
+    clothes: Colour  # 0..255
+    neckline: float  # its depth below the pit of the neck; negative is a high collar
+    backdrop: tuple[Colour, Colour]  # at the top and the bottom, 0..255
+    shape: tuple[Bump, ...] = ()  # changes of face and hair, applied one after another
 
 
 _TABLE = Path(__file__).parents[2] / "manifests" / "people.toml"

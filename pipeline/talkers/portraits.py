@@ -1,9 +1,6 @@
 """A person made of the photographed head: recoloured, reshaped, dressed, before a backdrop."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -20,13 +17,11 @@ from pipeline.talkers.cutout import (
     CutOut,
     closed,
     eye_span,
-    fill,
     point_ids,
+    soft_mask,
 )
+from pipeline.talkers.people import Bump, Person
 from pipeline.talkers.warps import Region, grid_step, upsample_map
-
-if TYPE_CHECKING:
-    from pipeline.talkers.people import Bump, Person
 
 _RIGHT_BROW = point_ids("70 63 105 66 107 55 65 52 53 46")
 _LEFT_BROW = point_ids("300 293 334 296 336 285 295 282 283 276")
@@ -38,17 +33,11 @@ _BEARD = point_ids(
 
 @dataclass(frozen=True)
 class Portrait:
-    """A person ready to be animated, in a square canvas.
+    """A person ready to be animated, in a square canvas."""
 
-    Attributes:
-        figure: (C, C, 4) uint8, straight RGB and opacity.
-        backdrop: (C, C, 3) uint8.
-        mesh: (478, 2) float32, the face mesh in pixels of the canvas.
-    """
-
-    figure: NDArray[np.uint8]
-    backdrop: NDArray[np.uint8]
-    mesh: NDArray[np.float32]
+    figure: NDArray[np.uint8]  # (C, C, 4) straight RGB and opacity
+    backdrop: NDArray[np.uint8]  # (C, C, 3)
+    mesh: NDArray[np.float32]  # (478, 2) the face mesh in pixels of the canvas
 
 
 def make_portrait(person: Person, cutout: CutOut, rng: np.random.Generator) -> Portrait:
@@ -61,43 +50,33 @@ def make_portrait(person: Person, cutout: CutOut, rng: np.random.Generator) -> P
     return Portrait(figure, _paint_backdrop(person, len(head), rng), mesh)
 
 
-def _soft_mask(outline: NDArray[np.float32], size: int, blur: float) -> NDArray[np.float32]:
-    """(size, size) mask in 0..1 of the inside of an outline, its edge blurred."""
-    mask = np.zeros((size, size), np.uint8)
-    fill(mask, outline, 255)
-    return cast(
-        "NDArray[np.float32]", cv2.GaussianBlur(mask, (0, 0), blur).astype(np.float32) / 255
-    )
-
-
 def _tint(person: Person, cut: CutOut, rng: np.random.Generator) -> NDArray[np.float32]:
     """Skin, hair, brows, lips and beard in the person's colours."""
     size, mesh = cut.image.shape[0], cut.mesh
     edge = size * EYE_SPAN / 60
     # Where eyes, teeth, lips and brows are.
-    right, left = (_soft_mask(mesh[closed(*lids)], size, edge) for lids in LIDS)
-    eyes = np.maximum(right, left)
-    teeth = _soft_mask(mesh[closed(*INNER_LIPS)], size, edge)
-    lips = np.clip(_soft_mask(mesh[closed(*OUTER_LIPS)], size, edge) - teeth, 0, 1)
-    brows = _soft_mask(mesh[_RIGHT_BROW], size, 2 * edge)
-    brows = np.maximum(brows, _soft_mask(mesh[_LEFT_BROW], size, 2 * edge)) * (1 - cut.hair)
+    right, left = (soft_mask(mesh[closed(*lids)], size, edge) for lids in LIDS)
+    teeth = soft_mask(mesh[closed(*INNER_LIPS)], size, edge)
+    lips = np.clip(soft_mask(mesh[closed(*OUTER_LIPS)], size, edge) - teeth, 0, 1)
+    brows = soft_mask(mesh[_RIGHT_BROW], size, 2 * edge)
+    brows = np.maximum(brows, soft_mask(mesh[_LEFT_BROW], size, 2 * edge)) * (1 - cut.hair)
     grey = cut.image @ np.array([0.299, 0.587, 0.114], np.float32)
     # Hair keeps its strands: brightness by the photograph, colour by the person.
     strands = np.clip(grey / 115, 0, 1.9)[..., None]
     hair = np.array(person.hair, np.float32) * strands**0.95
     # Skin, lips and brows are the photograph's times a gain.
-    skin_mask = np.clip(1 - cut.hair - 0.7 * eyes - teeth, 0, 1)[..., None]
+    skin_mask = np.clip(1 - cut.hair - 0.7 * np.maximum(right, left) - teeth, 0, 1)[..., None]
     result = cut.image * (1 + skin_mask * (np.array(person.skin, np.float32) - 1))
     result = result * (1 + lips[..., None] * (np.array(person.lips) / person.skin - 1))
     dark = np.clip((175 - grey) / 60, 0.25, 1) * brows
     result = result * (1 + dark[..., None] * (person.brows - 1))
     # A shaven beard darkens the skin with a little grain.
-    beard = _soft_mask(mesh[_BEARD], size, size * EYE_SPAN / 10)
+    beard = soft_mask(mesh[_BEARD], size, size * EYE_SPAN / 10)
     beard *= (1 - lips) * (1 - teeth) * person.stubble
     grain = 1 + 0.12 * rng.standard_normal((size, size)).astype(np.float32)
     result = result * (1 - beard * grain * 0.42)[..., None] + beard[..., None] * np.array([4, 6, 8])
     mixed = result * (1 - cut.hair[..., None]) + hair * cut.hair[..., None]
-    return cast("NDArray[np.float32]", np.clip(mixed, 0, 255).astype(np.float32))
+    return np.clip(mixed, 0, 255).astype(np.float32)
 
 
 def _reshape(
@@ -150,7 +129,7 @@ def _paint_clothes(
     canvas = np.dstack([skin * shade[..., None], neck * 255])
     # Clothes over the neck, the head over both.
     canvas = _over(_clothes(person, side, below, span, rng), canvas)
-    return cast("NDArray[np.uint8]", _over(head, canvas).round().astype(np.uint8))
+    return _over(head, canvas).round().astype(np.uint8)
 
 
 def _neck_colours(
@@ -160,8 +139,7 @@ def _neck_colours(
     low, high = round(axis - 0.4 * span), round(axis + 0.4 * span)
     band = head[row - round(0.05 * span) : row + 1, low:high, :3].mean(0)
     padded = cv2.copyMakeBorder(band[None], 0, 0, low, head.shape[1] - high, cv2.BORDER_REPLICATE)
-    smooth = cv2.GaussianBlur(padded, (0, 0), span / 8)
-    return cast("NDArray[np.float32]", np.repeat(smooth, head.shape[0], axis=0))
+    return np.repeat(cv2.GaussianBlur(padded, (0, 0), span / 8), head.shape[0], axis=0)
 
 
 def _neck(head: NDArray[np.float32], axis: float, row: int, span: float) -> tuple[float, float]:
@@ -212,7 +190,7 @@ def _over(top: NDArray[np.float32], bottom: NDArray[np.float32]) -> NDArray[np.f
 def _noise(size: int, grain: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Smooth noise of unit variance."""
     noise = cv2.GaussianBlur(rng.standard_normal((size, size)).astype(np.float32), (0, 0), grain)
-    return cast("NDArray[np.float32]", noise / noise.std())
+    return noise / noise.std()
 
 
 def _paint_backdrop(person: Person, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -222,4 +200,4 @@ def _paint_backdrop(person: Person, size: int, rng: np.random.Generator) -> NDAr
     wall = top + (bottom - top) * y[..., None]
     glow = np.exp(-(((x - 0.55) / 0.4) ** 2 + ((y - 0.4) / 0.4) ** 2))
     wall = wall * (0.9 + 0.16 * glow + 0.035 * _noise(size, size / 14, rng))[..., None]
-    return cast("NDArray[np.uint8]", np.clip(wall, 0, 255).astype(np.uint8))
+    return np.clip(wall, 0, 255).astype(np.uint8)

@@ -1,14 +1,12 @@
 """Animates a portrait: mouth, lids, and a slowly moving head."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.talkers.acting import Performance
 from pipeline.talkers.cutout import CHIN, LIDS, eye_span
 from pipeline.talkers.lip_animation import Mouth
 from pipeline.talkers.portraits import Portrait
@@ -21,9 +19,6 @@ from pipeline.talkers.warps import (
     upsample_map,
 )
 
-if TYPE_CHECKING:
-    from pipeline.talkers.acting import Performance
-
 
 class Talker:
     """A portrait that can be posed.
@@ -35,15 +30,15 @@ class Talker:
 
     def __init__(self, portrait: Portrait, size: int) -> None:
         canvas = portrait.figure.shape[0]
-        left, top = (canvas - size) // 2, (canvas - size) // 2
-        self._frame = Region(left, top, left + size, top + size)
+        edge = (canvas - size) // 2
+        self._frame = Region(edge, edge, edge + size, edge + size)
         self._mesh, self._span = portrait.mesh.astype(np.float64), eye_span(portrait.mesh)
         figure = portrait.figure.astype(np.float32)
         figure[..., :3] *= figure[..., 3:] / 255  # premultiplied: edges resample without a fringe
         self._figure = figure.round().astype(np.uint8)
         self._backdrop = portrait.backdrop[self._frame.part].astype(np.float32)
         self._mouth = Mouth(self._figure, self._mesh, self._span)
-        self._eyes = [_Eye(self._figure, self._mesh, self._span, lids) for lids in LIDS]
+        self._eyes = [_Eye(self._figure, self._mesh[np.array(lids)], self._span) for lids in LIDS]
         self._step = grid_step(self._span)
         self._nodes = self._frame.grid(self._step)
         below = (self._nodes[..., 1] - self._mesh[CHIN, 1]) / self._span
@@ -70,7 +65,7 @@ class Talker:
         moved = cv2.remap(canvas, source[..., 0], source[..., 1], cv2.INTER_LINEAR)
         frame = self._backdrop * (1 - moved[..., 3:] * np.float32(1 / 255))
         frame += moved[..., :3]
-        return cast("NDArray[np.uint8]", cv2.convertScaleAbs(frame))
+        return cv2.convertScaleAbs(frame)
 
     def _head_motion(self, head: NDArray[np.float64]) -> NDArray[np.float32]:
         """(size, size, 2) where each pixel of the frame comes from when the head has moved."""
@@ -86,14 +81,8 @@ class Talker:
 class _Eye:
     """One eye, whose upper lid can come down over it."""
 
-    def __init__(
-        self,
-        figure: NDArray[np.uint8],
-        mesh: NDArray[np.float64],
-        span: float,
-        lids: list[list[int]],
-    ) -> None:
-        upper, lower = mesh[lids[0]], mesh[lids[1]]
+    def __init__(self, figure: NDArray[np.uint8], lids: NDArray[np.float64], span: float) -> None:
+        upper, lower = lids  # (points, 2) each
         pad = 0.05 * span
         self._fold = 0.17 * span  # height of the skin above the lid that is stretched
         self._lash = 0.014 * span

@@ -2,10 +2,9 @@
 
 import json
 import tarfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,21 +32,13 @@ class Phone:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One sentence in one voice.
+    """One sentence in one voice."""
 
-    Attributes:
-        sentence: number of the LibriVox recording.
-        voice: a key of `VOICES`.
-        text: words of the sentence.
-        samples: (N,) int16 at 16 kHz.
-        phones: in order, without gaps.
-    """
-
-    sentence: str
-    voice: str
+    sentence: str  # number of the LibriVox recording
+    voice: str  # a key of `VOICES`
     text: str
-    samples: NDArray[np.int16]
-    phones: tuple[Phone, ...]
+    samples: NDArray[np.int16]  # (N,) at 16 kHz
+    phones: tuple[Phone, ...]  # in order, without gaps
 
 
 def read_recordings(weights_dir: Path | str | None = None) -> dict[str, Utterance]:
@@ -61,16 +52,16 @@ def read_recordings(weights_dir: Path | str | None = None) -> dict[str, Utteranc
             assert sound is not None
             assert timing is not None
             words = json.loads(timing.read())
+            # In pocketsphinx' alignment b is a beginning, d a duration, t a name or a text.
+            phones = tuple(
+                Phone(phone["t"], phone["b"], round(phone["b"] + phone["d"], 3))
+                for word in words["w"]
+                for phone in word["w"]
+            )
             found[sentence] = Utterance(
-                sentence, "recorded", words["t"], wav_samples(sound.read()), _phones(words)
+                sentence, "recorded", words["t"], wav_samples(sound.read()), phones
             )
     return found
-
-
-def _phones(words: Any) -> tuple[Phone, ...]:
-    """The phones of pocketsphinx' alignment: `b` is a beginning, `d` a duration, `t` a name."""
-    parts = [phone for word in words["w"] for phone in word["w"]]
-    return tuple(Phone(part["t"], part["b"], round(part["b"] + part["d"], 3)) for part in parts)
 
 
 def speak(recorded: Utterance, voice: str) -> Utterance:
@@ -84,4 +75,4 @@ def speak(recorded: Utterance, voice: str) -> Utterance:
         for p in recorded.phones
     )
     clipped = np.clip(np.round(samples), -32768, 32767).astype(np.int16)
-    return Utterance(recorded.sentence, voice, recorded.text, clipped, phones)
+    return replace(recorded, voice=voice, samples=clipped, phones=phones)

@@ -1,12 +1,11 @@
-"""Warping parts of a picture: maps on a coarse grid, thin-plate splines, smooth curves."""
+"""Warping parts of a picture: maps on a coarse grid, smooth curves."""
 
 from dataclasses import dataclass
-from typing import cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator, RBFInterpolator
+from scipy.interpolate import PchipInterpolator
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,13 @@ def upsample_map(
 ) -> NDArray[np.float32]:
     """A map given at every `step`-th pixel, for every pixel: (height, width, 2)."""
     matrix = np.array([[step, 0, 0], [0, step, 0]], np.float64)
-    return cast("NDArray[np.float32]", cv2.warpAffine(coarse, matrix, (width, height)))
+    return cv2.warpAffine(coarse, matrix, (width, height))
 
 
 def sample_picture(picture: NDArray[np.uint8], source: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The picture at (rows, columns, 2) positions x, y; its edge is repeated outside."""
     x, y = source[..., 0], source[..., 1]
-    sampled = cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return cast("NDArray[np.uint8]", sampled)
+    return cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def smoothstep(share: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -59,21 +57,4 @@ def smoothstep(share: NDArray[np.floating]) -> NDArray[np.floating]:
 def curve(points: NDArray[np.float64], x: NDArray[np.float32]) -> NDArray[np.float64]:
     """Heights at `x` of a smooth curve through points ordered from left to right."""
     inside = np.clip(x, points[0, 0], points[-1, 0])
-    return cast("NDArray[np.float64]", PchipInterpolator(points[:, 0], points[:, 1])(inside))
-
-
-def thin_plate(
-    centres: NDArray[np.float64], values: NDArray[np.float64], at: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """The smoothest surface through `values` at `centres` (Bookstein 1989), evaluated at points.
-
-    Args:
-        centres: (N, 2), all different.
-        values: (N, D).
-        at: (M, 2).
-
-    Returns:
-        (M, D).
-    """
-    spline = RBFInterpolator(centres, values, kernel="thin_plate_spline")
-    return cast("NDArray[np.float64]", spline(at))
+    return PchipInterpolator(points[:, 0], points[:, 1])(inside)

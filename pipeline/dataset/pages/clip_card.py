@@ -25,15 +25,7 @@ _POINTS = 240  # of a curve; more cannot be seen
 
 
 def clip_card(sample: Sample, row: dict[str, Any]) -> dict[str, Any]:
-    """What the template shows of one clip.
-
-    Args:
-        sample: from the shard.
-        row: of the clip in the parquet.
-
-    Returns:
-        `key`, `source` and `facts` as text, `first` and `strip` as WebP, `plot` as SVG.
-    """
+    """What the template shows of a clip: its texts, `first` and `strip` as WebP, `plot` as SVG."""
     meta, length = sample.meta, len(sample.frames)
     width, height = meta["source_size"]
     facts = [
@@ -68,32 +60,18 @@ def boxed(sample: Sample, index: int, side: int) -> NDArray[np.uint8]:
 
 
 def curve_over_area(opening: NDArray[np.floating], loudness: NDArray[np.floating]) -> Figure:
-    """The mouth's opening as a curve before the loudness as an area, over time.
-
-    Args:
-        opening: (T,) eye distances; clipped to 0 to 0.45.
-        loudness: (T,) dB full scale; clipped to -60 to 0.
-    """
+    """The mouth's opening, (T,) eye distances, as a curve before the loudness, (T,) dB."""
     # Means of as many parts as can be seen; the parts may differ by one frame.
     frames = np.array_split(np.arange(len(opening)), min(len(opening), _POINTS))
+    shares = np.interp(opening, _OPENING, (0, 1)), np.interp(loudness, _LOUDNESS, (0, 1))
     x, line, area = (
-        [values[part].mean() for part in frames]
-        for values in (
-            np.arange(len(opening)),
-            _share(opening, _OPENING),
-            _share(loudness, _LOUDNESS),
-        )
+        [values[part].mean() for part in frames] for values in (np.arange(len(opening)), *shares)
     )
     figure, axes = bare_figure(320, 52)
     axes.set(xlim=(x[0], x[-1]), ylim=(0, 1))
     axes.fill_between(x, area, color=COLOURS["area"], linewidth=0)
     axes.plot(x, line, color=COLOURS["accent"], linewidth=1.6)
     return figure
-
-
-def _share(values: NDArray[np.floating], limits: tuple[float, float]) -> NDArray[np.floating]:
-    """The values as shares of a range."""
-    return np.clip((values - limits[0]) / (limits[1] - limits[0]), 0, 1)
 
 
 def _fit(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tarfile import TarError
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,24 +45,12 @@ _BINS = 24
 
 
 def write_page(folder: Folder | Path | str, out: Path, *, limit: int = 60) -> int:
-    """Writes the page of a data set.
-
-    Args:
-        folder: the data set.
-        out: the HTML file.
-        limit: the most clips that are shown, see `choose`.
-
-    Returns:
-        The number of clips shown.
-
-    Raises:
-        UserError: the folder is no finished data set.
-    """
+    """Writes the page of a data set with `limit` clips at most; returns how many they are."""
     folder = Folder.at(folder).absolute()
     dataset, rows = read_dataset(folder), read_rows(folder)
     good = rows[rows["status"] == "ok"].set_index("clip_id")
     keys = choose(good, limit)
-    facts = cast("dict[str, dict[str, Any]]", good[good.index.isin(keys)].to_dict("index"))
+    facts: dict[Any, Any] = good[good.index.isin(keys)].to_dict("index")
     with progress("clips", len(keys)) as step:
         clips = []
         for sample in find_samples(folder, dataset["shards"], keys):
@@ -156,11 +144,7 @@ def _distribution(values: pd.Series[float], title: str, unit: str) -> dict[str, 
 
 
 def histogram(values: NDArray[np.floating]) -> Figure:
-    """A histogram with its range below and the median marked.
-
-    Args:
-        values: (N,) finite, N >= 1.
-    """
+    """A histogram of one finite value or more, with its range below and the median marked."""
     figure, axes = bare_figure(320, 110)
     axes.set_position((0, 18 / 110, 1, 92 / 110))
     # All values alike: numpy would make bins so narrow that rounding decides.

@@ -23,18 +23,13 @@ _TILE_SHARES = (1.0, 0.6, 0.36)
 
 @dataclass(frozen=True)
 class Detection:
-    """A face: its box and six key points in pixels of the frame, and the score in 0..1.
+    """A face: its box and six key points in pixels of the frame, and the score in 0..1."""
 
-    Attributes:
-        box: x0, y0, x1, y1.
-        keypoints: (6, 2): right eye, left eye, nose tip, mouth, right ear, left ear (the
-            subject's right, left in the picture).
-        score: the network's confidence.
-    """
-
-    box: NDArray[np.float32]
+    box: NDArray[np.float32]  # x0, y0, x1, y1
+    # (6, 2): right eye, left eye, nose tip, mouth, right ear, left ear (the subject's right, left
+    # in the picture)
     keypoints: NDArray[np.float32]
-    score: float
+    score: float  # the network's confidence
 
     @property
     def area(self) -> float:
@@ -53,17 +48,10 @@ def _anchors() -> NDArray[np.float32]:
 
 
 class FaceDetector:
-    """Finds faces in a frame.
-
-    Args:
-        model: the bytes of `face_detector.tflite`.
-    """
+    """Finds faces in a frame, with the bytes of `face_detector.tflite`."""
 
     def __init__(self, model: bytes) -> None:
         self._net = open_network(model)
-        self._input = self._net.get_input_details()[0]["index"]
-        outputs = {tuple(out["shape"]): out["index"] for out in self._net.get_output_details()}
-        self._boxes, self._scores = outputs[1, 896, 16], outputs[1, 896, 1]
         self._anchors = _anchors()
 
     def detect(self, frame: NDArray[np.uint8], tile: tuple[float, float, float]) -> list[Detection]:
@@ -73,14 +61,13 @@ class FaceDetector:
         scale = _INPUT / side
         matrix = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]], np.float64)
         pixels = warp(frame, matrix, _INPUT).astype(np.float32)
-        self._net.set_tensor(self._input, (pixels / 127.5 - 1)[None])
-        self._net.invoke()
+        outputs = self._net(pixels / 127.5 - 1)
         # (896,) scores and, of the anchors above the threshold, (N, 8, 2) centre, size, key points.
-        scores = 1 / (1 + np.exp(-np.clip(self._net.get_tensor(self._scores)[0, :, 0], -60, 60)))
+        scores = 1 / (1 + np.exp(-np.clip(outputs[1, 896, 1][0, :, 0], -60, 60)))
         keep = scores > _THRESHOLD
         if not keep.any():
             return []
-        raw = self._net.get_tensor(self._boxes)[0][keep].reshape(-1, 8, 2) / _INPUT
+        raw = outputs[1, 896, 16][0][keep].reshape(-1, 8, 2) / _INPUT
         # From shares of the tile to pixels of the frame.
         anchors = self._anchors[keep]
         origin = np.array([x, y], np.float32)
@@ -96,9 +83,7 @@ class FaceDetector:
     def search(self, frame: NDArray[np.uint8], *, tiles: bool = True) -> list[Detection]:
         """Faces in a frame, largest first: the whole frame, then smaller tiles until one is found.
 
-        Args:
-            frame: (H, W, 3) uint8 RGB.
-            tiles: False tries the whole frame and its largest squares only, which is quick.
+        Without `tiles` it tries the whole frame and its largest squares only, which is quick.
         """
         height, width = frame.shape[:2]
         for level in _tile_levels(height, width, len(_TILE_SHARES) if tiles else 1):

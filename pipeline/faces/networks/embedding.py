@@ -16,11 +16,7 @@ WEIGHTS = "dlib_face_recognition_resnet_model_v1.dat"
 
 
 def import_dlib() -> Any:
-    """The package dlib.
-
-    Raises:
-        UserError: it is not installed.
-    """
+    """The package dlib; a `UserError` if it is not installed."""
     try:
         import dlib
     except ImportError as error:
@@ -29,14 +25,7 @@ def import_dlib() -> Any:
 
 
 class FaceEmbedder:
-    """Embeds the face of a frame.
-
-    Args:
-        path: of dlib's network.
-
-    Raises:
-        UserError: dlib is not installed.
-    """
+    """Embeds the face of a frame with dlib's network; a `UserError` if dlib is not installed."""
 
     def __init__(self, path: Path) -> None:
         self._dlib = import_dlib()

@@ -46,11 +46,6 @@ class S3FDDetector:
     strip that is then less than 32 pixels wide it finds none. Frames are not batched, so that the
     result for a frame does not depend on its neighbours.
 
-    Args:
-        path: `s3fd-619a316812.pth`, see `pipeline.weights`.
-        device: of torch, `cpu` or `cuda`.
-        precision: of the network's arithmetic.
-
     Raises:
         UserError: the file does not hold this network's weights.
     """
@@ -65,7 +60,10 @@ class S3FDDetector:
     @torch.inference_mode()
     def detect(self, frame: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Faces in an (H, W, 3) uint8 RGB frame: (N, 5) x0 y0 x1 y1 score, best score first."""
-        small = _reduced(frame)
+        height, width = frame.shape[:2]
+        factor = _LONG_SIDE / max(height, width)
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        small = resize(frame, size) if factor < 1 else frame
         if min(small.shape[:2]) < _MIN_SHORT_SIDE:
             return np.empty((0, 5))
         bgr = torch.from_numpy(small).to(self._mean.device)[None].flip(-1)
@@ -74,7 +72,6 @@ class S3FDDetector:
         with autocast(self._mean.device, self._precision):
             outputs = self._net(pixels)
         faces = decode([output.float().cpu() for output in outputs])
-        height, width = frame.shape[:2]
         faces[:, :4] *= np.array([width / small.shape[1], height / small.shape[0]] * 2)
         return faces
 
@@ -105,11 +102,7 @@ def decode(outputs: Sequence[Tensor]) -> NDArray[np.float64]:
 
 
 def load_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
-    """Loads a file into a network and prepares it to run, channels last in memory.
-
-    Raises:
-        UserError: the file is no checkpoint or another network's.
-    """
+    """Loads a file into a network and prepares it to run, channels last in memory."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         net.load_state_dict(state)
@@ -127,13 +120,3 @@ def load_weights(net: nn.Module, path: Path | str, device: str) -> nn.Module:
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """The context in which a network computes in `precision`."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-
-def _reduced(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The frame at the size that the network sees; a small one as it is."""
-    height, width = frame.shape[:2]
-    factor = _LONG_SIDE / max(height, width)
-    if factor >= 1:
-        return frame
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return resize(frame, size)

@@ -4,8 +4,6 @@ Of the user's files and folders nothing is written but counts, digests and measu
 the kinds of reason and the lines of this toolkit that raised.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import re
@@ -17,17 +15,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.dataset.rows import kind_of, read_rows
 from pipeline.dataset.shards import read_dataset
 from pipeline.errors import UserError
 from pipeline.files import sha256_file, write_text
+from pipeline.run.doctor.checks import Finding
 from pipeline.units import size_text
 from pipeline.weights import FILES, find
-
-if TYPE_CHECKING:
-    from pipeline.run.doctor.checks import Finding
 
 _TITLE = "# Diffused Heads: report of dh-prep doctor"
 _ROOT = Path(__file__).parents[2]
@@ -44,17 +40,7 @@ Facts = list[tuple[str, object]]
 def write_report(
     path: Path, findings: Iterable[Finding], weights_dir: Path | None, data: str | None
 ) -> None:
-    """Writes a Markdown file about this machine, and about a data set if one is named.
-
-    Args:
-        path: a new file, or one that holds an earlier report.
-        findings: of the doctor.
-        weights_dir: the user's folder of pretrained files.
-        data: folder or URL of a data set, finished or not.
-
-    Raises:
-        UserError: the path is a folder or another file, or `data` holds no shard.
-    """
+    """Writes a Markdown file about this machine, and about a data set if one is named."""
     if path.is_dir() or (path.exists() and not path.read_bytes().startswith(_TITLE.encode())):
         raise UserError(f"{path} is there already and no earlier report; name another file")
     sections: dict[str, Facts] = {
@@ -188,11 +174,10 @@ def _dataset(data: str) -> Facts:
         return [("state", "not finished")]
     counts = ", ".join(f"{name} {count}" for name, count in dataset["counts"].items())
     options = dict(dataset["options"])
-    limits = dict(options.pop("limits", {}))
-    if "keep" in limits:
-        limits["keep"] = _without_quotes(limits["keep"])
-    facts = {**options, **limits}
-    return [("schema version", dataset["schema_version"]), ("counts", counts), *facts.items()]
+    options |= options.pop("limits", {})
+    if "keep" in options:
+        options["keep"] = _without_quotes(options["keep"])
+    return [("schema version", dataset["schema_version"]), ("counts", counts), *options.items()]
 
 
 def _left_out(data: str) -> Iterator[tuple[str, object]]:

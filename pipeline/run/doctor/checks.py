@@ -47,17 +47,10 @@ METRIC_FILES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's table.
-
-    Attributes:
-        name: what was looked at.
-        status: `ok`; `note`, which stops nothing; or `missing`, which does.
-        value: what was found.
-        remedy: what to do about it, empty when nothing need be done.
-    """
+    """One line of the doctor's table."""
 
     name: str
-    status: Literal["ok", "note", "missing"]
+    status: Literal["ok", "note", "missing"]  # a note stops nothing
     value: str
     remedy: str = ""
 
@@ -65,40 +58,24 @@ class Finding:
 def examine(
     weights_dir: Path | None = None, *, fetch: bool = False, metrics: Sequence[str] = ()
 ) -> list[Finding]:
-    """Looks the machine over.
-
-    Args:
-        weights_dir: the user's folder of pretrained files.
-        fetch: get the pretrained files that preparation and demo need.
-        metrics: keys of `METRIC_FILES` whose networks are needed too.
-
-    Raises:
-        UserError: a metric that none of them is for.
-    """
+    """Looks the machine over; `metrics` are keys of `METRIC_FILES` that are needed too."""
     unknown = [name for name in metrics if name not in METRIC_FILES]
     if unknown:
         raise UserError(f"no network is for {unknown[0]!r}; there are {', '.join(METRIC_FILES)}")
+    toolkit = f"{metadata.version('diffused-heads')} in {Path(__file__).resolve().parents[2]}"
+    python = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
+    memory = size_text(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return [
-        _toolkit(),
-        _python(),
+        Finding("diffused-heads", "ok", toolkit),
+        Finding("python", "ok", python),
         _torch(),
         *map(_library, _LIBRARIES),
         _ffmpeg(),
         *_weights(weights_dir, [METRIC_FILES[name] for name in metrics], fetch=fetch),
-        _machine(),
+        Finding("machine", "ok", f"{os.cpu_count()} cores, {memory} memory"),
         _disk("disk here", Path.cwd()),
         _disk("disk of the cache", cache_folder()),
     ]
-
-
-def _toolkit() -> Finding:
-    where = Path(__file__).resolve().parents[2]
-    return Finding("diffused-heads", "ok", f"{metadata.version('diffused-heads')} in {where}")
-
-
-def _python() -> Finding:
-    value = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
-    return Finding("python", "ok", value)
 
 
 def _torch() -> Finding:
@@ -177,11 +154,6 @@ def _weights(weights_dir: Path | None, chosen: Sequence[str], *, fetch: bool) ->
         where = f"not in {f'{folder} or ' if folder else ''}{cache_folder()}"
         status: Literal["missing", "note"] = "missing" if name in needed else "note"
         yield Finding(name, status, f"{file.what}: {where}", remedy)
-
-
-def _machine() -> Finding:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return Finding("machine", "ok", f"{os.cpu_count()} cores, {size_text(memory)} memory")
 
 
 def _disk(name: str, folder: Path) -> Finding:

@@ -65,9 +65,7 @@ def test_the_track_is_chosen_as_ffmpeg_does(
 ):
     film = _with_tracks(tmp_path / "a.mkv", tracks)
     assert np.median(read_audio(film).samples) == chosen
-    info = probe(film)
-    assert (info.video_tracks, info.audio_tracks) == (1, len(tracks))
-    assert info.notes == (("audio-track-chosen",) if len(tracks) > 1 else ())
+    assert probe(film).notes == (("audio-track-chosen",) if len(tracks) > 1 else ())
 
 
 def test_the_larger_of_two_videos_is_chosen(tmp_path: Path):
@@ -81,9 +79,8 @@ def test_the_larger_of_two_videos_is_chosen(tmp_path: Path):
 
     film = tmp_path / "a.mkv"
     write_film(film, extra=preview)
-    info = probe(film)
-    assert (info.codec, info.video_tracks) == ("h264", 2)
-    assert "video-track-chosen" in info.notes
+    assert next(read_frames(film)).shape != (16, 32, 3)
+    assert "video-track-chosen" in probe(film).notes
 
 
 @pytest.mark.parametrize("name", ["two_audio_second_default", "audio_description_first"])
@@ -108,7 +105,7 @@ def test_exif_in_the_frames_of_a_camera_never_raises(exif: bytes | None, tmp_pat
     frames = list(read_frames(tmp_path / "a.mjpeg"))
     assert frames[0].shape == ((64, 32, 3) if exif is None else (32, 64, 3))
     info = probe(tmp_path / "a.mjpeg")
-    assert info.rotation == (270 if exif is None else 0)
+    assert (info.height, info.width, 3) == frames[0].shape
 
 
 def test_real_exif_is_read_upright(shared_cases: Path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import weights
-from pipeline.faces.geometry import invert, similarity, transform, warp
+from pipeline.faces.geometry import similarity, transform, warp
 from pipeline.faces.networks.face_mesh import FaceMesh
 from pipeline.talkers.acting import CLOSED, VISEMES, WIDEST, perform
 from pipeline.talkers.cutout import CHIN, LEFT_EYE, RIGHT_EYE, cut_out, eye_span
@@ -14,7 +14,6 @@ from pipeline.talkers.people import PEOPLE
 from pipeline.talkers.portraits import make_portrait
 from pipeline.talkers.talker import Talker
 from pipeline.talkers.voices import SENTENCES, VOICES, Phone, Utterance, read_recordings, speak
-from pipeline.talkers.warps import thin_plate
 
 needs_nets = pytest.mark.skipif(
     weights.find("face_landmarker.task") is None, reason="the landmark nets are not in the cache"
@@ -156,15 +155,3 @@ def test_the_frame_at_rest_is_one_sharp_picture_without_holes(portraits):
         assert np.abs(frame[:4, :4].mean((0, 1)) - corner).max() < 4, name
         oval = made.figure[..., 3][tuple(made.mesh.round().astype(int).T[::-1])]
         assert (oval > 250).mean() > 0.97, name
-
-
-def test_thin_plates_pass_through_their_points_and_keep_affine_maps():
-    rng = np.random.default_rng(0)
-    centres = rng.uniform(0, 100, (20, 2))
-    values = rng.normal(size=(20, 2))
-    assert np.allclose(thin_plate(centres, values, centres), values, atol=2e-3)
-    matrix = np.array([[1.1, 0.2, 3.0], [-0.1, 0.9, 5.0]])
-    elsewhere = rng.uniform(-50, 150, (50, 2))
-    found = thin_plate(centres, transform(centres, matrix).astype(float), elsewhere)
-    assert np.allclose(found, transform(elsewhere, matrix), atol=1e-2)
-    assert np.allclose(transform(transform(centres, matrix), invert(matrix)), centres, atol=1e-4)
