@@ -1,6 +1,6 @@
 """Whether the lips that a model generates follow the speech of held-out sentences.
 
-Generates every test clip of a data set from its first frame and speech, and once more with
+Generates every clip of a split from its first frame and speech, and once more with
 the speech of another clip; prints Markdown, and writes numbers, curves of lip opening and frames
 into a folder. The frames, in a folder of their own, show a person.
 """
@@ -19,6 +19,7 @@ import torch
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder, cosines, embed
 from benchmarks.metrics.psnr import psnr
 from benchmarks.metrics.ssim import ssim
 from benchmarks.speed.harness import header, markdown
@@ -108,14 +109,41 @@ def draw(
     ]
 
 
+def enlarged(frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Frames at `SIDE`."""
+    return [
+        np.asarray(cv2.resize(f, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC), np.uint8)
+        for f in frames
+    ]
+
+
 def found(tracker: MediaPipeTracker, frames: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Landmarks of small frames, (T, 68, 2) at `SIDE`; NaN where no face is seen."""
-    large = [cv2.resize(f, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) for f in frames]
-    return tracker.track(large).points.astype(np.float64)
+    return tracker.track(enlarged(frames)).points.astype(np.float64)
 
 
-def measure(clip: Generated, tracker: MediaPipeTracker) -> dict[str, Any]:
-    """The numbers of a clip, and its curves."""
+def likeness(
+    clip: Generated, drawn: NDArray[np.float64], embedder: FaceEmbedder
+) -> dict[str, float]:
+    """CSIM of the generated and of the real frames to the clip's first.
+
+    Args:
+        clip: what was generated.
+        drawn: (T, 68, 2) landmarks of the generated frames, at `SIDE`.
+        embedder: dlib's network.
+    """
+    real = embed(embedder, enlarged(clip.real), clip.landmarks)
+    own = embed(embedder, enlarged(clip.own), drawn)
+    return {
+        "csim": float(cosines(real, own).mean()) if len(own) else float("nan"),
+        "csim_real": float(cosines(real, real[1:]).mean()),
+    }
+
+
+def measure(
+    clip: Generated, tracker: MediaPipeTracker, embedder: FaceEmbedder | None = None
+) -> dict[str, Any]:
+    """The numbers of a clip, and its curves; CSIM where a network is given."""
     own, other = found(tracker, clip.own), found(tracker, clip.other)
     frozen = found(tracker, clip.real[:1])
     truth, drawn = opening(clip.landmarks), opening(own)
@@ -133,6 +161,7 @@ def measure(clip: Generated, tracker: MediaPipeTracker) -> dict[str, Any]:
         "mouth_distance_frozen": mouth_distance(np.repeat(frozen, len(truth), axis=0)),
         "ssim": float(np.mean([ssim(real, fake) for real, fake in pairs])),
         "psnr": float(np.mean([psnr(real, fake) for real, fake in pairs])),
+        **(likeness(clip, own, embedder) if embedder else {}),
         "faces_missed": int(np.isnan(drawn).sum()),
         "opening_real": [round(float(v), 2) for v in truth],
         "opening_drawn": [None if np.isnan(v) else round(float(v), 2) for v in drawn],
@@ -170,7 +199,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
     """The table: mean over clips, and the goal."""
 
     def mean(name: str) -> float:
-        known = [row[name] for row in rows if row[name] is not None]
+        known = [row[name] for row in rows if row.get(name) is not None]
         return float(np.mean(known)) if known else float("nan")
 
     own, other = mean("r_own"), mean("r_other")
@@ -183,7 +212,9 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
         ["the same, first frame frozen", f"{frozen:.2f}", ""],
         ["(d) SSIM", f"{mean('ssim'):.3f}", ""],
         ["(d) PSNR, dB", f"{mean('psnr'):.2f}", ""],
-    ]
+        ["(e) CSIM (dlib) to the first frame", f"{mean('csim'):.3f}", "0.9 of the real clips'"],
+        ["the same, real clips", f"{mean('csim_real'):.3f}", ""],
+    ][: 9 if "csim" in rows[0] else 7]
 
 
 def main(
@@ -191,7 +222,9 @@ def main(
     checkpoint: Annotated[Path, typer.Argument(help="A run's folder, or a checkpoint.")],
     *,
     out: Annotated[Path, typer.Option(help="Folder for numbers, curves and frames.")],
+    split: Annotated[str, typer.Option(help="train: people and clips seen in training.")] = "test",
     clips: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    csim: Annotated[bool, typer.Option(help="Measure identity, by the package dlib-bin.")] = False,
     sampler: str = "auto",
     steps: Annotated[int, typer.Option(min=0, help="Calls a frame; 0: the sampler's own.")] = 0,
     batch: Annotated[int, typer.Option(min=1, help="Videos generated side by side.")] = 19,
@@ -208,18 +241,19 @@ def main(
         precision=choose_precision("auto", device),
     )
     config = choose_sampler(given, info.preset.diffusion)
-    samples = list(islice(read_samples(data, "test"), clips))
+    samples = list(islice(read_samples(data, split), clips))
     begin = time.perf_counter()
     drawn = draw(model, info, samples, config, batch)
     seconds = time.perf_counter() - begin
     tracker = MediaPipeTracker(locate("face_landmarker.task"))
-    rows = [measure(clip, tracker) for clip in drawn]
+    embedder = FaceEmbedder(locate(WEIGHTS)) if csim else None
+    rows = [measure(clip, tracker, embedder) for clip in drawn]
     print(header(["torch"]))
     frames = 2 * sum(len(clip.own) for clip in drawn)
     print(
         f"{path.name}, step {read_info(path).step}, {info.preset.unet.image_size} px, {len(rows)} "
-        f"test clips; {config.sampler}, {config.steps} calls a frame, {seconds / frames:.3f} s a "
-        f"frame on {torch.get_num_threads()} threads\n"
+        f"{split} clips; {config.sampler}, {config.steps} calls a frame, {seconds / frames:.3f} s "
+        f"a frame on {torch.get_num_threads()} threads\n"
     )
     print(markdown(["mean over clips", "value", "goal"], summary(rows)))
     write_json(out / "talk.json", {"options": vars(config), "clips": rows})

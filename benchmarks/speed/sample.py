@@ -117,12 +117,12 @@ def measure(
     ways = {released: (released_way(model, preset, plain), RELEASED_STEPS / plain, 0)}
     for steps in calls:
         chosen = choose_sampler(replace(config, steps=steps), preset.diffusion)
-        label = f"{chosen.sampler} in {chosen.steps} {'call' if chosen.steps == 1 else 'calls'}"
+        how = f"{chosen.sampler} in {chosen.steps} {'call' if chosen.steps == 1 else 'calls'}"
         one, first = ours(model, preset, chosen, 1)
         many, _ = ours(model, preset, chosen, batch)
-        ways[f"{label}, one clip"] = (one, 1.0, chosen.steps)
-        ways[f"{label}, first frame of a clip"] = (first, 1.0, chosen.steps)
-        ways[f"{label}, {batch} clips side by side"] = (many, 1 / batch, chosen.steps)
+        ways[f"ours, one clip: {how}"] = (one, 1.0, chosen.steps)
+        ways[f"ours, first frame of a clip: {how}"] = (first, 1.0, chosen.steps)
+        ways[f"ours, {batch} clips side by side: {how}"] = (many, 1 / batch, chosen.steps)
     seconds = in_turns({label: frame for label, (frame, *_) in ways.items()}, rounds)
     seconds = {label: value * ways[label][1] for label, value in seconds.items()}
     best = peak(device, torch.bfloat16 if config.precision == "bf16" else torch.float32)

@@ -4,7 +4,7 @@ import base64
 import json
 import queue
 import secrets
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import StreamingResponse
 from numpy.typing import NDArray
-from starlette.concurrency import iterate_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from model.app.uploads import UploadedVideoMaker, copy_upload, sentence
 from model.sampling.denoiser import FrameDenoiser
@@ -110,14 +110,15 @@ class LiveTalker:
             yield {"end": "Another face is being drawn; try again when it is done."}
             return
         try:
-            yield from self._draw(face, rate)
+            end = yield from self._draw(face, rate)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is one sentence on the page
-            yield {"end": sentence(error)}
+            end = sentence(error)
         finally:
             self.inbox = None
             self._maker.busy.release()
+        yield {"end": end}
 
-    def _draw(self, face: dict[str, Any] | None, rate: int) -> Iterator[dict[str, Any]]:
+    def _draw(self, face: dict[str, Any] | None, rate: int) -> Generator[dict[str, Any], None, str]:
         # All that takes longer than a frame comes before the first sound.
         loaded = self._maker.loaded
         with TemporaryDirectory(dir=self._maker.folder.parent) as work:
@@ -141,7 +142,23 @@ class LiveTalker:
                 "sound": base64.b64encode(sound.astype("<i2").tobytes()).decode(),
                 "at": k / FPS + inbox.left_out(),
             }
-        yield {"end": pacer.summary()}
+        return pacer.summary()
+
+
+class _LiveAnswer(StreamingResponse):
+    """Lines of JSON. When the browser is gone, the next one has its turn."""
+
+    def __init__(self, answers: Generator[dict[str, Any]]) -> None:
+        self._answers = answers
+        lines = (json.dumps(answer) + "\n" for answer in answers)
+        super().__init__(lines, media_type="application/x-ndjson")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with suppress(ValueError):  # a thread is still in it, and ends with the sound
+                self._answers.close()
 
 
 def add_live_routes(app: FastAPI, talker: LiveTalker) -> None:
@@ -152,17 +169,7 @@ def add_live_routes(app: FastAPI, talker: LiveTalker) -> None:
         given = await request.json()
         if not isinstance(given, dict) or not isinstance(given.get("rate"), int):
             raise HTTPException(400, "face and rate must be given")
-        answers = talker.answers(given.get("face"), given["rate"])
-
-        async def lines() -> AsyncIterator[str]:
-            try:
-                async for answer in iterate_in_threadpool(answers):
-                    yield json.dumps(answer) + "\n"
-            finally:  # the browser may be gone before the last
-                with suppress(ValueError):  # a thread draws: it closes what it leaves
-                    answers.close()
-
-        return StreamingResponse(lines(), media_type="application/x-ndjson")
+        return _LiveAnswer(talker.answers(given.get("face"), given["rate"]))
 
     @app.post("/live/{session}", status_code=204)
     async def hear(session: str, request: Request) -> None:

@@ -8,7 +8,7 @@ from pydantic import PositiveInt, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from model.config.architecture import CHECKED, DiffusionConfig, UNetConfig
-from model.config.recipe import MotionCorruption, TrainConfig
+from model.config.recipe import Augmentation, MotionCorruption, TrainConfig
 from pipeline.errors import UserError
 
 
@@ -84,6 +84,8 @@ _QUICK = TrainConfig(
     lambda_lips=0.1,
 )
 _V = DiffusionConfig(prediction="v", lambda_ls=0.5)
+# Few people stand for many.
+_AUGMENTED = Augmentation(mirror=0.5, similarity=0.06, colour=0.06, blur=0.4, level=6, voice=0.12)
 # With the identity frame as prior mean a face is there from the first steps on; s as measured in
 # benchmarks/learning/README.md.
 _PRIOR = replace(_V, identity_prior=0.2)
@@ -95,6 +97,13 @@ PRESETS = {
         Preset("lrw", UNetConfig(motion_channels=1), DiffusionConfig(), _PAPER),
         Preset(
             "grid", replace(_SMALL, base_channels=64, channel_mult=(1, 2, 3, 4)), _PRIOR, _QUICK
+        ),
+        # Heads of many people move further from the identity frame than one speaker's.
+        Preset(
+            "people",
+            replace(_SMALL, base_channels=64, channel_mult=(1, 2, 3, 4)),
+            replace(_V, identity_prior=0.3),
+            replace(_QUICK, augmentation=_AUGMENTED),
         ),
         Preset(
             "tiny",

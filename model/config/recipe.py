@@ -55,6 +55,31 @@ class MotionCorruption:
 
 
 @dataclass(frozen=True, config=CHECKED)
+class Augmentation:
+    """How a clip is changed as a whole, so that a few people stand for many.
+
+    Every training frame draws its own change, alike for target, identity and motion frames; what
+    is drawn depends on the frame's seed alone. Zeros are the paper.
+
+    Attributes:
+        mirror: share of training frames whose left and right are exchanged.
+        similarity: largest zoom (as a share), turn (radians) and move (of half the side).
+        colour: largest shift of each colour channel, and of contrast, as a share of their range.
+        blur: largest standard deviation of a Gaussian blur, in per cent of the side.
+        level: largest change of the speech's level, in dB.
+        voice: largest stretch of the speech's spectral envelope, as a share: another voice. Level
+            and voice change MFCC; other speech features stay as they are.
+    """
+
+    mirror: Share = 0.0
+    similarity: NonNegativeFloat = 0.0
+    colour: NonNegativeFloat = 0.0
+    blur: NonNegativeFloat = 0.0
+    level: NonNegativeFloat = 0.0
+    voice: NonNegativeFloat = 0.0
+
+
+@dataclass(frozen=True, config=CHECKED)
 class TrainConfig:
     """The recipe.
 
@@ -77,6 +102,7 @@ class TrainConfig:
         drop_motion: share of training frames whose motion frames are replaced by the identity
             frame, as at the start of a clip; makes the network listen.
         motion: what is done to the motion frames, to those that were replaced as well.
+        augmentation: what is done to a clip as a whole.
         speech_noise: standard deviation of the noise on speech features, in units of each
             coefficient's own; half of it is common to a frame's windows, as another microphone
             would be. Keeps a network that is trained on few recordings from overfitting to them.
@@ -102,6 +128,7 @@ class TrainConfig:
     timestep_power: PositiveFloat = 1.0
     drop_motion: Share = 0.0
     motion: MotionCorruption = field(default_factory=MotionCorruption)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     speech_noise: NonNegativeFloat = 0.0
     lambda_lips: NonNegativeFloat = 0.0
     mouth_box: Literal["target", "identity"] = "target"

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.config.architecture import UNetConfig
-from model.config.recipe import TrainConfig
+from model.config.recipe import Augmentation, TrainConfig
+from model.data.augmentation import ClipChange
 from model.data.motion_corruption import corrupt
 from pipeline.dataset.sample import Sample
 from pipeline.faces.mouth_box import MOUTH
@@ -85,15 +86,24 @@ def training_frame(
 ) -> Batch:
     """One training frame of a clip, as a batch of one without its first axis."""
     size, length = config.image_size, len(sample.frames)
+    change: ClipChange | None = None
+    if recipe.augmentation != Augmentation():
+        # A generator of its own: the motion frames' damage is drawn from the seed itself.
+        rng = np.random.default_rng([choice.seed, 1])
+        change = ClipChange.drawn(recipe.augmentation, size, rng)
+
+    def picture(index: int) -> NDArray[np.uint8]:
+        frame = resize(sample.frames[index], (size, size))
+        return change.frame(frame) if change else frame
 
     # Which frames: the target, another one for the identity, and those before the target.
     target = int(choice.target * length)
     identity = (target + 1 + int(choice.identity * (length - 1))) % length
-    identity_frame = resize(sample.frames[identity], (size, size))
+    identity_frame = picture(identity)
     drop = choice.drop < recipe.drop_motion
     # Where no frame lies before the target, the identity frame stands in, as in sampling.
     before = [
-        identity_frame if drop or index < 0 else resize(sample.frames[index], (size, size))
+        identity_frame if drop or index < 0 else picture(index)
         for index in range(target - config.motion_frames, target)
     ]
 
@@ -106,14 +116,24 @@ def training_frame(
     # The speech around the target, edges repeated (m_y), and the mouth box.
     context = config.speech_context
     window = np.clip(np.arange(target - context, target + context + 1), 0, length - 1)
-    box = sample.mouth[target if recipe.mouth_box == "target" else identity]
+    speech = sample.speech[window]
+    box = scaled_box(
+        sample.mouth[target if recipe.mouth_box == "target" else identity],
+        size / sample.meta["image_size"],
+        size,
+    )
+    lips = lip_shape(sample, target)
+    if change:
+        box, lips = change.box(box, size), change.lips(lips)
+        if sample.meta["options"]["speech"] == "mfcc":
+            speech = change.mfcc(speech)
     return Batch(
-        target=as_tensor(sample.frames[target], size),
+        target=_tensor(picture(target)),
         identity=_tensor(identity_frame),
         motion=(motion if config.motion_channels == 3 else grey(motion)).flatten(0, 1),
-        speech=torch.from_numpy(sample.speech[window]),
-        mouth=torch.from_numpy(scaled_box(box, size / sample.meta["image_size"], size)),
-        lips=torch.from_numpy(lip_shape(sample, target)),
+        speech=torch.from_numpy(speech),
+        mouth=torch.from_numpy(box),
+        lips=torch.from_numpy(lips),
         level=torch.tensor(level),
         seed=torch.tensor(choice.seed),
         keys=[sample.key],

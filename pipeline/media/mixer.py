@@ -74,7 +74,10 @@ class Mixer:
             return parts
         for part in parts:
             self._measure(part.reshape(-1, len(self._weights)).T.astype(np.float64))
-        return [_weighted(part, self._weights) for part in parts]
+        # (N, channels) by (channels, 1 or 2): (N,) or (N, 2).
+        mixes = (part.reshape(-1, len(self._weights)) @ self._weights for part in parts)
+        clipped = [np.clip(np.round(mix), -32768, 32767).astype(np.int16) for mix in mixes]
+        return [mix[:, 0] if mix.shape[1] == 1 else mix for mix in clipped]
 
     def loudest_of_cancelling(self) -> int | None:
         """The loudest channel where the mix to mono is far quieter than it, as in antiphase."""
@@ -133,9 +136,3 @@ def _samples(frame: Any) -> NDArray[np.int16]:
     channels = frame.layout.nb_channels
     flat: NDArray[np.int16] = frame.to_ndarray().reshape(-1)
     return flat if channels == 1 else flat.reshape(-1, channels)
-
-
-def _weighted(samples: NDArray[np.int16], weights: NDArray[np.float32]) -> NDArray[np.int16]:
-    """(N, channels) samples mixed by (channels, 1 or 2) weights: (N,) or (N, 2)."""
-    mix = np.clip(np.round(samples.reshape(-1, len(weights)) @ weights), -32768, 32767)
-    return mix.astype(np.int16)[:, 0] if weights.shape[1] == 1 else mix.astype(np.int16)

@@ -70,7 +70,10 @@ class CutDetector:
     def _measure(self, index: int, thumbnail: NDArray[np.uint8]) -> None:
         """Measures the step to the next picture, and the spans if it may be part of a cut."""
         around = self._steps[-_AROUND - 1 : -1]  # less the last, which may be half of a cut
-        step = _plain_step(self._recent[-1], thumbnail) if self._recent else 0.0
+        step = 0.0
+        if self._recent:  # as the thumbnails lie, an upper bound of the step
+            squares = cv2.norm(self._recent[-1], thumbnail, cv2.NORM_L2SQR)
+            step = float(np.sqrt(squares / thumbnail.size))
         if step > _STILL:
             step = _step(self._recent[-1], thumbnail)
         if self._recent and step < _REPEATED:
@@ -100,11 +103,6 @@ def _step(a: NDArray[np.generic], b: NDArray[np.generic]) -> float:
     middle = b[_SHIFT:-_SHIFT, _SHIFT:-_SHIFT]
     squares = cv2.matchTemplate(a, middle, cv2.TM_SQDIFF).min()
     return float(np.sqrt(max(squares, 0.0) / middle.size))
-
-
-def _plain_step(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Root mean square difference of two thumbnails as they lie, an upper bound of the step."""
-    return float(np.sqrt(cv2.norm(a, b, cv2.NORM_L2SQR) / a.size))
 
 
 def _matched(

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from benchmarks.learning.talk import Generated, correlation, draw_curves, measure, opening, summary
+from benchmarks.learning.talk import (
+    Generated,
+    correlation,
+    draw_curves,
+    likeness,
+    measure,
+    opening,
+    summary,
+)
 from pipeline.dataset.shards import read_samples
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.media.image import resize
@@ -67,6 +75,16 @@ def test_frames_without_a_face_are_counted(real: Generated, tracker: MediaPipeTr
     assert row["mouth_distance"] is None
     cells = {name: value for name, value, _ in summary([row])}
     assert cells["(a) r of lip opening, own speech"] == "0.000"
+
+
+def test_likeness_is_to_the_first_real_frame(real: Generated):
+    white = Generated("white", real.real, np.full_like(real.real, 255), real.other, real.landmarks)
+
+    def embedder(frame: np.ndarray, _landmarks: np.ndarray) -> np.ndarray:
+        return np.array([0.6, 0.8] if (frame == 255).all() else [2.0, 0.0])
+
+    found = likeness(white, real.landmarks, embedder)
+    assert found == {"csim": pytest.approx(0.6), "csim_real": pytest.approx(1)}
 
 
 def test_the_curves_are_a_picture_with_a_line_for_each(measured: dict[str, Any], tmp_path: Path):

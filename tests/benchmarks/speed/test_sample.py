@@ -48,7 +48,7 @@ def test_the_table(script):
     assert [row[2].strip() for row in rows] == [
         "released: 100 ancestral steps, float32",
         *(
-            f"ddim in {calls}, {what}"
+            f"ours, {what}: ddim in {calls}"
             for calls in ("1 call", "2 calls")
             for what in ("one clip", "first frame of a clip", "2 clips side by side")
         ),

@@ -68,6 +68,6 @@ def running(checkpoint: Path, *words: str) -> Iterator[tuple[subprocess.Popen[st
 
 @pytest.fixture(scope="session")
 def served(checkpoint: Path) -> Iterator[str]:
-    """The address of a page that takes files of 1 MB and recordings of 2 seconds."""
-    with running(checkpoint, "--max-megabytes", "1", "--max-seconds", "2") as (_, url):
+    """The address of a page that takes files of 1 MB and recordings of 10 seconds."""
+    with running(checkpoint, "--max-megabytes", "1", "--max-seconds", "10") as (_, url):
         yield url
