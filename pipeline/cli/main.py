@@ -202,7 +202,7 @@ def doctor(
         str,
         typer.Option(
             help="Metrics of dh-bench whose networks are needed too, with commas between: fid, "
-            "kid, fvd, lpips, csim, sync."
+            "fvd, lpips, csim, sync."
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,

@@ -39,7 +39,6 @@ _DEMO_FILES = ("pocketsphinx-5.1.1.tar.gz",)
 # What it gets by choice: the networks of metrics of dh-bench.
 METRIC_FILES = {
     "fid": "inception-2015.pt",
-    "kid": "inception-2015.pt",
     "lpips": "lpips-alexnet.ckpt",
     "fvd": "i3d-kinetics-400.ckpt",
     "csim": "dlib_face_recognition_resnet_model_v1.dat",

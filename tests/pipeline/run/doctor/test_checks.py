@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.metrics import av_sync, csim, fid, fvd
+from benchmarks.metrics import av_sync, csim, fid, fvd, lpips
 from model.device import choose_precision
 from pipeline import weights
 from pipeline.errors import UserError
@@ -92,7 +92,7 @@ def test_networks_of_metrics_are_fetched_by_choice_and_then_needed(no_weights, m
     assert finding(findings, fid.WEIGHTS).status == "ok"
     lost = finding(findings, fvd.WEIGHTS)
     assert (lost.status, lost.remedy) == ("missing", "cannot fetch it: no network here")
-    with pytest.raises(UserError, match="no network is for 'ssim'; there are fid, kid, lpips, fvd"):
+    with pytest.raises(UserError, match="no network is for 'ssim'; there are fid, lpips, fvd"):
         examine(metrics=["ssim"])
 
 
@@ -100,6 +100,7 @@ def test_every_network_of_a_metric_is_one_that_dh_bench_looks_for():
     assert set(checks.METRIC_FILES.values()) == {
         fid.WEIGHTS,
         fvd.WEIGHTS,
+        lpips.WEIGHTS,
         csim.WEIGHTS,
         av_sync.WEIGHTS,
     }
