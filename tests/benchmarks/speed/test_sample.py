@@ -1,6 +1,5 @@
 """The speed of sampling: what both ways compute."""
 
-import pytest
 import torch
 
 from benchmarks.speed.sample import build, ours, released_way
@@ -38,20 +37,3 @@ def test_ours_draws_a_frame_of_all_clips_a_call(monkeypatch):
         shapes.clear()
         frame()
         assert shapes == [(2, 3, 128, 128)] * 4
-
-
-@pytest.mark.slow
-def test_the_table(script):
-    words = ["--presets", "tiny", "--rounds", 1, "--batch", 2, "--plain-steps", 2]
-    printed, _ = script("sample.py", *words, "--calls", "1,2", "--device", "cpu")
-    rows = [line.split("|") for line in printed.splitlines() if line.startswith("| tiny")]
-    assert [row[2].strip() for row in rows] == [
-        "released: 100 ancestral steps, float32",
-        *(
-            f"ours, {what}: ddim in {calls}"
-            for calls in ("1 call", "2 calls")
-            for what in ("one clip", "first frame of a clip", "2 clips side by side")
-        ),
-    ]
-    assert float(rows[0][5]) == 1.0
-    assert all(float(row[3]) > 0 for row in rows)
