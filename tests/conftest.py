@@ -83,6 +83,10 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return make
 
 
+# Ray asks those who name an address for a token only if they say so.
+_OPEN = {"RAY_AUTH_MODE": "disabled"}
+
+
 @pytest.fixture(scope="session")
 def _ray_address() -> Iterator[str]:
     """The address of a Ray on this machine, which a process keeps until its input ends."""
@@ -94,7 +98,8 @@ with ray_session(None) as ray:
     sys.stdin.read()
 """
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as ray:
+    words, environment = [sys.executable, "-c", code], os.environ | _OPEN
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environment) as ray:
         word, _, address = ray.stdout.readline().strip().partition(" ")
         assert word == "address", "Ray did not start"
         yield address
@@ -104,4 +109,5 @@ with ray_session(None) as ray:
 @pytest.fixture
 def running_ray(_ray_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands and calls of a test that does not need a Ray of its own use one that runs."""
-    monkeypatch.setenv("RAY_ADDRESS", _ray_address)
+    for name, value in {"RAY_ADDRESS": _ray_address, **_OPEN}.items():
+        monkeypatch.setenv(name, value)

@@ -20,7 +20,8 @@ THEME = gr.themes.Default(
 CSS = """
 .gradio-container { width: 100%; max-width: 960px !important; margin: auto; }
 .input video { height: 240px; }
-#live canvas { width: 280px; border-radius: 8px; background: var(--block-background-fill); }
+#live canvas { width: 280px; border-radius: 8px; border: 1px solid var(--border-color-primary);
+  background: var(--background-fill-secondary); }
 #live p { margin: 8px 0; min-height: 3em; }
 """
 _TEXT = """# Make a face talk

@@ -50,7 +50,10 @@ def ray_session(address: str | None) -> Iterator[Any]:
                 socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
             ray.init(address=address, **common)
         except OSError as error:
-            raise UserError(f"no Ray cluster answers at {address}: {error}") from error
+            raise UserError(
+                f"no Ray cluster answers at {address}: {error}; one that asks for a token needs "
+                "RAY_AUTH_MODE=token"
+            ) from error
     else:
         # Frames never pass through the object store: paths and rows fit into little of it.
         _start(

@@ -134,5 +134,5 @@ def test_absent_weights_leave_a_reason_and_no_number(folders, options, monkeypat
 
 
 def test_an_unknown_metric_is_named(folders, options):
-    with pytest.raises(UserError, match="'fidd'; there are ssim, psnr, lpips, fid"):
+    with pytest.raises(UserError, match="no metric is called 'fidd'; there are ssim, psnr, lpips"):
         score(*folders, replace(options, metrics=("fidd",)))
