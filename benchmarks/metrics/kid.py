@@ -20,14 +20,16 @@ MOST_FRAMES = 16  # of a clip; more of them tell little
 _MOST = 4096  # frames of a side, as far as each clip has one
 _ROWS = 1024  # frames compared at once with all others
 
+SCALE = 1000  # as papers print it
+
 KID = Metric(
     "kid",
-    "KID",
+    "KID x 1000",
     "lower",
     "",
-    "unbiased MMD^2 with the kernel (x.y/2048 + 1)^3 over pairs of clips, on up to "
-    f"{MOST_FRAMES} frames of each, evenly spaced, {_MOST} in all; FID's features; interval by the "
-    "jackknife over clips; does not rise where clips are few, may be below 0",
+    f"{SCALE} times the unbiased MMD^2 with the kernel (x.y/2048 + 1)^3 over pairs of clips, on up "
+    f"to {MOST_FRAMES} frames of each, evenly spaced, {_MOST} in all; FID's features; interval by "
+    "the jackknife over clips; does not rise where clips are few, may be below 0",
     "pairsofclips",
     needs="two clips, and the real ones, which a reference has not",
 )
@@ -43,7 +45,7 @@ def chosen_frames(features: NDArray[np.floating], clips: int) -> NDArray[np.floa
 def kid(
     real: Sequence[NDArray[np.floating]], fake: Sequence[NDArray[np.floating]]
 ) -> tuple[float, list[float] | None]:
-    """KID, and its 95% interval over clips; None for two clips.
+    """1000 times KID, and its 95% interval over clips; None for two clips.
 
     Args:
         real: (N, D) features of frames of each clip.
@@ -58,7 +60,7 @@ def kid(
     if n < 2:
         raise ValueError("KID needs at least two clips, which are compared with each other")
     across = kernel_means(real, fake)
-    h = kernel_means(real, real) + kernel_means(fake, fake) - across - across.T  # (n, n)
+    h = SCALE * (kernel_means(real, real) + kernel_means(fake, fake) - across - across.T)  # (n, n)
     np.fill_diagonal(h, 0)
     rows, total = h.sum(1), h.sum()
     found = float(total / (n * (n - 1)))

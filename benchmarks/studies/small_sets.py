@@ -67,7 +67,7 @@ def features(data: Path, cache: Path, clips: int) -> NDArray[np.float32]:
 
 
 def measured(chosen: NDArray[np.float32]) -> tuple[float, float]:
-    """FID and KID of (n, 2, 2048) features."""
+    """FID and 1000 times KID of (n, 2, 2048) features."""
     real, fake = chosen[:, 0], chosen[:, 1]
     fid = distance(Moments.of(real), Moments.of(fake))
     return fid, kid(list(real[:, None]), list(fake[:, None]))[0]
@@ -76,7 +76,7 @@ def measured(chosen: NDArray[np.float32]) -> tuple[float, float]:
 def draw_figure(found: dict[int, NDArray[np.float64]]) -> str:
     """Both distances over n, as SVG: the mean of the draws and 95 % of them."""
     figure, sizes = Figure(figsize=(9.2, 3.1)), list(found)
-    for place, (name, colour) in enumerate((("FID", "s0"), ("KID", "s1"))):
+    for place, (name, colour) in enumerate((("FID", "s0"), ("KID x 1000", "s1"))):
         axes = figure.add_axes((0.08 + 0.5 * place, 0.16, 0.4, 0.72))
         values = [found[n][:, place] for n in sizes]
         low, high = (np.array([np.quantile(v, q) for v in values]) for q in (0.025, 0.975))
@@ -110,7 +110,7 @@ def main(
     rows = []
     for n, values in found.items():
         cells = [str(n), str(len(values))]
-        for place, digits in ((0, 1), (1, 4)):
+        for place, digits in ((0, 1), (1, 2)):
             low, high = np.quantile(values[:, place], (0.025, 0.975))
             cells += [
                 f"{values[:, place].mean():.{digits}f}",
@@ -119,7 +119,7 @@ def main(
         rows.append(cells)
     print(header(["torch", "scipy"]))
     print(f"{len(all_clips)} clips of one frame\n")
-    print(markdown(["n", "draws", "FID", "95 % of draws", "KID", "95 % of draws"], rows))
+    print(markdown(["n", "draws", "FID", "95 % of draws", "KID x 1000", "95 % of draws"], rows))
     write_text(out, draw_figure(found))
 
 

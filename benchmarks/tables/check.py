@@ -44,7 +44,7 @@ _MEANS: dict[str, tuple[float, float]] = {
 # Those that only a set has.
 _OF_SETS: dict[str, tuple[float, float]] = {
     "fid": (0, np.inf),
-    "kid": (-1, np.inf),
+    "kid": (-1000, np.inf),
     "fvd": (0, np.inf),
     "blinks_per_second": (0, 12.5),
     "blink_duration": (0, np.inf),

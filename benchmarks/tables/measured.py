@@ -28,7 +28,6 @@ _PROTOCOLS = (
     | {name: f"{name.casefold()}_n" for name in ("SSIM", "PSNR", "MSE")}
     | {name: f"{key}_{name.split('(')[1][:-1]}" for name, key in _REGIONS.items()}
 )
-_DECIMALS = {"KID": 4}  # where no paper prints the column; else 3
 
 _REFERENCE = "the real clips are what is compared against"
 
@@ -194,7 +193,7 @@ def _clips(scores: Scores) -> int:
 def _decimals(metric: str, entries: Sequence[Published]) -> int:
     """As many decimals as the paper prints, if it has the column."""
     printed = (len(e.value.partition(".")[2]) for e in entries if e.metric == metric)
-    return max(printed, default=_DECIMALS.get(metric, 3))
+    return max(printed, default=3)
 
 
 def _with_interval(row: SetRow, clips: int) -> str:
