@@ -3,9 +3,7 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fcntl import LOCK_EX, flock
 from pathlib import Path
 
@@ -81,33 +79,3 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-# Ray asks those who name an address for a token only if they say so.
-_OPEN = {"RAY_AUTH_MODE": "disabled"}
-
-
-@pytest.fixture(scope="session")
-def _ray_address() -> Iterator[str]:
-    """The address of a Ray on this machine, which a process keeps until its input ends."""
-    code = """
-import sys
-from pipeline.parallel.session import ray_session
-with ray_session(None) as ray:
-    print("address", ray.get_runtime_context().gcs_address, flush=True)
-    sys.stdin.read()
-"""
-    pipe = subprocess.PIPE
-    words, environment = [sys.executable, "-c", code], os.environ | _OPEN
-    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, env=environment) as ray:
-        word, _, address = ray.stdout.readline().strip().partition(" ")
-        assert word == "address", "Ray did not start"
-        yield address
-        ray.stdin.close()
-
-
-@pytest.fixture
-def running_ray(_ray_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands and calls of a test that does not need a Ray of its own use one that runs."""
-    for name, value in {"RAY_ADDRESS": _ray_address, **_OPEN}.items():
-        monkeypatch.setenv(name, value)

@@ -9,7 +9,7 @@ from pipeline.dataset.shards import read_dataset
 from tests.datasets import content, run_prep
 from tests.faults.runs import LONG, WORDS, log_of, start, start_time, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("running_ray")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -116,10 +116,7 @@ def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
     whole: dict[str, str],
     small_disk: Path,
     workers: int,
-    request: pytest.FixtureRequest,
 ):
-    if workers:
-        request.getfixturevalue("running_ray")
     out = small_disk / "out"
     ended = run_prep(videos, "--out", out, *WORDS, workers)
     assert ended.returncode == 2
@@ -177,7 +174,6 @@ def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_processes_that_make_room_for_new_ones_make_the_same_bytes(
     videos: Path, whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

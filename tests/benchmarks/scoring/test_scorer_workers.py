@@ -99,7 +99,6 @@ def test_what_is_left_is_measured_in_its_turn(folders, options, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_two_processes_give_what_one_gives(folders, options):
     metrics = ("ssim", "ofm", "blinks_per_second", "lip_lag")
     one = score(*folders, replace(options, metrics=metrics))
@@ -109,7 +108,6 @@ def test_two_processes_give_what_one_gives(folders, options):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_processes_in_another_folder_find_what_is_named_from_here(folders, options, monkeypatch):
     monkeypatch.chdir(options.cache)
     for name, folder in zip(("real", "fake"), folders, strict=True):

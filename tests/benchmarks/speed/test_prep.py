@@ -53,7 +53,6 @@ def test_stages_and_the_rest_add_up_to_the_time_of_the_workers(timings):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_the_script_times_everything_on_two_clips(script, clips, landmark_task):
     printed, rows = script("prep.py", clips, "--repeat", 1, "--frames-for-slow", 1)
     assert "2 clips, 50 frames, 1 of them for the usual script" in printed

@@ -139,7 +139,6 @@ def test_formats_and_what_goes_around_the_frames(run: Path, given: Path, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_several_processes_make_the_same_videos(run: Path, given: Path, monkeypatch, capsys):
     (given / "pairs.csv").write_text(
         "face,speech,name\nface.png,long.wav,a\nwall.png,long.wav,b\nface.png,short.wav,c\n"

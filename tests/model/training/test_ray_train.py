@@ -61,7 +61,6 @@ def curve(run: Path, name: str) -> list[float]:
     return [event.value for event in events.Scalars(name)]
 
 
-@pytest.mark.usefixtures("running_ray")
 def test_two_workers_have_the_loss_curve_of_one(drawn_set: Path, tmp_path: Path, preset: Preset):
     lines: list[str] = []
     one = options(drawn_set, tmp_path / "one", preset)
@@ -169,7 +168,6 @@ def test_what_is_wrong_is_told_before_ray_starts(drawn_set: Path, tmp_path: Path
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.usefixtures("running_ray")
 def test_divergence_ends_the_run_in_a_sentence(
     drawn_set: Path, tmp_path: Path, recipe: Callable[..., Preset]
 ):

@@ -219,7 +219,6 @@ def test_output_that_is_not_utf_8_shows_what_it_can_and_keeps_the_exit_code(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_workers_make_the_bytes_that_one_process_makes(
     videos, shared_data, tmp_path, monkeypatch, capsys
 ):

@@ -51,11 +51,11 @@ def test_webdataset_decodes_what_it_knows(data: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_ray_data_reads_the_same(data: Path, members: dict[str, Any]):
     import ray.data
 
-    ray.init(address=os.environ["RAY_ADDRESS"], log_to_driver=False)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False)
     try:
         rows = ray.data.read_webdataset(shard_paths(data), decoder=None).take_all()
     finally:

@@ -32,7 +32,6 @@ def worker(folder: Path, threads: int) -> Callable[[str], Iterator[tuple[str, in
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_a_job_whose_process_dies_is_done_again_and_nothing_comes_twice(tmp_path: Path):
     jobs = ["a", "die 2", "b", "c"]
     found = list(run_on_ray(worker, (tmp_path,), jobs, workers=2, retries=2))
@@ -43,7 +42,6 @@ def test_a_job_whose_process_dies_is_done_again_and_nothing_comes_twice(tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_processes_make_room_and_faults_are_raised_here(tmp_path: Path):
     jobs = [str(n) for n in range(6)]
     found = list(run_on_ray(worker, (tmp_path,), jobs, workers=1, jobs_per_process=2))

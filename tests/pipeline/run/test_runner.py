@@ -172,7 +172,6 @@ def test_the_same_clips_in_another_place_are_the_same_bytes(
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_two_workers_write_the_same_bytes_even_when_one_dies(
     finished: Path, videos: Path, tmp_path: Path
 ):

@@ -78,7 +78,7 @@ def test_a_film_without_a_face_or_that_does_not_decode_has_none(videos: Path, tm
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("dlib", "running_ray")
+@pytest.mark.usefixtures("dlib")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_people_are_recognised_and_kept_apart(videos: Path, tmp_path: Path, workers: int):
     out = tmp_path / "people.csv"
@@ -97,7 +97,7 @@ def test_people_are_recognised_and_kept_apart(videos: Path, tmp_path: Path, work
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("dlib", "running_ray")
+@pytest.mark.usefixtures("dlib")
 def test_the_61_people_of_the_real_clips_are_found(shared_data: Path):
     with (shared_data / "clips.tsv").open() as file:
         lines = list(csv.DictReader(file, delimiter="\t"))

@@ -130,7 +130,6 @@ def test_torchscript_of_another_kind(tmp_path: Path, module: torch.nn.Module, sa
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("running_ray")
 def test_a_data_set_of_embeddings(tmp_path: Path, weights: Path, landmark_task: Path):
     weights = shutil.copytree(weights, tmp_path / "weights")
     write_talker(tmp_path / "videos" / "a.mp4", 10)
