@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics.mse import mse
-from benchmarks.metrics.psnr import psnr
-from benchmarks.metrics.ssim import ssim
+from benchmarks.metrics.image.mse import mse
+from benchmarks.metrics.image.psnr import psnr
+from benchmarks.metrics.image.ssim import ssim
 
 if TYPE_CHECKING:
     from benchmarks.clips.decoded_video import DecodedVideo

@@ -19,9 +19,9 @@ import torch
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder, cosines, embed
-from benchmarks.metrics.psnr import psnr
-from benchmarks.metrics.ssim import ssim
+from benchmarks.metrics.image.csim import WEIGHTS, FaceEmbedder, cosines, embed
+from benchmarks.metrics.image.psnr import psnr
+from benchmarks.metrics.image.ssim import ssim
 from benchmarks.speed.harness import header, markdown
 from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, read_info, resolve
 from model.device import choose_device, choose_precision

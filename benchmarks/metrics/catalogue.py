@@ -3,26 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.metrics.av_sync import AV_CONFIDENCE, AV_OFFSET, LSE_C, LSE_D
-from benchmarks.metrics.blinks import BLINK_DURATION, BLINKS_PER_SECOND
-from benchmarks.metrics.cpbd import CPBD
-from benchmarks.metrics.csim import CSIM
-from benchmarks.metrics.f_mse import F_MSE, F_MSE_EQUATION
-from benchmarks.metrics.fid import FID
-from benchmarks.metrics.fvd import FVD, WINDOW, fvd_metric
-from benchmarks.metrics.kid import KID
-from benchmarks.metrics.lip_correlation import LIP_CORRELATION, LIP_LAG
-from benchmarks.metrics.lmd import LMD
-from benchmarks.metrics.lpips import LPIPS
+from benchmarks.metrics.distribution.fid import FID
+from benchmarks.metrics.distribution.fvd import FVD, WINDOW, fvd_metric
+from benchmarks.metrics.distribution.kid import KID
+from benchmarks.metrics.image.cpbd import CPBD
+from benchmarks.metrics.image.csim import CSIM
+from benchmarks.metrics.image.lpips import LPIPS
+from benchmarks.metrics.image.mse import MSE
+from benchmarks.metrics.image.psnr import PSNR
+from benchmarks.metrics.image.region import PROTOCOLS as REGIONS
+from benchmarks.metrics.image.region import Region
+from benchmarks.metrics.image.ssim import SSIM
 from benchmarks.metrics.metric import Metric
-from benchmarks.metrics.mse import MSE
-from benchmarks.metrics.ofm import OFM, OFM_EQUATION
-from benchmarks.metrics.psnr import PSNR
-from benchmarks.metrics.region import PROTOCOLS as REGIONS
-from benchmarks.metrics.region import Region
-from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG
-from benchmarks.metrics.ssim import SSIM
-from benchmarks.metrics.wer import CER, WER
+from benchmarks.metrics.motion.blinks import BLINK_DURATION, BLINKS_PER_SECOND
+from benchmarks.metrics.motion.f_mse import F_MSE, F_MSE_EQUATION
+from benchmarks.metrics.motion.ofm import OFM, OFM_EQUATION
+from benchmarks.metrics.speech.av_sync import AV_CONFIDENCE, AV_OFFSET, LSE_C, LSE_D
+from benchmarks.metrics.speech.lip_correlation import LIP_CORRELATION, LIP_LAG
+from benchmarks.metrics.speech.lmd import LMD
+from benchmarks.metrics.speech.speech_sync import SYNC_CONFIDENCE, SYNC_LAG
+from benchmarks.metrics.speech.wer import CER, WER
 from pipeline.errors import UserError
 
 METRICS = {

@@ -1,12 +1,16 @@
 """Weights that are pickles of NumPy arrays, as packages for JAX carry them."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from torch import nn
 
 from pipeline.errors import UserError
 
 Arrays = dict[str, Any]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class _ArrayUnpickler(pickle.Unpickler):
@@ -35,3 +39,16 @@ def read_arrays(path: Path) -> Arrays:
     if not isinstance(arrays, dict):
         raise UserError(f"{path} is no file of weights")
     return arrays
+
+
+def load_network(kind: Callable[[Arrays], Network], name: str, path: Path) -> Network:
+    """A network with the arrays in `path`, ready to infer.
+
+    Raises:
+        UserError: the file holds other weights.
+    """
+    try:
+        network = kind(read_arrays(path))
+    except KeyError as error:
+        raise UserError(f"{path} holds no {name} weights: it lacks {error}") from error
+    return network.eval().requires_grad_(requires_grad=False)

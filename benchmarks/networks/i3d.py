@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.networks.arrays import Arrays, read_arrays
+from benchmarks.networks.arrays import Arrays, load_network
 from benchmarks.networks.convolution import Branches, convolve_relu
-from pipeline.errors import UserError
 
 _EPSILON = 1e-3
 
@@ -147,8 +146,4 @@ def load_i3d(path: Path) -> I3D:
     Raises:
         UserError: the file holds other weights.
     """
-    try:
-        network = I3D(read_arrays(path))
-    except KeyError as error:
-        raise UserError(f"{path} holds no I3D weights: it lacks {error}") from error
-    return network.eval().requires_grad_(requires_grad=False)
+    return load_network(I3D, "I3D", path)

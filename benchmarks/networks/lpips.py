@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from benchmarks.networks.arrays import Arrays, read_arrays
-from pipeline.errors import UserError
+from benchmarks.networks.arrays import Arrays, load_network
 
 # Stride, padding and whether a 3x3 maximum comes before, of the five convolutions.
 _LAYERS = ((4, 2, False), (1, 2, True), (1, 1, True), (1, 1, False), (1, 1, False))
@@ -55,8 +54,4 @@ def load_lpips(path: Path) -> Lpips:
     Raises:
         UserError: the file holds other weights.
     """
-    try:
-        network = Lpips(read_arrays(path))
-    except KeyError as error:
-        raise UserError(f"{path} holds no LPIPS weights: it lacks {error}") from error
-    return network.eval().requires_grad_(requires_grad=False)
+    return load_network(Lpips, "LPIPS", path)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics.csim import WEIGHTS, FaceEmbedder
-from benchmarks.metrics.ssim import ssim
+from benchmarks.metrics.image.csim import WEIGHTS, FaceEmbedder
+from benchmarks.metrics.image.ssim import ssim
 from model.sampling.inputs import read_face
 from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
-from benchmarks.metrics.blinks import rate_and_duration
-from benchmarks.metrics.frechet import FrechetOverClips
-from benchmarks.metrics.kid import chosen_frames, kid
+from benchmarks.metrics.distribution.frechet import FrechetOverClips
+from benchmarks.metrics.distribution.kid import chosen_frames, kid
 from benchmarks.metrics.metric import Metric
-from benchmarks.metrics.wer import error_rate
+from benchmarks.metrics.motion.blinks import rate_and_duration
+from benchmarks.metrics.speech.wer import error_rate
 from benchmarks.scoring.clip_videos import Features
 from benchmarks.scoring.reference import Reference
 from benchmarks.scoring.set_rows import (

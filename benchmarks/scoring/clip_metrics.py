@@ -10,16 +10,17 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.clips.paired_frames import FRAME_METRICS, frame_curves
-from benchmarks.metrics import av_sync, csim, lpips
-from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, rate_and_duration
-from benchmarks.metrics.cpbd import cpbd
-from benchmarks.metrics.f_mse import f_mse
-from benchmarks.metrics.lip_correlation import lip_curves
-from benchmarks.metrics.lmd import lmd
-from benchmarks.metrics.ofm import ofm
-from benchmarks.metrics.region import region_boxes
-from benchmarks.metrics.speech_sync import sync_features
-from benchmarks.metrics.wer import errors, transcript, words
+from benchmarks.metrics.image import csim, lpips
+from benchmarks.metrics.image.cpbd import cpbd
+from benchmarks.metrics.image.region import region_boxes
+from benchmarks.metrics.motion.blinks import blinks, eye_aspect_ratio, rate_and_duration
+from benchmarks.metrics.motion.f_mse import f_mse
+from benchmarks.metrics.motion.ofm import ofm
+from benchmarks.metrics.speech import av_sync
+from benchmarks.metrics.speech.lip_correlation import lip_curves
+from benchmarks.metrics.speech.lmd import lmd
+from benchmarks.metrics.speech.speech_sync import sync_features
+from benchmarks.metrics.speech.wer import errors, transcript, words
 from benchmarks.scoring.clip_videos import ClipVideos
 from benchmarks.scoring.pretrained import UnavailableError
 from pipeline.faces.sharpness import sharpness

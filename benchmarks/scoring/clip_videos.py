@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache, key_of
 from benchmarks.clips.decoded_video import DecodedVideo
-from benchmarks.metrics import fid, fvd
-from benchmarks.metrics.blinks import held
+from benchmarks.metrics.distribution import fid, fvd
+from benchmarks.metrics.motion.blinks import held
 from benchmarks.scoring.pretrained import LANDMARKS, Networks
 
 if TYPE_CHECKING:

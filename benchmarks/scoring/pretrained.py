@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.metrics import av_sync, csim, fid, fvd, lpips
-from benchmarks.metrics.region import Region
+from benchmarks.metrics.distribution import fid, fvd
+from benchmarks.metrics.image import csim, lpips
+from benchmarks.metrics.image.region import Region
+from benchmarks.metrics.speech import av_sync
 from pipeline.errors import UserError
 from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate

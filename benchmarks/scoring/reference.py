@@ -22,9 +22,9 @@ from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.paired_frames import compared_size
 from benchmarks.clips.pairs import chosen_split, real_clips
 from benchmarks.metrics.catalogue import METRICS, as_measured
-from benchmarks.metrics.fid import FEATURES as FID_FEATURES
-from benchmarks.metrics.frechet import Moments
-from benchmarks.metrics.fvd import FEATURES as FVD_FEATURES
+from benchmarks.metrics.distribution.fid import FEATURES as FID_FEATURES
+from benchmarks.metrics.distribution.frechet import Moments
+from benchmarks.metrics.distribution.fvd import FEATURES as FVD_FEATURES
 from benchmarks.scoring.clip_metrics import frame_size
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import UnavailableError, find_networks

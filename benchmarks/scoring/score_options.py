@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
-from benchmarks.metrics.fvd import WINDOW
-from benchmarks.metrics.region import Region
+from benchmarks.metrics.distribution.fvd import WINDOW
+from benchmarks.metrics.image.region import Region
 from model.config.choices import Device
 from pipeline.command_options import NO_OPTION
 from pipeline.weights import cache_folder

@@ -18,7 +18,7 @@ import cv2
 from benchmarks.clips.cache import MeasurementCache, NotCachedError
 from benchmarks.clips.decoded_video import open_video
 from benchmarks.clips.pairs import ClipBatch, RealClip
-from benchmarks.metrics.wer import command_reader
+from benchmarks.metrics.speech.wer import command_reader
 from benchmarks.scoring.clip_videos import MeasureSetup
 from benchmarks.scoring.measure import MeasuredClip, measure_clip
 from benchmarks.scoring.pretrained import Networks, find_networks

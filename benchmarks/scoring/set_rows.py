@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.metric import Metric
-from benchmarks.metrics.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
+from benchmarks.metrics.speech.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import FEWEST_CLIPS, SetLag, lip_lag_of_set
 

@@ -89,7 +89,7 @@ def fid(real: Path, fake: Path, most: int) -> float:
     """Torchmetrics' FID on the same Inception, in batches of 16."""
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    from benchmarks.metrics.fid import fid_input
+    from benchmarks.metrics.distribution.fid import fid_input
     from pipeline.weights import locate
 
     script: Any = torch.jit.load(locate("inception-2015.pt"), map_location="cpu")  # type: ignore[no-untyped-call]
@@ -115,7 +115,7 @@ def fvd(real: Path, fake: Path, most: int) -> float:
     """I3D as its ports have it, window by window, then the distance with SciPy's root."""
     from scipy.linalg import sqrtm
 
-    from benchmarks.metrics.fvd import fvd_input
+    from benchmarks.metrics.distribution.fvd import fvd_input
     from benchmarks.networks.arrays import read_arrays
     from pipeline.weights import locate
 

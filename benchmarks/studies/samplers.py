@@ -21,11 +21,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.metrics.fid import fid_features
-from benchmarks.metrics.frechet import Moments, distance
-from benchmarks.metrics.ofm import ofm
-from benchmarks.metrics.psnr import psnr
-from benchmarks.metrics.ssim import ssim
+from benchmarks.metrics.distribution.fid import fid_features
+from benchmarks.metrics.distribution.frechet import Moments, distance
+from benchmarks.metrics.image.psnr import psnr
+from benchmarks.metrics.image.ssim import ssim
+from benchmarks.metrics.motion.ofm import ofm
 from benchmarks.networks.inception import load_inception
 from benchmarks.speed.harness import header, markdown
 from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve

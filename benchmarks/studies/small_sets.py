@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.pairs import find_videos
-from benchmarks.metrics.fid import FEATURES, WEIGHTS, fid_features
-from benchmarks.metrics.frechet import Moments, distance
-from benchmarks.metrics.kid import kid
+from benchmarks.metrics.distribution.fid import FEATURES, WEIGHTS, fid_features
+from benchmarks.metrics.distribution.frechet import Moments, distance
+from benchmarks.metrics.distribution.kid import kid
 from benchmarks.networks.inception import load_inception
 from benchmarks.speed.harness import header, markdown
 from pipeline.files import sha256_file, write_text
@@ -91,7 +91,7 @@ def draw_figure(found: dict[int, NDArray[np.float64]]) -> str:
         for spine in axes.spines.values():
             spine.set_color(COLOURS["line"])
         axes.tick_params(colors=COLOURS["text"])
-    return inline_svg(figure, "FID falls with the number of clips, KID does not")
+    return inline_svg(figure, "FID and KID over the number of clips")
 
 
 def main(

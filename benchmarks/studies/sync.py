@@ -17,9 +17,9 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
-from benchmarks.metrics.blinks import held
-from benchmarks.metrics.lip_correlation import lip_curves
-from benchmarks.metrics.speech_sync import compare, fit, sync_features
+from benchmarks.metrics.motion.blinks import held
+from benchmarks.metrics.speech.lip_correlation import lip_curves
+from benchmarks.metrics.speech.speech_sync import compare, fit, sync_features
 from benchmarks.speed.harness import each, header, markdown
 from pipeline.faces.tracking import MediaPipeTracker
 from pipeline.files import sha256_file

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS, as_measured
-from benchmarks.metrics.fvd import WINDOW
+from benchmarks.metrics.distribution.fvd import WINDOW
 from benchmarks.metrics.metric import Metric
 from benchmarks.scoring.pretrained import used_by
 from pipeline.weights import FILES

@@ -172,7 +172,7 @@ def add_live_routes(app: FastAPI, talker: LiveTalker) -> None:
         return _LiveAnswer(talker.answers(given.get("face"), given["rate"]))
 
     @app.post("/live/{session}", status_code=204)
-    async def hear(session: str, request: Request) -> None:
+    async def receive(session: str, request: Request) -> None:
         sound = await request.body()
         if len(sound) % _SAMPLE.itemsize:
             raise HTTPException(400, "sound is float32 samples")

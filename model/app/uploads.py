@@ -47,7 +47,7 @@ _SUFFIXES = {
 
 
 def sentence(error: Exception) -> str:
-    """What users of the page are told; of a fault of ours, the terminal gets the traceback."""
+    """The sentence of an error for the page; of a fault of ours, the terminal gets the traceback."""
     if isinstance(error, UserError):
         return str(error)
     traceback.print_exception(error)

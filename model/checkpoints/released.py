@@ -169,7 +169,7 @@ def _preset(tensors: dict[str, Tensor], hyper: dict[str, Any], path: Path) -> Pr
 def config_of(tensors: dict[str, Tensor], hyper: dict[str, Any]) -> UNetConfig:
     """The shape of a network, read off its U-Net's tensors.
 
-    What no shape tells is taken from the authors' hyper-parameters, or is the paper's: image size,
+    What the shapes leave open comes from the authors' hyper-parameters or the paper: image size,
     dropout, heads, and how many frames the motion channels are.
 
     Raises:

@@ -46,7 +46,7 @@ def manifest(
     split_by: Annotated[
         Literal["layout", "speaker", "face"],
         typer.Option(
-            help="Who tells the split: the layout; speakers, so that none is in two; or faces, so "
+            help="What decides the split: the layout; speakers, none of whom is in two; or faces, so "
             "that nobody is who is seen in several clips, named or not (extra csim)."
         ),
     ] = "layout",
@@ -128,8 +128,8 @@ def filter_(
     The limits of the data set that it is made from hold on; those given here are added. Exit code
     0: done; 1: not one clip is left; 2: wrong use.
     """
-    from pipeline.dataset.card import write_card
     from pipeline.dataset.filter import filter_dataset
+    from pipeline.dataset.pages.data_card import write_card
     from pipeline.dataset.rows import read_rows
     from pipeline.run.summary import describe_dataset, say, write_report
 

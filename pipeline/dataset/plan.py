@@ -33,7 +33,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class About:
-    """What people should know of a data set, and no file in it tells."""
+    """What people should know of a data set that none of its files states."""
 
     source: str = ""  # the INPUT that was named
     licence: str = ""  # under which the clips may be used

@@ -8,8 +8,8 @@ import pandas as pd
 
 from pipeline.dataset import plan
 from pipeline.dataset.align_sound import align_sound
-from pipeline.dataset.card import write_card
 from pipeline.dataset.finalize import finish
+from pipeline.dataset.pages.data_card import write_card
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.files import printable

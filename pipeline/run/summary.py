@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.dataset.card import CARD_FILE
+from pipeline.dataset.pages.data_card import CARD_FILE
 from pipeline.dataset.plan import SOUND, Shard
 from pipeline.dataset.prep_options import PrepOptions, flat_options
 from pipeline.dataset.rows import cut_off, drop_reasons, kind_of

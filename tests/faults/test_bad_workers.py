@@ -25,7 +25,7 @@ def _faults_triggered(traces: Path) -> int:
 
 
 def _check_without(clip: str, out: Path, videos: Path, reason: str) -> None:
-    """A clip was given up and no other; tried again where nothing befalls it, it is made."""
+    """A clip was given up and no other; tried again without the fault, it is made."""
     rows = read_rows(out).set_index("clip_id")
     assert reason in rows.loc[clip, "reason"]
     assert sorted(rows.index[rows.status == "failed"]) == [clip, "junk"]

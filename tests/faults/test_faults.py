@@ -18,10 +18,10 @@ from pipeline.dataset.shards import read_dataset, read_samples, read_shard
 from pipeline.files import printable
 from pipeline.sources.manifest import ManifestRow, read_manifest, write_manifest
 from tests.datasets import content
-from tests.faults.case import Case
-from tests.faults.cases_of_files import FILES, FORBIDDEN
-from tests.faults.corpus import CASES, make_corpus, state
-from tests.faults.films import voice
+from tests.faults.inputs.case import Case
+from tests.faults.inputs.cases_of_files import FILES, FORBIDDEN
+from tests.faults.inputs.corpus import CASES, make_corpus, state
+from tests.faults.inputs.films import voice
 from tests.faults.permissions import needs_permissions, run_with_permissions
 
 _EDGE = 6  # frames at the ends of a sample whose alignment is a mean of fewer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.valid_files import write_valid_files
+from tests.faults.inputs.valid_files import write_valid_files
 
 _FILES = os.environ.get("DH_FUZZ_FILES", "200")  # ten thousand are for nights
 _SEED = os.environ.get("DH_FUZZ_SEED", "0")

@@ -10,8 +10,8 @@ import pytest
 from pipeline.dataset.check import check_dataset
 from pipeline.dataset.rows import read_rows
 from tests.datasets import DH_PREP, run_prep
-from tests.faults.case import film
-from tests.faults.damage import repeated
+from tests.faults.inputs.case import film
+from tests.faults.inputs.damage import repeated
 from tests.faults.permissions import needs_permissions, run_with_permissions
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, held
-from benchmarks.metrics.f_mse import f_mse
-from benchmarks.metrics.fid import fid_features
-from benchmarks.metrics.frechet import Moments, distance
-from benchmarks.metrics.fvd import fvd_features
-from benchmarks.metrics.lip_correlation import lip_curves
-from benchmarks.metrics.ofm import STILL, ofm
+from benchmarks.metrics.distribution.fid import fid_features
+from benchmarks.metrics.distribution.frechet import Moments, distance
+from benchmarks.metrics.distribution.fvd import fvd_features
+from benchmarks.metrics.motion.blinks import blinks, eye_aspect_ratio, held
+from benchmarks.metrics.motion.f_mse import f_mse
+from benchmarks.metrics.motion.ofm import STILL, ofm
+from benchmarks.metrics.speech.lip_correlation import lip_curves
 from benchmarks.networks.i3d import load_i3d
 from benchmarks.networks.inception import load_inception
 from pipeline.media import read_audio, read_frames

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.clips.cache import MeasurementCache
-from benchmarks.metrics.kid import kid
+from benchmarks.metrics.distribution.kid import kid
 from benchmarks.scoring.clip_videos import NETWORK_FEATURES
 from benchmarks.scoring.pretrained import Networks
 from benchmarks.scoring.reference import make_reference, read_reference

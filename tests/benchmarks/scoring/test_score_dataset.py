@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.clips.pairs import shard_clips
-from benchmarks.metrics.wer import transcript
+from benchmarks.metrics.speech.wer import transcript
 from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.dataset.sample import MEMBERS, pack_frames
 from pipeline.dataset.shards import read_shard

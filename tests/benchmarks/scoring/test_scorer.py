@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.metrics.catalogue import METRICS
-from benchmarks.metrics.ofm import ofm
+from benchmarks.metrics.motion.ofm import ofm
 from benchmarks.scoring.results import read_scores
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions

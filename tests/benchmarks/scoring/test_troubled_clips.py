@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.metrics.blinks import blinks, eye_aspect_ratio, held
-from benchmarks.metrics.ofm import ofm
+from benchmarks.metrics.motion.blinks import blinks, eye_aspect_ratio, held
+from benchmarks.metrics.motion.ofm import ofm
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.tables.paper_tables import build_table

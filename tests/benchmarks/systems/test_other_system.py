@@ -13,7 +13,6 @@ from benchmarks.cli.main import main
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.systems.driving_clips import choose_driving_clip, read_driving_clip
-from benchmarks.systems.method_file import Output
 from benchmarks.systems.other_system import generate_with
 from benchmarks.systems.protocol_options import MethodOptions, ProtocolClips
 from benchmarks.systems.workspace import read_output
@@ -252,18 +251,6 @@ def test_a_clip_that_fails_in_any_way_ends_no_other(data, tmp_path, monkeypatch,
     made = list(generate_with(method(tmp_path), data, tmp_path / "fake", options))
     assert [(one.key, one.reason) for one in made] == [("ada", "ZeroDivisionError: "), ("bob", "")]
     assert "Traceback" in capsys.readouterr().err
-
-
-def test_skip_and_box_of_an_output(tmp_path):
-    path = tmp_path / "v.mp4"
-    frames = np.zeros((6, 64, 96, 3), np.uint8)
-    for k in range(6):
-        frames[k, :, 48:] = 30 * k
-    write_video(path, frames)
-    shown = list(read_output(path, Output("v.mp4", (0.5, 0.0, 1.0, 1.0), skip=2), (32, 32, 3), 3))
-    assert [frame.shape for frame in shown] == [(32, 32, 3)] * 3
-    assert [round(float(frame.mean()) / 30) for frame in shown] == [2, 3, 4]
-    assert list(read_output(path, Output("v.mp4", skip=6), (32, 32, 3), 3)) == []
 
 
 def test_the_driving_clip_is_another_speaker_s_and_the_seed_decides(data):

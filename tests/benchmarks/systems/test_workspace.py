@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks.systems import workspace
-from benchmarks.systems.method_file import Input
-from benchmarks.systems.workspace import make_workspace, placed, write_inputs
-from pipeline.media import read_frames
+from benchmarks.systems.method_file import Input, Output
+from benchmarks.systems.workspace import make_workspace, placed, read_output, write_inputs
+from pipeline.media import read_frames, write_video
 
 RNG = np.random.default_rng(0)
 
@@ -103,3 +103,15 @@ def test_a_frame_lies_where_it_is_wanted_and_its_edge_is_drawn_out():
     assert np.array_equal(picture[:50, 20:70], frame)
     assert np.array_equal(picture[:50, 5], frame[:, 0])
     assert np.array_equal(picture[99, 20:70], frame[-1])
+
+
+def test_skip_and_box_of_an_output(tmp_path):
+    path = tmp_path / "v.mp4"
+    frames = np.zeros((6, 64, 96, 3), np.uint8)
+    for k in range(6):
+        frames[k, :, 48:] = 30 * k
+    write_video(path, frames)
+    shown = list(read_output(path, Output("v.mp4", (0.5, 0.0, 1.0, 1.0), skip=2), (32, 32, 3), 3))
+    assert [frame.shape for frame in shown] == [(32, 32, 3)] * 3
+    assert [round(float(frame.mean()) / 30) for frame in shown] == [2, 3, 4]
+    assert list(read_output(path, Output("v.mp4", skip=6), (32, 32, 3), 3)) == []

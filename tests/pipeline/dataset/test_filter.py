@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.cli.main import app
-from pipeline.dataset.card import write_card
 from pipeline.dataset.check import check_dataset
 from pipeline.dataset.filter import filter_dataset
 from pipeline.dataset.limits import Limits
+from pipeline.dataset.pages.data_card import write_card
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError

@@ -14,8 +14,8 @@ from PIL import Image
 
 from pipeline.media import MediaError, fit_audio, probe, read_audio
 from pipeline.media.audio import wav_bytes, wav_samples
-from tests.faults.damage import joined, recoded, repacked
-from tests.faults.films import talker, voice, write_film
+from tests.faults.inputs.damage import joined, recoded, repacked
+from tests.faults.inputs.films import talker, voice, write_film
 from tests.pipeline.media.numbered import lag_of, steady, white_noise, write_numbered, write_wav
 
 

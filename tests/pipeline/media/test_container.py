@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from pipeline.media import MediaError, is_video, probe, read_audio, read_frames
-from tests.faults.damage import flipped, joined, recoded, repacked
-from tests.faults.films import write_film
+from tests.faults.inputs.damage import flipped, joined, recoded, repacked
+from tests.faults.inputs.films import write_film
 from tests.pipeline.media.numbered import (
     number_on,
     numbers_in,

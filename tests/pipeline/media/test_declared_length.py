@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pipeline.media import probe, read_audio, read_frames
-from tests.faults.case import film
-from tests.faults.cases_of_films import jpeg
-from tests.faults.damage import Make, cut, repacked
+from tests.faults.inputs.case import film
+from tests.faults.inputs.cases_of_films import jpeg
+from tests.faults.inputs.damage import Make, cut, repacked
 
 _LONG: dict[str, Any] = {"seconds": 2, "coding": {"g": "10", "bf": "0"}}
 _FRONT = {"muxing": {"movflags": "+faststart"}}

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from pipeline.media import probe, read_frames
-from tests.faults.damage import joined, turned
-from tests.faults.films import write_film
+from tests.faults.inputs.damage import joined, turned
+from tests.faults.inputs.films import write_film
 from tests.pipeline.media.numbered import HEIGHT, WIDTH, number_on, numbered, steady, write_numbered
 
 

@@ -18,7 +18,7 @@ from pipeline.media import (
 )
 from pipeline.media import image as media_image
 from pipeline.media.image import read_picture, resize
-from tests.faults.valid_files import swapping_profile
+from tests.faults.inputs.valid_files import swapping_profile
 
 
 def test_pictures_are_rgb_and_turned_by_exif(tmp_path: Path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.media import read_audio
-from tests.faults.films import voice, write_film
+from tests.faults.inputs.films import voice, write_film
 from tests.pipeline.media.numbered import white_noise
 
 _VOICE = (white_noise(1) / 4).astype(np.int16)  # no clipping where channels are added

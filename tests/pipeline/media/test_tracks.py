@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.media import MediaError, probe, read_audio, read_frames
 from pipeline.media.image import read_picture
-from tests.faults.films import write_film
+from tests.faults.inputs.films import write_film
 
 # --- several tracks -------------------------------------------------------------------------------
 

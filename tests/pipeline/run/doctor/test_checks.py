@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 
-from benchmarks.metrics import av_sync, csim, fid, fvd, lpips
+from benchmarks.metrics.distribution import fid, fvd
+from benchmarks.metrics.image import csim, lpips
+from benchmarks.metrics.speech import av_sync
 from model.device import choose_precision
 from pipeline import weights
 from pipeline.errors import UserError

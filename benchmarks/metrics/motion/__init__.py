@@ -1,0 +1,1 @@
+"""Blinks, and how much frames change from one to the next."""

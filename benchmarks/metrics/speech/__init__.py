@@ -1,0 +1,1 @@
+"""Lips against the real ones, against sound, and against words."""
