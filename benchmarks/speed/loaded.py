@@ -1,10 +1,10 @@
 """Speed of sampling beside other work, as a ratio to a fair share of the processor.
 
 A process draws frames of one clip while others compute without a break. Its fair share of the
-frames that it draws in a second of processor time is `cores / (others + 1)`; the ratio is what it
-draws of that, 1 where nothing is lost by waiting. Threads that wait in loops take turns with those
-that sleep (`OMP_WAIT_POLICY`), and with two threads whatever the size of the network. Other work
-on the machine lowers all rows. Prints Markdown.
+frames that it draws in a second of processor time, every core busy, is `cores / (others + 1)`; the
+ratio is what it draws of that, 1 where nothing is lost by waiting. Threads that wait in loops take
+turns with those that sleep (`OMP_WAIT_POLICY`), and with two threads whatever the size of the
+network. Other work on the machine lowers all rows. Prints Markdown.
 """
 
 import os
@@ -83,9 +83,12 @@ def main(
         count, processor, clock = map(float, printed.split())
         return count, processor, clock
 
-    # Frames for a second of processor time, with no waiting and no work beside that is ours.
-    count, processor, _ = measure(_PASSIVE | {"OMP_NUM_THREADS": "1"})
-    fair = count / processor * min(1.0, (os.cpu_count() or 1) / (others + 1))
+    # Frames for a second of processor time without waiting, the other cores busy: they share
+    # caches, and often are the second thread of the same core.
+    cores = os.cpu_count() or 1
+    with other_work(cores - 1):
+        count, processor, _ = measure(_PASSIVE | {"OMP_NUM_THREADS": "1"})
+    fair = count / processor * min(1.0, cores / (others + 1))
     rows = []
     with other_work(others):
         for label, policy, words in [
