@@ -47,7 +47,7 @@ _SUFFIXES = {
 
 
 def sentence(error: Exception) -> str:
-    """The sentence of an error for the page; of a fault of ours, the terminal gets the traceback."""
+    """The sentence of an error for the page; an unexpected one leaves its traceback here."""
     if isinstance(error, UserError):
         return str(error)
     traceback.print_exception(error)

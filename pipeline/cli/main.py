@@ -46,8 +46,8 @@ def manifest(
     split_by: Annotated[
         Literal["layout", "speaker", "face"],
         typer.Option(
-            help="What decides the split: the layout; speakers, none of whom is in two; or faces, so "
-            "that nobody is who is seen in several clips, named or not (extra csim)."
+            help="What decides the split: the layout; the speaker column, nobody in two splits; or "
+            "the faces themselves, for clips without names of speakers (extra csim)."
         ),
     ] = "layout",
     test: Annotated[
