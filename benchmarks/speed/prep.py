@@ -6,7 +6,6 @@ medians of rounds in which all take turns: keep the machine quiet.
 
 import itertools
 import statistics
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -23,7 +22,16 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.fan import face_alignment
-from benchmarks.speed.harness import each, header, load, markdown, run_command, spread, timed
+from benchmarks.speed.harness import (
+    each,
+    header,
+    load,
+    markdown,
+    our_command,
+    run_command,
+    spread,
+    timed,
+)
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.faces.geometry import similarity
@@ -74,7 +82,7 @@ def run_prep(
         manifest, out = Path(folder) / "clips.csv", Path(folder) / "data"
         listed = [(f"{k:06d}", path.absolute(), end) for k, path in enumerate(clips)]
         pd.DataFrame(listed, columns=["clip_id", "path", "end"]).to_csv(manifest, index=False)
-        command = [str(Path(sys.executable).with_name("dh-prep")), "run", str(manifest)]
+        command = [our_command("dh-prep"), "run", str(manifest)]
         command += [f"--out={out}", f"--workers={workers}", f"--clips-per-shard={clips_per_shard}"]
         cost, _ = run_command(command, accept=(0, 1))  # 1: some clips were unusable
         if not (out / DATASET_FILE).exists():
@@ -97,9 +105,10 @@ def time_prep(timings: Timings, clips: Sequence[Path], frames: int) -> None:
 def usual_script() -> Callable[[Sequence[Face]], None]:
     """face-alignment on all cores, frame by frame, then a warp and a file for each frame.
 
-    Its weights are random where the published ones are missing; box and points are MediaPipe's.
+    Its weights are random; box and points are MediaPipe's.
     """
-    networks, _, _ = face_alignment()
+    with tempfile.TemporaryDirectory() as weights:
+        networks, _ = face_alignment(Path(weights))
 
     def run(faces: Sequence[Face]) -> None:
         with tempfile.TemporaryDirectory() as folder:
