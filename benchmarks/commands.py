@@ -21,14 +21,7 @@ class CommandError(Exception):
 def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, timeout: float) -> None:
     """Runs commands one after another; what they print goes into a log.
 
-    Args:
-        commands: arguments, and the folder in which they are run.
-        log: is written anew.
-        timeout: seconds for all of them together.
-
-    Raises:
-        CommandError: one does not start, ends with another code than 0, or takes too long.
-            It and whatever it started is ended.
+    `timeout`: seconds for all of them together.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {k: v for k, v in os.environ.items() if k not in _OUR_PYTHON}
@@ -57,19 +50,7 @@ def run_group(
 ) -> int:
     """Runs a command in a process group of its own and ends the group, whatever happens.
 
-    Args:
-        arguments: the command.
-        timeout: seconds.
-        stdout: takes what it prints.
-        stderr: takes its errors.
-        **options: of `subprocess.Popen`.
-
-    Returns:
-        Its exit code.
-
-    Raises:
-        OSError: it does not start.
-        subprocess.TimeoutExpired: it took longer.
+    `timeout`: seconds. Returns its exit code.
     """
     process = subprocess.Popen(
         arguments,

@@ -68,20 +68,12 @@ class DecodedVideo:
 
 
 def open_video(path: Path, max_frames: int) -> DecodedVideo:
-    """A video file; nothing but its bytes is read yet.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """A video file; nothing but its bytes is read yet."""
     frames, samples = partial(read_frames, path), partial(read_sound, path)
     return DecodedVideo(str(path), sha256_file(path), max_frames, frames, samples)
 
 
 def read_sound(path: Path | str) -> NDArray[np.int16] | None:
-    """The sound of a video file, mono 16 kHz; None where it has none.
-
-    Raises:
-        MediaError: the file does not read.
-    """
+    """The sound of a video file, mono 16 kHz; None where it has none."""
     info = probe(path)
     return read_audio(path, origin=info.start).samples if info.audio_rate else None

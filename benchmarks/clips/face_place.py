@@ -15,11 +15,7 @@ def place_warnings(
 ) -> list[str]:
     """What to know of a fake that is framed in another way than its real clip.
 
-    Args:
-        real: (T, 68, 2) landmarks in pixels; NaN in frames without a face.
-        fake: (T, 68, 2), the same of the fake.
-        real_size: width and height of the real frames.
-        fake_size: width and height of the fake's.
+    `real` and `fake`: (T, 68, 2) landmarks in pixels; NaN in frames without a face.
     """
     count = min(len(real), len(fake))
     # As if both had the real frame's size: (T, 68, 2).

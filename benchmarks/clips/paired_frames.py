@@ -42,14 +42,7 @@ def compare_frames(
 ) -> FrameComparison:
     """Compares the frames of a clip as far as both videos go: their number, sizes and equality.
 
-    Args:
-        real: the real clip.
-        fake: the video that imitates it.
-        image_size: pixels of the shorter side at which they are compared; None takes the real's.
-
-    Raises:
-        MediaError: a video does not read.
-        ValueError: there is nothing to compare, or the frames are of different shape.
+    `image_size`: pixels of the shorter side at which they are compared; None takes the real's.
     """
     if not (real.frames and fake.frames):
         counts = f"{len(real.frames)} real, {len(fake.frames)} fake"
@@ -77,14 +70,8 @@ def frame_curves(
 ) -> dict[str, list[float]]:
     """Each metric of single frames, a number a frame.
 
-    Args:
-        real: (H, W, 3) uint8 RGB.
-        fake: as many, of the same size.
-        metrics: names; those of other metrics are left out.
-        boxes: (T, 4) x0 y0 x1 y1, what is compared of each frame; None: all of it.
-
-    Raises:
-        ValueError: what is compared is smaller than a metric's window.
+    `real`: (H, W, 3) uint8 RGB; `boxes`: (T, 4) x0 y0 x1 y1, what is compared of each frame; None:
+    all of it.
     """
     pairs = list(zip(real, fake, strict=True))
     if boxes is not None:
@@ -102,13 +89,7 @@ def compared_size(
 ) -> tuple[int, int]:
     """Width and height at which two frames are compared: the real's, or scaled to `image_size`.
 
-    Args:
-        real: width and height.
-        fake: the same of the fake.
-        image_size: pixels of the shorter side; None takes the real's.
-
-    Raises:
-        ValueError: the frames are of different shape, so that resizing would squeeze one.
+    `image_size`: pixels of the shorter side; None takes the real's.
     """
     (width, height), (fake_width, fake_height) = real, fake
     if abs(fake_width * height / (fake_height * width) - 1) > _SHAPE_TOLERANCE:

@@ -58,11 +58,7 @@ class ClipBatch:
         return ClipBatch(str(Path(self.source).absolute()), self.packed, fakes)
 
     def pairs(self) -> Iterator[tuple[RealClip, Path]]:
-        """Each real clip with its fake.
-
-        Raises:
-            UserError: the shard does not read.
-        """
+        """Each real clip with its fake."""
         if self.packed:
             clips = shard_clips(self.source)
         else:
@@ -87,9 +83,6 @@ def find_videos(folder: Path) -> dict[str, Path]:
     """The videos in a folder and the folders in it, by file name without suffix, sorted.
 
     Names that are in several folders have theirs before them: `s1/bbaf2n`.
-
-    Raises:
-        UserError: no such folder, no video in it, or two that differ in their suffix alone.
     """
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
@@ -110,11 +103,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
 
 
 def chosen_split(folder: Path, split: str | None) -> str | None:
-    """The split to score: the one asked for, else `test` of a data set that has it, else all.
-
-    Raises:
-        UserError: a split is asked of a plain folder of videos.
-    """
+    """The split to score: the one asked for, else `test` of a data set that has it, else all."""
     if (folder / DATASET_FILE).exists():
         splits = {shard["split"] for shard in read_dataset(folder)["shards"] if shard["samples"]}
         return split or ("test" if "test" in splits else None)
@@ -124,11 +113,7 @@ def chosen_split(folder: Path, split: str | None) -> str | None:
 
 
 def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
-    """The real clips of a dh-prep data set (shard by shard) or of a folder of videos.
-
-    Raises:
-        UserError: neither, nothing in it, or a shard that does not read.
-    """
+    """The real clips of a dh-prep data set (shard by shard) or of a folder of videos."""
     if not (folder / DATASET_FILE).exists():
         yield from itertools.starmap(file_clip, find_videos(folder).items())
         return
@@ -142,11 +127,7 @@ def file_clip(clip_id: str, path: Path) -> RealClip:
 
 
 def shard_clips(shard: str) -> Iterator[RealClip]:
-    """The clips of a shard of dh-prep.
-
-    Raises:
-        UserError: it does not read.
-    """
+    """The clips of a shard of dh-prep."""
     try:
         for key, members in read_shard(shard):
             yield _packed_clip(key, members, shard)
@@ -189,11 +170,7 @@ def _source_folder(data: Path) -> Path:
 
 
 def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
-    """Matches the fakes in one folder to the real clips in another.
-
-    Raises:
-        UserError: one of them holds no clip, or not one name is in both.
-    """
+    """Matches the fakes in one folder to the real clips in another."""
     fakes = find_videos(fake)
     stems, sources = {}, {}
     for clip in real_clips(real, split):
@@ -229,12 +206,7 @@ def case_hint(name: str, others: Iterable[str]) -> str:
 
 
 def match_clips(stems: Mapping[str, str], fakes: Mapping[str, Path]) -> dict[str, Path]:
-    """The fake of each real clip that has one: called like the clip, or like its source file.
-
-    Args:
-        stems: source file name, without suffix, of each clip id.
-        fakes: fakes by file name without suffix.
-    """
+    """The fake of each real clip that has one: called like the clip, or like its source file."""
     shared = Counter(stems.values())
     pairs = {}
     for clip_id, stem in stems.items():

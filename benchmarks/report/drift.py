@@ -85,15 +85,8 @@ def measure(
 ) -> Drift:
     """Measures a video, one frame in memory at a time.
 
-    Args:
-        name: of the video.
-        frames: (S, S, 3) uint8 RGB aligned crops, 25 a second.
-        embed: gives a face's embedding; or the reason why embeddings are not available.
-        start: (H, H, 3) uint8 RGB, the aligned face that the video was made from; None takes the
-            video's first frame for it.
-
-    Raises:
-        UserError: it is shorter than twice the reference, or no square to compare a start with.
+    `frames`: (S, S, 3) uint8 RGB aligned crops, 25 a second; `start`: (H, H, 3) uint8 RGB, the
+    aligned face that the video was made from; None takes the video's first frame for it.
     """
     rows: list[list[float]] = []
     embeddings: list[tuple[int, NDArray[np.floating]]] = []
@@ -205,11 +198,7 @@ def _finite(value: float) -> float | None:
 
 
 def aligned_face(path: Path, weights_dir: Path | None) -> Frame:
-    """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows it to the model.
-
-    Raises:
-        UserError: unreadable, or no face in it.
-    """
+    """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows the model."""
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
     return read_face(path, tracker, _FACE_SIDE).crop
 

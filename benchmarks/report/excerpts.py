@@ -140,22 +140,14 @@ def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
 
 
 def generated_video(path: Path) -> Excerpt:
-    """A generated video by itself, marked as synthetic.
-
-    Raises:
-        UserError: it is absent or does not decode.
-    """
+    """A generated video by itself, marked as synthetic."""
     frames = itertools.islice(side_by_side([read_frames(path)], ["synthetic"]), _LONGEST)
     tags = synthetic_tags("dh-sample")
     return Excerpt(path.name, "", *_encoded(list(frames), _sound(path), tags))
 
 
 def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio | None]:
-    """A real clip's frames and sound, from a video or from a shard of a data set.
-
-    Raises:
-        UserError: the file is absent or has no such clip.
-    """
+    """A real clip's frames and sound, from a video or from a shard of a data set."""
     if path.suffix != ".tar":
         return read_frames(path), _sound(path)
     if not path.is_file():

@@ -49,10 +49,9 @@ def system_colour(index: int) -> str:
 def distribution(series: Sequence[Series], means: Sequence[Mean], real: float | None = None) -> str:
     """Means with their intervals above the distributions over clips, all on one axis, as SVG.
 
-    Args:
-        series: (N,) finite values of clips each, N >= 1; none for numbers that only a set has.
-        means: the mean of each system; with no series, one at least.
-        real: the mean of the real clips, a dashed line through the means; None where unknown.
+    `series`: (N,) finite values of clips each, N >= 1; none for numbers that only a set has;
+    `means`: the mean of each system; with no series, one at least; `real`: the mean of the real
+    clips, a dashed line through the means; None where unknown.
     """
     ends = [float(end) for one in series for end in (one.values.min(), one.values.max())]
     ends += [bound for one in means for bound in (*(one.ci95 or ()), one.value)]
@@ -104,12 +103,9 @@ def curves(
 ) -> str:
     """Curves over time in one range, as SVG.
 
-    Args:
-        lines: (T,) values each; NaN breaks a line. One value at least is finite.
-        seconds: length of the time axis.
-        area: (T,) values that are filled behind the curves, in a range of their own; or None.
-        band: share of 1 that is shaded on either side of 1; 0 shades none.
-        in_view: values that the axis reaches at least, so that small changes look small.
+    `lines`: (T,) values each; NaN breaks a line. One value at least is finite; `area`: (T,) values
+    that are filled behind the curves, in a range of their own; or None; `in_view`: values that the
+    axis reaches at least, so that small changes look small.
     """
     height = _CURVES + _FOOT
     figure = Figure(figsize=(_WIDTH / 72, height / 72))

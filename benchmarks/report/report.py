@@ -36,16 +36,7 @@ def write_report(
 ) -> list[str]:
     """Writes the page of one or several scores.json files.
 
-    Args:
-        out: the HTML file.
-        scores: systems on the same data set stand side by side, others in parts of their own.
-        options: what is shown.
-
-    Returns:
-        A sentence for each clip that is shown without its video.
-
-    Raises:
-        UserError: no scores, `by` is a metric that no clip has, or `video` does not decode.
+    Returns a sentence for each clip that is shown without its video.
     """
     if not scores:
         raise UserError("a report needs at least one file written by dh-bench score")

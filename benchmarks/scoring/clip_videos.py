@@ -105,9 +105,6 @@ class ClipVideos:
         """Where the features, (N, D), of FID's or FVD's network are.
 
         They are of the video before it was cut, so that a real clip's are the same for all fakes.
-
-        Raises:
-            ValueError: the video is too short for one.
         """
         weights, extract = NETWORK_FEATURES[metric]
         networks = self.setup.networks
@@ -133,11 +130,7 @@ class ClipVideos:
         )
 
     def face(self, video: DecodedVideo) -> NDArray[np.float64]:
-        """(T, 68, 2) landmarks, gaps filled from the frame before.
-
-        Raises:
-            ValueError: most frames show no face.
-        """
+        """(T, 68, 2) landmarks, gaps filled from the frame before."""
         points = self.landmarks(video)
         share = float((~np.isnan(points).any((1, 2))).mean())
         filled = held(points)
@@ -146,11 +139,7 @@ class ClipVideos:
         return filled
 
     def sound_of(self, video: DecodedVideo) -> DecodedVideo:
-        """The video whose sound counts: itself, or the real clip where it has none.
-
-        Raises:
-            ValueError: neither has any, or it is silent.
-        """
+        """The video whose sound counts: itself, or the real clip where it has none."""
         for one in (video, self.real):
             peak = self._record("sound peak", one, _peak)
             if peak is not None:

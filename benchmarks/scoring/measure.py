@@ -31,12 +31,7 @@ class MeasuredClip(NamedTuple):
 def measure_clip(
     setup: MeasureSetup, clip: RealClip, real: DecodedVideo, fake: DecodedVideo, fake_file: Path
 ) -> MeasuredClip:
-    """Measures one clip; a number that it cannot give is in `missing` with the reason.
-
-    Raises:
-        MediaError: a video does not read.
-        ValueError: the two cannot be compared.
-    """
+    """Measures one clip; a number that it cannot give is in `missing` with the reason."""
     # How the two go together; what does not is not measured.
     metrics, side = setup.options.metrics, setup.options.image_size
     key = key_of("compare", real.digest, fake.digest, real.max_frames, side)

@@ -107,11 +107,7 @@ class Networks:
 
 
 def find_networks(options: ScoreOptions) -> Networks:
-    """Finds, or fetches, the files that the chosen metrics need.
-
-    Raises:
-        UserError: this machine has no such device.
-    """
+    """Finds, or fetches, the files that the chosen metrics need."""
     if options.device in {"cuda", "mps"}:
         from model.device import choose_device
 

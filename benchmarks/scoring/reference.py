@@ -62,17 +62,7 @@ def make_reference(
 ) -> dict[str, str]:
     """Measures real clips for FID and FVD and writes their statistics.
 
-    Args:
-        real: a folder of videos, or a data set of dh-prep.
-        out: the .npz file.
-        metrics: `fid`, `fvd` or both.
-        options: which clips, and how.
-
-    Returns:
-        The reason why a clip is left out, by clip id.
-
-    Raises:
-        UserError: nothing to measure, a network's file is missing, or `metrics` names others.
+    Returns the reason why a clip is left out, by clip id.
     """
     unknown = [name for name in metrics if name not in _ARRAYS]
     if unknown or not metrics:
@@ -130,11 +120,7 @@ def make_reference(
 
 
 def read_reference(path: Path) -> Reference:
-    """Statistics of real clips, ours or those of pytorch-fid.
-
-    Raises:
-        UserError: the file is neither.
-    """
+    """Statistics of real clips, ours or those of pytorch-fid."""
     remedy = "make one with dh-bench reference, or give the .npz of pytorch-fid"
     if not path.is_file():
         raise UserError(f"no such file: {path}; {remedy}")

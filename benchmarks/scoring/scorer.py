@@ -71,15 +71,7 @@ def measure_batches(
     networks: Networks,
     read_lips: LipReader | None,
 ) -> Iterator[MeasuredClip]:
-    """What is measured of each clip, in the order of the batches.
-
-    Args:
-        batches: what is to measure.
-        options: of the run, with the names of the chosen metrics.
-        cache: folder of the measurements.
-        networks: that the metrics need, for what is done in this process.
-        read_lips: a lip reader, see `make_scorer`.
-    """
+    """What is measured of each clip, in the order of the batches."""
     # What is in the cache already.
     reader = read_lips or (_not_cached if options.lip_reader else None)
     read_only = MeasurementCache(cache, only_read=True)

@@ -75,16 +75,7 @@ class Comparison:
 
 
 def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Comparison:
-    """Compares two scores.json metric by metric, over the clips that both have.
-
-    Args:
-        a: scores of the system that is judged.
-        b: scores of the system it is held against.
-        resamples: draws of the bootstrap, seed 0; fewer from 2000 clips on.
-
-    Raises:
-        UserError: not one clip is scored in both.
-    """
+    """Compares two scores.json metric by metric, over the clips that both have."""
     in_a, in_b = (
         {row["clip_id"] for row in one["clips"] if row["status"] == "ok"} for one in (a, b)
     )

@@ -40,11 +40,7 @@ class Tree:
     root: Path
 
     def run(self, command: str, *words: object) -> Cost:
-        """What a command of this tree costs, Ray's processes included.
-
-        Raises:
-            RuntimeError: it failed, or its modules came from elsewhere.
-        """
+        """What a command of this tree costs, Ray's processes included."""
         project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))
         module, function = project["project"]["scripts"][command].split(":")
         code = (

@@ -78,11 +78,7 @@ class Result:
 
 
 def parse(settings: str, precision: str) -> list[SampleConfig]:
-    """Settings SAMPLER:STEPS[:FIELD=VALUE…], with commas; the fields are those of `SampleConfig`.
-
-    Raises:
-        UserError: one is no setting.
-    """
+    """Settings SAMPLER:STEPS[:FIELD=VALUE…], with commas; fields are those of `SampleConfig`."""
     configs = []
     for setting in settings.split(","):
         try:

@@ -18,9 +18,6 @@ def choose_driving_clip(data: Path, split: str, key: str, place: int, seed: int)
     """A clip of another speaker if the split has one, else another clip, drawn at random.
 
     `key` is the clip to be driven, `place` its place in the split. Returns key and shard.
-
-    Raises:
-        UserError: no clip of that split, or no other clip.
     """
     parts = []
     for shard in shard_paths(data, split):

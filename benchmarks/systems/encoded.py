@@ -15,17 +15,8 @@ from pipeline.progress import progress
 def encode_clips(real: Path, out: Path, split: str | None, max_frames: int) -> dict[str, str]:
     """Writes the real clips as MP4, as `dh-bench generate` does.
 
-    Args:
-        real: a folder of videos, or a data set of dh-prep.
-        out: a new folder, or one of an earlier run, whose videos are written again.
-        split: of a data set; None takes test if there is one, else all.
-        max_frames: of a clip; 0 takes all.
-
-    Returns:
-        The reason why a clip has no video, by clip id.
-
-    Raises:
-        UserError: no clip in `real`, or `out` holds other files.
+    `split`: of a data set; None takes test if there is one, else all. Returns the reason why a clip
+    has no video, by clip id.
     """
     split = chosen_split(real, split)
     count = sum(1 for _ in real_clips(real, split))

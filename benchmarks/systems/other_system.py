@@ -69,19 +69,7 @@ class GeneratedClip:
 def generate_with(
     name: str, data: Path, out: Path, options: MethodOptions | None = None
 ) -> Iterator[GeneratedClip]:
-    """Makes the missing videos of a split with another system and yields each clip once done.
-
-    Args:
-        name: of a method, or the path of a user's own file.
-        data: a data set made by dh-prep.
-        out: the videos' folder; an interrupted run with the same recipe carries on in it, and what
-            failed is tried again. Beside the videos lie logs/CLIP.log and failures.json.
-        options: what is generated, and with what.
-
-    Raises:
-        UserError: the method cannot be used, `data` has no such split, `out` holds other files, or
-            the first three clips fail one like the other.
-    """
+    """Makes the missing videos of a split with another system and yields each clip once done."""
     options = options or MethodOptions()
     file = find_method(name)
     method = read_method(file)

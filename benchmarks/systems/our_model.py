@@ -62,15 +62,6 @@ def generate_clips(
 
     A video does not depend on which others were there before: its noise is seeded by its place in
     the split. (Batches of another size round differently.)
-
-    Args:
-        data: a data set made by dh-prep.
-        checkpoint: a file, or a run's folder.
-        out: the videos' folder; an interrupted run with the same recipe carries on in it.
-        options: what is drawn, and how.
-
-    Raises:
-        UserError: the data set or the checkpoint cannot be used, or `out` holds other files.
     """
     options = options or DrawingOptions()
     most = options.clips.max_frames or None

@@ -33,11 +33,7 @@ _PLACES = ("checkpoint", "data", "clone", "weights", "finished")
 
 
 def missing_clips(data: Path, out: Path, chosen: ProtocolClips) -> Iterator[tuple[int, Sample]]:
-    """(place in the split, sample) of the clips without a video, one in memory at a time.
-
-    Raises:
-        UserError: no finished data set, no clip of that split in it, or damage to it.
-    """
+    """(place in the split, sample) of the clips without a video, one in memory at a time."""
     samples = itertools.islice(read_samples(data, chosen.split), chosen.clips)
     try:
         for place, sample in enumerate(samples):
@@ -75,11 +71,7 @@ def data_recipe(data: Path, chosen: ProtocolClips) -> dict[str, Any]:
 
 
 def claim(out: Path, recipe: dict[str, Any]) -> None:
-    """Writes the recipe into an empty folder, or makes sure that the folder was begun with it.
-
-    Raises:
-        UserError: the folder holds other files, or videos of another recipe.
-    """
+    """Writes the recipe into an empty folder, or makes sure that the folder was begun with it."""
     path = out / RECIPE_FILE
     if not path.exists():
         if out.exists() and not out.is_dir():

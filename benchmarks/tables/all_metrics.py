@@ -23,13 +23,6 @@ def all_metrics(scores: Sequence[Scores], sort: str = "") -> Table:
 
     What papers measure by several protocols (windows of FVD, regions of SSIM) has a column each;
     a column of other differences is not ranked, and a note says so.
-
-    Args:
-        scores: contents of scores.json files.
-        sort: heading of the column by which rows are sorted; else the first that all rows have.
-
-    Raises:
-        UserError: no scores, or no such column.
     """
     if not scores:
         raise UserError("a table of all metrics needs --scores")

@@ -147,11 +147,7 @@ RENDERERS: dict[str, Callable[[Table], str]] = {
 
 
 def write_each(paths: list[Path], writers: Mapping[str, Callable[[T], str]], content: T) -> None:
-    """Writes each file in the format that its suffix names, atomically, and prints its name.
-
-    Raises:
-        UserError: a suffix names no format; nothing is written then.
-    """
+    """Writes each file in the format that its suffix names, atomically, and prints its name."""
     chosen = {path: writer_of(path, writers) for path in paths}
     for path, write in chosen.items():
         write_text(path, write(content))
@@ -159,11 +155,7 @@ def write_each(paths: list[Path], writers: Mapping[str, Callable[[T], str]], con
 
 
 def writer_of(path: Path, writers: Mapping[str, Callable[[T], str]]) -> Callable[[T], str]:
-    """The writer of the format that a file's suffix names.
-
-    Raises:
-        UserError: it names none.
-    """
+    """The writer of the format that a file's suffix names."""
     if path.suffix.lower() not in writers:
         raise UserError(f"cannot write {path}: use a name that ends in {', '.join(writers)}")
     return writers[path.suffix.lower()]
