@@ -141,9 +141,7 @@ def drift_command(
             show_default="a video's first frame",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="OUT.json, OUT.svg and OUT.html are written.")] = Path(
-        "drift"
-    ),
+    out: Annotated[Path, typer.Option(help="OUT.json and OUT.html are written.")] = Path("drift"),
     weights_dir: Annotated[
         Path | None, typer.Option(help="Your folder of pretrained files.")
     ] = None,
@@ -157,8 +155,7 @@ def drift_command(
     Exit code: 0 all are steady, 1 some are not, 2 wrong use.
     """
     from benchmarks.clips.pairs import find_videos
-    from benchmarks.report.drift import aligned_face, face_embedding, measure
-    from benchmarks.report.drift_page import write_drift
+    from benchmarks.report.drift import aligned_face, face_embedding, measure, write_drift
     from pipeline.media import read_frames
 
     found = list(find_videos(videos).values()) if videos.is_dir() else [videos]

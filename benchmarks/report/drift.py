@@ -9,19 +9,21 @@ show there: so each second is compared with the face that the video began with a
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.image.csim import WEIGHTS, FaceEmbedder
 from benchmarks.metrics.image.ssim import ssim
+from benchmarks.report.figures import Series, curves, system_colour
 from model.sampling.inputs import read_face
 from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
 from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.files import write_json, write_text
 from pipeline.media import FPS
 from pipeline.media.image import resize
+from pipeline.templates import environment
 from pipeline.weights import locate
 
 Frame = NDArray[np.uint8]
@@ -169,34 +171,6 @@ def _identity(
     return found if start is None else found | {"identity_to_start": cosines(start)}
 
 
-def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
-    """What was measured, for a JSON file; NaN is null."""
-    return {
-        "protocol": f"means over seconds; ratios to the mean of the first {REFERENCE_SECONDS} "
-        f"seconds; steady: the last two seconds within {LIMIT:.0%} of them",
-        "measures": {
-            **MEASURES,
-            "identity": "cosine to the mean embedding of the first seconds",
-            **TO_START,
-        },
-        "videos": [
-            {
-                "name": one.name,
-                "seconds": one.seconds,
-                "steady": one.steady,
-                "last": {name: _finite(value) for name, value in one.last.items()},
-                "values": {name: [_finite(v) for v in vs] for name, vs in one.values.items()},
-                "identity_missing": one.identity,
-            }
-            for one in drifts
-        ],
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
 def aligned_face(path: Path, weights_dir: Path | None) -> Frame:
     """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows the model."""
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
@@ -216,3 +190,63 @@ def face_embedding(weights_dir: Path | None) -> Embed | str:
         return embedder(frame, track.points[0]) if track.found[0] else None
 
     return embed
+
+
+def write_drift(out: Path, drifts: Sequence[Drift]) -> list[Path]:
+    """Writes OUT.json and OUT.html, what was measured and its curves, and returns their paths."""
+    paths = [out.with_suffix(".json"), out.with_suffix(".html")]
+    write_json(
+        paths[0],
+        {
+            "protocol": f"means over seconds; ratios to the mean of the first {REFERENCE_SECONDS} "
+            f"seconds; steady: the last two seconds within {LIMIT:.0%} of them",
+            "measures": {
+                **MEASURES,
+                "identity": "cosine to the mean embedding of the first seconds",
+                **TO_START,
+            },
+            "videos": [
+                {
+                    "name": one.name,
+                    "seconds": one.seconds,
+                    "steady": one.steady,
+                    "last": {name: _finite(value) for name, value in one.last.items()},
+                    "values": {n: [*map(_finite, curve)] for n, curve in one.values.items()},
+                    "identity_missing": one.identity,
+                }
+                for one in drifts
+            ],
+        },
+    )
+
+    # A plot for each measure: ratios with a tenth on either side, then likeness to the start.
+    seconds, plots = max(one.seconds for one in drifts), []
+    titles = {name: name.replace("_", " ").replace("ssim", "SSIM") for name in TO_START}
+    for name in (*JUDGED, *TO_START):
+        shown = [one.ratios if name in JUDGED else one.values for one in drifts]
+        lines = [
+            Series(one.name, system_colour(k), np.array(of_video[name], np.float64))
+            for k, (one, of_video) in enumerate(zip(drifts, shown, strict=True))
+            if name in of_video
+        ]
+        if lines:
+            band = LIMIT if name in JUDGED else 0.0
+            in_view = 1 - 2 * LIMIT, 1 + 2 * band
+            svg = curves(lines, seconds, band=band, in_view=in_view)
+            plots.append((titles.get(name, name), svg))
+    html = environment("benchmarks").get_template("drift.html.j2").render(
+        drifts=drifts,
+        names=[(one.name, system_colour(k)) for k, one in enumerate(drifts)],
+        plots=plots,
+        judged=[name for name in JUDGED if any(name in one.ratios for one in drifts)],
+        starts=list(titles.items()),
+        missing=sorted({one.identity for one in drifts if one.identity}),
+        reference=REFERENCE_SECONDS,
+    )  # fmt: skip
+    write_text(paths[1], html)
+    return paths
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if np.isfinite(value) else None
