@@ -32,27 +32,9 @@ def to_html(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """GitHub's Markdown, its columns lined up in the source too."""
-    rows = [[_markdown(lead) for lead in row.leads] for row in table.rows]
-    notes = [_markdown(note) for note in table.notes]
-    text = environment("benchmarks").get_template("table.md.j2").render(
-        table=table,
-        title=_markdown(table.title),
-        leads=rows,
-        notes=notes,
-        footnotes=[(mark, _markdown(text)) for mark, text in table.footnotes],
-    )  # fmt: skip
-    lines = text.splitlines()
-    cells = [line[2:-2].split(" | ") for line in lines if line.startswith("|")]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    first = len(table.leads)
-    cells[1] = ["-" * (width - 1) + ("-" if k < first else ":") for k, width in enumerate(widths)]
-    padded = iter(
-        [f"{c:{'<' if k < first else '>'}{widths[k]}}" for k, c in enumerate(row)]
-        for row in cells
-    )  # fmt: skip
-    out = [f"| {' | '.join(next(padded))} |" if x.startswith("|") else x for x in lines]
-    return "\n".join(out) + "\n"
+    """GitHub's Markdown."""
+    template = environment("benchmarks").get_template("table.md.j2")
+    return template.render(table=table, plain=_markdown)
 
 
 def _markdown(text: str) -> str:
