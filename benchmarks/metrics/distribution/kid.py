@@ -26,11 +26,10 @@ KID = Metric(
     "kid",
     "KID x 1000",
     "lower",
-    "",
     f"{SCALE} times the unbiased MMD^2 with the kernel (x.y/2048 + 1)^3 over pairs of clips, on up "
     f"to {MOST_FRAMES} frames of each, evenly spaced, {_MOST} in all; FID's features; interval by "
     "the jackknife over clips; does not rise where clips are few, may be below 0",
-    "pairsofclips",
+    variant="pairsofclips",
     needs="two clips, and the real ones, which a reference has not",
 )
 

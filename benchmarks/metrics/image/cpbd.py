@@ -19,7 +19,6 @@ CPBD = Metric(
     "cpbd",
     "CPBD",
     "higher",
-    "",
     "blocks of 64x64 with over 0.2 % edge pixels (Sobel across rows, thinned), widths along rows, "
     "just noticeable blur of 5 px up to contrast 50 and 3 px above, exponent 3.6; mean over the "
     "fake's frames at the compared size, then clips",

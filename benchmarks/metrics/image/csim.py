@@ -21,11 +21,10 @@ CSIM = Metric(
     "csim",
     "CSIM",
     "higher",
-    "",
     "cosine of dlib's 128-d face embeddings of the fake, every 5th frame, and of the real clip's "
     "first frame with a face, crops by MediaPipe's landmarks; mean over frames, then clips. Not "
     "ArcFace's: compare with the same network only",
-    "dlib",
+    variant="dlib",
     needs="the package dlib-bin (extra csim) and a face in both videos",
 )
 

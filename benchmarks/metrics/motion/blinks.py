@@ -22,16 +22,16 @@ BLINKS_PER_SECOND = Metric(
     "blinks_per_second",
     "Blinks/s",
     "closer",
-    "1/s",
     f"{_RULE}; blinks of all clips over their seconds",
+    unit="1/s",
     needs="four frames, a face in half of the frames",
 )
 BLINK_DURATION = Metric(
     "blink_duration",
     "Blink dur. (s)",
     "closer",
-    "s",
     f"{_RULE}; median over the blinks of all clips",
+    unit="s",
     needs="four frames, a face in half of the frames, and a blink",
 )
 

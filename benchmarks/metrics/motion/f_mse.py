@@ -17,17 +17,15 @@ F_MSE = Metric(
     "f_mse",
     "F-MSE",
     "closer",
-    "",
     "consecutive frames at 128x128, bilinear; as the authors' script: difference and square in "
     "bytes, each modulo 256, mean over pixels, RGB, pairs, clips",
-    "released",
+    variant="released",
     needs="two frames",
 )
 F_MSE_EQUATION = Metric(
     "f_mse_equation",
     "F-MSE (eq. 21)",
     "closer",
-    "",
     "consecutive frames at 128x128, bilinear; mean squared difference over pixels, RGB, pairs, "
     "clips, values 0..255",
     needs="two frames",

@@ -27,18 +27,17 @@ OFM = Metric(
     "ofm",
     "OFM",
     "closer",
-    "",
     f"{_FLOW}; as the authors' script: magnitude stretched to 0..255 for each pair of frames, mean "
     f"of its JET colours over pixels, channels, pairs, clips; {STILL:.2f} is no motion",
-    "released",
+    variant="released",
     needs="two frames",
 )
 OFM_EQUATION = Metric(
     "ofm_equation",
     "OFM (eq. 20)",
     "closer",
-    "px",
     f"{_FLOW}; mean magnitude over pixels, pairs of frames, clips",
+    unit="px",
     needs="two frames",
 )
 

@@ -26,15 +26,14 @@ AV_OFFSET = Metric(
     "av_offset",
     "AV offset",
     "closer",
-    "frames",
     f"{_RULE}; 15 - argmin, negative where the sound is late; median over clips",
+    unit="frames",
     needs=_NEEDS,
 )
 AV_CONFIDENCE = Metric(
     "av_confidence",
     "AV confidence",
     "higher",
-    "",
     f"{_RULE}; median over shifts less the minimum; mean over clips",
     needs=_NEEDS,
 )
@@ -42,7 +41,6 @@ LSE_C = Metric(
     "lse_c",
     "LSE-C",
     "higher",
-    "",
     f"{_RULE}; the confidence of each clip, mean over clips",
     needs=_NEEDS,
 )
@@ -50,7 +48,6 @@ LSE_D = Metric(
     "lse_d",
     "LSE-D",
     "lower",
-    "",
     f"{_RULE}; the least distance of each clip, mean over clips",
     needs=_NEEDS,
 )

@@ -38,16 +38,15 @@ SYNC_LAG = Metric(
     "sync_lag",
     "Sync lag",
     "closer",
-    "frames",
     f"{_RULE}; the shift of -{MAX_LAG}..{MAX_LAG} frames at which the mean over clips is highest, "
     "positive where the sound is late, if it is beyond that of 99 % of sets with swapped sounds",
+    unit="frames",
     needs="20 real clips, a face in half of the frames and sound",
 )
 SYNC_CONFIDENCE = Metric(
     "sync_confidence",
     "Sync confidence",
     "higher",
-    "",
     f"{_RULE}; a clip's highest correlation less the mean of those with other clips' sounds, over "
     "their standard deviation; mean over clips, 0 is chance",
     needs="20 real clips, a face in half of the frames and sound",

@@ -25,17 +25,8 @@ _RULE = (
     "said, summed over clips; case and punctuation do not count, numbers count as they are written"
 )
 _NEEDS = "a lip reader and the words of the clip"
-WER = Metric(
-    "wer", "WER", "lower", "", f"words {_RULE}", needs="a lip reader and the words of the clip"
-)
-CER = Metric(
-    "cer",
-    "CER",
-    "lower",
-    "",
-    f"characters, one space between words, {_RULE}",
-    needs="a lip reader and the words of the clip",
-)
+WER = Metric("wer", "WER", "lower", f"words {_RULE}", needs=_NEEDS)
+CER = Metric("cer", "CER", "lower", f"characters, one space between words, {_RULE}", needs=_NEEDS)
 _SILENCE = frozenset({"sil", "sp"})
 _LRW_CLIP = re.compile(r"([A-Z]+)_\d{5}")
 # Text files that data sets come with. LRW: five fields of metadata, no words.
