@@ -52,11 +52,6 @@ class ClipBatch:
     packed: bool
     fakes: Mapping[str, Path]
 
-    def absolute(self) -> ClipBatch:
-        """The same clips for a process in another folder."""
-        fakes = {clip_id: fake.absolute() for clip_id, fake in self.fakes.items()}
-        return ClipBatch(str(Path(self.source).absolute()), self.packed, fakes)
-
     def pairs(self) -> Iterator[tuple[RealClip, Path]]:
         """Each real clip with its fake."""
         if self.packed:

@@ -27,8 +27,8 @@ from benchmarks.scoring.set_rows import (
 )
 
 if TYPE_CHECKING:
-    from benchmarks.scoring.measure import MeasuredClip
     from benchmarks.scoring.results import SetRow
+    from benchmarks.scoring.scorer import MeasuredClip
 
     # What a statistic is made of: an element or a row a clip.
     PerClip = NDArray[Any]
