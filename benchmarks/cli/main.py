@@ -64,7 +64,7 @@ def score_command(
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.scoring.score import score_to
-    from benchmarks.systems.encoded import encode_clips
+    from benchmarks.systems.protocol import encode_clips
     from benchmarks.tables.published import ENCODED
     from benchmarks.tables.scores_text import print_scores
 

@@ -49,12 +49,6 @@ def _ordered(box: tuple[float, ...]) -> tuple[float, ...]:
     return box
 
 
-def _even(size: int) -> int:
-    if size % 2:
-        raise ValueError("should be even")
-    return size
-
-
 Driving = Literal["none", "itself", "another"]
 RelativePath = Annotated[str, AfterValidator(_inside)]
 Template = Annotated[str, AfterValidator(_known_placeholders)]
@@ -96,7 +90,7 @@ class Input:
 
     face: tuple[RelativePath, ...]
     speech: tuple[RelativePath, ...]
-    size: Annotated[int, Field(ge=2), AfterValidator(_even)] = 256
+    size: Annotated[int, Field(ge=2, multiple_of=2)] = 256
     frame: Box = WHOLE
     still: RelativePath = ""
     driving: Driving = "none"
@@ -210,11 +204,13 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
-def missing_files(method: Method, clone: Path | None, weights: Path | None) -> list[str]:
-    """What the method needs and does not find, each with the place where its authors give it.
+def check_needs(method: Method, clone: Path | None, weights: Path | None) -> None:
+    """Raises a UserError that names everything that is not there, and where its authors give it.
 
     Without a folder of weights they are looked for in the clone.
     """
+    if clone is not None and not clone.is_dir():
+        raise UserError(f"no such clone of {method.name}: {clone}")
     missing = []
     for need in method.needs:
         origin = f"{need.what} ({need.where})"
@@ -223,16 +219,8 @@ def missing_files(method: Method, clone: Path | None, weights: Path | None) -> l
             missing.append(origin)
         elif not path.exists():
             missing.append(f"{path}: {origin}")
-    return list(dict.fromkeys(missing))
-
-
-def check_needs(method: Method, clone: Path | None, weights: Path | None) -> None:
-    """Raises a UserError that names everything that is not there, and where to get it."""
-    if clone is not None and not clone.is_dir():
-        raise UserError(f"no such clone of {method.name}: {clone}")
-    missing = missing_files(method, clone, weights)
     if missing:
         hint = "" if clone else "; name your clone with --clone"
-        raise UserError(f"{method.name} needs {'; '.join(missing)}{hint}")
+        raise UserError(f"{method.name} needs {'; '.join(dict.fromkeys(missing))}{hint}")
     if clone is None and any("{clone}" in text for step in method.steps for text in step.args):
         raise UserError(f"{method.name} runs in a clone of its repository; name it with --clone")

@@ -4,6 +4,7 @@ Each clip is made in a working folder of its own, see `benchmarks.systems.worksp
 converted to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
 """
 
+import io
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.commands import CommandError, run_commands
-from benchmarks.systems.driving_clips import read_driving_clip
 from benchmarks.systems.method_file import Method, check_needs, fill, find_method, read_method
 from benchmarks.systems.protocol import (
     claim,
@@ -35,14 +36,16 @@ from benchmarks.systems.workspace import (
     write_inputs,
     write_texts,
 )
-from pipeline.dataset.sample import Sample
-from pipeline.dataset.shards import shard_paths
+from pipeline.dataset.sample import Sample, from_members
+from pipeline.dataset.shards import read_shard, shard_paths
 from pipeline.errors import UserError
 from pipeline.files import sha256_file, write_json
 from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.progress import progress
+from pipeline.storage import open_file
 
 FAILURES_FILE = "failures.json"
+_SALT = 77  # of driving clips, apart from other draws of the same seed
 _HOPELESS = 3  # clips that fail first and at once: then the set-up is wrong, not the clips
 
 
@@ -217,3 +220,32 @@ def _driving_frames(run: MethodRun, place: int, sample: Sample) -> list[NDArray[
         split, seed = run.options.clips.split, run.options.seed
         sample = read_driving_clip(run.data, split, sample.key, place, seed)
     return list(sample.frames)
+
+
+def choose_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> tuple[str, str]:
+    """A clip of another speaker if the split has one, else another clip, drawn at random.
+
+    `key` is the clip to be driven, `place` its place in the split. Returns key and shard.
+    """
+    parts = []
+    for shard in shard_paths(data, split):
+        with open_file(f"{shard.removesuffix('.tar')}.parquet") as file:
+            content = io.BytesIO(file.read())
+        part = pd.read_parquet(content, columns=["clip_id", "speaker", "status"])
+        parts.append(part[part["status"] == "ok"].assign(shard=shard))
+    rows = pd.concat(parts, ignore_index=True).set_index("clip_id")
+    speaker = rows["speaker"].get(key, "")
+    others = rows.drop(key, errors="ignore")
+    strangers = others[others["speaker"] != speaker]
+    chosen = strangers if speaker and len(strangers) else others
+    if not len(chosen):
+        raise UserError(f"{key} is the only clip of its split, and needs another to drive it")
+    drawn = int(np.random.default_rng([_SALT, seed, place]).integers(len(chosen)))
+    return str(chosen.index[drawn]), str(chosen["shard"].iloc[drawn])
+
+
+def read_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> Sample:
+    """The sample of the clip that `choose_driving_clip` chooses."""
+    chosen, shard = choose_driving_clip(data, split, key, place, seed)
+    members = next(members for found, members in read_shard(shard) if found == chosen)
+    return from_members(chosen, members)

@@ -112,18 +112,13 @@ def _model_recipe(checkpoint: Path, info: CheckpointInfo, config: SampleConfig) 
 
 def _check_speech(data: Path, info: CheckpointInfo) -> None:
     """Raises a UserError if a data set has other speech features than a checkpoint takes."""
-    given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
-    if not given.fits(taken):
-        raise UserError(
-            f"the checkpoint takes speech features {_difference(taken, given)}, {data} has "
-            f"{_difference(given, taken).removeprefix('of ')}; prepare it as the training data was"
+    given = SpeechFormat.of(read_dataset(data)["speech"])
+    if not given.fits(info.speech):
+        taken, found = (
+            f"{one.name} of {one.steps} x {one.coefficients} {one.encoder[:10]}".rstrip()
+            for one in (info.speech, given)
         )
-
-
-def _difference(one: SpeechFormat, other: SpeechFormat) -> str:
-    """What sets a speech format apart from another."""
-    if one.name != other.name:
-        return one.name
-    if (one.steps, one.coefficients) != (other.steps, other.coefficients):
-        return f"of {one.steps} x {one.coefficients}"
-    return f"of the encoder {one.encoder[:10]}"
+        raise UserError(
+            f"the checkpoint takes speech features {taken}, {data} has {found}; prepare it as the "
+            "training data was"
+        )
