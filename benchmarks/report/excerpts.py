@@ -7,6 +7,7 @@ in order of interest, until the room for them is used up.
 import itertools
 import tarfile
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.scoring.results import ClipRow, Scores, Source
+from benchmarks.scoring.results import Scores, Source, values_of
 from benchmarks.systems.protocol import synthetic_tags
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import read_shard
@@ -63,26 +64,18 @@ def located(scores: Scores, folder: Path) -> Scores:
     return {**scores, "sources": sources}
 
 
-def quality(row: ClipRow, metric: str, direction: str) -> float | None:
-    """How good a clip is by a metric, the higher the better; None where it has no value."""
-    value, real = row.get("values", {}).get(metric), row.get("real_values", {}).get(metric)
-    if value is None or (direction == "closer" and real is None):
-        return None
-    if direction == "closer":
-        return -abs(value - (real or 0.0))
-    return value if direction == "higher" else -value
-
-
 def order_clips(scores: Sequence[Scores], metric: str) -> list[str]:
     """Clips of a data set from worst to best by a metric, by the mean over the systems."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = defaultdict(list)
     for one in scores:
-        if metric in one["metrics"]:
-            direction = one["metrics"][metric]["direction"]
-            for row in one["clips"]:
-                value = quality(row, metric, direction)
-                if value is not None:
-                    found.setdefault(row["clip_id"], []).append(value)
+        if metric not in one["metrics"]:
+            continue
+        direction, real = one["metrics"][metric]["direction"], values_of(one, metric, "real_values")
+        for clip, value in values_of(one, metric).items():
+            if direction != "closer":
+                found[clip].append(value if direction == "higher" else -value)
+            elif clip in real:
+                found[clip].append(-abs(value - real[clip]))
     return sorted(found, key=lambda clip: (float(np.mean(found[clip])), clip))
 
 

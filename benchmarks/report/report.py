@@ -44,16 +44,14 @@ def write_report(
 
     # Systems on the same data set share a part of the page; their place in it is their colour.
     groups: list[list[Scores]] = []
+    colours = []
     for one in scores:
         found = (g for g in groups if same_name(g[0]["dataset"], one["dataset"]))
         group = next(found, None)
         if group is None:
             groups.append(group := [])
+        colours.append(system_colour(len(group)))
         group.append(one)
-    colours = [
-        next(system_colour(k) for g in groups for k, other in enumerate(g) if other is one)
-        for one in scores
-    ]
 
     # A part for each data set: metrics, comparisons, clips, drift.
     parts, without_video = [], []

@@ -154,6 +154,17 @@ def read_scores(path: Path) -> Scores:
     return cast("Scores", scores)
 
 
+def values_of(
+    scores: Scores, metric: str, side: Literal["values", "real_values"] = "values"
+) -> dict[str, float]:
+    """A metric of the fakes, or of the real clips by themselves, by clip."""
+    return {
+        row["clip_id"]: row[side][metric]
+        for row in scores["clips"]
+        if row["status"] == "ok" and metric in row.get(side, {})
+    }
+
+
 def plain_protocol(row: SetRow) -> str:
     """The protocol without the numbers of clips and of frames, which may differ."""
     return re.sub(r"_(fit\d+\w*_)?n\d+|; of \w+ real and \d+ generated", "", row["protocol"])

@@ -136,7 +136,7 @@ def measure_batches(
 ) -> Iterator[MeasuredClip]:
     """What is measured of each clip, in the order of the batches."""
     # What is not in the cache says how many processes are worth their start.
-    reader = read_lips or (_not_cached if options.lip_reader else None)
+    reader = _not_cached if read_lips or options.lip_reader else None
     read_only = MeasurementCache(cache, only_read=True)
     unknown = _unknown_clips(batches, make_scorer(options, read_only, networks, reader))
     workers = options.workers or min(os.cpu_count() or 1, unknown // _FEWEST)

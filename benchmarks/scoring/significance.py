@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.scoring.results import Scores, plain_protocol, same_name
+from benchmarks.scoring.results import Scores, plain_protocol, same_name, values_of
 from pipeline.errors import UserError
 
 RESAMPLES, FEWEST_RESAMPLES = 10_000, 2000
@@ -100,9 +100,9 @@ def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Compa
 
 def _stack(name: str, a: Scores, b: Scores) -> pd.DataFrame:
     """A metric of the clips that have it in both: columns a, b, real; real is 0 where unused."""
-    values = {"a": _values(a, name), "b": _values(b, name)}
+    values = {"a": values_of(a, name), "b": values_of(b, name)}
     if a["metrics"][name]["direction"] == "closer":
-        values["real"] = _values(a, name, "real_values")
+        values["real"] = values_of(a, name, "real_values")
     both = pd.DataFrame(values, columns=["a", "b", "real"], dtype="float64")
     return both.fillna({"real": 0.0}).dropna() if "real" not in values else both.dropna()
 
@@ -165,7 +165,7 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
 def _own_number(a: Scores, b: Scores, name: str) -> str:
     """What to know of a metric whose number of the set is no mean over clips: a median, a peak."""
     own = [one["metrics"][name]["mean"] for one in (a, b)]
-    means = [np.mean(list(_values(one, name).values())) for one in (a, b)]
+    means = [np.mean(list(values_of(one, name).values())) for one in (a, b)]
     if all(o is None or np.isclose(o, m) for o, m in zip(own, means, strict=True)):
         return ""
     numbers = " and ".join("n/a" if value is None else f"{value:.3f}" for value in own)
@@ -266,11 +266,3 @@ def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) ->
     if only:
         notes.append(f"In one of the two only: {', '.join(only)}.")
     return notes
-
-
-def _values(
-    scores: Scores, name: str, side: Literal["values", "real_values"] = "values"
-) -> dict[str, float]:
-    """A metric of the fakes, or of the real clips, by clip."""
-    rows = [row for row in scores["clips"] if row["status"] == "ok"]
-    return {row["clip_id"]: row[side][name] for row in rows if name in row.get(side, {})}

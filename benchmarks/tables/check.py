@@ -11,7 +11,6 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +18,8 @@ from numpy.typing import NDArray
 from benchmarks.metrics.catalogue import METRICS, as_measured
 from benchmarks.metrics.metric import Metric
 from benchmarks.scoring.pretrained import used_by
+from benchmarks.scoring.results import Scores, SetRow, values_of
 from pipeline.weights import FILES
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.results import Scores, SetRow
 
 # Metrics that only a set has; others are means over clips.
 _OF_SETS = frozenset(
@@ -93,8 +90,7 @@ def _of_metrics(scores: Scores) -> Iterator[str]:
         if name not in METRICS:
             yield f"{name} is no metric of this version"
             continue
-        own = [clip.get("values", {}).get(name) for clip in scores["clips"]]
-        values = np.array([value for value in own if value is not None], np.float64)
+        values = np.array(list(values_of(scores, name).values()), np.float64)
         shaping = {k: v for k, v in scores["options"].items() if k in ("fvd_frames", "region")}
         found = _of_row(as_measured(name, **shaping), row, scored), _of_numbers(name, row, values)
         yield from (f"{row['label']}: {text}" for text in itertools.chain(*found))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.metrics.catalogue import METRICS
-from benchmarks.scoring.results import Scores, SetRow, same_name
+from benchmarks.scoring.results import Scores, SetRow, same_name, values_of
 from benchmarks.tables.published import GROUND_TRUTH, Published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row
 
@@ -177,8 +177,7 @@ def truth_of(measured: Sequence[Measured]) -> list[Measured]:
 
 def _truth(scores: Scores, key: str, row: SetRow) -> SetRow:
     """A metric of the real clips themselves, on as many of them as have it."""
-    own = [clip.get("real_values", {}).get(key) for clip in scores["clips"]]
-    values = [value for value in own if value is not None]
+    values = list(values_of(scores, key, "real_values").values())
     real, n = row["real"], row.get("n_real", len(values))
     if real is None and row["direction"] != "closer" and values:
         real, n = float(np.mean(values)), len(values)
