@@ -61,19 +61,6 @@ class ClipBatch:
         return ((clip, self.fakes[clip.clip_id]) for clip in clips if clip.clip_id in self.fakes)
 
 
-@dataclass(frozen=True)
-class Matches:
-    """Which fake imitates which real clip.
-
-    Attributes:
-        batches: the clips that have a fake; those of a shard together, since it is read once.
-        unmatched: names of the `real` clips and of the `fake` videos that are left over.
-    """
-
-    batches: list[ClipBatch]
-    unmatched: dict[str, list[str]]
-
-
 def find_videos(folder: Path) -> dict[str, Path]:
     """The videos in a folder and the folders in it, by file name without suffix, sorted.
 
@@ -125,20 +112,16 @@ def shard_clips(shard: str) -> Iterator[RealClip]:
     """The clips of a shard of dh-prep."""
     try:
         for key, members in read_shard(shard):
-            yield _packed_clip(key, members, shard)
+            try:
+                origin = _source_folder(Path(shard).parent) / json.loads(members["json"])["source"]
+                stem = origin.stem
+            except (KeyError, TypeError, ValueError):
+                origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
+            yield RealClip(key, stem, shard, origin, partial(_open_packed, key, members, shard))
     except (tarfile.TarError, OSError) as error:
         raise UserError(
             f"{shard} does not read ({error}); see dh-prep check {Path(shard).parent}"
         ) from error
-
-
-def _packed_clip(key: str, members: Mapping[str, bytes], shard: str) -> RealClip:
-    try:
-        origin = _source_folder(Path(shard).parent) / json.loads(members["json"])["source"]
-        stem = origin.stem
-    except (KeyError, TypeError, ValueError):
-        origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
-    return RealClip(key, stem, shard, origin, partial(_open_packed, key, members, shard))
 
 
 def _open_packed(
@@ -164,8 +147,14 @@ def _source_folder(data: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
-    """Matches the fakes in one folder to the real clips in another."""
+def match_folders(
+    real: Path, fake: Path, split: str | None
+) -> tuple[list[ClipBatch], dict[str, list[str]]]:
+    """Matches the fakes in one folder to the real clips in another.
+
+    Returns the clips that have a fake, those of a shard together, since it is read once; and names
+    of the `real` clips and of the `fake` videos that are left over.
+    """
     fakes = find_videos(fake)
     stems, sources = {}, {}
     for clip in real_clips(real, split):
@@ -185,13 +174,11 @@ def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
     for clip_id, path in matched.items():
         by_source.setdefault(sources[clip_id], {})[clip_id] = path
     used = set(matched.values())
-    return Matches(
-        [ClipBatch(source, packed, pairs) for source, pairs in by_source.items()],
-        {
-            "real": [clip_id for clip_id in stems if clip_id not in matched],
-            "fake": [name for name, path in fakes.items() if path not in used],
-        },
-    )
+    unmatched = {
+        "real": [clip_id for clip_id in stems if clip_id not in matched],
+        "fake": [name for name, path in fakes.items() if path not in used],
+    }
+    return [ClipBatch(source, packed, pairs) for source, pairs in by_source.items()], unmatched
 
 
 def case_hint(name: str, others: Iterable[str]) -> str:

@@ -97,7 +97,7 @@ def _score(
     # Which metrics, which pairs of clips, which networks (fetched once, not by every worker).
     chosen = replace(options, metrics=choose(options.metrics))
     split = chosen_split(real, options.split)
-    matches = match_folders(real, fake, split)
+    batches, unmatched = match_folders(real, fake, split)
     networks = find_networks(chosen)
     named = {
         name: as_measured(name, fvd_frames=options.fvd_frames, region=options.region)
@@ -108,7 +108,7 @@ def _score(
         check_reference(reference, options, networks.digests(reference.moments.keys()))
     sources: dict[str, Source] = {
         clip_id: {"real": batch.source, "fake": str(path)}
-        for batch in matches.batches
+        for batch in batches
         for clip_id, path in batch.fakes.items()
     }
     dataset = options.dataset or real.resolve().name
@@ -120,7 +120,7 @@ def _score(
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
         statistics = SetStatistics(named, MeasurementCache(cache), dataset, reference)
-        for clip in measure_batches(matches.batches, chosen, cache, networks, read_lips):
+        for clip in measure_batches(batches, chosen, cache, networks, read_lips):
             statistics.add(clip)
             row = clip.row
             keep(row)
@@ -147,7 +147,7 @@ def _score(
         },
         "weights": networks.digests(measured),
         "metrics": numbers,
-        "unmatched": matches.unmatched,
+        "unmatched": unmatched,
         "sources": sources,
         "clips": [],
     }
