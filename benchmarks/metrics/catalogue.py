@@ -59,13 +59,7 @@ METRICS = {
 
 
 def as_measured(name: str, *, fvd_frames: int = WINDOW, region: Region = "frame") -> Metric:
-    """A metric whose name and protocol say how it is measured by these options.
-
-    Args:
-        name: of the metric.
-        fvd_frames: of a window of FVD.
-        region: where SSIM, PSNR and MSE look.
-    """
+    """A metric whose name and protocol say how it is measured by these options."""
     if name == "fvd":
         return fvd_metric(fvd_frames)
     metric = METRICS[name]
@@ -75,11 +69,7 @@ def as_measured(name: str, *, fvd_frames: int = WINDOW, region: Region = "frame"
 
 
 def choose(names: Sequence[str]) -> tuple[str, ...]:
-    """The metrics of those names in the benchmark's order; all of them for no name.
-
-    Raises:
-        UserError: a name that no metric has.
-    """
+    """The metrics of those names in the benchmark's order; all of them for no name."""
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise UserError(f"no metric is called {unknown[0]!r}; there are {', '.join(METRICS)}")

@@ -59,9 +59,7 @@ class Moments:
     ) -> None:
         """Takes up feature vectors; quickest a thousand at a time.
 
-        Args:
-            features: (N, D).
-            weights: (N,), how often each counts; None: once.
+        `features`: (N, D); `weights`: (N,), how often each counts; None: once.
         """
         x = np.asarray(features, np.float64)
         if weights is not None:
@@ -94,11 +92,8 @@ def frechet_distance(
 ) -> float:
     """Squared Fréchet distance of two Gaussians, at least 0.
 
-    Args:
-        mean1: (D,).
-        covariance1: (D, D), symmetric and positive semi-definite up to rounding.
-        mean2: (D,).
-        covariance2: (D, D), likewise.
+    `mean1`: (D,); `covariance1`: (D, D), symmetric and positive semi-definite up to rounding;
+    `mean2`: (D,); `covariance2`: (D, D), likewise.
     """
     first, second = np.asarray(covariance1, np.float64), np.asarray(covariance2, np.float64)
     factor = _factor(first)
@@ -110,11 +105,7 @@ def frechet_distance(
 
 
 def distance(one: Moments, other: Moments) -> float:
-    """Squared Fréchet distance of the Gaussians fitted to two sets of feature vectors.
-
-    Raises:
-        ValueError: fewer than two vectors in one of them.
-    """
+    """Squared Fréchet distance of the Gaussians fitted to two sets of feature vectors."""
     if min(one.count, other.count) < 2:
         counts = f"{one.count:.0f} and {other.count:.0f}"
         raise ValueError(f"a covariance needs at least two feature vectors, not {counts}")
@@ -179,11 +170,7 @@ class FrechetOverClips:
         return round(real.count), round(fake.count)
 
     def distance(self) -> tuple[float, list[float] | None]:
-        """The distance, and its 95% interval over clips; None where there are too few of them.
-
-        Raises:
-            ValueError: fewer than two feature vectors of the real or of the fake clips.
-        """
+        """The distance, and its 95% interval over clips; None where there are too few of them."""
         self._take_up()
         if self._all is None:
             raise ValueError("no feature vector")

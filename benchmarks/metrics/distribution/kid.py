@@ -76,9 +76,7 @@ def kernel_means(
 ) -> NDArray[np.float64]:
     """(n, m) means of the kernel over the frames of two clips, for n and m clips.
 
-    Args:
-        one: (N, D) features of each clip, N at least 1.
-        other: likewise.
+    `one`: (N, D) features of each clip, N at least 1.
     """
     x, y = (np.concatenate(clips).astype(np.float32) for clips in (one, other))
     sums = np.zeros((len(x), len(other)))

@@ -73,9 +73,7 @@ def vertical_edges(grey: NDArray[np.float64]) -> NDArray[np.bool_]:
 def edge_widths(grey: NDArray[np.float64], edges: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Width in pixels of each edge whose gradient lies within 22.5° of the row; 0 elsewhere.
 
-    Args:
-        grey: (H, W).
-        edges: (H, W); those in the outermost pixels are left out.
+    `grey`: (H, W); `edges`: (H, W); those in the outermost pixels are left out.
     """
     down, across = np.gradient(grey)
     # The angle to the nearest 45°, ties to even as the tool rounds: 0 rises, 180 falls.

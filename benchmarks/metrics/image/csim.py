@@ -70,9 +70,7 @@ def cosines(real: NDArray[np.floating], fake: NDArray[np.floating]) -> NDArray[n
 def per_second(values: NDArray[np.float64], frames: Sequence[int]) -> list[float]:
     """Means over seconds of a value of some frames; up to the first second that has none.
 
-    Args:
-        values: (M,).
-        frames: M numbers of frames, counted from 0.
+    `values`: (M,) of the frames with these numbers, counted from 0.
     """
     second = np.asarray(frames) // FPS
     sums, counts = np.bincount(second, values), np.bincount(second)

@@ -55,11 +55,8 @@ class Blink:
 def eye_aspect_ratio(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """Mean over both eyes of (|p1 − p5| + |p2 − p4|) / (2 |p0 − p3|).
 
-    Args:
-        landmarks: (T, 68, 2), any unit.
-
-    Returns:
-        (T,): about 0.3 for open eyes, below 0.1 for closed ones.
+    `landmarks`: (T, 68, 2), any unit. Returns (T,): about 0.3 for open eyes, below 0.1 for closed
+    ones.
     """
     p = np.asarray(landmarks, np.float64)[:, _EYES]  # (T, 2 eyes, 6, 2)
 
@@ -73,8 +70,7 @@ def eye_aspect_ratio(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
 def held(landmarks: NDArray[np.floating]) -> NDArray[np.float64] | None:
     """Landmarks with those of the frame before in place of NaN; None where there is no face at all.
 
-    Args:
-        landmarks: (T, 68, 2), NaN in frames without a face; the first take the first found.
+    `landmarks`: (T, 68, 2), NaN in frames without a face; the first take the first found.
     """
     found = ~np.isnan(landmarks).any((1, 2))
     if not found.any():
@@ -118,9 +114,7 @@ def rate_and_duration(
 ) -> tuple[float, float]:
     """Blinks a second over a set, and their median duration in seconds; NaN where undefined.
 
-    Args:
-        durations: of the blinks of each clip, in seconds.
-        seconds: length of each clip.
+    `durations`: of the blinks of each clip; `seconds`: its length.
     """
     every = [duration for clip in durations for duration in clip]
     length = sum(seconds)

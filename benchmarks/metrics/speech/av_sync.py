@@ -55,17 +55,11 @@ LSE_D = Metric(
 
 @dataclass(frozen=True)
 class Synchrony:
-    """SyncNet's numbers of a clip.
+    """SyncNet's numbers of a clip."""
 
-    Attributes:
-        offset: frames at 25 fps; negative where the sound is later than the picture.
-        confidence: median distance over shifts less the least one; LSE-C.
-        distance: the least one; LSE-D.
-    """
-
-    offset: int
-    confidence: float
-    distance: float
+    offset: int  # frames at 25 fps; negative where the sound is later than the picture
+    confidence: float  # median distance over shifts less the least one; LSE-C
+    distance: float  # the least one; LSE-D
 
 
 def shifted_distances(picture: Tensor, sound: Tensor, max_shift: int = MAX_SHIFT) -> Tensor:
@@ -74,13 +68,8 @@ def shifted_distances(picture: Tensor, sound: Tensor, max_shift: int = MAX_SHIFT
     Sound beyond the clip's ends counts as zeros, and 1e-6 is added to each difference, both as the
     released tool does.
 
-    Args:
-        picture: (W, D) embeddings.
-        sound: (W, D).
-        max_shift: windows to either side.
-
-    Returns:
-        (2 max_shift + 1,): of picture window i with sound window i + s, for s = −15 … 15.
+    `picture`: (W, D) embeddings; `sound`: (W, D). Returns (2 max_shift + 1,): of picture window i
+    with sound window i + s, for s = −15 … 15.
     """
     import torch
     from torch.nn import functional as F
