@@ -18,22 +18,15 @@ from pipeline.media.image import resize
 
 @dataclass(frozen=True)
 class DecodedVideo:
-    """The real or the generated video of a clip.
+    """The real or the generated video of a clip."""
 
-    Attributes:
-        name: for messages.
-        digest: SHA-256 of what it is read from.
-        max_frames: the most frames that are looked at; 0 for all.
-        open_frames: decodes its frames at 25 fps.
-        open_samples: decodes its sound, mono 16 kHz int16; None where it has none.
-        whole: the video that this one is the beginning of; None where it is not cut.
-    """
-
-    name: str
-    digest: str
-    max_frames: int
-    open_frames: Callable[[], Iterable[NDArray[np.uint8]]]
+    name: str  # for messages
+    digest: str  # SHA-256 of what it is read from
+    max_frames: int  # the most frames that are looked at; 0 for all
+    open_frames: Callable[[], Iterable[NDArray[np.uint8]]]  # decodes its frames at 25 fps
+    # Decodes its sound, mono 16 kHz int16; None where it has none.
     open_samples: Callable[[], NDArray[np.int16] | None]
+    # The video that this one is the beginning of; None where it is not cut.
     whole: DecodedVideo | None = None
     _resized: dict[tuple[int, int], list[NDArray[np.uint8]]] = field(
         default_factory=dict, repr=False

@@ -21,36 +21,23 @@ from pipeline.media import VIDEO_SUFFIXES, is_video
 
 @dataclass(frozen=True)
 class RealClip:
-    """A real clip that is decoded only when asked for.
+    """A real clip that is decoded only when asked for."""
 
-    Attributes:
-        clip_id: what its fake should be called.
-        stem: what its fake may be called as well: the file name of its source, without suffix.
-        source: the file or the shard that holds it.
-        origin: the video file that it was made from, if that is known.
-        open: its video, of which at most so many frames are looked at; 0 takes all.
-    """
-
-    clip_id: str
-    stem: str
-    source: str
-    origin: Path
+    clip_id: str  # what its fake should be called
+    stem: str  # what its fake may be called as well: the file name of its source, without suffix
+    source: str  # the file or the shard that holds it
+    origin: Path  # the video file that it was made from, if that is known
+    # Its video, of which at most so many frames are looked at; 0 takes all.
     open: Callable[[int], DecodedVideo]
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Real clips of one file or shard, which one worker measures one after another.
+    """Real clips of one file or shard, which one worker measures one after another."""
 
-    Attributes:
-        source: a video, or a shard of dh-prep.
-        packed: it is a shard.
-        fakes: the fake of each real clip that has one, by clip id.
-    """
-
-    source: str
-    packed: bool
-    fakes: Mapping[str, Path]
+    source: str  # a video, or a shard of dh-prep
+    packed: bool  # it is a shard
+    fakes: Mapping[str, Path]  # the fake of each real clip that has one, by clip id
 
     def pairs(self) -> Iterator[tuple[RealClip, Path]]:
         """Each real clip with its fake."""

@@ -55,21 +55,15 @@ TO_START = {
 
 @dataclass(frozen=True)
 class Drift:
-    """The drift of one video.
+    """The drift of one video."""
 
-    Attributes:
-        name: of the video.
-        seconds: whole seconds measured.
-        values: per measure, those of `TO_START` among them, its mean in every second, (seconds,).
-        ratios: per measure that is judged, value over that of the first two seconds, (seconds,).
-        identity: why there is no identity cosine; empty where there is one.
-    """
-
-    name: str
-    seconds: int
+    name: str  # of the video
+    seconds: int  # whole seconds measured
+    # Per measure, those of `TO_START` among them, its mean in every second, (seconds,).
     values: dict[str, list[float]]
+    # Per measure that is judged, value over that of the first two seconds, (seconds,).
     ratios: dict[str, list[float]]
-    identity: str
+    identity: str  # why there is no identity cosine; empty where there is one
 
     @property
     def last(self) -> dict[str, float]:

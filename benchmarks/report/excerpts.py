@@ -34,21 +34,13 @@ _MOST_SYSTEMS = 3  # beside the real clip; more would be too small on a phone
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A clip of the page.
+    """A clip of the page."""
 
-    Attributes:
-        clip_id: of the clip.
-        kind: `worst` or `best`.
-        video: an mp4; empty without a video.
-        poster: a JPEG of its first frame.
-        note: why it has no video; else empty.
-    """
-
-    clip_id: str
-    kind: str
-    video: bytes
-    poster: bytes
-    note: str = ""
+    clip_id: str  # of the clip
+    kind: str  # `worst` or `best`
+    video: bytes  # an mp4; empty without a video
+    poster: bytes  # a JPEG of its first frame
+    note: str = ""  # why it has no video; else empty
 
 
 def located(scores: Scores, folder: Path) -> Scores:

@@ -55,18 +55,13 @@ _UNITS = {"fid": "frame", "fvd": "window"}  # what a feature vector is of
 
 @dataclass
 class SetStatistics:
-    """Takes up clips one after another and keeps little of each.
+    """Takes up clips one after another and keeps little of each."""
 
-    Attributes:
-        metrics: the chosen ones, by name, as their options have them.
-        cache: where the clips' features lie.
-        dataset: name of the real clips, which is in the names of numbers that are fitted on them.
-        reference: statistics of real clips that take the place of those scored in FID and FVD.
-    """
-
-    metrics: Mapping[str, Metric]
-    cache: MeasurementCache
+    metrics: Mapping[str, Metric]  # the chosen ones, by name, as their options have them
+    cache: MeasurementCache  # where the clips' features lie
+    # Name of the real clips, which is in the names of numbers that are fitted on them.
     dataset: str = ""
+    # Statistics of real clips that take the place of those scored in FID and FVD.
     reference: Reference | None = None
 
     def __post_init__(self) -> None:

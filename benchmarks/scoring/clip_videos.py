@@ -32,42 +32,26 @@ _SHARE_WITH_FACE = 0.5  # of the frames, for what is measured of faces
 
 @dataclass(frozen=True)
 class MeasureSetup:
-    """What measuring needs besides the clip.
+    """What measuring needs besides the clip."""
 
-    Attributes:
-        options: of the run, with the names of the metrics to measure.
-        networks: the pretrained ones.
-        cache: where measurements are kept.
-        read_lips: from the path of a video to the words read off its lips; None without one.
-        known_real: metrics whose real side a reference has.
-    """
-
-    options: ScoreOptions
-    networks: Networks
-    cache: MeasurementCache
+    options: ScoreOptions  # of the run, with the names of the metrics to measure
+    networks: Networks  # the pretrained ones
+    cache: MeasurementCache  # where measurements are kept
+    # From the path of a video to the words read off its lips; None without one.
     read_lips: Callable[[Path], str] | None = None
-    known_real: frozenset[str] = frozenset()
+    known_real: frozenset[str] = frozenset()  # metrics whose real side a reference has
 
 
 @dataclass(frozen=True)
 class ClipVideos:
-    """The real video of a clip and the fake that imitates it; every measurement is cached.
+    """The real video of a clip and the fake that imitates it; every measurement is cached."""
 
-    Attributes:
-        setup: options, networks and cache.
-        real: the real clip.
-        fake: the generated video.
-        size: width and height at which the two are compared.
-        real_file: the file that the real clip was made from; its transcript lies beside it.
-        fake_file: of the fake, for the lip reader.
-    """
-
-    setup: MeasureSetup
-    real: DecodedVideo
-    fake: DecodedVideo
-    size: tuple[int, int]
-    real_file: Path
-    fake_file: Path
+    setup: MeasureSetup  # options, networks and cache
+    real: DecodedVideo  # the real clip
+    fake: DecodedVideo  # the generated video
+    size: tuple[int, int]  # width and height at which the two are compared
+    real_file: Path  # the file that the real clip was made from; its transcript lies beside it
+    fake_file: Path  # of the fake, for the lip reader
 
     def of_both(
         self, what: str, measure: Callable[[DecodedVideo], Any], *options: Any

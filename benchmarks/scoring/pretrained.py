@@ -44,17 +44,11 @@ class UnavailableError(Exception):
 
 @dataclass
 class Networks:
-    """The networks whose files were found; each is loaded when it is first used.
+    """The networks whose files were found; each is loaded when it is first used."""
 
-    Attributes:
-        options: of the run: where networks compute, and in which precision.
-        paths: of the files that are there, by name.
-        absent: why the others are not, by name.
-    """
-
-    options: ScoreOptions
-    paths: dict[str, Path] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
+    options: ScoreOptions  # of the run: where networks compute, and in which precision
+    paths: dict[str, Path] = field(default_factory=dict)  # of the files that are there, by name
+    absent: dict[str, str] = field(default_factory=dict)  # why the others are not, by name
     _loaded: dict[str, Any] = field(default_factory=dict)
 
     def require(self, name: str) -> None:

@@ -40,17 +40,11 @@ _SHAPING = ("max_frames", "image_size", "precision")  # options that a reference
 
 @dataclass(frozen=True)
 class Reference:
-    """Statistics of real clips.
+    """Statistics of real clips."""
 
-    Attributes:
-        moments: of the features, by metric: `fid`, `fvd` or both.
-        source: the file and whose clips, for the protocol.
-        about: what the file says of itself; empty for one of another program.
-    """
-
-    moments: dict[str, Moments]
-    source: str
-    about: dict[str, Any]
+    moments: dict[str, Moments]  # of the features, by metric: `fid`, `fvd` or both
+    source: str  # the file and whose clips, for the protocol
+    about: dict[str, Any]  # what the file says of itself; empty for one of another program
 
     def vectors(self, metric: str) -> int | None:
         """Frames or windows that the statistics are of; None where the file does not say."""

@@ -47,35 +47,21 @@ class ClipRow(TypedDict, total=False):
 
 
 class SetRow(TypedDict):
-    """One metric over all clips.
+    """One metric over all clips."""
 
-    Attributes:
-        label: heading in tables.
-        direction: `higher` or `lower` is better, or `closer` to `real` is.
-        unit: of `mean`; empty for a pure number.
-        protocol: how it was measured, beginning with the number's full name: `fvd_16f_n820: …`.
-        n: clips that it was measured on.
-        n_real: clips that `real` was measured on; absent in older files.
-        mean: over clips, or the set's one number; None when it could not be measured.
-        std: over clips; None for numbers that only a set has.
-        ci95: bootstrap over clips; None where there are too few.
-        real: the same number of the real clips, where `direction` is `closer`.
-        reason: why `mean` is None, and the remedy; else empty.
-        chance: of correlations, what sets of clips with swapped sounds stay below.
-    """
-
-    label: str
+    label: str  # heading in tables
+    # `higher` or `lower` is better, or `closer` to `real` is.
     direction: Literal["higher", "lower", "closer"]
-    unit: str
-    protocol: str
-    n: int
-    mean: float | None
-    std: float | None
-    ci95: list[float] | None
-    real: float | None
-    reason: str
-    chance: NotRequired[float]
-    n_real: NotRequired[int]
+    unit: str  # of `mean`; empty for a pure number
+    protocol: str  # how it was measured, beginning with the number's full name: `fvd_16f_n820: …`
+    n: int  # clips that it was measured on
+    mean: float | None  # over clips, or the set's one number; None when it could not be measured
+    std: float | None  # over clips; None for numbers that only a set has
+    ci95: list[float] | None  # bootstrap over clips; None where there are too few
+    real: float | None  # the same number of the real clips, where `direction` is `closer`
+    reason: str  # why `mean` is None, and the remedy; else empty
+    chance: NotRequired[float]  # of correlations, what sets of clips with swapped sounds stay below
+    n_real: NotRequired[int]  # clips that `real` was measured on; absent in older files
 
 
 class Source(TypedDict):

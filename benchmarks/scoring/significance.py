@@ -31,36 +31,22 @@ Verdict = Literal["better", "worse", "within noise", "unknown"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric of system A against system B.
+    """One metric of system A against system B."""
 
-    Attributes:
-        metric: its name in scores.json.
-        label: its name in tables.
-        direction: `higher`, `lower` or `closer`.
-        a: mean of A over the common clips, or the set's number where clips have none.
-        b: of B.
-        real: of the real clips, where `direction` is `closer`.
-        gain: by how much A is better than B in the metric's unit, negative if it is worse; for
-            `closer` by how much A's mean is nearer to the real one.
-        ci95: of the gain; None where clips have no values.
-        p: two-sided, before the bound for many metrics; None where clips have no values.
-        clips: common clips with a value in both.
-        verdict: of A; `unknown` where it cannot be tested.
-        note: why it cannot be tested, or what limits the test.
-    """
-
-    metric: str
-    label: str
-    direction: str
-    a: float | None
-    b: float | None
-    real: float | None
+    metric: str  # its name in scores.json
+    label: str  # its name in tables
+    direction: str  # `higher`, `lower` or `closer`
+    a: float | None  # mean of A over the common clips, or the set's number where clips have none
+    b: float | None  # of B
+    real: float | None  # of the real clips, where `direction` is `closer`
+    # By how much A is better than B in the metric's unit, negative if it is worse; for `closer` by
+    # how much A's mean is nearer to the real one.
     gain: float | None
-    ci95: tuple[float, float] | None
-    p: float | None
-    clips: int
-    verdict: Verdict
-    note: str
+    ci95: tuple[float, float] | None  # of the gain; None where clips have no values
+    p: float | None  # two-sided, before the bound for many metrics; None where clips have no values
+    clips: int  # common clips with a value in both
+    verdict: Verdict  # of A; `unknown` where it cannot be tested
+    note: str  # why it cannot be tested, or what limits the test
 
 
 @dataclass(frozen=True)

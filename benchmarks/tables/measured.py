@@ -34,21 +34,13 @@ _REFERENCE = "the real clips are what is compared against"
 
 @dataclass(frozen=True)
 class Measured:
-    """One row to be: a system's scores, by data set as the paper spells it.
+    """One row to be: a system's scores, by data set as the paper spells it."""
 
-    Attributes:
-        name: of the system, or `GT`.
-        mark: number of its footnote.
-        scores: by data set; one where rows name the data set.
-        dataset_rows: rows name the data set.
-        is_truth: the real clips of the scores are the row, not the fakes.
-    """
-
-    name: str
-    mark: str
-    scores: Mapping[str, Scores]
-    dataset_rows: bool
-    is_truth: bool = False
+    name: str  # of the system, or `GT`
+    mark: str  # number of its footnote
+    scores: Mapping[str, Scores]  # by data set; one where rows name the data set
+    dataset_rows: bool  # rows name the data set
+    is_truth: bool = False  # the real clips of the scores are the row, not the fakes
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -11,17 +11,12 @@ from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
 
 @dataclass(frozen=True)
 class Layout:
-    """How a published table is laid out.
+    """How a published table is laid out."""
 
-    Attributes:
-        title: heading and caption.
-        dataset_rows: data sets are groups of rows, as in a table of many metrics; else of columns.
-        note: what a reader must know of the published numbers.
-    """
-
-    title: str
+    title: str  # heading and caption
+    # Data sets are groups of rows, as in a table of many metrics; else of columns.
     dataset_rows: bool
-    note: str
+    note: str  # what a reader must know of the published numbers
 
 
 LAYOUTS = {

@@ -16,27 +16,17 @@ ENCODED = "GT, encoded"
 
 @dataclass(frozen=True)
 class Published:
-    """One published number.
+    """One published number."""
 
-    Attributes:
-        table: `v1` (first version), `v2` (published version), `ablation`, or another paper's name.
-        dataset: LRW or CREMA.
-        method: the system, or `GT` for the real clips.
-        metric: the column's heading.
-        value: the digits as printed, or empty where the paper has a dash or nothing.
-        direction: `higher`, `lower`, or `closer` to the ground truth is better.
-        source: where it is printed.
-        note: why `value` is empty; else empty.
-    """
-
+    # `v1` (first version), `v2` (published version), `ablation`, or another paper's name.
     table: str
-    dataset: str
-    method: str
-    metric: str
-    value: str
-    direction: str
-    source: str
-    note: str = ""
+    dataset: str  # LRW or CREMA
+    method: str  # the system, or `GT` for the real clips
+    metric: str  # the column's heading
+    value: str  # the digits as printed, or empty where the paper has a dash or nothing
+    direction: str  # `higher`, `lower`, or `closer` to the ground truth is better
+    source: str  # where it is printed
+    note: str = ""  # why `value` is empty; else empty
 
 
 def read_published(table: str, path: Path = PUBLISHED_CSV) -> tuple[Published, ...]:

@@ -24,17 +24,11 @@ _MOST_RESAMPLED = 512  # features; more would take gigabytes for all resamples: 
 
 @dataclass
 class Moments:
-    """Sums over feature vectors, taken up some at a time, in float64 and constant memory.
+    """Sums over feature vectors, taken up some at a time, in float64 and constant memory."""
 
-    Attributes:
-        count: of vectors, weighted.
-        total: (D,) their sum.
-        outer: (D, D) the sum of their outer products.
-    """
-
-    count: float
-    total: NDArray[np.float64]
-    outer: NDArray[np.float64]
+    count: float  # of vectors, weighted
+    total: NDArray[np.float64]  # (D,) their sum
+    outer: NDArray[np.float64]  # (D, D) the sum of their outer products
 
     @classmethod
     def empty(cls, dimension: int) -> Moments:
