@@ -36,12 +36,11 @@ class ClipBatch:
     """Real clips of one file or shard, which one worker measures one after another."""
 
     source: str  # a video, or a shard of dh-prep
-    packed: bool  # it is a shard
     fakes: Mapping[str, Path]  # the fake of each real clip that has one, by clip id
 
     def pairs(self) -> Iterator[tuple[RealClip, Path]]:
         """Each real clip with its fake."""
-        if self.packed:
+        if self.source.endswith(".tar"):
             clips = shard_clips(self.source)
         else:
             clips = (file_clip(clip_id, Path(self.source)) for clip_id in self.fakes)
@@ -156,7 +155,6 @@ def match_folders(
             f"(for example {next(iter(fakes))!r} against {next(iter(stems))!r})"
             f"{next(filter(None, hints), '')}"
         )
-    packed = (real / DATASET_FILE).exists()
     by_source: dict[str, dict[str, Path]] = {}
     for clip_id, path in matched.items():
         by_source.setdefault(sources[clip_id], {})[clip_id] = path
@@ -165,7 +163,7 @@ def match_folders(
         "real": [clip_id for clip_id in stems if clip_id not in matched],
         "fake": [name for name, path in fakes.items() if path not in used],
     }
-    return [ClipBatch(source, packed, pairs) for source, pairs in by_source.items()], unmatched
+    return [ClipBatch(source, pairs) for source, pairs in by_source.items()], unmatched
 
 
 def case_hint(name: str, others: Iterable[str]) -> str:

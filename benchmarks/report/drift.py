@@ -89,7 +89,10 @@ def measure(
     before = began = None
     for k, frame in enumerate(frames):
         if began is None:
-            began = frame if start is None else _scaled(name, start, frame)
+            height, width = frame.shape[:2]
+            if start is not None and height != width:
+                raise UserError(f"{name} is {width} x {height}, no aligned crops; leave --face out")
+            began = frame if start is None else resize(start, (height, height))
         # The likeness of the start to itself is no measurement.
         likeness = ssim(began, frame) if began is not frame else float("nan")
         rows.append([*_row(frame, before), likeness])
@@ -127,14 +130,6 @@ def _row(frame: Frame, before: Frame | None) -> list[float]:
     extreme = float(((frame == 0) | (frame == 255)).mean())
     colours = pixels.mean((0, 1)).tolist()
     return [sharpness(frame), float(luma.mean()), float(luma.std()), *colours, extreme, change]
-
-
-def _scaled(name: str, start: Frame, frame: Frame) -> Frame:
-    """The start at the size of the video's frames."""
-    height, width = frame.shape[:2]
-    if height != width:
-        raise UserError(f"{name} is {width} x {height}, no aligned crops; leave the face out")
-    return resize(start, (height, height))
 
 
 def _unit(embedding: NDArray[np.floating] | None) -> NDArray[np.floating] | None:

@@ -7,6 +7,7 @@ from typing import Any, Literal, NotRequired, cast
 
 from typing_extensions import TypedDict  # in Python 3.11 pydantic takes no other
 
+from benchmarks.clips.paired_frames import FrameComparison
 from benchmarks.user_files import first_problem
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, json_bytes, read_json
@@ -17,7 +18,7 @@ SCHEMA_VERSION = 2
 _ALIASES = {"cremad": "crema"}
 
 
-class ClipRow(TypedDict, total=False):
+class ClipRow(FrameComparison, total=False):
     """One clip: its measurements, or the reason why it has none.
 
     `values` are the fake's, by metric; `real_values` the real clip's, of metrics that have a value
@@ -33,13 +34,6 @@ class ClipRow(TypedDict, total=False):
     status: str
     reason: str
     warnings: list[str]
-    frames: int
-    frames_real: int
-    frames_fake: int
-    identical_frames: int
-    size_real: str
-    size_fake: str
-    size_compared: str
     values: dict[str, float]
     real_values: dict[str, float]
     curves: dict[str, list[float]]
@@ -93,13 +87,8 @@ class Scores(TypedDict):
     clips: list[ClipRow]
 
 
-def row_line(row: ClipRow) -> str:
-    """A row as a line of JSON."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def write_scores(path: Path, scores: Scores, rows: Path) -> None:
-    """Writes scores.json: `scores` without clips, then those of `rows`, a file of `row_line`s."""
+    """Writes scores.json: `scores` without clips, then those of `rows`, a file of JSON lines."""
     head, end = json_bytes({**scores, "clips": []}).decode().rsplit("[]", 1)
     with (
         atomic_path(path) as temporary,

@@ -4,6 +4,7 @@ The protocol is the first version's table: frame k of the fake against frame k o
 averaged over the frames of a clip, then over clips.
 """
 
+import json
 import platform
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +24,6 @@ from benchmarks.scoring.results import (
     ClipRow,
     Scores,
     Source,
-    row_line,
     write_scores,
 )
 from benchmarks.scoring.score_options import ScoreOptions
@@ -76,7 +76,7 @@ def score_to(
         with rows.open("w", encoding="utf-8", buffering=1) as file:
 
             def keep(row: ClipRow) -> None:
-                file.write(row_line(row))
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
                 if row["status"] == "failed" or row.get("warnings"):
                     brief = {name: value for name, value in row.items() if name in _BRIEF}
                     troubled.append(cast("ClipRow", brief))

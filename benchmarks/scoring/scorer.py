@@ -60,7 +60,7 @@ def measure_clip(
     metrics, side = setup.options.metrics, setup.options.image_size
     key = key_of("compare", real.digest, fake.digest, real.max_frames, side)
     comparison: FrameComparison = setup.cache.record(key, lambda: compare_frames(real, fake, side))
-    size = cast("tuple[int, int]", tuple(comparison["compared"]))
+    width, height = map(int, comparison["size_compared"].split("x"))
     numbers = Numbers()
     warnings = length_warnings(comparison) + copy_warnings(comparison)
 
@@ -68,7 +68,7 @@ def measure_clip(
     shared = comparison["frames"]
     real = real.first(shared) if comparison["frames_real"] > shared else real
     fake = fake.first(shared) if comparison["frames_fake"] > shared else fake
-    videos = ClipVideos(setup, real, fake, size, clip.origin, fake_file)
+    videos = ClipVideos(setup, real, fake, (width, height), clip.origin, fake_file)
     missing: dict[str, str] = {}
     lacking: dict[str, list[str]] = {}  # by reason, where it is the clip's own
     for family, measure in FAMILIES.items():
@@ -90,7 +90,7 @@ def measure_clip(
         "clip_id": clip.clip_id,
         "status": "ok",
         "warnings": warnings,
-        **{name: value for name, value in comparison.items() if name in ClipRow.__annotations__},
+        **comparison,
         "values": {name: v for name, v in numbers.fake.items() if name in metrics},
         "real_values": {name: v for name, v in numbers.real.items() if name in metrics},
         "curves": numbers.curves,
