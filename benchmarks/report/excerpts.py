@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.scoring.results import Scores, Source, values_of
 from benchmarks.systems.protocol import synthetic_tags
+from benchmarks.tables.published import cost
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
@@ -64,10 +65,8 @@ def order_clips(scores: Sequence[Scores], metric: str) -> list[str]:
             continue
         direction, real = one["metrics"][metric]["direction"], values_of(one, metric, "real_values")
         for clip, value in values_of(one, metric).items():
-            if direction != "closer":
-                found[clip].append(value if direction == "higher" else -value)
-            elif clip in real:
-                found[clip].append(-abs(value - real[clip]))
+            if direction != "closer" or clip in real:
+                found[clip].append(-cost(value, direction, real.get(clip)))
     return sorted(found, key=lambda clip: (float(np.mean(found[clip])), clip))
 
 

@@ -8,7 +8,7 @@ from benchmarks.metrics.catalogue import METRICS
 from benchmarks.scoring.results import Scores
 from benchmarks.tables.measured import METRIC_KEYS, Measured, measured_rows, truth_of
 from benchmarks.tables.paper_tables import measured_ranks
-from benchmarks.tables.published import ENCODED
+from benchmarks.tables.published import ENCODED, cost
 from benchmarks.tables.table import Column, Table
 from pipeline.errors import UserError
 
@@ -67,6 +67,6 @@ def _value(one: Measured, heading: str) -> float | None:
     row = one.set_row(one.datasets[0], Column("", heading))
     if row is None or row["mean"] is None:
         return None
-    if row["direction"] == "closer":
-        return abs(row["mean"] - row["real"]) if row["real"] is not None else np.inf
-    return -row["mean"] if row["direction"] == "higher" else row["mean"]
+    if row["direction"] == "closer" and row["real"] is None:
+        return np.inf
+    return cost(row["mean"], row["direction"], row["real"])
