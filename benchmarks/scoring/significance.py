@@ -11,7 +11,7 @@ false alarm among all at 5 %.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ FEW_CLIPS = 10  # below, a bootstrap's intervals are too narrow
 _MOST_DRAWS = 20_000_000  # of a clip
 _DRAWS_AT_ONCE = 2_000_000  # three columns of them take 64 MB
 
+Values = NDArray[np.float64]  # (N,) a number a clip
 Verdict = Literal["better", "worse", "within noise", "unknown"]
 
 
@@ -117,7 +118,7 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
     if clips < 2:
         if found.a is None or found.b is None or (found.real is None and direction == "closer"):
             return found
-        gain = float(_gain(np.array([found.a, found.b, found.real or 0.0]), direction))
+        gain = float(_gain(found.a, found.b, found.real or 0.0, direction))
         mine, other = row_a["ci95"], row_b["ci95"]
         if not (mine and other) or direction == "closer":
             note = "a number of the whole set without an interval: it cannot be tested"
@@ -128,8 +129,9 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
         return replace(found, gain=gain, note=note, verdict=verdict)
 
     # By the clips that both have.
-    low, high = np.quantile(_resampled_gains(stack, direction, resamples), (0.025, 0.975))
-    mean = stack.to_numpy().mean(axis=0)
+    a_values, b_values, real_values = stack.to_numpy().T
+    mean_a, mean_b, real = a_values.mean(), b_values.mean(), real_values.mean()
+    interval, p = _tested((a_values, b_values, real_values), direction, resamples)
     alike = plain_protocol(row_a) == plain_protocol(row_b)
     notes = (
         "" if alike else "measured by different protocols",
@@ -138,12 +140,12 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
     )
     return replace(
         found,
-        a=float(mean[0]),
-        b=float(mean[1]),
-        real=float(mean[2]) if direction == "closer" else None,
-        gain=float(_gain(mean, direction)),
-        ci95=(float(low), float(high)),
-        p=_exchange_test(stack, direction, resamples),
+        a=float(mean_a),
+        b=float(mean_b),
+        real=float(real) if direction == "closer" else None,
+        gain=float(_gain(mean_a, mean_b, real, direction)),
+        ci95=interval,
+        p=p,
         note="; ".join(filter(None, notes)),
     )
 
@@ -158,56 +160,40 @@ def _own_number(a: Scores, b: Scores, name: str) -> str:
     return f"tested on means over clips; the sets' own numbers are {numbers}"
 
 
-def _gain(means: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
-    """By how much A is better: (…, 3) means of A, B and the real clips to (…)."""
-    a, b, real = means[..., 0], means[..., 1], means[..., 2]
+def _gain(a: Any, b: Any, real: Any, direction: str) -> Any:
+    """By how much A is better, of means of A, B and the real clips: numbers or arrays."""
     if direction == "closer":
         return np.abs(b - real) - np.abs(a - real)
     return a - b if direction == "higher" else b - a
 
 
-def _resampled_gains(stack: pd.DataFrame, direction: str, resamples: int) -> NDArray[np.float64]:
-    """(resamples,) gains of clips drawn with replacement, both systems' values together."""
-    from scipy.stats import bootstrap
+def _tested(
+    columns: tuple[Values, Values, Values], direction: str, resamples: int
+) -> tuple[tuple[float, float], float]:
+    """95% interval of the gain, clips drawn with replacement, and its two-sided p.
 
-    def gain(*columns: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-        return _gain(np.stack([column.mean(axis) for column in columns], axis=-1), direction)
+    For p each clip's two values are exchanged or not at random. `columns`: (N,) of A, B, real each.
+    """
+    from scipy.stats import bootstrap, permutation_test
 
-    drawn = bootstrap(
-        tuple(stack.to_numpy().T),
-        gain,
-        paired=True,
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, _DRAWS_AT_ONCE // len(stack)),
-        method="percentile",
-        random_state=np.random.default_rng(0),
-    )
-    return np.asarray(drawn.bootstrap_distribution)
+    real, unit = columns[2].mean(), np.abs(columns).max() or 1.0
 
+    def gain(a: Values, b: Values, real: Values, axis: int) -> Any:
+        return _gain(a.mean(axis), b.mean(axis), real.mean(axis), direction)
 
-def _exchange_test(stack: pd.DataFrame, direction: str, resamples: int) -> float:
-    """Two-sided p of the gain where each clip's two values are exchanged or not at random."""
-    from scipy.stats import permutation_test
-
-    real = stack["real"].to_numpy().mean()
-    unit = stack.abs().to_numpy().max() or 1.0
-
-    def gain(a: NDArray[np.float64], b: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-        means = np.broadcast_arrays(a.mean(axis), b.mean(axis), real)
+    def rounded(a: Values, b: Values, axis: int) -> Any:
         # Gains that are equal must not differ by rounding: of `closer`, very many are.
-        return np.asarray(np.round(_gain(np.stack(means, axis=-1), direction) / unit, 12))
+        return np.round(_gain(a.mean(axis), b.mean(axis), real, direction) / unit, 12)
 
-    found = permutation_test(
-        (stack["a"].to_numpy(), stack["b"].to_numpy()),
-        gain,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, _DRAWS_AT_ONCE // len(stack)),
-        random_state=np.random.default_rng(0),
+    shared = {"vectorized": True, "n_resamples": resamples}
+    shared["batch"] = max(1, _DRAWS_AT_ONCE // len(columns[0]))
+    rng, again = np.random.default_rng(0), np.random.default_rng(0)
+    drawn = bootstrap(columns, gain, paired=True, method="percentile", random_state=rng, **shared)
+    exchanged = permutation_test(
+        columns[:2], rounded, permutation_type="samples", random_state=again, **shared
     )
-    return float(found.pvalue)
+    low, high = np.quantile(drawn.bootstrap_distribution, (0.025, 0.975))
+    return (float(low), float(high)), float(exchanged.pvalue)
 
 
 def _judged(found: Sequence[Difference]) -> list[Difference]:
@@ -222,14 +208,16 @@ def _judged(found: Sequence[Difference]) -> list[Difference]:
         if (one.p or 0.0) > ALPHA / (len(tested) - place):
             break
         verdicts[one.metric] = "better" if (one.gain or 0.0) > 0 else "worse"
-    return [
-        d
-        if d.p is None
-        else replace(d, note=f"too few clips: {fewest} or more can tell; {d.note}".rstrip("; "))
-        if d.clips < fewest and d.metric not in verdicts
-        else replace(d, verdict=verdicts.get(d.metric, "within noise"))
-        for d in found
-    ]
+    judged = []
+    for one in found:
+        if one.p is None:
+            judged.append(one)
+        elif one.clips < fewest and one.metric not in verdicts:
+            note = f"too few clips: {fewest} or more can tell; {one.note}".rstrip("; ")
+            judged.append(replace(one, note=note))
+        else:
+            judged.append(replace(one, verdict=verdicts.get(one.metric, "within noise")))
+    return judged
 
 
 def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) -> list[str]:
