@@ -28,34 +28,11 @@ from pipeline.errors import UserError
 METRICS = {
     metric.name: metric
     for metric in (
-        SSIM,
-        PSNR,
-        LPIPS,
-        FID,
-        KID,
-        FVD,
-        BLINKS_PER_SECOND,
-        BLINK_DURATION,
-        OFM,
-        OFM_EQUATION,
-        F_MSE,
-        F_MSE_EQUATION,
-        AV_OFFSET,
-        AV_CONFIDENCE,
-        LSE_C,
-        LSE_D,
-        LIP_LAG,
-        LIP_CORRELATION,
-        SYNC_LAG,
-        SYNC_CONFIDENCE,
-        WER,
-        CER,
-        CSIM,
-        LMD,
-        CPBD,
-        MSE,
+        SSIM, PSNR, LPIPS, FID, KID, FVD, BLINKS_PER_SECOND, BLINK_DURATION, OFM, OFM_EQUATION,
+        F_MSE, F_MSE_EQUATION, AV_OFFSET, AV_CONFIDENCE, LSE_C, LSE_D, LIP_LAG, LIP_CORRELATION,
+        SYNC_LAG, SYNC_CONFIDENCE, WER, CER, CSIM, LMD, CPBD, MSE,
     )
-}
+}  # fmt: skip
 
 
 def as_measured(name: str, *, fvd_frames: int = WINDOW, region: Region = "frame") -> Metric:

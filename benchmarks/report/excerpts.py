@@ -24,6 +24,7 @@ from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
 from pipeline.media.image import resize
+from pipeline.progress import progress
 
 SIDE = 208  # pixels of a panel's height
 _GAP, _BAND = 4, 18  # pixels between panels, and of the line of text above them
@@ -80,8 +81,8 @@ def worst_and_best(ordered: Sequence[str], count: int) -> list[tuple[str, str]]:
 
 def make_excerpts(
     scores: Sequence[Scores], chosen: Sequence[tuple[str, str]], room: int
-) -> Iterator[Excerpt]:
-    """Yields the chosen clips, in their order, as videos of the first three systems.
+) -> list[Excerpt]:
+    """The chosen clips, in their order, as videos of the first three systems.
 
     `room`: bytes that all videos together may take in the page; what exceeds it has no video.
     """
@@ -90,16 +91,18 @@ def make_excerpts(
     turns = [one for pair in itertools.zip_longest(*kinds) for one in pair if one]
     made: dict[tuple[str, str], Excerpt] = {}
     left = room
-    for clip, kind in turns:
-        excerpt = make_excerpt(scores, clip, kind)
-        size = (len(excerpt.video) + len(excerpt.poster)) * 4 // 3
-        if size > left:
-            note = "No video: the room for videos on this page is used up (--megabytes)."
-            excerpt = Excerpt(clip, kind, b"", b"", note)
-        else:
-            left -= size
-        made[clip, kind] = excerpt
-    yield from (made[one] for one in chosen)
+    with progress("clips", len(turns)) as step:
+        for clip, kind in turns:
+            excerpt = make_excerpt(scores, clip, kind)
+            size = (len(excerpt.video) + len(excerpt.poster)) * 4 // 3
+            if size > left:
+                note = "No video: the room for videos on this page is used up (--megabytes)."
+                excerpt = Excerpt(clip, kind, b"", b"", note)
+            else:
+                left -= size
+            made[clip, kind] = excerpt
+            step()
+    return [made[one] for one in chosen]
 
 
 def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:

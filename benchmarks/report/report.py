@@ -23,7 +23,6 @@ from benchmarks.tables.comparison import comparison_table
 from benchmarks.tables.paper_tables import LAYOUTS, build_table
 from pipeline.errors import UserError
 from pipeline.files import write_text
-from pipeline.progress import progress
 from pipeline.templates import environment
 
 _TILES = ("fvd", "fid", "ssim", "psnr", "av_confidence", "lip_correlation", "blinks_per_second")
@@ -116,13 +115,7 @@ def _choose_excerpts(
         known = ", ".join(name for name in names if order_clips(group, name)) or "none"
         raise UserError(f"no clip has a value of {options.by!r}; metrics of clips here: {known}")
     chosen = worst_and_best(ordered, options.clips)
-    room = int(options.megabytes * 1e6 / groups)
-    excerpts = []
-    with progress("clips", len(chosen)) as step:
-        for excerpt in make_excerpts(group, chosen, room):
-            excerpts.append(excerpt)
-            step()
-    return excerpts, by
+    return make_excerpts(group, chosen, int(options.megabytes * 1e6 / groups)), by
 
 
 def _tiles(scores: Sequence[Scores], colours: Sequence[str]) -> list[dict[str, Any]]:

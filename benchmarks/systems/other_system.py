@@ -30,16 +30,11 @@ from benchmarks.systems.protocol import (
     write_clip,
 )
 from benchmarks.systems.protocol_options import MethodOptions
-from benchmarks.systems.workspace import (
-    make_workspace,
-    read_output,
-    write_inputs,
-    write_texts,
-)
+from benchmarks.systems.workspace import make_workspace, read_output, write_inputs
 from pipeline.dataset.sample import Sample, from_members
 from pipeline.dataset.shards import read_shard, shard_paths
 from pipeline.errors import UserError
-from pipeline.files import sha256_file, write_json
+from pipeline.files import sha256_file, write_json, write_text
 from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.progress import progress
 from pipeline.storage import open_file
@@ -189,7 +184,8 @@ def _run(
             "frames": str(frames),
             "driving_frames": str(len(driving)),
         }
-        write_texts(folder, method, values)
+        for file in method.files:
+            write_text(folder / file.path, fill(file.text, values))
 
         # Its commands, and the one video that they make.
         commands = [

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +135,8 @@ class FrechetOverClips:
         self.clips = 0
         self._all: tuple[Moments, Moments] | None = None
         self._resamples: list[tuple[Moments, Moments]] = []
-        self._waiting: tuple[list[NDArray[np.floating]], ...] = ([], [])
-        self._weights: tuple[list[NDArray[np.integer]], ...] = ([], [])
+        # Features of real and fake, and how often each resample counts the clip.
+        self._waiting: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.integer]]] = []
 
     def add(
         self, clip_id: str, real: NDArray[np.floating] | None, fake: NDArray[np.floating]
@@ -150,10 +151,8 @@ class FrechetOverClips:
         self.clips += 1
         digest = hashlib.sha256(clip_id.encode("utf-8", "surrogateescape")).digest()
         weights = np.random.default_rng(list(digest)).poisson(1.0, len(self._resamples))
-        for side, features in enumerate((real, fake)):
-            self._waiting[side].append(features)
-            self._weights[side].append(np.tile(weights, (len(features), 1)))
-        if max(sum(map(len, waiting)) for waiting in self._waiting) >= size // 2:
+        self._waiting.append((real, fake, weights))
+        if max(sum(len(clip[side]) for clip in self._waiting) for side in (0, 1)) >= size // 2:
             self._take_up()
 
     @property
@@ -179,15 +178,16 @@ class FrechetOverClips:
 
     def _take_up(self) -> None:
         """Adds what waits to the moments."""
-        for side, (waiting, weights) in enumerate(zip(self._waiting, self._weights, strict=True)):
-            if not waiting or self._all is None:
-                continue
-            features = np.concatenate(waiting).astype(np.float64)
+        if not self._waiting or self._all is None:
+            return
+        *sides, weights = zip(*self._waiting, strict=True)
+        for side, clips in enumerate(sides):
+            features = np.concatenate(clips).astype(np.float64)
+            counts = np.repeat(weights, [len(clip) for clip in clips], axis=0)
             self._all[side].add(features)
-            for pair, column in zip(self._resamples, np.concatenate(weights).T, strict=True):
+            for pair, column in zip(self._resamples, counts.T, strict=True):
                 pair[side].add(features, column)
-            waiting.clear()
-            weights.clear()
+        self._waiting.clear()
 
 
 def _pair(size: int) -> tuple[Moments, Moments]:
