@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-_GRACE = 5.0  # seconds between asking a process to end and ending it
 # Ours would shadow packages of the same name in the other system.
 _OUR_PYTHON = ("PYTHONPATH", "PYTHONHOME")
 
@@ -48,9 +47,9 @@ def run_group(
     stderr: IO[bytes],
     **options: Any,
 ) -> int:
-    """Runs a command in a process group of its own and ends the group, whatever happens.
+    """The exit code of a command in a process group of its own, which is ended whatever happens.
 
-    `timeout`: seconds. Returns its exit code.
+    `timeout`: seconds, after which it raises `subprocess.TimeoutExpired`.
     """
     process = subprocess.Popen(
         arguments,
@@ -63,26 +62,9 @@ def run_group(
     try:
         return process.wait(timeout)
     finally:
-        _end_group(process)
-
-
-def _end_group(process: subprocess.Popen[Any]) -> None:
-    """Ends a process and all that it started."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter of zombies
-            os.killpg(process.pid, sign)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-            if not _group_exists(process.pid):
-                return
-
-
-def _group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def last_line(log: Path) -> str:

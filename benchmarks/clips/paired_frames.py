@@ -103,20 +103,15 @@ def compared_size(
     return round(width * scale), round(height * scale)
 
 
-def length_warnings(comparison: FrameComparison) -> list[str]:
-    """A fake may be a frame longer or shorter, by rounding; more means that it lacks something."""
-    real, fake = comparison["frames_real"], comparison["frames_fake"]
-    if abs(real - fake) <= 1:
-        return []
-    shared = comparison["frames"]
-    return [f"the fake has {fake} frames, the real clip {real}; both are cut to {shared}"]
-
-
-def copy_warnings(comparison: FrameComparison) -> list[str]:
-    """A generated video never has the pixels of the real clip."""
-    if comparison["identical_frames"] < comparison["frames"]:
-        return []
-    return ["every frame is that of the real clip: the fake is a copy of it"]
+def pair_warnings(comparison: FrameComparison) -> list[str]:
+    """What to know of two videos of unlike length, or with the very same frames."""
+    real, fake, shared = (comparison[n] for n in ("frames_real", "frames_fake", "frames"))
+    found = []
+    if abs(real - fake) > 1:  # a frame more or less is rounding
+        found.append(f"the fake has {fake} frames, the real clip {real}; both are cut to {shared}")
+    if comparison["identical_frames"] >= shared:
+        found.append("every frame is that of the real clip: the fake is a copy of it")
+    return found
 
 
 def place_warnings(

@@ -168,7 +168,7 @@ class SetStatistics:
         real, fake = over_clips.counts
         of_real, reference = str(real), self.reference
         if reference and name in reference.moments:
-            of_real = str(reference.vectors(name) or "unknown")
+            of_real = str(reference.about.get("vectors", {}).get(name, "unknown"))
             row["protocol"] += f"; against {reference.source}"
         row["protocol"] += f"; of {of_real} real and {fake} generated {unit}s"
         return row

@@ -46,10 +46,6 @@ class Reference:
     source: str  # the file and whose clips, for the protocol
     about: dict[str, Any]  # what the file says of itself; empty for one of another program
 
-    def vectors(self, metric: str) -> int | None:
-        """Frames or windows that the statistics are of; None where the file does not say."""
-        return self.about.get("vectors", {}).get(metric)
-
 
 def make_reference(
     real: Path, out: Path, metrics: Sequence[str], options: FeatureOptions

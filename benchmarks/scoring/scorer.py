@@ -21,8 +21,7 @@ from benchmarks.clips.decoded_video import DecodedVideo, open_video
 from benchmarks.clips.paired_frames import (
     FrameComparison,
     compare_frames,
-    copy_warnings,
-    length_warnings,
+    pair_warnings,
     place_warnings,
 )
 from benchmarks.clips.pairs import ClipBatch, RealClip
@@ -62,7 +61,7 @@ def measure_clip(
     comparison: FrameComparison = setup.cache.record(key, lambda: compare_frames(real, fake, side))
     width, height = map(int, comparison["size_compared"].split("x"))
     numbers = Numbers()
-    warnings = length_warnings(comparison) + copy_warnings(comparison)
+    warnings = pair_warnings(comparison)
 
     # Then family by family, of the frames that both have; one that fails leaves the others.
     shared = comparison["frames"]

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,14 @@ def generate_clips(
     # Whatever is wrong with the data is reported before anything is written.
     shard_paths(data, options.clips.split)
     _check_speech(data, info)
-    claim(out, _model_recipe(path, info, config) | data_recipe(data, options.clips))
+    model_recipe = {
+        "checkpoint": str(path.resolve()),
+        "checkpoint_sha256": sha256_file(path),
+        "preset": info.preset.name,
+        "step": info.step,
+        **{name: getattr(config, name) for name in _SAMPLING},
+    }
+    claim(out, model_recipe | data_recipe(data, options.clips))
 
     # Batches of clips side by side, a video each.
     frames = sum(len(sample.speech[:most]) for _, sample in missing_clips(data, out, options.clips))
@@ -97,17 +104,6 @@ def generate_clips(
                 target = video_path(out, sample.key, options.clips)
                 write_clip(target, video, sample.audio, tags(config, seed))
                 yield target
-
-
-def _model_recipe(checkpoint: Path, info: CheckpointInfo, config: SampleConfig) -> dict[str, Any]:
-    """What of the model and its sampler shapes a video."""
-    return {
-        "checkpoint": str(checkpoint.resolve()),
-        "checkpoint_sha256": sha256_file(checkpoint),
-        "preset": info.preset.name,
-        "step": info.step,
-        **{name: getattr(config, name) for name in _SAMPLING},
-    }
 
 
 def _check_speech(data: Path, info: CheckpointInfo) -> None:
