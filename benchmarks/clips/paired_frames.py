@@ -1,20 +1,15 @@
 """A generated video against its real clip, frame k with frame k, at one size."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypedDict  # in Python 3.11 pydantic takes no other
 
+from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.metrics.image.mse import mse
 from benchmarks.metrics.image.psnr import psnr
 from benchmarks.metrics.image.ssim import ssim
-
-if TYPE_CHECKING:
-    from benchmarks.clips.decoded_video import DecodedVideo
 
 # (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite number.
 FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]] = {

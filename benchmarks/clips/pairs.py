@@ -1,7 +1,5 @@
 """Which fake imitates which real clip: finds the videos of two folders and matches them by name."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json
@@ -17,6 +15,7 @@ from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard, shard_paths
 from pipeline.errors import UserError
 from pipeline.media import VIDEO_SUFFIXES, is_video
+from pipeline.progress import progress
 
 
 @dataclass(frozen=True)
@@ -87,6 +86,21 @@ def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
         return
     for shard in shard_paths(folder, split):
         yield from shard_clips(shard)
+
+
+def for_each_clip(
+    folder: Path, split: str | None, label: str, work: Callable[[RealClip], None]
+) -> dict[str, str]:
+    """Does something with every real clip; gives the reason, by clip id, where it fails."""
+    failed = {}
+    with progress(label, sum(1 for _ in real_clips(folder, split))) as step:
+        for clip in real_clips(folder, split):
+            try:
+                work(clip)
+            except (UserError, ValueError, OSError) as error:
+                failed[clip.clip_id] = str(error)
+            step()
+    return failed
 
 
 def file_clip(clip_id: str, path: Path) -> RealClip:

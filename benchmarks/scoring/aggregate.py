@@ -1,12 +1,10 @@
 """From the numbers of single clips to numbers over the set, each with its spread over clips."""
 
-from __future__ import annotations
-
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +17,8 @@ from benchmarks.metrics.motion.blinks import rate_and_duration
 from benchmarks.metrics.speech.wer import error_rate
 from benchmarks.scoring.clip_videos import Features
 from benchmarks.scoring.reference import Reference
+from benchmarks.scoring.results import SetRow
+from benchmarks.scoring.scorer import MeasuredClip
 from benchmarks.scoring.set_rows import (
     RESAMPLES,
     SLOW_RESAMPLES,
@@ -28,12 +28,8 @@ from benchmarks.scoring.set_rows import (
     speech_rows,
 )
 
-if TYPE_CHECKING:
-    from benchmarks.scoring.results import SetRow
-    from benchmarks.scoring.scorer import MeasuredClip
-
-    # What a statistic is made of: an element or a row a clip.
-    PerClip = NDArray[Any]
+# What a statistic is made of: an element or a row a clip.
+PerClip = NDArray[Any]
 
 
 def _blinks(clips: PerClip) -> tuple[float, float]:

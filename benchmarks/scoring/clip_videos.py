@@ -1,11 +1,9 @@
 """Both videos of a clip, decoded once, and what several metrics need of them: faces and sound."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +13,7 @@ from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.metrics.distribution import fid, fvd
 from benchmarks.metrics.motion.blinks import held
 from benchmarks.scoring.pretrained import LANDMARKS, Networks
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import ScoreOptions
+from benchmarks.scoring.score_options import ScoreOptions
 
 Features = tuple[str, int | None]  # a key of the cache, and how many rows of its array count
 

@@ -1,22 +1,18 @@
 """The pretrained networks that metrics need, loaded once, or the reason why one is missing."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.metrics.distribution import fid, fvd
 from benchmarks.metrics.image import csim, lpips
 from benchmarks.metrics.image.region import Region
 from benchmarks.metrics.speech import av_sync
+from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.errors import UserError
 from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import ScoreOptions
 
 LANDMARKS = "face_landmarker.task"
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")

@@ -58,13 +58,7 @@ def score(
     return {**scores, "clips": rows}
 
 
-def score_to(
-    out: Path,
-    real: Path | str,
-    fake: Path | str,
-    options: ScoreOptions | None = None,
-    read_lips: Callable[[Path], str] | None = None,
-) -> Scores:
+def score_to(out: Path, real: Path, fake: Path, options: ScoreOptions) -> Scores:
     """Like `score`, but writes the rows of the clips to scores.json and keeps none in memory.
 
     The file `out` is written when all clips are scored. Of the clips it returns only what went
@@ -81,7 +75,7 @@ def score_to(
                     brief = {name: value for name, value in row.items() if name in _BRIEF}
                     troubled.append(cast("ClipRow", brief))
 
-            scores = _score(Path(real), Path(fake), options or ScoreOptions(), read_lips, keep)
+            scores = _score(real, fake, options, None, keep)
         write_scores(out, scores, rows)
     return {**scores, "clips": troubled}
 

@@ -4,15 +4,13 @@ What is in the cache is looked up in this process, which needs neither torch nor
 take seconds to start.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import cv2
 
@@ -32,13 +30,11 @@ from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import LANDMARKS, Networks, UnavailableError, find_networks
 from benchmarks.scoring.reference import metrics_of
 from benchmarks.scoring.results import ClipRow
+from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray
 
-if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import ScoreOptions
-
-    LipReader = Callable[[Path], str]
+LipReader = Callable[[Path], str]
 
 _FEWEST = 4  # clips a worker, below which another one is not worth its start
 _MOST_LOOKED_UP = 1000  # clips; of very many, workers look up the rest side by side

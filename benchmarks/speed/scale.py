@@ -6,7 +6,6 @@ processes still open, read and pass on as much of each clip. `plan` gives what p
 manifest takes. Memory is read from /proc, so this needs Linux. Prints Markdown.
 """
 
-import csv
 import re
 import resource
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 import typer
 
 from benchmarks.clips.pairs import find_videos
@@ -115,11 +115,12 @@ def links(clips: Sequence[Path], folder: Path, count: int) -> Iterator[Path]:
 
 def write_manifest(path: Path, clips: Iterable[Path], seconds: float | None) -> None:
     """A manifest of clips, or of their first `seconds`, under ids of their own."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["clip_id", "path", "speaker", "split", "start", "end"])
-        for k, clip in enumerate(clips):
-            writer.writerow([f"clip-{k:07d}", clip, f"speaker-{k % 997}", "train", "", seconds])
+    listed = [
+        (f"clip-{k:07d}", clip, f"speaker-{k % 997}", "train", "", seconds)
+        for k, clip in enumerate(clips)
+    ]
+    columns = ["clip_id", "path", "speaker", "split", "start", "end"]
+    pd.DataFrame(listed, columns=columns).to_csv(path, index=False)
 
 
 @app.command()

@@ -149,9 +149,9 @@ def read_method(path: Path) -> Method:
         raise UserError(f"{path}: {first_problem(error)}") from error
 
 
-def known_methods(folder: Path = METHODS_FOLDER) -> dict[str, Path]:
+def known_methods() -> dict[str, Path]:
     """The methods that come with the toolkit, by the name to call them."""
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in sorted(METHODS_FOLDER.glob("*.toml"))}
 
 
 def find_method(name: str) -> Path:

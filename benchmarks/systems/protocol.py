@@ -5,27 +5,22 @@ What comes out is called like the clip, so that `dh-bench score` finds its count
 (`our_model`) and other systems (`other_system`) follow it alike.
 """
 
-from __future__ import annotations
-
 import itertools
 import tarfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.clips.pairs import chosen_split, real_clips
+from benchmarks.clips.pairs import RealClip, chosen_split, for_each_clip, real_clips
+from benchmarks.systems.protocol_options import ProtocolClips
 from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import DATASET_FILE, read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file, write_json
 from pipeline.media import Audio, write_video
-from pipeline.progress import progress
-
-if TYPE_CHECKING:
-    from benchmarks.systems.protocol_options import ProtocolClips
 
 RECIPE_FILE = "generate.json"
 # What older recipes leave out could not be chosen when they were written.
@@ -111,16 +106,11 @@ def encode_clips(real: Path, out: Path, split: str | None, max_frames: int) -> d
     has no video, by clip id.
     """
     split = chosen_split(real, split)
-    count = sum(1 for _ in real_clips(real, split))
+    next(real_clips(real, split))  # there is one, before anything is written
     claim(out, {"encoded": True, "split": split, "max_frames": max_frames})
-    failed = {}
-    with progress("clips encoded", count) as step:
-        for clip in real_clips(real, split):
-            try:
-                video = clip.open(max_frames)
-                tags = {"comment": "A real clip, encoded again by dh-bench."}
-                write_clip(out / f"{clip.clip_id}.mp4", video.frames, video.samples, tags)
-            except (UserError, ValueError, OSError) as error:
-                failed[clip.clip_id] = str(error)
-            step()
-    return failed
+
+    def encode(clip: RealClip) -> None:
+        video, tags = clip.open(max_frames), {"comment": "A real clip, encoded again by dh-bench."}
+        write_clip(out / f"{clip.clip_id}.mp4", video.frames, video.samples, tags)
+
+    return for_each_clip(real, split, "clips encoded", encode)

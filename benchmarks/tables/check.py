@@ -5,8 +5,6 @@ names with n, protocols of this version, hashes of weights. What is forged throu
 found without the videos.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections import Counter

@@ -29,9 +29,9 @@ class Published:
     note: str = ""  # why `value` is empty; else empty
 
 
-def read_published(table: str, path: Path = PUBLISHED_CSV) -> tuple[Published, ...]:
+def read_published(table: str) -> tuple[Published, ...]:
     """The rows of one published table, in the paper's order."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with PUBLISHED_CSV.open(newline="", encoding="utf-8") as file:
         return tuple(Published(**row) for row in csv.DictReader(file) if row["table"] == table)
 
 

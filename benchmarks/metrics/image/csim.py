@@ -30,20 +30,17 @@ CSIM = Metric(
 
 
 def embed(
-    embedder: FaceEmbedder,
-    frames: Sequence[NDArray[np.uint8]],
-    landmarks: NDArray[np.floating],
-    step: int = STEP,
+    embedder: FaceEmbedder, frames: Sequence[NDArray[np.uint8]], landmarks: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Embeddings of every `step`-th frame with a face, from the first one on: (N, 128)."""
-    found = [embedder(frames[k], landmarks[k]) for k in embedded_frames(landmarks, step)]
+    """Embeddings of every fifth frame with a face, from the first one on: (N, 128)."""
+    found = [embedder(frames[k], landmarks[k]) for k in embedded_frames(landmarks)]
     return np.stack(found) if found else np.empty((0, 128))
 
 
-def embedded_frames(landmarks: NDArray[np.floating], step: int = STEP) -> list[int]:
+def embedded_frames(landmarks: NDArray[np.floating]) -> list[int]:
     """Which frames `embed` takes: (T, 68, 2) landmarks, NaN without a face."""
     with_face = np.flatnonzero(~np.isnan(landmarks).any((1, 2))).tolist()
-    return [k for k in with_face if (k - with_face[0]) % step == 0]
+    return [k for k in with_face if (k - with_face[0]) % STEP == 0]
 
 
 def cosines(real: NDArray[np.floating], fake: NDArray[np.floating]) -> NDArray[np.float64]:

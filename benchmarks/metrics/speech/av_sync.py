@@ -62,23 +62,23 @@ class Synchrony:
     distance: float  # the least one; LSE-D
 
 
-def shifted_distances(picture: Tensor, sound: Tensor, max_shift: int = MAX_SHIFT) -> Tensor:
+def shifted_distances(picture: Tensor, sound: Tensor) -> Tensor:
     """Mean L2 distance of picture and sound for every shift of the sound.
 
     Sound beyond the clip's ends counts as zeros, and 1e-6 is added to each difference, both as the
     released tool does.
 
-    `picture`: (W, D) embeddings; `sound`: (W, D). Returns (2 max_shift + 1,): of picture window i
-    with sound window i + s, for s = −15 … 15.
+    `picture`: (W, D) embeddings; `sound`: (W, D). Returns (31,): of picture window i with sound
+    window i + s, for s = −15 … 15.
     """
     import torch
     from torch.nn import functional as F
 
     count = len(picture)
-    padded = F.pad(sound, (0, 0, max_shift, max_shift))
+    padded = F.pad(sound, (0, 0, MAX_SHIFT, MAX_SHIFT))
     shifts = [
         F.pairwise_distance(picture, padded[first : first + count]).mean()
-        for first in range(2 * max_shift + 1)
+        for first in range(2 * MAX_SHIFT + 1)
     ]
     return torch.stack(shifts)
 
