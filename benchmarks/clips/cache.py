@@ -55,9 +55,7 @@ class NotCachedError(Exception):
 class MeasurementCache:
     """Arrays and JSON in a folder, by key.
 
-    Args:
-        folder: made when the first entry is written.
-        only_read: nothing is computed; what is not there raises an `NotCachedError`.
+    With `only_read` nothing is computed; what is not there raises a `NotCachedError`.
     """
 
     def __init__(self, folder: Path, *, only_read: bool = False) -> None:

@@ -1,7 +1,5 @@
 """A video that is decoded once, when first used, and kept while its clip is measured."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -27,7 +25,7 @@ class DecodedVideo:
     # Decodes its sound, mono 16 kHz int16; None where it has none.
     open_samples: Callable[[], NDArray[np.int16] | None]
     # The video that this one is the beginning of; None where it is not cut.
-    whole: DecodedVideo | None = None
+    whole: "DecodedVideo | None" = None
     _resized: dict[tuple[int, int], list[NDArray[np.uint8]]] = field(
         default_factory=dict, repr=False
     )
@@ -43,7 +41,7 @@ class DecodedVideo:
             self._resized[size] = [resize(frame, size) for frame in self.frames]
         return self._resized[size]
 
-    def first(self, count: int) -> DecodedVideo:
+    def first(self, count: int) -> "DecodedVideo":
         """The same video as if it had only so many frames; it is decoded once for both."""
         return replace(
             self,
@@ -60,7 +58,7 @@ class DecodedVideo:
         return self.open_samples()
 
 
-def open_video(path: Path, max_frames: int) -> DecodedVideo:
+def open_video(path: Path, max_frames: int) -> "DecodedVideo":
     """A video file; nothing but its bytes is read yet."""
     frames, samples = partial(read_frames, path), partial(read_sound, path)
     return DecodedVideo(str(path), sha256_file(path), max_frames, frames, samples)

@@ -4,8 +4,6 @@ Ways to do the same work are timed in turns within one run, so that a busy momen
 and are compared by their medians. Processes are read from /proc: those functions need Linux.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import platform
@@ -35,7 +33,7 @@ class Cost:
     processor: float = 0.0
     clock: float = 0.0
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.processor + other.processor, self.clock + other.clock)
 
 

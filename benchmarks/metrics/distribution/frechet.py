@@ -8,8 +8,6 @@ rank of Σ1: nothing becomes complex or fails where a covariance is singular, as
 samples than features, and then it is quickest.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -32,19 +30,19 @@ class Moments:
     outer: NDArray[np.float64]  # (D, D) the sum of their outer products
 
     @classmethod
-    def empty(cls, dimension: int) -> Moments:
+    def empty(cls, dimension: int) -> "Moments":
         """Of no vector."""
         return cls(0.0, np.zeros(dimension), np.zeros((dimension, dimension)))
 
     @classmethod
-    def of(cls, features: NDArray[np.floating]) -> Moments:
+    def of(cls, features: NDArray[np.floating]) -> "Moments":
         """Of (N, D) feature vectors."""
         moments = cls.empty(features.shape[1])
         moments.add(features)
         return moments
 
     @classmethod
-    def of_gaussian(cls, mean: NDArray[np.floating], covariance: NDArray[np.floating]) -> Moments:
+    def of_gaussian(cls, mean: NDArray[np.floating], covariance: NDArray[np.floating]) -> "Moments":
         """Of two vectors with that mean, (D,), and covariance, (D, D), over count − 1."""
         mu = np.asarray(mean, np.float64)
         return cls(2.0, 2 * mu, np.asarray(covariance, np.float64) + 2 * np.outer(mu, mu))
@@ -99,7 +97,7 @@ def frechet_distance(
     return max(0.0, float(distance))
 
 
-def distance(one: Moments, other: Moments) -> float:
+def distance(one: Moments, other: "Moments") -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of feature vectors."""
     if min(one.count, other.count) < 2:
         counts = f"{one.count:.0f} and {other.count:.0f}"
@@ -124,10 +122,8 @@ class FrechetOverClips:
 
     A resample weighs every clip by a Poisson number (Oza & Russell, 2001) that its name decides,
     the same for its real and its fake features. Resampling raises a Fréchet distance by itself,
-    since repeated clips are fewer clips: only the spread of the resamples is used.
-
-    Args:
-        reference: of real features that are known already: only fakes are taken up and resampled.
+    since repeated clips are fewer clips: only the spread of the resamples is used. With a
+    `reference` of real features only fakes are taken up and resampled.
     """
 
     def __init__(self, reference: Moments | None = None) -> None:
