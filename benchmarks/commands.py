@@ -41,11 +41,7 @@ def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, time
 
 
 def run_group(
-    arguments: Sequence[str],
-    timeout: float,
-    stdout: IO[bytes],
-    stderr: IO[bytes],
-    **options: Any,
+    arguments: Sequence[str], timeout: float, stdout: IO[bytes], stderr: IO[bytes], **options: Any
 ) -> int:
     """The exit code of a command in a process group of its own, which is ended whatever happens.
 

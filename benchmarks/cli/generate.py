@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.systems.protocol_options import (
-    MethodOptions,
-    ProtocolClips,
-)
+from benchmarks.systems.protocol_options import MethodOptions, ProtocolClips
 from model.cli.shared_options import CHECKPOINT_HELP, DeviceOption, PrecisionOption
 from model.sampling.sample_config import SampleConfig
 from pipeline.command_options import dataclass_options

@@ -8,11 +8,7 @@ import typer
 
 from benchmarks.cli.generate import generate_command, methods_command
 from benchmarks.cli.tables import check_command, compare_command, report_command, table_command
-from benchmarks.scoring.score_options import (
-    FeatureOptions,
-    ScoreOptions,
-    with_cache,
-)
+from benchmarks.scoring.score_options import FeatureOptions, ScoreOptions, with_cache
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 

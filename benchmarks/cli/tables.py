@@ -126,8 +126,7 @@ def report_command(
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML page to write.")],
     real: Annotated[
-        Path | None,
-        typer.Option(help="Score first: the real clips, as dh-bench score takes them."),
+        Path | None, typer.Option(help="Score first: the real clips, as dh-bench score takes them.")
     ] = None,
     fake: Annotated[
         list[Path] | None,

@@ -19,13 +19,7 @@ from benchmarks.metrics.catalogue import as_measured, choose
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.pretrained import find_networks
 from benchmarks.scoring.reference import check_reference, read_reference
-from benchmarks.scoring.results import (
-    SCHEMA_VERSION,
-    ClipRow,
-    Scores,
-    Source,
-    write_scores,
-)
+from benchmarks.scoring.results import SCHEMA_VERSION, ClipRow, Scores, Source, write_scores
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.scoring.scorer import measure_batches
 from pipeline.media import FPS

@@ -29,9 +29,7 @@ _BATCH = 100  # resamples at once: of 10,000 clips 16 MB
 
 
 def bootstrap_interval(
-    clips: PerClip,
-    statistic: Callable[[PerClip], Any] = np.mean,
-    resamples: int = RESAMPLES,
+    clips: PerClip, statistic: Callable[[PerClip], Any] = np.mean, resamples: int = RESAMPLES
 ) -> list[float] | None:
     """95% percentile interval of a statistic over clips, seed 0; None if it is often undefined.
 

@@ -9,13 +9,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.systems.protocol import (
-    claim,
-    data_recipe,
-    missing_clips,
-    video_path,
-    write_clip,
-)
+from benchmarks.systems.protocol import claim, data_recipe, missing_clips, video_path, write_clip
 from benchmarks.systems.protocol_options import ProtocolClips
 from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve
 from model.config.choices import Device, Precision
