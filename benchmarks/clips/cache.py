@@ -20,16 +20,9 @@ from pipeline.files import atomic_path, json_bytes, read_json, write_bytes
 ROOT = Path(__file__).parents[2]
 # Rooms whose code shapes a measurement.
 ROOMS = (
-    "benchmarks/clips",
-    "benchmarks/metrics",
-    "benchmarks/networks",
-    "benchmarks/scoring",
-    "pipeline/dataset",
-    "pipeline/faces",
-    "pipeline/media",
-    "pipeline/runtimes",
-    "pipeline/speech",
-)
+    "benchmarks/clips", "benchmarks/metrics", "benchmarks/networks", "benchmarks/scoring",
+    "pipeline/dataset", "pipeline/faces", "pipeline/media", "pipeline/runtimes", "pipeline/speech",
+)  # fmt: skip
 
 
 @cache

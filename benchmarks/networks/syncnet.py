@@ -28,14 +28,9 @@ _OUTSIDE = 110  # grey level beyond the picture's edge
 _BATCH = 20
 # What torch.load and load_state_dict raise for files of something else.
 _UNREADABLE = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
+    AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError,
     pickle.UnpicklingError,
-)
+)  # fmt: skip
 
 
 class SyncNet(nn.Module):

@@ -41,11 +41,8 @@ MEASURES = {
     "red": "mean of red, 0 to 255",
     "green": "mean of green, 0 to 255",
     "blue": "mean of blue, 0 to 255",
-    "saturated": "share of values that are 0 or 255",
-    "change": "mean absolute difference to the frame before",
 }
-# Shares near zero and motion have no steady value to be a tenth of; they are drawn, not judged.
-JUDGED = ("sharpness", "brightness", "contrast", "red", "green", "blue", "identity")
+JUDGED = (*MEASURES, "identity")
 # A head that moves is less like its first frame too: these are drawn, not judged.
 TO_START = {
     "ssim_to_start": "SSIM to the face that the video began with",
@@ -86,7 +83,7 @@ def measure(
     """
     rows: list[list[float]] = []
     embeddings: list[tuple[int, NDArray[np.floating]]] = []
-    before = began = None
+    began = None
     for k, frame in enumerate(frames):
         if began is None:
             height, width = frame.shape[:2]
@@ -95,8 +92,11 @@ def measure(
             began = frame if start is None else resize(start, (height, height))
         # The likeness of the start to itself is no measurement.
         likeness = ssim(began, frame) if began is not frame else float("nan")
-        rows.append([*_row(frame, before), likeness])
-        before = frame
+        pixels = frame.astype(np.float32)
+        luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+        colours = pixels.mean((0, 1)).tolist()
+        of_luma = float(luma.mean()), float(luma.std())
+        rows.append([sharpness(frame), *of_luma, *colours, likeness])
         if not isinstance(embed, str) and k % _EMBED_EVERY == 0:
             found = _unit(embed(frame))
             if found is not None:
@@ -120,16 +120,6 @@ def measure(
             curve = np.array(values[measured])
             ratios[measured] = (curve / curve[:REFERENCE_SECONDS].mean()).tolist()
     return Drift(name, seconds, values, ratios, reason)
-
-
-def _row(frame: Frame, before: Frame | None) -> list[float]:
-    """The measures of a frame, in the order of `MEASURES`."""
-    pixels = frame.astype(np.float32)
-    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-    change = float("nan") if before is None else float(np.abs(pixels - before).mean())
-    extreme = float(((frame == 0) | (frame == 255)).mean())
-    colours = pixels.mean((0, 1)).tolist()
-    return [sharpness(frame), float(luma.mean()), float(luma.std()), *colours, extreme, change]
 
 
 def _unit(embedding: NDArray[np.floating] | None) -> NDArray[np.floating] | None:

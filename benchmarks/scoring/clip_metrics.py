@@ -120,7 +120,7 @@ def eyes(clip: ClipVideos, out: Numbers) -> None:
         landmarks = clip.face(video)  # (T, 68, 2)
         if len(landmarks) < _FRAMES_OF_A_BLINK:
             raise ValueError(f"a blink takes {_FRAMES_OF_A_BLINK} frames, more than the clip has")
-        durations = [blink.seconds for blink in blinks(eye_aspect_ratio(landmarks))]
+        durations = [(end - begin) / FPS for begin, end in blinks(eye_aspect_ratio(landmarks))]
         seconds = len(landmarks) / FPS
         pooled[side] = {"durations": durations, "seconds": seconds}
         values["blinks_per_second"], duration = rate_and_duration([durations], [seconds])

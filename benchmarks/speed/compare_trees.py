@@ -4,8 +4,6 @@ Commands are taken from `[project.scripts]` of each tree's pyproject.toml, so th
 moved between them; both trees run in this environment. The work is dh-prep on some clips, dh-train
 on a data set and dh-sample with a checkpoint that the base tree made, and dh-bench on those clips
 against strongly compressed copies. Prints Markdown; needs Linux.
-
-    python benchmarks/speed/compare_trees.py BASE CLIPS
 """
 
 import itertools

@@ -2,8 +2,6 @@
 
 Joins the beginnings of real clips, so that every cut's place is known, and changes single shots in
 ways that make no cut. All detectors get the same frames. Prints Markdown; needs scenedetect.
-
-    python benchmarks/studies/cuts.py SHARED_DATA
 """
 
 import io

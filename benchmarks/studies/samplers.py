@@ -4,8 +4,6 @@ Draws the first frames of test clips with every setting, the same clips with the
 compares them with the real ones. A setting is within noise of the reference (the first in the list)
 if no measure's mean difference over clips is worse with 95 % confidence, by the bootstrap over
 clips. Prints Markdown.
-
-    python benchmarks/studies/samplers.py --checkpoint RUN --data SET
 """
 
 import itertools

@@ -2,8 +2,6 @@
 
 The same sentences as they are, with noise, music and gain; and sounds that hold no speech. Prints
 Markdown; needs silero-vad and webrtcvad-wheels.
-
-    python benchmarks/studies/voice.py SHARED_DATA
 """
 
 from collections.abc import Callable, Iterator

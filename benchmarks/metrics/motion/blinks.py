@@ -6,13 +6,11 @@ half of the clip's range before the drop to the first one after it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
-from pipeline.media import FPS
 
 _RULE = (
     "peaks of EAR[i]-EAR[i+1] of at least 0.072, 4 frames apart, on 68 landmarks of MediaPipe's "
@@ -37,19 +35,6 @@ BLINK_DURATION = Metric(
 
 _DROP, _APART = 0.072, 4
 _EYES = np.array([[36, 37, 38, 39, 40, 41], [42, 43, 44, 45, 46, 47]])
-
-
-@dataclass(frozen=True)
-class Blink:
-    """From frame `start` until frame `end`."""
-
-    start: int
-    end: int
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasts at 25 frames/s."""
-        return (self.end - self.start) / FPS
 
 
 def eye_aspect_ratio(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -80,8 +65,8 @@ def held(landmarks: NDArray[np.floating]) -> NDArray[np.float64] | None:
     return np.asarray(landmarks, np.float64)[index]
 
 
-def blinks(ear: NDArray[np.floating]) -> list[Blink]:
-    """The blinks in a clip's eye aspect ratio.
+def blinks(ear: NDArray[np.floating]) -> list[tuple[int, int]]:
+    """From and until which frame each blink in a clip's eye aspect ratio lasts.
 
     Args:
         ear: (T,), of `eye_aspect_ratio`.
@@ -103,9 +88,9 @@ def blinks(ear: NDArray[np.floating]) -> list[Blink]:
         earlier = before[-1] if before else 0
         start = drop if ear[drop - 1] <= ear[drop] else earlier
         if after:
-            found.append(Blink(start, after[0]))
+            found.append((start, after[0]))
         elif last:
-            found.append(Blink(start, len(ear) - 1))
+            found.append((start, len(ear) - 1))
     return found
 
 
