@@ -32,7 +32,7 @@ from benchmarks.metrics.motion.f_mse import f_mse
 from benchmarks.metrics.motion.ofm import ofm
 from benchmarks.networks.i3d import I3D, Pool, Unit, load_i3d, same_pads
 from benchmarks.scoring.results import read_scores
-from benchmarks.speed.harness import Cost, header, load, markdown, our_command, run_command
+from benchmarks.speed.harness import Cost, header, load, markdown, run_command
 from pipeline.progress import progress
 from pipeline.weights import locate
 
@@ -187,7 +187,7 @@ def compare(
         for precision in ("float32", "bf16"):
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "scores.json"
-                command = [our_command("dh-bench"), "score"]
+                command = ["dh-bench", "score"]
                 command += [f"--real={real}", f"--fake={fake}", f"--out={out}"]
                 command += [f"--metrics={METRICS}", f"--max-frames={frames}", f"--cache={folder}"]
                 command += [f"--workers={workers}", f"--precision={precision}"]
