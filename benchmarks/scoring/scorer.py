@@ -29,7 +29,7 @@ from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, frame_size
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import LANDMARKS, Networks, UnavailableError, find_networks
 from benchmarks.scoring.reference import metrics_of
-from benchmarks.scoring.results import ClipRow
+from benchmarks.scoring.results import ClipRow, by_text
 from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray
@@ -65,7 +65,7 @@ def measure_clip(
     fake = fake.first(shared) if comparison["frames_fake"] > shared else fake
     videos = ClipVideos(setup, real, fake, (width, height), clip.origin, fake_file)
     missing: dict[str, str] = {}
-    lacking: dict[str, list[str]] = {}  # by reason, where it is the clip's own
+    lacking = []  # where the reason is the clip's own
     for family, measure in FAMILIES.items():
         chosen = [name for name in family if name in metrics]
         try:
@@ -74,8 +74,8 @@ def measure_clip(
         except (UnavailableError, ValueError, UserError) as error:
             missing |= {name: str(error) for name in chosen if name not in numbers.fake}
             if isinstance(error, ValueError):
-                lacking.setdefault(str(error), []).extend(METRICS[name].label for name in chosen)
-    warnings += [f"no {', '.join(labels)}: {reason}" for reason, labels in lacking.items()]
+                lacking += [(METRICS[name].label, str(error)) for name in chosen]
+    warnings += [f"no {text}" for text in by_text(lacking)]
     if LANDMARKS in setup.networks.paths:
         points = videos.landmarks(real), videos.landmarks(fake)
         fake_size, real_size = videos.of_both("frame size", frame_size)
