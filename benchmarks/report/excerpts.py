@@ -80,10 +80,7 @@ def worst_and_best(ordered: Sequence[str], count: int) -> list[tuple[str, str]]:
 def make_excerpts(
     scores: Sequence[Scores], chosen: Sequence[tuple[str, str]], room: int
 ) -> list[Excerpt]:
-    """The chosen clips, in their order, as videos of the first three systems.
-
-    `room`: bytes that all videos together may take in the page; what exceeds it has no video.
-    """
+    """The chosen clips, in their order, as videos that take `room` bytes of the page at most."""
     # Worst and best in turn, so that a page that runs out of room has some of both.
     kinds = [[one for one in chosen if one[1] == kind] for kind in ("worst", "best")]
     turns = [one for pair in itertools.zip_longest(*kinds) for one in pair if one]

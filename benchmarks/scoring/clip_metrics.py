@@ -22,7 +22,7 @@ from benchmarks.metrics.speech.lmd import lmd
 from benchmarks.metrics.speech.speech_sync import sync_features
 from benchmarks.metrics.speech.wer import errors, transcript, words
 from benchmarks.scoring.clip_videos import ClipVideos
-from benchmarks.scoring.pretrained import UnavailableError
+from benchmarks.scoring.pretrained import SYNC, UnavailableError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
 from pipeline.speech.lip_sync import MAX_LAG
@@ -31,7 +31,6 @@ from pipeline.speech.shifts import lip_correlations
 _DRIFTING = ("ssim", "psnr")  # what the report shows along a clip
 _FRAMES_OF_A_BLINK = 4
 _MOTION = ("ofm", "ofm_equation", "f_mse", "f_mse_equation")
-_SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
 _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve
 
 
@@ -193,7 +192,7 @@ def sync(clip: ClipVideos, out: Numbers) -> None:
             network = networks.get(av_sync.WEIGHTS)
             found = av_sync.synchrony(*embeddings(network, video.frames, face, samples))
             numbers = float(found.offset), found.confidence, found.confidence, found.distance
-            return dict(zip(_SYNC, numbers, strict=True))
+            return dict(zip(SYNC, numbers, strict=True))
 
         values |= clip.with_sound("sync", video, synchrony)
 
@@ -245,7 +244,7 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     ("sync_lag", "sync_confidence"): mouth_and_speech,
     ("lmd",): mouth,
     ("csim",): identity,
-    _SYNC: sync,
+    SYNC: sync,
     ("fid",): partial(frechet, "fid"),
     ("kid",): kernel,
     ("fvd",): partial(frechet, "fvd"),

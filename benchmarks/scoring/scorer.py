@@ -97,10 +97,7 @@ def measure_clip(
 def make_scorer(
     options: ScoreOptions, cache: MeasurementCache, networks: Networks, read_lips: LipReader | None
 ) -> Callable[[ClipBatch], list[MeasuredClip]]:
-    """A function that measures the clips of a batch; it loads networks when first needed.
-
-    Without `read_lips` the command in the options reads lips, if there is one.
-    """
+    """A function that measures the clips of a batch; it loads networks when first needed."""
     if read_lips is None and options.lip_reader:
         read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
     setup = MeasureSetup(options, networks, cache, read_lips, metrics_of(options.reference))

@@ -91,10 +91,7 @@ def time_prep(timings: Timings, clips: Sequence[Path]) -> None:
 
 
 def usual_script() -> Callable[[Sequence[Face]], None]:
-    """face-alignment on all cores, frame by frame, then a warp and a file for each frame.
-
-    Its weights are random; box and points are MediaPipe's.
-    """
+    """face-alignment, its weights random, frame by frame, then a warp and a file for each frame."""
     with tempfile.TemporaryDirectory() as weights:
         networks, _ = face_alignment(Path(weights))
 
