@@ -95,7 +95,8 @@ def test_of_a_finished_data_set_options_and_counts_are_given(tmp_path: Path):
         "speech": {"count": 0, "sum": 0, "squares": 0},
     }  # fmt: skip
     write_json(data / "shard-00000.json", mark)
-    finish(data, [shard], options)
+    write_json(data / "plan.json", {})
+    finish(data, [shard.name], options.as_json())
     path = tmp_path / "report.md"
     write_report(path, [Finding("disk here", "note", "/annas-home")], None, str(data))
     text = path.read_text()
