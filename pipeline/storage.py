@@ -95,12 +95,7 @@ class Folder:
 
     @contextmanager
     def _files(self, *, writing: bool = False) -> Iterator[Any]:
-        """The folder as a file system of its own, on this machine or in its object store.
-
-        Raises:
-            FileNotFoundError: from inside the context, as it is, when reading.
-            UserError: the store refuses.
-        """
+        """The folder as a file system of its own; a store's refusal becomes a `UserError`."""
         from fsspec.implementations.dirfs import DirFileSystem
 
         system, root = _remote(
@@ -168,12 +163,7 @@ class Folder:
             path.write_bytes(json_bytes(value))
 
     def read_json(self, name: str) -> Any:
-        """The value in a JSON file.
-
-        Raises:
-            FileNotFoundError: it holds no such file.
-            ValueError: that file is no JSON.
-        """
+        """The value in a JSON file; a FileNotFoundError or ValueError if there is none."""
         return json.loads(self.read_bytes(name))
 
     def remove(self, name: str) -> None:
@@ -198,8 +188,7 @@ def open_file(where: Path | str) -> Iterator[BinaryIO]:
 def local_copy(where: str) -> Iterator[str]:
     """The file at a path or URL as a file on this machine: itself, or a copy for as long as needed.
 
-    Raises:
-        OSError: a URL that cannot be fetched.
+    A URL that cannot be fetched is an OSError.
     """
     here = where.removeprefix("file://")
     if not is_url(here):

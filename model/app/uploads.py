@@ -159,7 +159,7 @@ class UploadedVideoMaker:
             loaded.denoiser,
             preset,
             [ready],
-            loaded.run.config,
+            loaded.config,
             output=output,
             progress=count,
         )

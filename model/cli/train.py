@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from model.cli.shared_options import new_app
+from model.cli.new_app import new_app
 from model.training.run_options import RunOptions
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command

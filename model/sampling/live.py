@@ -103,10 +103,10 @@ class Pacer:
 
 def denoisers_for_live(loaded: LoadedModel) -> list[FrameDenoiser]:
     """The denoiser of the run, and one that takes half of its calls."""
-    config = loaded.run.config
+    config = loaded.config
     if config.steps == 1:
         return [loaded.denoiser]
-    model, info = load_talking_head(loaded.run.checkpoint, loaded.denoiser.device)
+    model, info = load_talking_head(loaded.checkpoint, loaded.denoiser.device)
     return [
         loaded.denoiser,
         make_denoiser(model, info.preset, replace(config, steps=config.steps // 2)),
@@ -119,7 +119,7 @@ def warm_up(loaded: LoadedModel, denoisers: Sequence[FrameDenoiser]) -> None:
     face, silence = np.zeros((size, size, 3), np.uint8), np.zeros(SAMPLES_PER_FRAME, np.int16)
     for denoiser in denoisers:
         features = live_features([silence], loaded)
-        list(generate_frames(denoiser, loaded.info.preset, [face], [features], loaded.run.config))
+        list(generate_frames(denoiser, loaded.info.preset, [face], [features], loaded.config))
 
 
 def recorded(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[Sound]:
@@ -228,7 +228,7 @@ def talk_live(
         return
     features = chain([first], features)
     for (frame,) in generate_frames(
-        loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed], choose=pacer
+        loaded.denoiser, preset, [crop], [features], loaded.config, [seed], choose=pacer
     ):
         assert frame is not None
         own, waiting = waiting[:SAMPLES_PER_FRAME], waiting[SAMPLES_PER_FRAME:]

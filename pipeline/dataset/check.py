@@ -133,8 +133,8 @@ class _ShardCheck:
             return
         with local_copy(self._folder / self.name) as tar:
             yield from self._sample_problems(tar)
-            records: list[dict[str, Any]] = self.rows.to_dict("records")
             inputs = self.rows["manifest_id"].nunique()
+            records: Any = self.rows.to_dict("records")
             read = shard_mark(self._stem, self._split, inputs, records, Path(tar), self._speech)
         if self.mark:
             yield from _differences(f"{self._stem}.json", self.mark, read)

@@ -80,15 +80,9 @@ def read_frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Decodes a video at a constant rate: output k is the source frame nearest to start + k / fps.
 
-    Args:
-        path: any container FFmpeg reads.
-        fps: output frames a second.
-        start: seconds after the first frame at which to begin.
-        end: seconds after the first frame at which to stop; None reads to the end.
-
-    Yields:
-        (H, W, 3) uint8 RGB, as displayed (rotation and pixel aspect applied); a source frame
-        that is shown several times is the same array each time.
+    `start` and `end` are seconds after the first frame. Frames are (H, W, 3) uint8 RGB, as
+    displayed (rotation and pixel aspect applied); one that is shown several times is the same array
+    each time.
 
     Raises:
         MediaError: the file is absent, no media file, or holds no video stream.

@@ -87,19 +87,10 @@ def make_demo(
     weights_dir: Path | None = None,
     on_clip: Callable[[], None] | None = None,
 ) -> Path:
-    """Makes the videos that are not there yet, then the manifest and the truth.
+    """Makes the videos that are not there yet, then the manifest, whose path it returns, and truth.
 
-    Args:
-        out: a folder that is absent, empty, or was begun with the same options.
-        options: what to make.
-        weights_dir: the user's folder of pretrained files.
-        on_clip: called when a clip is done.
-
-    Returns:
-        The manifest's path.
-
-    Raises:
-        UserError: another folder's content, or a pretrained file cannot be found.
+    `out` is absent, empty, or was begun with the same options; `on_clip` is called when a clip is
+    done.
     """
     clips = plan_clips(options)
     _claim(out, options)

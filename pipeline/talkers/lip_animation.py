@@ -39,10 +39,8 @@ _TONGUE = np.array([142, 72, 70], np.float32)
 class Mouth:
     """The mouth of a portrait, which can be posed.
 
-    Args:
-        figure: (C, C, 4) uint8, premultiplied RGB and opacity.
-        mesh: (478, 2) the face mesh in its pixels.
-        span: distance of the outer eye corners in pixels.
+    `figure` is (C, C, 4) uint8, premultiplied RGB and opacity; `mesh` the (478, 2) face mesh in its
+    pixels, `span` the distance of the outer eye corners there.
     """
 
     def __init__(self, figure: NDArray[np.uint8], mesh: NDArray[np.float64], span: float) -> None:

@@ -9,21 +9,15 @@ from pipeline.units import number_text
 
 
 @cache
-def environment(package: str, folder: str = "templates") -> Environment:
+def environment(package: str) -> Environment:
     """An environment that finds the templates of a package, and `page.html.j2` beside them.
 
     What goes into `.html.j2` is escaped, into others (`.md.j2`) it is not. A name that the context
     lacks raises. Filters: `number` writes a number as short as its size allows; `data_uri` takes
-    bytes and a MIME type.
-
-    Args:
-        package: dotted name, such as `benchmarks.report`.
-        folder: of the templates in it; package data.
+    bytes and a MIME type. `package` is a dotted name, such as `benchmarks.report`.
     """
     found = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader(package, folder), PackageLoader("pipeline", "templates")]
-        ),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("pipeline")]),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
