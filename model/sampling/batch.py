@@ -66,11 +66,7 @@ class LoadedModel:
 
 
 def load(options: ModelOptions, config: SampleConfig) -> LoadedModel:
-    """Loads what makes videos; the precision of `options` goes before that of `config`.
-
-    Raises:
-        UserError: the checkpoint, the device or the authors' speech encoder cannot be used.
-    """
+    """Loads what makes videos; the precision of `options` goes before that of `config`."""
     checkpoint = resolve(options.checkpoint, options.weights_dir)
     device = choose_device(options.device)
     model, info = load_talking_head(checkpoint, device)
@@ -167,9 +163,6 @@ def run_on_workers(run: SampleRun, jobs: Sequence[Job]) -> Iterator[Outcome]:
     """Makes videos in several processes of a Ray session, each with a model of its own.
 
     Batches are made smaller where there are few videos, so that every process has work.
-
-    Raises:
-        UserError: the checkpoint or the device cannot be used, or a process dies.
     """
     # What is wrong with the command is reported before Ray starts.
     options = run.model

@@ -1,7 +1,6 @@
 """68 landmarks of a clip's face: search for it, then follow it from frame to frame."""
 
 import math
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,9 +89,7 @@ class MediaPipeTracker(Tracker):
     name = "mediapipe face_landmarker float16/1"
 
     def __init__(self, task: Path | str) -> None:
-        with zipfile.ZipFile(task) as archive:
-            self._detector = FaceDetector(archive.read("face_detector.tflite"))
-            self._mesh = FaceMesh(archive.read("face_landmarks_detector.tflite"))
+        self._detector, self._mesh = FaceDetector(task), FaceMesh(task)
 
     def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order."""

@@ -11,7 +11,7 @@ from pipeline.dataset.finalize import write_shard
 from pipeline.dataset.plan import Shard
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import parse_rows
-from pipeline.dataset.sample import Sample, from_members, to_members
+from pipeline.dataset.sample import from_members, to_members
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
@@ -112,10 +112,8 @@ class _KeptShard:
             return None
         records = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
         good = [line["clip_id"] for line in records if line["status"] == "ok"]
-        return Outcome(records, [self._sample(key) for key in good])
-
-    def _sample(self, key: str) -> Sample:
-        return next(from_members(k, members) for k, members in self._tar if k == key)
+        found = (next(one for one in self._tar if one[0] == key) for key in good)
+        return Outcome(records, [from_members(*one) for one in found])
 
 
 def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, Path]:
