@@ -23,7 +23,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import cv2
 import numpy as np
@@ -38,8 +38,8 @@ MIN_PSNR = 42.0
 _QUALITIES = (95, 97, 99, 100)
 
 
-class _RequiredMeta(TypedDict):
-    """What every `json` member holds."""
+class Meta(TypedDict):
+    """The `json` member."""
 
     schema_version: int
     clip_id: str
@@ -60,17 +60,9 @@ class _RequiredMeta(TypedDict):
     frame_psnr: float
     jpeg_quality: int
     options: dict[str, Any]
-
-
-class Meta(_RequiredMeta, total=False):
-    """The `json` member.
-
-    `notes` say what was done to the file, see `pipeline.media.notes`; `sound_lag` by how many
-    frames the sound was late (positive) or early before `--align-sound` moved it.
-    """
-
-    notes: list[str]
-    sound_lag: int
+    notes: NotRequired[list[str]]  # what was done to the file, see `pipeline.media.notes`
+    # By how many frames the sound was late (positive) or early before `--align-sound` moved it.
+    sound_lag: NotRequired[int]
 
 
 class PackedFrames:
