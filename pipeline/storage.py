@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,23 +25,17 @@ def is_url(where: Path | str) -> bool:
     return "://" in str(where)
 
 
-@lru_cache(maxsize=16)
-def _system(protocol: str) -> Any:
-    """The file system of a protocol, without its cache of listings: other workers write too."""
+def _remote(url: str) -> tuple[Any, str]:
+    """File system, without a cache of listings (other workers write too), and full name of a URL."""
     import fsspec
 
+    protocol = url.partition("://")[0]
     try:
-        return fsspec.filesystem(protocol, use_listings_cache=False)
+        system: Any = fsspec.filesystem(protocol, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise UserError(
             f"cannot use {protocol}:// ({error}); for S3 install: pip install 'diffused-heads[s3]'"
         ) from error
-
-
-def _remote(url: str) -> tuple[Any, str]:
-    """File system and full name of a URL."""
-    protocol = url.partition("://")[0]
-    system = _system(protocol)
     return system, str(system._strip_protocol(url))  # noqa: SLF001 - fsspec's own way to do it
 
 

@@ -52,7 +52,10 @@ class CutDetector:
         previous = None
         for index, frame in enumerate(frames):
             if frame is not previous:
-                self._measure(index, _thumbnail(frame))
+                # (48, 48, 3), each pixel the mean of nine samples spread over its part.
+                samples = cv2.resize(frame, (3 * _SIDE, 3 * _SIDE), interpolation=cv2.INTER_LINEAR)
+                thumbnail = cv2.resize(samples, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+                self._measure(index, np.asarray(thumbnail))
             previous = frame
             yield frame
 
@@ -90,12 +93,6 @@ class CutDetector:
         self._steps.append(step)
         self._spans.append(spans)
         self._recent.append(thumbnail)
-
-
-def _thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(48, 48, 3), each pixel the mean of nine samples spread over its part of the frame."""
-    samples = cv2.resize(frame, (3 * _SIDE, 3 * _SIDE), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.resize(samples, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
 
 
 def _step(a: NDArray[np.generic], b: NDArray[np.generic]) -> float:

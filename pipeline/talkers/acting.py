@@ -72,16 +72,12 @@ def _mouth(utterance: Utterance, seconds: float) -> tuple[NDArray[np.float64], N
     # Neighbouring targets blend; loud speech opens wider; closed lips stay closed.
     opening = gaussian_filter1d(opening, _BLEND * _RATE, mode="nearest")
     width = gaussian_filter1d(width, 1.4 * _BLEND * _RATE, mode="nearest")
-    opening *= _emphasis(utterance, axis) * (1 - shut) * WIDEST
-    return opening, width
-
-
-def _emphasis(utterance: Utterance, axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gain of the opening: 0.7 to 1.05 with the level of the speech over 120 ms."""
+    # Gain of the opening: 0.7 to 1.05 with the level of the speech over 120 ms.
     power = fit_audio(utterance.samples, -(-len(axis) * FPS // _RATE)).astype(np.float64) ** 2
     power = power[: len(axis) * SAMPLE_RATE // _RATE].reshape(len(axis), -1).mean(1)
     level = np.sqrt(gaussian_filter1d(power, 0.05 * _RATE))
-    return np.asarray(0.7 + 0.35 * np.clip(level / np.percentile(level, 90), 0, 1))
+    gain = 0.7 + 0.35 * np.clip(level / np.percentile(level, 90), 0, 1)
+    return opening * (gain * (1 - shut) * WIDEST), width
 
 
 def _lids(
