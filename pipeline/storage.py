@@ -26,7 +26,7 @@ def is_url(where: Path | str) -> bool:
 
 
 def _remote(url: str) -> tuple[Any, str]:
-    """File system, without a cache of listings (other workers write too), and full name of a URL."""
+    """File system, without a cache of listings since others write too, and full name of a URL."""
     import fsspec
 
     protocol = url.partition("://")[0]

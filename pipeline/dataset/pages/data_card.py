@@ -50,13 +50,9 @@ def card(dataset: dict[str, Any], rows: pd.DataFrame) -> str:
             ],
             reasons=[row[:3] for row in drop_reasons(rows)],
             measures=[
-                (
-                    name,
-                    *map("{:.3g}".format, good[name].quantile([0.05, 0.5, 0.95])),
-                    MEASURED[name],
-                )
+                (name, *map("{:.3g}".format, values.quantile([0.05, 0.5, 0.95])), MEASURED[name])
                 for name in _SHOWN
-                if good[name].notna().any()
+                if len(values := good[name].dropna())
             ],
             cut_off=len(short),
             longest=short.max(),
