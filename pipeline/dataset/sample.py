@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.media.audio import wav_bytes, wav_samples
+from pipeline.media.image import encode_image
 
 SCHEMA_VERSION = 1
 MEMBERS = ("frames", "offsets.npy", "wav", "speech.npy", "landmarks.npy", "mouth.npy", "json")
@@ -124,13 +125,8 @@ def pack_frames(
 
 
 def _jpeg(frame: NDArray[np.uint8], quality: int) -> bytes:
-    flags = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
-    return cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), flags)[1].tobytes()
+    sampling = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+    return encode_image(frame, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality, *sampling)
 
 
 def pack_faithfully(

@@ -92,7 +92,7 @@ def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
     if not cv2.haveImageWriter(str(path)):
         raise MediaError(f"cannot write {path}: use a name that ends in .png or .jpg")
     with atomic_path(path) as temporary:
-        _write(temporary, image)
+        temporary.write_bytes(encode_image(image, temporary.suffix))
 
 
 @contextmanager
@@ -112,13 +112,15 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
 
         def write(frame: NDArray[np.uint8]) -> None:
             nonlocal count
-            _write(temporary / f"{count:06d}.png", frame)
+            (temporary / f"{count:06d}.png").write_bytes(encode_image(frame, ".png"))
             count += 1
 
         yield write
 
 
-def _write(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a picture; `cv2.imwrite` would not report a full disk."""
-    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    path.write_bytes(encoded.tobytes())
+def encode_image(image: NDArray[np.uint8], suffix: str, *flags: int) -> bytes:
+    """(H, W, 3) uint8 RGB as a picture in the format of a suffix; flags are those of OpenCV.
+
+    Written as bytes, since `cv2.imwrite` would not report a full disk.
+    """
+    return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), flags)[1].tobytes()

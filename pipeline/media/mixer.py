@@ -69,10 +69,8 @@ class Mixer:
 
     def _resampled(self, frame: Any) -> list[NDArray[np.int16]]:
         assert self._resampler is not None
-        parts: list[NDArray[np.int16]] = [
-            part.to_ndarray().reshape(-1, part.layout.nb_channels)
-            for part in self._resampler.resample(frame)
-        ]
+        done: list[Any] = self._resampler.resample(frame)
+        parts = [part.to_ndarray().reshape(-1, part.layout.nb_channels) for part in done]
         if self._weights is not None:
             for part in parts:
                 self._measure(part.T.astype(np.float64))

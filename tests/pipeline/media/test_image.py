@@ -16,7 +16,6 @@ from pipeline.media import (
     read_image,
     write_image,
 )
-from pipeline.media import image as media_image
 from pipeline.media.image import resize
 from tests.faults.inputs.valid_files import swapping_profile
 
@@ -46,14 +45,6 @@ def test_what_is_no_picture_gets_a_sentence(tmp_path: Path):
     for name in ("a.jpg", "b.jpg", "absent.jpg"):
         with pytest.raises(MediaError, match=name):
             read_image(tmp_path / name)
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's always full disk")
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    image = np.zeros((8, 8, 3), np.uint8)
-    (tmp_path / "000000.png").symlink_to("/dev/full")
-    with pytest.raises(OSError, match="No space left"):
-        media_image._write(tmp_path / "000000.png", image)
 
 
 def test_a_folder_of_pictures_has_its_name_when_all_went_well_and_leaves_nothing_if_not(
