@@ -12,11 +12,8 @@ Members of a sample, named `KEY.member` in the tar:
 | `mouth.npy` | (T, 4) int16, x0 y0 x1 y1 of the mouth in each frame, half open, inside the frame |
 | `json` | `Meta`: where the clip came from and every option that shaped it |
 
-Packed JPEG rather than intra-only H.264: on 5,181 real crops of 128 x 128, JPEG 4:4:4 at quality 95
-holds 42.4 dB in the worst clip and 44.1 dB on average with 8.1 kB a frame, and four frames cost
-0.5 ms to read; H.264 4:4:4 at crf 4 holds 41.5 and 44.4 dB with 5.9 kB, but the four frames cost
-2.9 ms and opening the clip 1.5 ms (benchmarks/speed/RESULTS.md). Training reads four frames at a
-time, so that reading weighs more than the quarter of the bytes.
+Packed JPEG rather than intra-only H.264, which is a quarter smaller at the same PSNR: training
+reads four frames at a time, and those cost several times as much (benchmarks/speed/RESULTS.md).
 """
 
 import io

@@ -5,9 +5,8 @@ Hjorth, 'EEG analysis based on time domain properties', 1970): power of the seco
 power of the first. Being a ratio, it does not depend on contrast or exposure; the smaller of the
 two axes counts, so that motion along either shows.
 
-Chosen on crops of 128 pixels of real clips, of which it ranks 99 to 100 % above softened ones; the
-blur effect of Crete et al. (2007) ranks 70 to 98 %, the variance of the Laplacian, which follows
-contrast, 88 to 99 % (`benchmarks/studies/faces.py sharpness`; benchmarks/speed/RESULTS.md).
+Beside the blur effect of Crete et al. (2007) and the variance of the Laplacian:
+`benchmarks/studies/faces.py sharpness`; benchmarks/speed/RESULTS.md.
 """
 
 import cv2

@@ -165,14 +165,13 @@ def stretches(track: Track, *, bridge: int, cuts: Sequence[int] = ()) -> list[St
     # Split where a gap is too long or another shot begins.
     shot = np.searchsorted(np.asarray(cuts), found, side="right")
     breaks = np.flatnonzero((np.diff(found) > bridge + 1) | (np.diff(shot) > 0)) + 1
-    return [_interpolated(track, frames) for frames in np.split(found, breaks)]
-
-
-def _interpolated(track: Track, frames: NDArray[np.intp]) -> Stretch:
-    """The stretch that spans the frames in which a face was found."""
-    span = np.arange(frames[0], frames[-1] + 1)
-    flat = track.points[frames].reshape(len(frames), -1)  # (N, 136)
-    if len(span) > len(frames):
-        flat = np.stack([np.interp(span, frames, column) for column in flat.T], axis=1)
-    points = flat.reshape(-1, 68, 2).astype(np.float32)
-    return Stretch(slice(int(span[0]), int(span[-1]) + 1), points, len(span) - len(frames))
+    parts = []
+    for frames in np.split(found, breaks):
+        span = np.arange(frames[0], frames[-1] + 1)
+        flat = track.points[frames].reshape(len(frames), -1)  # (N, 136)
+        if len(span) > len(frames):
+            flat = np.stack([np.interp(span, frames, column) for column in flat.T], axis=1)
+        points = flat.reshape(-1, 68, 2).astype(np.float32)
+        which = slice(int(span[0]), int(span[-1]) + 1)
+        parts.append(Stretch(which, points, len(span) - len(frames)))
+    return parts

@@ -9,10 +9,8 @@ flash of one or two frames is no cut. A cut by way of one frame that blends both
 Frames that repeat the picture before are passed over, so that film of a few pictures a second, each
 of them held, is judged like any other.
 
-On real clips (`benchmarks/studies/cuts.py`, figures in benchmarks/speed/RESULTS.md, Scene cuts) it
-finds every join of two people to the frame, and 91 % of the joins of two takes of one person, where
-PySceneDetect's AdaptiveDetector finds 24 %; in an hour of single shots, plain and changed in eight
-ways, it finds no cut.
+On real clips, beside PySceneDetect: `benchmarks/studies/cuts.py`; benchmarks/speed/RESULTS.md,
+Scene cuts.
 """
 
 from collections import deque

@@ -25,9 +25,7 @@ def environment(package: str) -> Environment:
         keep_trailing_newline=True,
     )
     found.filters["number"] = number_text
-    found.filters["data_uri"] = _data_uri
+    found.filters["data_uri"] = lambda data, mime: (
+        f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    )
     return found
-
-
-def _data_uri(data: bytes, mime: str) -> str:
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

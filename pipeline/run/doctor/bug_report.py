@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -56,7 +56,12 @@ def write_report(
     }
     if data:
         sections["Data set"] = _dataset(data)
-        sections["Left out"] = list(_left_out(data))
+        # Kinds of reason with their counts, most frequent first.
+        columns = ("clip_id", "manifest_id", "source", "speaker", "status", "stage", "reason",
+                   "traceback")  # fmt: skip
+        rows = read_rows(data, columns)
+        dropped = rows[rows["status"] != "ok"].to_dict("records")
+        sections["Left out"] = [*Counter(map(_anonymous, dropped)).most_common()]
     lines = [_TITLE]
     for title, facts in sections.items():
         lines += ["", f"## {title}", "", *(f"- {name}: {value}" for name, value in facts)]
@@ -146,14 +151,6 @@ def _dataset(data: str) -> Facts:
     if "keep" in options:
         options["keep"] = _without_quotes(options["keep"])
     return [("schema version", dataset["schema_version"]), ("counts", counts), *options.items()]
-
-
-def _left_out(data: str) -> Iterator[tuple[str, object]]:
-    """Kinds of reason with their counts, most frequent first."""
-    rows = read_rows(data, ("clip_id", "manifest_id", "source", "speaker", "status", "stage",
-                            "reason", "traceback"))  # fmt: skip
-    dropped = rows[rows["status"] != "ok"].to_dict("records")
-    yield from Counter(map(_anonymous, dropped)).most_common()
 
 
 def _anonymous(row: dict[Any, str]) -> str:
