@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-_GRACE = 5.0  # seconds between asking a process to end and ending it
 # Ours would shadow packages of the same name in the other system.
 _OUR_PYTHON = ("PYTHONPATH", "PYTHONHOME")
 
@@ -21,14 +20,7 @@ class CommandError(Exception):
 def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, timeout: float) -> None:
     """Runs commands one after another; what they print goes into a log.
 
-    Args:
-        commands: arguments, and the folder in which they are run.
-        log: is written anew.
-        timeout: seconds for all of them together.
-
-    Raises:
-        CommandError: one does not start, ends with another code than 0, or takes too long.
-            It and whatever it started is ended.
+    `timeout`: seconds for all of them together.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {k: v for k, v in os.environ.items() if k not in _OUR_PYTHON}
@@ -49,27 +41,11 @@ def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, time
 
 
 def run_group(
-    arguments: Sequence[str],
-    timeout: float,
-    stdout: IO[bytes],
-    stderr: IO[bytes],
-    **options: Any,
+    arguments: Sequence[str], timeout: float, stdout: IO[bytes], stderr: IO[bytes], **options: Any
 ) -> int:
-    """Runs a command in a process group of its own and ends the group, whatever happens.
+    """The exit code of a command in a process group of its own, which is ended whatever happens.
 
-    Args:
-        arguments: the command.
-        timeout: seconds.
-        stdout: takes what it prints.
-        stderr: takes its errors.
-        **options: of `subprocess.Popen`.
-
-    Returns:
-        Its exit code.
-
-    Raises:
-        OSError: it does not start.
-        subprocess.TimeoutExpired: it took longer.
+    `timeout`: seconds, after which it raises `subprocess.TimeoutExpired`.
     """
     process = subprocess.Popen(
         arguments,
@@ -82,26 +58,9 @@ def run_group(
     try:
         return process.wait(timeout)
     finally:
-        _end_group(process)
-
-
-def _end_group(process: subprocess.Popen[Any]) -> None:
-    """Ends a process and all that it started."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError, PermissionError):  # macOS raises the latter of zombies
-            os.killpg(process.pid, sign)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
-            if not _group_exists(process.pid):
-                return
-
-
-def _group_exists(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def last_line(log: Path) -> str:

@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.systems.protocol_options import (
-    MethodOptions,
-    ProtocolClips,
-)
+from benchmarks.systems.protocol_options import MethodOptions, ProtocolClips
 from model.config.choices import Device, Precision
 from model.sampling.sample_config import SampleConfig
 from pipeline.command_options import dataclass_options

@@ -8,11 +8,7 @@ import typer
 
 from benchmarks.cli.generate import generate_command, methods_command
 from benchmarks.cli.tables import check_command, compare_command, report_command, table_command
-from benchmarks.scoring.score_options import (
-    FeatureOptions,
-    ScoreOptions,
-    with_cache,
-)
+from benchmarks.scoring.score_options import FeatureOptions, ScoreOptions, with_cache
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
@@ -64,7 +60,7 @@ def score_command(
     Exit code: 0 all clips scored, 1 some clips failed or had no counterpart, 2 wrong use.
     """
     from benchmarks.scoring.score import score_to
-    from benchmarks.systems.encoded import encode_clips
+    from benchmarks.systems.protocol import encode_clips
     from benchmarks.tables.published import ENCODED
     from benchmarks.tables.scores_text import print_scores
 
@@ -141,9 +137,7 @@ def drift_command(
             show_default="a video's first frame",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="OUT.json, OUT.svg and OUT.html are written.")] = Path(
-        "drift"
-    ),
+    out: Annotated[Path, typer.Option(help="OUT.json and OUT.html are written.")] = Path("drift"),
     weights_dir: Annotated[
         Path | None, typer.Option(help="Your folder of pretrained files.")
     ] = None,
@@ -157,8 +151,7 @@ def drift_command(
     Exit code: 0 all are steady, 1 some are not, 2 wrong use.
     """
     from benchmarks.clips.pairs import find_videos
-    from benchmarks.report.drift import aligned_face, face_embedding, measure
-    from benchmarks.report.drift_page import write_drift
+    from benchmarks.report.drift import aligned_face, face_embedding, measure, write_drift
     from pipeline.media import read_frames
 
     found = list(find_videos(videos).values()) if videos.is_dir() else [videos]

@@ -110,10 +110,8 @@ def compare_command(
     from benchmarks.scoring.results import read_scores
     from benchmarks.scoring.significance import compare_scores
     from benchmarks.tables.comparison import WRITERS, comparison_table
-    from benchmarks.tables.render import print_table, write_each, writer_of
+    from benchmarks.tables.render import print_table, write_each
 
-    for path in out or []:
-        writer_of(path, WRITERS)  # before the seconds that the comparison takes
     found = compare_scores(read_scores(a), read_scores(b))
     print_table(comparison_table(found))
     write_each(out or [], WRITERS, found)
@@ -128,8 +126,7 @@ def report_command(
     ] = None,
     out: Annotated[Path, typer.Option(help="The HTML page to write.")],
     real: Annotated[
-        Path | None,
-        typer.Option(help="Score first: the real clips, as dh-bench score takes them."),
+        Path | None, typer.Option(help="Score first: the real clips, as dh-bench score takes them.")
     ] = None,
     fake: Annotated[
         list[Path] | None,

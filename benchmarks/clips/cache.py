@@ -20,16 +20,9 @@ from pipeline.files import atomic_path, json_bytes, read_json, write_bytes
 ROOT = Path(__file__).parents[2]
 # Rooms whose code shapes a measurement.
 ROOMS = (
-    "benchmarks/clips",
-    "benchmarks/metrics",
-    "benchmarks/networks",
-    "benchmarks/scoring",
-    "pipeline/dataset",
-    "pipeline/faces",
-    "pipeline/media",
-    "pipeline/runtimes",
-    "pipeline/speech",
-)
+    "benchmarks/clips", "benchmarks/metrics", "benchmarks/networks", "benchmarks/scoring",
+    "pipeline/dataset", "pipeline/faces", "pipeline/media", "pipeline/runtimes", "pipeline/speech",
+)  # fmt: skip
 
 
 @cache
@@ -55,9 +48,7 @@ class NotCachedError(Exception):
 class MeasurementCache:
     """Arrays and JSON in a folder, by key.
 
-    Args:
-        folder: made when the first entry is written.
-        only_read: nothing is computed; what is not there raises an `NotCachedError`.
+    With `only_read` nothing is computed; what is not there raises a `NotCachedError`.
     """
 
     def __init__(self, folder: Path, *, only_read: bool = False) -> None:

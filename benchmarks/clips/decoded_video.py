@@ -1,7 +1,5 @@
 """A video that is decoded once, when first used, and kept while its clip is measured."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -18,23 +16,16 @@ from pipeline.media.image import resize
 
 @dataclass(frozen=True)
 class DecodedVideo:
-    """The real or the generated video of a clip.
+    """The real or the generated video of a clip."""
 
-    Attributes:
-        name: for messages.
-        digest: SHA-256 of what it is read from.
-        max_frames: the most frames that are looked at; 0 for all.
-        open_frames: decodes its frames at 25 fps.
-        open_samples: decodes its sound, mono 16 kHz int16; None where it has none.
-        whole: the video that this one is the beginning of; None where it is not cut.
-    """
-
-    name: str
-    digest: str
-    max_frames: int
-    open_frames: Callable[[], Iterable[NDArray[np.uint8]]]
+    name: str  # for messages
+    digest: str  # SHA-256 of what it is read from
+    max_frames: int  # the most frames that are looked at; 0 for all
+    open_frames: Callable[[], Iterable[NDArray[np.uint8]]]  # decodes its frames at 25 fps
+    # Decodes its sound, mono 16 kHz int16; None where it has none.
     open_samples: Callable[[], NDArray[np.int16] | None]
-    whole: DecodedVideo | None = None
+    # The video that this one is the beginning of; None where it is not cut.
+    whole: "DecodedVideo | None" = None
     _resized: dict[tuple[int, int], list[NDArray[np.uint8]]] = field(
         default_factory=dict, repr=False
     )
@@ -50,7 +41,7 @@ class DecodedVideo:
             self._resized[size] = [resize(frame, size) for frame in self.frames]
         return self._resized[size]
 
-    def first(self, count: int) -> DecodedVideo:
+    def first(self, count: int) -> "DecodedVideo":
         """The same video as if it had only so many frames; it is decoded once for both."""
         return replace(
             self,
@@ -67,21 +58,13 @@ class DecodedVideo:
         return self.open_samples()
 
 
-def open_video(path: Path, max_frames: int) -> DecodedVideo:
-    """A video file; nothing but its bytes is read yet.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+def open_video(path: Path, max_frames: int) -> "DecodedVideo":
+    """A video file; nothing but its bytes is read yet."""
     frames, samples = partial(read_frames, path), partial(read_sound, path)
     return DecodedVideo(str(path), sha256_file(path), max_frames, frames, samples)
 
 
 def read_sound(path: Path | str) -> NDArray[np.int16] | None:
-    """The sound of a video file, mono 16 kHz; None where it has none.
-
-    Raises:
-        MediaError: the file does not read.
-    """
+    """The sound of a video file, mono 16 kHz; None where it has none."""
     info = probe(path)
     return read_audio(path, origin=info.start).samples if info.audio_rate else None

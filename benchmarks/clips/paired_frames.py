@@ -1,19 +1,15 @@
 """A generated video against its real clip, frame k with frame k, at one size."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict  # in Python 3.11 pydantic takes no other
 
+from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.metrics.image.mse import mse
 from benchmarks.metrics.image.psnr import psnr
 from benchmarks.metrics.image.ssim import ssim
-
-if TYPE_CHECKING:
-    from benchmarks.clips.decoded_video import DecodedVideo
 
 # (real, fake), both (H, W, 3) uint8 RGB of one shape, to a finite number.
 FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]] = {
@@ -21,10 +17,13 @@ FRAME_METRICS: dict[str, Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
     "psnr": psnr,
     "mse": mse,
 }
+# Wav2Lip, PC-AVS and Diff2Lip stay below 0.05 and 1.06 (../shared/data/methods); see the test.
+_MOST_OFF = 0.25  # of the face's height
+_MOST_SCALED = 1.3  # the larger face over the smaller one
 _SHAPE_TOLERANCE = 0.02  # a resized video rounds its sides to even numbers
 
 
-class FrameComparison(TypedDict):
+class FrameComparison(TypedDict, total=False):
     """How the frames of a clip's two videos go together."""
 
     frames: int
@@ -34,7 +33,6 @@ class FrameComparison(TypedDict):
     size_real: str
     size_fake: str
     size_compared: str
-    compared: list[int]
 
 
 def compare_frames(
@@ -42,14 +40,7 @@ def compare_frames(
 ) -> FrameComparison:
     """Compares the frames of a clip as far as both videos go: their number, sizes and equality.
 
-    Args:
-        real: the real clip.
-        fake: the video that imitates it.
-        image_size: pixels of the shorter side at which they are compared; None takes the real's.
-
-    Raises:
-        MediaError: a video does not read.
-        ValueError: there is nothing to compare, or the frames are of different shape.
+    `image_size`: pixels of the shorter side at which they are compared; None takes the real's.
     """
     if not (real.frames and fake.frames):
         counts = f"{len(real.frames)} real, {len(fake.frames)} fake"
@@ -65,7 +56,6 @@ def compare_frames(
         "size_real": _size_text(real_size),
         "size_fake": _size_text(fake_size),
         "size_compared": _size_text(size),
-        "compared": list(size),
     }
 
 
@@ -77,14 +67,8 @@ def frame_curves(
 ) -> dict[str, list[float]]:
     """Each metric of single frames, a number a frame.
 
-    Args:
-        real: (H, W, 3) uint8 RGB.
-        fake: as many, of the same size.
-        metrics: names; those of other metrics are left out.
-        boxes: (T, 4) x0 y0 x1 y1, what is compared of each frame; None: all of it.
-
-    Raises:
-        ValueError: what is compared is smaller than a metric's window.
+    `real`: (H, W, 3) uint8 RGB; `boxes`: (T, 4) x0 y0 x1 y1, what is compared of each frame; None:
+    all of it.
     """
     pairs = list(zip(real, fake, strict=True))
     if boxes is not None:
@@ -102,13 +86,7 @@ def compared_size(
 ) -> tuple[int, int]:
     """Width and height at which two frames are compared: the real's, or scaled to `image_size`.
 
-    Args:
-        real: width and height.
-        fake: the same of the fake.
-        image_size: pixels of the shorter side; None takes the real's.
-
-    Raises:
-        ValueError: the frames are of different shape, so that resizing would squeeze one.
+    `image_size`: pixels of the shorter side; None takes the real's.
     """
     (width, height), (fake_width, fake_height) = real, fake
     if abs(fake_width * height / (fake_height * width) - 1) > _SHAPE_TOLERANCE:
@@ -120,20 +98,42 @@ def compared_size(
     return round(width * scale), round(height * scale)
 
 
-def length_warnings(comparison: FrameComparison) -> list[str]:
-    """A fake may be a frame longer or shorter, by rounding; more means that it lacks something."""
-    real, fake = comparison["frames_real"], comparison["frames_fake"]
-    if abs(real - fake) <= 1:
-        return []
-    shared = comparison["frames"]
-    return [f"the fake has {fake} frames, the real clip {real}; both are cut to {shared}"]
+def pair_warnings(comparison: FrameComparison) -> list[str]:
+    """What to know of two videos of unlike length, or with the very same frames."""
+    real, fake, shared = (comparison[n] for n in ("frames_real", "frames_fake", "frames"))
+    found = []
+    if abs(real - fake) > 1:  # a frame more or less is rounding
+        found.append(f"the fake has {fake} frames, the real clip {real}; both are cut to {shared}")
+    if comparison["identical_frames"] >= shared:
+        found.append("every frame is that of the real clip: the fake is a copy of it")
+    return found
 
 
-def copy_warnings(comparison: FrameComparison) -> list[str]:
-    """A generated video never has the pixels of the real clip."""
-    if comparison["identical_frames"] < comparison["frames"]:
+def place_warnings(
+    real: NDArray[np.floating],
+    fake: NDArray[np.floating],
+    real_size: Sequence[int],
+    fake_size: Sequence[int],
+) -> list[str]:
+    """What to know of a fake that is framed in another way than its real clip.
+
+    `real` and `fake`: (T, 68, 2) landmarks in pixels; NaN in frames without a face.
+    """
+    count = min(len(real), len(fake))
+    # As if both had the real frame's size: (T, 68, 2).
+    x = np.asarray(real, np.float64)[:count]
+    y = np.asarray(fake, np.float64)[:count] * np.divide(real_size, fake_size)
+    both = ~(np.isnan(x).any((1, 2)) | np.isnan(y).any((1, 2)))
+    if not both.any():
         return []
-    return ["every frame is that of the real clip: the fake is a copy of it"]
+    heights = [float(np.median(np.ptp(p[both, :, 1], axis=1))) for p in (x, y)]
+    step = np.median(y[both].mean(1) - x[both].mean(1), axis=0)
+    off, scale = float(np.linalg.norm(step)) / heights[0], heights[1] / heights[0]
+    if off <= _MOST_OFF and 1 / _MOST_SCALED <= scale <= _MOST_SCALED:
+        return []
+    where = f"{off:.1f} of its height away and {scale:.1f} times as large"
+    remedy = "crop the fakes like the real clips, or SSIM, PSNR, FID and FVD measure the crop"
+    return [f"the face lies elsewhere in the fake: {where}; {remedy}"]
 
 
 def _size_text(size: Sequence[int]) -> str:

@@ -1,7 +1,5 @@
 """Which fake imitates which real clip: finds the videos of two folders and matches them by name."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json
@@ -17,79 +15,41 @@ from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import DATASET_FILE, read_dataset, read_shard, shard_paths
 from pipeline.errors import UserError
 from pipeline.media import VIDEO_SUFFIXES, is_video
+from pipeline.progress import progress
 
 
 @dataclass(frozen=True)
 class RealClip:
-    """A real clip that is decoded only when asked for.
+    """A real clip that is decoded only when asked for."""
 
-    Attributes:
-        clip_id: what its fake should be called.
-        stem: what its fake may be called as well: the file name of its source, without suffix.
-        source: the file or the shard that holds it.
-        origin: the video file that it was made from, if that is known.
-        open: its video, of which at most so many frames are looked at; 0 takes all.
-    """
-
-    clip_id: str
-    stem: str
-    source: str
-    origin: Path
+    clip_id: str  # what its fake should be called
+    stem: str  # what its fake may be called as well: the file name of its source, without suffix
+    source: str  # the file or the shard that holds it
+    origin: Path  # the video file that it was made from, if that is known
+    # Its video, of which at most so many frames are looked at; 0 takes all.
     open: Callable[[int], DecodedVideo]
 
 
 @dataclass(frozen=True)
 class ClipBatch:
-    """Real clips of one file or shard, which one worker measures one after another.
+    """Real clips of one file or shard, which one worker measures one after another."""
 
-    Attributes:
-        source: a video, or a shard of dh-prep.
-        packed: it is a shard.
-        fakes: the fake of each real clip that has one, by clip id.
-    """
-
-    source: str
-    packed: bool
-    fakes: Mapping[str, Path]
-
-    def absolute(self) -> ClipBatch:
-        """The same clips for a process in another folder."""
-        fakes = {clip_id: fake.absolute() for clip_id, fake in self.fakes.items()}
-        return ClipBatch(str(Path(self.source).absolute()), self.packed, fakes)
+    source: str  # a video, or a shard of dh-prep
+    fakes: Mapping[str, Path]  # the fake of each real clip that has one, by clip id
 
     def pairs(self) -> Iterator[tuple[RealClip, Path]]:
-        """Each real clip with its fake.
-
-        Raises:
-            UserError: the shard does not read.
-        """
-        if self.packed:
+        """Each real clip with its fake."""
+        if self.source.endswith(".tar"):
             clips = shard_clips(self.source)
         else:
             clips = (file_clip(clip_id, Path(self.source)) for clip_id in self.fakes)
         return ((clip, self.fakes[clip.clip_id]) for clip in clips if clip.clip_id in self.fakes)
 
 
-@dataclass(frozen=True)
-class Matches:
-    """Which fake imitates which real clip.
-
-    Attributes:
-        batches: the clips that have a fake; those of a shard together, since it is read once.
-        unmatched: names of the `real` clips and of the `fake` videos that are left over.
-    """
-
-    batches: list[ClipBatch]
-    unmatched: dict[str, list[str]]
-
-
 def find_videos(folder: Path) -> dict[str, Path]:
     """The videos in a folder and the folders in it, by file name without suffix, sorted.
 
     Names that are in several folders have theirs before them: `s1/bbaf2n`.
-
-    Raises:
-        UserError: no such folder, no video in it, or two that differ in their suffix alone.
     """
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}")
@@ -110,11 +70,7 @@ def find_videos(folder: Path) -> dict[str, Path]:
 
 
 def chosen_split(folder: Path, split: str | None) -> str | None:
-    """The split to score: the one asked for, else `test` of a data set that has it, else all.
-
-    Raises:
-        UserError: a split is asked of a plain folder of videos.
-    """
+    """The split to score: the one asked for, else `test` of a data set that has it, else all."""
     if (folder / DATASET_FILE).exists():
         splits = {shard["split"] for shard in read_dataset(folder)["shards"] if shard["samples"]}
         return split or ("test" if "test" in splits else None)
@@ -124,16 +80,27 @@ def chosen_split(folder: Path, split: str | None) -> str | None:
 
 
 def real_clips(folder: Path, split: str | None) -> Iterator[RealClip]:
-    """The real clips of a dh-prep data set (shard by shard) or of a folder of videos.
-
-    Raises:
-        UserError: neither, nothing in it, or a shard that does not read.
-    """
+    """The real clips of a dh-prep data set (shard by shard) or of a folder of videos."""
     if not (folder / DATASET_FILE).exists():
         yield from itertools.starmap(file_clip, find_videos(folder).items())
         return
     for shard in shard_paths(folder, split):
         yield from shard_clips(shard)
+
+
+def for_each_clip(
+    folder: Path, split: str | None, label: str, work: Callable[[RealClip], None]
+) -> dict[str, str]:
+    """Does something with every real clip; gives the reason, by clip id, where it fails."""
+    failed = {}
+    with progress(label, sum(1 for _ in real_clips(folder, split))) as step:
+        for clip in real_clips(folder, split):
+            try:
+                work(clip)
+            except (UserError, ValueError, OSError) as error:
+                failed[clip.clip_id] = str(error)
+            step()
+    return failed
 
 
 def file_clip(clip_id: str, path: Path) -> RealClip:
@@ -142,27 +109,19 @@ def file_clip(clip_id: str, path: Path) -> RealClip:
 
 
 def shard_clips(shard: str) -> Iterator[RealClip]:
-    """The clips of a shard of dh-prep.
-
-    Raises:
-        UserError: it does not read.
-    """
+    """The clips of a shard of dh-prep."""
     try:
         for key, members in read_shard(shard):
-            yield _packed_clip(key, members, shard)
+            try:
+                origin = _source_folder(Path(shard).parent) / json.loads(members["json"])["source"]
+                stem = origin.stem
+            except (KeyError, TypeError, ValueError):
+                origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
+            yield RealClip(key, stem, shard, origin, partial(_open_packed, key, members, shard))
     except (tarfile.TarError, OSError) as error:
         raise UserError(
             f"{shard} does not read ({error}); see dh-prep check {Path(shard).parent}"
         ) from error
-
-
-def _packed_clip(key: str, members: Mapping[str, bytes], shard: str) -> RealClip:
-    try:
-        origin = _source_folder(Path(shard).parent) / json.loads(members["json"])["source"]
-        stem = origin.stem
-    except (KeyError, TypeError, ValueError):
-        origin, stem = Path(key), key  # a damaged sample; opening it gives the reason
-    return RealClip(key, stem, shard, origin, partial(_open_packed, key, members, shard))
 
 
 def _open_packed(
@@ -188,11 +147,13 @@ def _source_folder(data: Path) -> Path:
     return source if source.is_dir() else source.parent
 
 
-def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
+def match_folders(
+    real: Path, fake: Path, split: str | None
+) -> tuple[list[ClipBatch], dict[str, list[str]]]:
     """Matches the fakes in one folder to the real clips in another.
 
-    Raises:
-        UserError: one of them holds no clip, or not one name is in both.
+    Returns the clips that have a fake, those of a shard together, since it is read once; and names
+    of the `real` clips and of the `fake` videos that are left over.
     """
     fakes = find_videos(fake)
     stems, sources = {}, {}
@@ -208,18 +169,15 @@ def match_folders(real: Path, fake: Path, split: str | None) -> Matches:
             f"(for example {next(iter(fakes))!r} against {next(iter(stems))!r})"
             f"{next(filter(None, hints), '')}"
         )
-    packed = (real / DATASET_FILE).exists()
     by_source: dict[str, dict[str, Path]] = {}
     for clip_id, path in matched.items():
         by_source.setdefault(sources[clip_id], {})[clip_id] = path
     used = set(matched.values())
-    return Matches(
-        [ClipBatch(source, packed, pairs) for source, pairs in by_source.items()],
-        {
-            "real": [clip_id for clip_id in stems if clip_id not in matched],
-            "fake": [name for name, path in fakes.items() if path not in used],
-        },
-    )
+    unmatched = {
+        "real": [clip_id for clip_id in stems if clip_id not in matched],
+        "fake": [name for name, path in fakes.items() if path not in used],
+    }
+    return [ClipBatch(source, pairs) for source, pairs in by_source.items()], unmatched
 
 
 def case_hint(name: str, others: Iterable[str]) -> str:
@@ -229,12 +187,7 @@ def case_hint(name: str, others: Iterable[str]) -> str:
 
 
 def match_clips(stems: Mapping[str, str], fakes: Mapping[str, Path]) -> dict[str, Path]:
-    """The fake of each real clip that has one: called like the clip, or like its source file.
-
-    Args:
-        stems: source file name, without suffix, of each clip id.
-        fakes: fakes by file name without suffix.
-    """
+    """The fake of each real clip that has one: called like the clip, or like its source file."""
     shared = Counter(stems.values())
     pairs = {}
     for clip_id, stem in stems.items():

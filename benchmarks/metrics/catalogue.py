@@ -28,44 +28,15 @@ from pipeline.errors import UserError
 METRICS = {
     metric.name: metric
     for metric in (
-        SSIM,
-        PSNR,
-        LPIPS,
-        FID,
-        KID,
-        FVD,
-        BLINKS_PER_SECOND,
-        BLINK_DURATION,
-        OFM,
-        OFM_EQUATION,
-        F_MSE,
-        F_MSE_EQUATION,
-        AV_OFFSET,
-        AV_CONFIDENCE,
-        LSE_C,
-        LSE_D,
-        LIP_LAG,
-        LIP_CORRELATION,
-        SYNC_LAG,
-        SYNC_CONFIDENCE,
-        WER,
-        CER,
-        CSIM,
-        LMD,
-        CPBD,
-        MSE,
+        SSIM, PSNR, LPIPS, FID, KID, FVD, BLINKS_PER_SECOND, BLINK_DURATION, OFM, OFM_EQUATION,
+        F_MSE, F_MSE_EQUATION, AV_OFFSET, AV_CONFIDENCE, LSE_C, LSE_D, LIP_LAG, LIP_CORRELATION,
+        SYNC_LAG, SYNC_CONFIDENCE, WER, CER, CSIM, LMD, CPBD, MSE,
     )
-}
+}  # fmt: skip
 
 
 def as_measured(name: str, *, fvd_frames: int = WINDOW, region: Region = "frame") -> Metric:
-    """A metric whose name and protocol say how it is measured by these options.
-
-    Args:
-        name: of the metric.
-        fvd_frames: of a window of FVD.
-        region: where SSIM, PSNR and MSE look.
-    """
+    """A metric whose name and protocol say how it is measured by these options."""
     if name == "fvd":
         return fvd_metric(fvd_frames)
     metric = METRICS[name]
@@ -75,11 +46,7 @@ def as_measured(name: str, *, fvd_frames: int = WINDOW, region: Region = "frame"
 
 
 def choose(names: Sequence[str]) -> tuple[str, ...]:
-    """The metrics of those names in the benchmark's order; all of them for no name.
-
-    Raises:
-        UserError: a name that no metric has.
-    """
+    """The metrics of those names in the benchmark's order; all of them for no name."""
     unknown = [name for name in names if name not in METRICS]
     if unknown:
         raise UserError(f"no metric is called {unknown[0]!r}; there are {', '.join(METRICS)}")

@@ -12,8 +12,8 @@ class Metric:
         name: key in scores.json.
         label: heading in tables.
         direction: `higher` or `lower` is better, or `closer` to the real clips' number is.
-        unit: of the number; empty for a pure one.
         protocol: how it is measured, printed wherever the number is.
+        unit: of the number; empty for a pure one.
         variant: what tells it apart from the same metric under another protocol: `16f` makes
             `fvd` `fvd_16f_n820`.
         needs: without what a clip has no number; the reason is in the scores.
@@ -22,8 +22,8 @@ class Metric:
     name: str
     label: str
     direction: Literal["higher", "lower", "closer"]
-    unit: str
     protocol: str
+    unit: str = ""
     variant: str = ""
     needs: str = "two videos of one shape"
 

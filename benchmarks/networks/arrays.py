@@ -26,11 +26,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def read_arrays(path: Path) -> Arrays:
-    """The nested dict of arrays in a pickle, nothing of which is run.
-
-    Raises:
-        UserError: it holds anything but arrays.
-    """
+    """The nested dict of arrays in a pickle, nothing of which is run."""
     with path.open("rb") as file:
         try:
             arrays = _ArrayUnpickler(file).load()
@@ -42,11 +38,7 @@ def read_arrays(path: Path) -> Arrays:
 
 
 def load_network(kind: Callable[[Arrays], Network], name: str, path: Path) -> Network:
-    """A network with the arrays in `path`, ready to infer.
-
-    Raises:
-        UserError: the file holds other weights.
-    """
+    """A network with the arrays in `path`, ready to infer."""
     try:
         network = kind(read_arrays(path))
     except KeyError as error:

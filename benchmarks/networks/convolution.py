@@ -26,15 +26,8 @@ def convolve_relu(
 ) -> Tensor:
     """ReLU of a convolution over two or three dimensions.
 
-    Args:
-        x: (N, C, …), quickest with the channels last in memory.
-        weight: (C', C, …) of `x`'s type.
-        bias: (C',).
-        stride: by dimension.
-        padding: zeros on both sides, by dimension.
-
-    Returns:
-        (N, C', …).
+    `x`: (N, C, …), quickest with the channels last in memory; `weight`: (C', C, …) of `x`'s type;
+    `bias`: (C',). Returns (N, C', …).
     """
     if onednn.takes(x):
         ones = [1] * len(stride)

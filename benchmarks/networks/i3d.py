@@ -22,16 +22,14 @@ Pair = tuple[int, int]
 Triple = tuple[int, int, int]
 
 
-def _pads(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[Pair]:
+def same_pads(sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int]) -> list[Pair]:
     """What TensorFlow's SAME puts before and after each dimension."""
-    pads = []
-    for size, k, s in zip(sizes, kernel, stride, strict=True):
-        total = max((-(-size // s) - 1) * s + k - size, 0)
-        pads.append((total // 2, total - total // 2))
-    return pads
+    needed = zip(sizes, kernel, stride, strict=True)
+    totals = [max((-(-size // s) - 1) * s + k - size, 0) for size, k, s in needed]
+    return [(total // 2, total - total // 2) for total in totals]
 
 
-class _Unit(nn.Module):
+class Unit(nn.Module):
     """A convolution with its batch normalisation folded in, then ReLU."""
 
     def __init__(self, arrays: Arrays, name: str, stride: Triple = (1, 1, 1)) -> None:
@@ -51,7 +49,8 @@ class _Unit(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        pads = _pads(x.shape[2:], self.kernel, self.stride)
+        """(N, C, T, H, W) to (N, C', T', H', W')."""
+        pads = same_pads(x.shape[2:], self.kernel, self.stride)
         before = [first for first, _ in pads]
         if any(first != last for first, last in pads):
             x = F.pad(x, [side for pair in reversed(pads) for side in pair])
@@ -59,14 +58,11 @@ class _Unit(nn.Module):
         return convolve_relu(x, self.weight, self.bias, self.stride, before)
 
 
-class _Pool(nn.Module):
+class Pool(nn.Module):
     """Maxima, over the pixels of a frame and then over frames: several times as fast as of both.
 
     What is pooled comes out of a ReLU, so that zeros or nothing beyond the edge are the same.
-
-    Args:
-        kernel: frames, height and width; at most 3.
-        stride: likewise; height and width 1 or 2.
+    `kernel` and `stride`: frames, height and width, of at most 3 and 2.
     """
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
@@ -83,7 +79,7 @@ class _Pool(nn.Module):
             pictures, self.kernel[1:], self.stride[1:], (pad, pad), ceil_mode=True
         )
         films = pictures.reshape(count, frames, *pictures.shape[1:])
-        ((before, after),) = _pads([frames], self.kernel[:1], self.stride[:1])
+        ((before, after),) = same_pads([frames], self.kernel[:1], self.stride[:1])
         if before or after:
             films = F.pad(films, [0, 0] * 3 + [before, after])
         length = films.shape[1] - self.kernel[0] + 1
@@ -96,36 +92,32 @@ class _Pool(nn.Module):
 def _mixed(arrays: Arrays, name: str) -> Branches:
     """An Inception block: four branches."""
 
-    def unit(branch: int, layer: str) -> _Unit:
-        return _Unit(arrays, f"{name}|Branch_{branch}/Conv3d_{layer}")
+    def unit(branch: int, layer: str) -> Unit:
+        return Unit(arrays, f"{name}|Branch_{branch}/Conv3d_{layer}")
 
     return Branches(
         unit(0, "0a_1x1"),
         nn.Sequential(unit(1, "0a_1x1"), unit(1, "0b_3x3")),
         nn.Sequential(unit(2, "0a_1x1"), unit(2, "0b_3x3")),
-        nn.Sequential(_Pool((3, 3, 3), (1, 1, 1)), unit(3, "0b_1x1")),
+        nn.Sequential(Pool((3, 3, 3), (1, 1, 1)), unit(3, "0b_1x1")),
     )
 
 
 class I3D(nn.Module):
-    """Windows of frames to the 400 logits of Kinetics.
-
-    Args:
-        arrays: of `read_arrays`.
-    """
+    """Windows of frames to the 400 logits of Kinetics; `arrays` of `read_arrays`."""
 
     def __init__(self, arrays: Arrays) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            _Unit(arrays, "Conv3d_1a_7x7", (2, 2, 2)),
-            _Pool((1, 3, 3), (1, 2, 2)),
-            _Unit(arrays, "Conv3d_2b_1x1"),
-            _Unit(arrays, "Conv3d_2c_3x3"),
-            _Pool((1, 3, 3), (1, 2, 2)),
+            Unit(arrays, "Conv3d_1a_7x7", (2, 2, 2)),
+            Pool((1, 3, 3), (1, 2, 2)),
+            Unit(arrays, "Conv3d_2b_1x1"),
+            Unit(arrays, "Conv3d_2c_3x3"),
+            Pool((1, 3, 3), (1, 2, 2)),
             *(_mixed(arrays, f"Mixed_3{letter}") for letter in "bc"),
-            _Pool((3, 3, 3), (2, 2, 2)),
+            Pool((3, 3, 3), (2, 2, 2)),
             *(_mixed(arrays, f"Mixed_4{letter}") for letter in "bcdef"),
-            _Pool((2, 2, 2), (2, 2, 2)),
+            Pool((2, 2, 2), (2, 2, 2)),
             *(_mixed(arrays, f"Mixed_5{letter}") for letter in "bc"),
         )
         logits = arrays["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]
@@ -141,9 +133,5 @@ class I3D(nn.Module):
 
 
 def load_i3d(path: Path) -> I3D:
-    """The network with the weights in `path`, ready to infer.
-
-    Raises:
-        UserError: the file holds other weights.
-    """
+    """The network with the weights in `path`, ready to infer; a UserError if it holds others."""
     return load_network(I3D, "I3D", path)

@@ -21,10 +21,8 @@ _EPSILON = 1e-3
 class Convolution(nn.Module):
     """A convolution with its batch normalisation folded in, then ReLU.
 
-    Args:
-        weights: of the script: `weight`, `beta`, `mean`, `var`; there is no scale.
-        stride: of the convolution; those of stride 2 are not padded.
-        padded: keeps the size; the stem's first convolutions do not.
+    `weights` of the script: `weight`, `beta`, `mean`, `var`; there is no scale. Those of stride 2
+    and the stem's first convolutions are not padded.
     """
 
     def __init__(
@@ -52,11 +50,7 @@ class _MeanPool(nn.Module):
 
 
 class Inception(nn.Module):
-    """Frames to the 2048 features of the last pooling.
-
-    Args:
-        state: state dict of the TorchScript, its names as they are.
-    """
+    """Frames to the 2048 features of the last pooling; `state` dict of the TorchScript."""
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
         super().__init__()

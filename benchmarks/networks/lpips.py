@@ -18,11 +18,7 @@ _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 
 class Lpips(nn.Module):
-    """Pairs of pictures to how different they look.
-
-    Args:
-        arrays: of `read_arrays`.
-    """
+    """Pairs of pictures to how different they look; `arrays` of `read_arrays`."""
 
     def __init__(self, arrays: Arrays) -> None:
         super().__init__()
@@ -49,9 +45,5 @@ class Lpips(nn.Module):
 
 
 def load_lpips(path: Path) -> Lpips:
-    """The network with the weights in `path`, ready to infer.
-
-    Raises:
-        UserError: the file holds other weights.
-    """
+    """The network with the weights in `path`, ready to infer; a UserError if it holds others."""
     return load_network(Lpips, "LPIPS", path)

@@ -28,14 +28,9 @@ _OUTSIDE = 110  # grey level beyond the picture's edge
 _BATCH = 20
 # What torch.load and load_state_dict raise for files of something else.
 _UNREADABLE = (
-    AttributeError,
-    EOFError,
-    LookupError,
-    RuntimeError,
-    TypeError,
-    ValueError,
+    AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError,
     pickle.UnpicklingError,
-)
+)  # fmt: skip
 
 
 class SyncNet(nn.Module):
@@ -100,11 +95,7 @@ def _head() -> nn.Sequential:
 
 
 def load_syncnet(path: Path) -> SyncNet:
-    """The network with the released weights at `path`, ready to infer.
-
-    Raises:
-        UserError: the file holds other weights.
-    """
+    """The network with the released weights at `path`, ready to infer."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         network = SyncNet()
@@ -128,11 +119,7 @@ def face_boxes(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     SyncNet's own detector frames a face from forehead to chin: ours is the landmarks' box, a
     quarter higher.
 
-    Args:
-        landmarks: (T, 68, 2), no NaN.
-
-    Returns:
-        (T, 3): x, y, half of the larger side.
+    `landmarks`: (T, 68, 2), no NaN. Returns (T, 3): x, y, half of the larger side.
     """
     from scipy.signal import medfilt
 
@@ -163,17 +150,8 @@ def embeddings(
 ) -> tuple[Tensor, Tensor]:
     """Embeddings of picture and sound of a clip's windows, one from each frame on.
 
-    Args:
-        network: of `load_syncnet`.
-        frames: (H, W, 3) uint8 RGB at 25 fps.
-        landmarks: (T, 68, 2) in them, no NaN.
-        samples: (N,) int16, mono 16 kHz.
-
-    Returns:
-        (W, 1024) each, where W = min(frames, samples // 640) − 5.
-
-    Raises:
-        ValueError: the clip is shorter than six frames.
+    `frames`: (H, W, 3) uint8 RGB at 25 fps; `landmarks`: (T, 68, 2) in them, no NaN; `samples`:
+    (N,) int16, mono 16 kHz. Returns (W, 1024) each, where W = min(frames, samples // 640) − 5.
     """
     count = min(len(frames), len(samples) // SAMPLES_PER_FRAME) - FRAMES
     if count < 1:

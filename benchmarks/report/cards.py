@@ -1,7 +1,7 @@
 """What the report shows of metrics, of clips and of drift: numbers and plots for its template."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.report.excerpts import Excerpt, order_clips
 from benchmarks.report.figures import Mean, Series, curves, distribution, system_colour
-from benchmarks.scoring.results import Scores, SetRow
+from benchmarks.scoring.results import Scores, SetRow, values_of
 from benchmarks.tables.table import ARROWS
 from pipeline.media import FPS
 
@@ -57,17 +57,11 @@ def _metric_card(
         if row and row["mean"] is not None:
             low_high = (row["ci95"][0], row["ci95"][1]) if row["ci95"] else None
             means.append(Mean(one["method"], system_colour(k), row["mean"], low_high))
-        values = [clip["values"][name] for clip in one["clips"] if name in clip.get("values", {})]
-        if values:
-            series.append(Series(one["method"], system_colour(k), np.array(values, np.float64)))
-    real_values = {
-        clip["clip_id"]: clip["real_values"][name]
-        for one in group
-        for clip in one["clips"]
-        if name in clip.get("real_values", {})
-    }
+        if values := values_of(one, name):
+            series.append(Series(one["method"], system_colour(k), _numbers(values.values())))
+    real_values = {clip: v for s in group for clip, v in values_of(s, name, "real_values").items()}
     if series and real_values:
-        series.append(Series("real", "real", np.array(list(real_values.values()), np.float64)))
+        series.append(Series("real", "real", _numbers(real_values.values())))
     ordered = order_clips(group, name)
     # A single dot on an axis carries no information.
     has_plot = series or len(means) > 1 or real is not None
@@ -123,9 +117,9 @@ def clip_card(group: Sequence[Scores], excerpt: Excerpt, by: str) -> dict[str, A
     }
 
 
-def _numbers(values: Sequence[float | None]) -> NDArray[np.float64]:
-    """A curve whose gaps are NaN."""
-    return np.array([np.nan if value is None else value for value in values], np.float64)
+def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
+    """Numbers whose gaps, None, are NaN."""
+    return np.array(list(values), np.float64)
 
 
 def drift_figures(group: Sequence[Scores]) -> list[tuple[str, str]]:

@@ -9,19 +9,21 @@ show there: so each second is compared with the face that the video began with a
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.image.csim import WEIGHTS, FaceEmbedder
 from benchmarks.metrics.image.ssim import ssim
+from benchmarks.report.figures import Series, curves, system_colour
 from model.sampling.inputs import read_face
 from pipeline.errors import UserError
 from pipeline.faces.sharpness import sharpness
 from pipeline.faces.tracking import MediaPipeTracker
+from pipeline.files import write_json, write_text
 from pipeline.media import FPS
 from pipeline.media.image import resize
+from pipeline.templates import environment
 from pipeline.weights import locate
 
 Frame = NDArray[np.uint8]
@@ -39,11 +41,8 @@ MEASURES = {
     "red": "mean of red, 0 to 255",
     "green": "mean of green, 0 to 255",
     "blue": "mean of blue, 0 to 255",
-    "saturated": "share of values that are 0 or 255",
-    "change": "mean absolute difference to the frame before",
 }
-# Shares near zero and motion have no steady value to be a tenth of; they are drawn, not judged.
-JUDGED = ("sharpness", "brightness", "contrast", "red", "green", "blue", "identity")
+JUDGED = (*MEASURES, "identity")
 # A head that moves is less like its first frame too: these are drawn, not judged.
 TO_START = {
     "ssim_to_start": "SSIM to the face that the video began with",
@@ -53,21 +52,15 @@ TO_START = {
 
 @dataclass(frozen=True)
 class Drift:
-    """The drift of one video.
+    """The drift of one video."""
 
-    Attributes:
-        name: of the video.
-        seconds: whole seconds measured.
-        values: per measure, those of `TO_START` among them, its mean in every second, (seconds,).
-        ratios: per measure that is judged, value over that of the first two seconds, (seconds,).
-        identity: why there is no identity cosine; empty where there is one.
-    """
-
-    name: str
-    seconds: int
+    name: str  # of the video
+    seconds: int  # whole seconds measured
+    # Per measure, those of `TO_START` among them, its mean in every second, (seconds,).
     values: dict[str, list[float]]
+    # Per measure that is judged, value over that of the first two seconds, (seconds,).
     ratios: dict[str, list[float]]
-    identity: str
+    identity: str  # why there is no identity cosine; empty where there is one
 
     @property
     def last(self) -> dict[str, float]:
@@ -85,26 +78,25 @@ def measure(
 ) -> Drift:
     """Measures a video, one frame in memory at a time.
 
-    Args:
-        name: of the video.
-        frames: (S, S, 3) uint8 RGB aligned crops, 25 a second.
-        embed: gives a face's embedding; or the reason why embeddings are not available.
-        start: (H, H, 3) uint8 RGB, the aligned face that the video was made from; None takes the
-            video's first frame for it.
-
-    Raises:
-        UserError: it is shorter than twice the reference, or no square to compare a start with.
+    `frames`: (S, S, 3) uint8 RGB aligned crops, 25 a second; `start`: (H, H, 3) uint8 RGB, the
+    aligned face that the video was made from; None takes the video's first frame for it.
     """
     rows: list[list[float]] = []
     embeddings: list[tuple[int, NDArray[np.floating]]] = []
-    before = began = None
+    began = None
     for k, frame in enumerate(frames):
         if began is None:
-            began = frame if start is None else _scaled(name, start, frame)
+            height, width = frame.shape[:2]
+            if start is not None and height != width:
+                raise UserError(f"{name} is {width} x {height}, no aligned crops; leave --face out")
+            began = frame if start is None else resize(start, (height, height))
         # The likeness of the start to itself is no measurement.
         likeness = ssim(began, frame) if began is not frame else float("nan")
-        rows.append([*_row(frame, before), likeness])
-        before = frame
+        pixels = frame.astype(np.float32)
+        luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+        colours = pixels.mean((0, 1)).tolist()
+        of_luma = float(luma.mean()), float(luma.std())
+        rows.append([sharpness(frame), *of_luma, *colours, likeness])
         if not isinstance(embed, str) and k % _EMBED_EVERY == 0:
             found = _unit(embed(frame))
             if found is not None:
@@ -128,24 +120,6 @@ def measure(
             curve = np.array(values[measured])
             ratios[measured] = (curve / curve[:REFERENCE_SECONDS].mean()).tolist()
     return Drift(name, seconds, values, ratios, reason)
-
-
-def _row(frame: Frame, before: Frame | None) -> list[float]:
-    """The measures of a frame, in the order of `MEASURES`."""
-    pixels = frame.astype(np.float32)
-    luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
-    change = float("nan") if before is None else float(np.abs(pixels - before).mean())
-    extreme = float(((frame == 0) | (frame == 255)).mean())
-    colours = pixels.mean((0, 1)).tolist()
-    return [sharpness(frame), float(luma.mean()), float(luma.std()), *colours, extreme, change]
-
-
-def _scaled(name: str, start: Frame, frame: Frame) -> Frame:
-    """The start at the size of the video's frames."""
-    height, width = frame.shape[:2]
-    if height != width:
-        raise UserError(f"{name} is {width} x {height}, no aligned crops; leave the face out")
-    return resize(start, (height, height))
 
 
 def _unit(embedding: NDArray[np.floating] | None) -> NDArray[np.floating] | None:
@@ -176,40 +150,8 @@ def _identity(
     return found if start is None else found | {"identity_to_start": cosines(start)}
 
 
-def describe(drifts: Sequence[Drift]) -> dict[str, Any]:
-    """What was measured, for a JSON file; NaN is null."""
-    return {
-        "protocol": f"means over seconds; ratios to the mean of the first {REFERENCE_SECONDS} "
-        f"seconds; steady: the last two seconds within {LIMIT:.0%} of them",
-        "measures": {
-            **MEASURES,
-            "identity": "cosine to the mean embedding of the first seconds",
-            **TO_START,
-        },
-        "videos": [
-            {
-                "name": one.name,
-                "seconds": one.seconds,
-                "steady": one.steady,
-                "last": {name: _finite(value) for name, value in one.last.items()},
-                "values": {name: [_finite(v) for v in vs] for name, vs in one.values.items()},
-                "identity_missing": one.identity,
-            }
-            for one in drifts
-        ],
-    }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
 def aligned_face(path: Path, weights_dir: Path | None) -> Frame:
-    """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows it to the model.
-
-    Raises:
-        UserError: unreadable, or no face in it.
-    """
+    """(128, 128, 3) uint8 RGB: the face of a picture or video, as dh-sample shows the model."""
     tracker = MediaPipeTracker(locate("face_landmarker.task", weights_dir))
     return read_face(path, tracker, _FACE_SIDE).crop
 
@@ -227,3 +169,63 @@ def face_embedding(weights_dir: Path | None) -> Embed | str:
         return embedder(frame, track.points[0]) if track.found[0] else None
 
     return embed
+
+
+def write_drift(out: Path, drifts: Sequence[Drift]) -> list[Path]:
+    """Writes OUT.json and OUT.html, what was measured and its curves, and returns their paths."""
+    paths = [out.with_suffix(".json"), out.with_suffix(".html")]
+    write_json(
+        paths[0],
+        {
+            "protocol": f"means over seconds; ratios to the mean of the first {REFERENCE_SECONDS} "
+            f"seconds; steady: the last two seconds within {LIMIT:.0%} of them",
+            "measures": {
+                **MEASURES,
+                "identity": "cosine to the mean embedding of the first seconds",
+                **TO_START,
+            },
+            "videos": [
+                {
+                    "name": one.name,
+                    "seconds": one.seconds,
+                    "steady": one.steady,
+                    "last": {name: _finite(value) for name, value in one.last.items()},
+                    "values": {n: [*map(_finite, curve)] for n, curve in one.values.items()},
+                    "identity_missing": one.identity,
+                }
+                for one in drifts
+            ],
+        },
+    )
+
+    # A plot for each measure: ratios with a tenth on either side, then likeness to the start.
+    seconds, plots = max(one.seconds for one in drifts), []
+    titles = {name: name.replace("_", " ").replace("ssim", "SSIM") for name in TO_START}
+    for name in (*JUDGED, *TO_START):
+        shown = [one.ratios if name in JUDGED else one.values for one in drifts]
+        lines = [
+            Series(one.name, system_colour(k), np.array(of_video[name], np.float64))
+            for k, (one, of_video) in enumerate(zip(drifts, shown, strict=True))
+            if name in of_video
+        ]
+        if lines:
+            band = LIMIT if name in JUDGED else 0.0
+            in_view = 1 - 2 * LIMIT, 1 + 2 * band
+            svg = curves(lines, seconds, band=band, in_view=in_view)
+            plots.append((titles.get(name, name), svg))
+    html = environment("benchmarks").get_template("drift.html.j2").render(
+        drifts=drifts,
+        names=[(one.name, system_colour(k)) for k, one in enumerate(drifts)],
+        plots=plots,
+        judged=[name for name in JUDGED if any(name in one.ratios for one in drifts)],
+        starts=list(titles.items()),
+        missing=sorted({one.identity for one in drifts if one.identity}),
+        reference=REFERENCE_SECONDS,
+    )  # fmt: skip
+    write_text(paths[1], html)
+    return paths
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if np.isfinite(value) else None

@@ -7,6 +7,7 @@ in order of interest, until the room for them is used up.
 import itertools
 import tarfile
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.scoring.results import ClipRow, Scores, Source
+from benchmarks.scoring.results import Scores, Source, values_of
 from benchmarks.systems.protocol import synthetic_tags
+from benchmarks.tables.published import cost
 from pipeline.dataset.sample import from_members
 from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
 from pipeline.media.image import resize
+from pipeline.progress import progress
 
 SIDE = 208  # pixels of a panel's height
 _GAP, _BAND = 4, 18  # pixels between panels, and of the line of text above them
@@ -33,21 +36,13 @@ _MOST_SYSTEMS = 3  # beside the real clip; more would be too small on a phone
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A clip of the page.
+    """A clip of the page."""
 
-    Attributes:
-        clip_id: of the clip.
-        kind: `worst` or `best`.
-        video: an mp4; empty without a video.
-        poster: a JPEG of its first frame.
-        note: why it has no video; else empty.
-    """
-
-    clip_id: str
-    kind: str
-    video: bytes
-    poster: bytes
-    note: str = ""
+    clip_id: str  # of the clip
+    kind: str  # `worst` or `best`
+    video: bytes  # an mp4; empty without a video
+    poster: bytes  # a JPEG of its first frame
+    note: str = ""  # why it has no video; else empty
 
 
 def located(scores: Scores, folder: Path) -> Scores:
@@ -63,26 +58,16 @@ def located(scores: Scores, folder: Path) -> Scores:
     return {**scores, "sources": sources}
 
 
-def quality(row: ClipRow, metric: str, direction: str) -> float | None:
-    """How good a clip is by a metric, the higher the better; None where it has no value."""
-    value, real = row.get("values", {}).get(metric), row.get("real_values", {}).get(metric)
-    if value is None or (direction == "closer" and real is None):
-        return None
-    if direction == "closer":
-        return -abs(value - (real or 0.0))
-    return value if direction == "higher" else -value
-
-
 def order_clips(scores: Sequence[Scores], metric: str) -> list[str]:
     """Clips of a data set from worst to best by a metric, by the mean over the systems."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = defaultdict(list)
     for one in scores:
-        if metric in one["metrics"]:
-            direction = one["metrics"][metric]["direction"]
-            for row in one["clips"]:
-                value = quality(row, metric, direction)
-                if value is not None:
-                    found.setdefault(row["clip_id"], []).append(value)
+        if metric not in one["metrics"]:
+            continue
+        direction, real = one["metrics"][metric]["direction"], values_of(one, metric, "real_values")
+        for clip, value in values_of(one, metric).items():
+            if direction != "closer" or clip in real:
+                found[clip].append(-cost(value, direction, real.get(clip)))
     return sorted(found, key=lambda clip: (float(np.mean(found[clip])), clip))
 
 
@@ -96,8 +81,8 @@ def worst_and_best(ordered: Sequence[str], count: int) -> list[tuple[str, str]]:
 
 def make_excerpts(
     scores: Sequence[Scores], chosen: Sequence[tuple[str, str]], room: int
-) -> Iterator[Excerpt]:
-    """Yields the chosen clips, in their order, as videos of the first three systems.
+) -> list[Excerpt]:
+    """The chosen clips, in their order, as videos of the first three systems.
 
     `room`: bytes that all videos together may take in the page; what exceeds it has no video.
     """
@@ -106,16 +91,18 @@ def make_excerpts(
     turns = [one for pair in itertools.zip_longest(*kinds) for one in pair if one]
     made: dict[tuple[str, str], Excerpt] = {}
     left = room
-    for clip, kind in turns:
-        excerpt = make_excerpt(scores, clip, kind)
-        size = (len(excerpt.video) + len(excerpt.poster)) * 4 // 3
-        if size > left:
-            note = "No video: the room for videos on this page is used up (--megabytes)."
-            excerpt = Excerpt(clip, kind, b"", b"", note)
-        else:
-            left -= size
-        made[clip, kind] = excerpt
-    yield from (made[one] for one in chosen)
+    with progress("clips", len(turns)) as step:
+        for clip, kind in turns:
+            excerpt = make_excerpt(scores, clip, kind)
+            size = (len(excerpt.video) + len(excerpt.poster)) * 4 // 3
+            if size > left:
+                note = "No video: the room for videos on this page is used up (--megabytes)."
+                excerpt = Excerpt(clip, kind, b"", b"", note)
+            else:
+                left -= size
+            made[clip, kind] = excerpt
+            step()
+    return [made[one] for one in chosen]
 
 
 def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
@@ -140,22 +127,14 @@ def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
 
 
 def generated_video(path: Path) -> Excerpt:
-    """A generated video by itself, marked as synthetic.
-
-    Raises:
-        UserError: it is absent or does not decode.
-    """
+    """A generated video by itself, marked as synthetic."""
     frames = itertools.islice(side_by_side([read_frames(path)], ["synthetic"]), _LONGEST)
     tags = synthetic_tags("dh-sample")
     return Excerpt(path.name, "", *_encoded(list(frames), _sound(path), tags))
 
 
 def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio | None]:
-    """A real clip's frames and sound, from a video or from a shard of a data set.
-
-    Raises:
-        UserError: the file is absent or has no such clip.
-    """
+    """A real clip's frames and sound, from a video or from a shard of a data set."""
     if path.suffix != ".tar":
         return read_frames(path), _sound(path)
     if not path.is_file():

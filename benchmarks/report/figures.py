@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -49,10 +48,9 @@ def system_colour(index: int) -> str:
 def distribution(series: Sequence[Series], means: Sequence[Mean], real: float | None = None) -> str:
     """Means with their intervals above the distributions over clips, all on one axis, as SVG.
 
-    Args:
-        series: (N,) finite values of clips each, N >= 1; none for numbers that only a set has.
-        means: the mean of each system; with no series, one at least.
-        real: the mean of the real clips, a dashed line through the means; None where unknown.
+    `series`: (N,) finite values of clips each, N >= 1; none for numbers that only a set has;
+    `means`: the mean of each system; with no series, one at least; `real`: the mean of the real
+    clips, a dashed line through the means; None where unknown.
     """
     ends = [float(end) for one in series for end in (one.values.min(), one.values.max())]
     ends += [bound for one in means for bound in (*(one.ci95 or ()), one.value)]
@@ -90,7 +88,7 @@ def distribution(series: Sequence[Series], means: Sequence[Mean], real: float | 
                 axes.stairs(share, edges, fill=True, color=colour, alpha=0.28)
             style = _DASHES if is_real else "solid"
             axes.stairs(share, edges, color=colour, linewidth=1.2, linestyle=style)
-    _foot(figure, height, number_text(low), "", number_text(high))
+    _foot(figure, height, number_text(low), number_text(high))
     return inline_svg(figure, f"means and distributions over clips: {_names(means)}")
 
 
@@ -104,37 +102,13 @@ def curves(
 ) -> str:
     """Curves over time in one range, as SVG.
 
-    Args:
-        lines: (T,) values each; NaN breaks a line. One value at least is finite.
-        seconds: length of the time axis.
-        area: (T,) values that are filled behind the curves, in a range of their own; or None.
-        band: share of 1 that is shaded on either side of 1; 0 shades none.
-        in_view: values that the axis reaches at least, so that small changes look small.
+    `lines`: (T,) values each; NaN breaks a line. One value at least is finite; `area`: (T,) values
+    that are filled behind the curves, in a range of their own; or None; `in_view`: values that the
+    axis reaches at least, so that small changes look small.
     """
     height = _CURVES + _FOOT
     figure = Figure(figsize=(_WIDTH / 72, height / 72))
     axes = figure.add_axes((_TICKS, _FOOT / height, 1 - _TICKS, _CURVES / height))
-    low, high = draw_curves(axes, lines, seconds, area=area, band=band, in_view=in_view)
-    # The vertical axis: the least and the greatest value drawn, at their heights.
-    bottom, top = axes.get_ylim()
-    for value in dict.fromkeys((low, high)):
-        y = (_FOOT + _CURVES * (value - bottom) / (top - bottom)) / height
-        figure.text(_TICKS - 0.01, y, number_text(value), ha="right", va="center", fontsize=11,
-                    color=COLOURS["soft"])  # fmt: skip
-    _foot(figure, height, "0 s", "", f"{number_text(seconds)} s", left=_TICKS)
-    return inline_svg(figure, f"curves over time: {_names(lines)}")
-
-
-def draw_curves(
-    axes: Axes,
-    lines: Sequence[Series],
-    seconds: float,
-    *,
-    area: NDArray[np.float64] | None = None,
-    band: float = 0.0,
-    in_view: tuple[float, float] | None = None,
-) -> tuple[float, float]:
-    """Draws what `curves` describes into axes; returns the least and the greatest value drawn."""
     axes.set_axis_off()
     values = np.concatenate([one.values for one in lines])
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
@@ -161,12 +135,18 @@ def draw_curves(
         style = _DASHES if one.colour == "real" else "solid"
         colour = COLOURS[one.colour]
         axes.plot(x, one.values[keep], color=colour, linewidth=1.8, linestyle=style)
-    return low, high
+    # The vertical axis: the least and the greatest value drawn, at their heights.
+    for value in dict.fromkeys((low, high)):
+        y = (value - bottom + margin) / (top - bottom + 2 * margin)
+        axes.text(-0.01, y, number_text(value), ha="right", va="center", fontsize=11,
+                  color=COLOURS["soft"], transform=axes.transAxes)  # fmt: skip
+    _foot(figure, height, "0 s", f"{number_text(seconds)} s", left=_TICKS)
+    return inline_svg(figure, f"curves over time: {_names(lines)}")
 
 
-def _foot(figure: Figure, height: float, *texts: str, left: float = 0) -> None:
-    """Texts below the axis: left, in the middle, right."""
-    for text, x, side in zip(texts, (left, 0.5, 1), ("left", "center", "right"), strict=True):
+def _foot(figure: Figure, height: float, first: str, last: str, left: float = 0) -> None:
+    """Texts at both ends of the axis."""
+    for text, x, side in ((first, left, "left"), (last, 1, "right")):
         figure.text(x, 3 / height, text, ha=side, fontsize=11, color=COLOURS["soft"])
 
 

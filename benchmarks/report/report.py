@@ -23,7 +23,6 @@ from benchmarks.tables.comparison import comparison_table
 from benchmarks.tables.paper_tables import LAYOUTS, build_table
 from pipeline.errors import UserError
 from pipeline.files import write_text
-from pipeline.progress import progress
 from pipeline.templates import environment
 
 _TILES = ("fvd", "fid", "ssim", "psnr", "av_confidence", "lip_correlation", "blinks_per_second")
@@ -36,16 +35,7 @@ def write_report(
 ) -> list[str]:
     """Writes the page of one or several scores.json files.
 
-    Args:
-        out: the HTML file.
-        scores: systems on the same data set stand side by side, others in parts of their own.
-        options: what is shown.
-
-    Returns:
-        A sentence for each clip that is shown without its video.
-
-    Raises:
-        UserError: no scores, `by` is a metric that no clip has, or `video` does not decode.
+    Returns a sentence for each clip that is shown without its video.
     """
     if not scores:
         raise UserError("a report needs at least one file written by dh-bench score")
@@ -53,16 +43,14 @@ def write_report(
 
     # Systems on the same data set share a part of the page; their place in it is their colour.
     groups: list[list[Scores]] = []
+    colours = []
     for one in scores:
         found = (g for g in groups if same_name(g[0]["dataset"], one["dataset"]))
         group = next(found, None)
         if group is None:
             groups.append(group := [])
+        colours.append(system_colour(len(group)))
         group.append(one)
-    colours = [
-        next(system_colour(k) for g in groups for k, other in enumerate(g) if other is one)
-        for one in scores
-    ]
 
     # A part for each data set: metrics, comparisons, clips, drift.
     parts, without_video = [], []
@@ -127,13 +115,7 @@ def _choose_excerpts(
         known = ", ".join(name for name in names if order_clips(group, name)) or "none"
         raise UserError(f"no clip has a value of {options.by!r}; metrics of clips here: {known}")
     chosen = worst_and_best(ordered, options.clips)
-    room = int(options.megabytes * 1e6 / groups)
-    excerpts = []
-    with progress("clips", len(chosen)) as step:
-        for excerpt in make_excerpts(group, chosen, room):
-            excerpts.append(excerpt)
-            step()
-    return excerpts, by
+    return make_excerpts(group, chosen, int(options.megabytes * 1e6 / groups)), by
 
 
 def _tiles(scores: Sequence[Scores], colours: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,10 +1,10 @@
 """From the numbers of single clips to numbers over the set, each with its spread over clips."""
 
-from __future__ import annotations
-
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from benchmarks.metrics.motion.blinks import rate_and_duration
 from benchmarks.metrics.speech.wer import error_rate
 from benchmarks.scoring.clip_videos import Features
 from benchmarks.scoring.reference import Reference
+from benchmarks.scoring.results import SetRow
+from benchmarks.scoring.scorer import MeasuredClip
 from benchmarks.scoring.set_rows import (
     RESAMPLES,
     SLOW_RESAMPLES,
@@ -26,12 +28,8 @@ from benchmarks.scoring.set_rows import (
     speech_rows,
 )
 
-if TYPE_CHECKING:
-    from benchmarks.scoring.measure import MeasuredClip
-    from benchmarks.scoring.results import SetRow
-
-    # What a statistic is made of: an element or a row a clip.
-    PerClip = NDArray[Any]
+# What a statistic is made of: an element or a row a clip.
+PerClip = NDArray[Any]
 
 
 def _blinks(clips: PerClip) -> tuple[float, float]:
@@ -47,38 +45,28 @@ _POOLED: dict[str, tuple[str, Callable[[PerClip], float]]] = {
     "wer": ("wer", lambda counts: error_rate(*counts.T[:2])),
     "cer": ("wer", lambda counts: error_rate(*counts.T[2:])),
 }
-_FRECHET = ("fid", "fvd")
+_UNKNOWN = "no clip could be measured; see the reasons of the clips"
+_UNITS = {"fid": "frame", "fvd": "window"}  # what a feature vector is of
 
 
+@dataclass
 class SetStatistics:
-    """Takes up clips one after another and keeps little of each.
+    """Takes up clips one after another and keeps little of each."""
 
-    Args:
-        metrics: the chosen ones, by name, as their options have them.
-        cache: where the clips' features lie.
-        dataset: name of the real clips, which is in the names of numbers that are fitted on them.
-        reference: statistics of real clips that take the place of those scored in FID and FVD.
-    """
+    metrics: Mapping[str, Metric]  # the chosen ones, by name, as their options have them
+    cache: MeasurementCache  # where the clips' features lie
+    # Name of the real clips, which is in the names of numbers that are fitted on them.
+    dataset: str = ""
+    # Statistics of real clips that take the place of those scored in FID and FVD.
+    reference: Reference | None = None
 
-    def __init__(
-        self,
-        metrics: Mapping[str, Metric],
-        cache: MeasurementCache,
-        dataset: str = "",
-        reference: Reference | None = None,
-    ) -> None:
-        self._reference = reference
-        known = reference.moments if reference else {}
-        self._metrics = metrics
-        self._dataset = dataset
-        self._cache = cache
-        self._values = {name: array("d") for name in metrics}
-        self._real_values = {name: array("d") for name in metrics}
-        self._pooled: dict[str, list[dict[str, Any]]] = {
-            name: [] for name in ("blinks", "kid", "lips", "speech_sync", "wer")
-        }
+    def __post_init__(self) -> None:
+        known = self.reference.moments if self.reference else {}
+        self._values: dict[str, array[float]] = defaultdict(lambda: array("d"))
+        self._real_values: dict[str, array[float]] = defaultdict(lambda: array("d"))
+        self._pooled: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._frechet = {
-            name: FrechetOverClips(known.get(name)) for name in _FRECHET if name in metrics
+            name: FrechetOverClips(known.get(name)) for name in _UNITS if name in self.metrics
         }
         self._reasons: dict[str, str] = {}
 
@@ -90,18 +78,17 @@ class SetStatistics:
         for name, value in row.get("real_values", {}).items():
             self._real_values[name].append(value)
         self._reasons = row.get("missing", {}) | self._reasons  # the first clip's stays
-        for name, clips in self._pooled.items():
-            if name in pooled:
-                clips.append(pooled[name])
-        for name, over_clips in self._frechet.items():
-            if name in pooled:
-                found = {side: self._load(features) for side, features in pooled[name].items()}
-                over_clips.add(row["clip_id"], found.get("real"), found["fake"])
+        for name, sides in pooled.items():
+            if name in self._frechet:
+                found = {side: self._load(features) for side, features in sides.items()}
+                self._frechet[name].add(row["clip_id"], found.get("real"), found["fake"])
+            else:
+                self._pooled[name].append(sides)
 
     def rows(self) -> dict[str, SetRow]:
         """Every chosen metric over the clips taken up."""
         together = self._sync_rows() | self._kernel_row()
-        return {name: together.get(name) or self._row(name) for name in self._metrics}
+        return {name: together.get(name) or self._row(name) for name in self.metrics}
 
     def _row(self, name: str) -> SetRow:
         if name in self._frechet:
@@ -115,17 +102,14 @@ class SetStatistics:
 
         n = len(fake)
         of_real: dict[str, Any] = {"real": _defined(statistic, real), "n_real": len(real)}
-        metric, mean = self._metrics[name], _defined(statistic, fake)
+        metric, mean = self.metrics[name], _defined(statistic, fake)
         if mean is None:  # a median of no blinks is undefined
             blinkless = n and name == "blink_duration"
-            reason = "no eye blinks in any clip" if blinkless else self._reason(name)
+            reason = "no eye blinks in any clip" if blinkless else self._reasons.get(name, _UNKNOWN)
             return set_row(metric, n, None, reason, std=std, **of_real)
         resamples = RESAMPLES if statistic is np.mean else SLOW_RESAMPLES
         interval = bootstrap_interval(fake, statistic, resamples) if n > 1 else None
         return set_row(metric, n, mean, std=std, ci95=interval, **of_real)
-
-    def _reason(self, name: str) -> str:
-        return self._reasons.get(name, "no clip could be measured; see the reasons of the clips")
 
     def _sides(self, what: str) -> tuple[list[Any], list[Any]]:
         """What is kept of the fakes and of the real clips; one may lack what the other has."""
@@ -139,14 +123,14 @@ class SetStatistics:
         fake, real = self._sides("lips")
         if fake:
             rows = lip_rows(fake, real)
-        fake, real = ([*map(self._cache.load, keys)] for keys in self._sides("speech_sync"))
+        fake, real = ([*map(self.cache.load, keys)] for keys in self._sides("speech_sync"))
         if fake:
-            rows |= speech_rows(fake, real, self._dataset)
-        return {name: row for name, row in rows.items() if name in self._metrics}
+            rows |= speech_rows(fake, real, self.dataset)
+        return {name: row for name, row in rows.items() if name in self.metrics}
 
     def _load(self, features: Features) -> NDArray[np.float32]:
         key, count = features
-        return self._cache.load(key)[:count]
+        return self.cache.load(key)[:count]
 
     def _kernel_row(self) -> dict[str, SetRow]:
         """KID, where it was measured."""
@@ -169,18 +153,18 @@ class SetStatistics:
     def _frechet_row(self, name: str) -> SetRow:
         over_clips = self._frechet[name]
         n = over_clips.clips
-        mean, interval, reason = None, None, self._reason(name)
-        unit = {"fid": "frame", "fvd": "window"}[name]
+        mean, interval, reason = None, None, self._reasons.get(name, _UNKNOWN)
+        unit = _UNITS[name]
         if n:
             try:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        row = set_row(self._metrics[name], n, mean, reason, ci95=interval)
+        row = set_row(self.metrics[name], n, mean, reason, ci95=interval)
         real, fake = over_clips.counts
-        of_real, reference = str(real), self._reference
+        of_real, reference = str(real), self.reference
         if reference and name in reference.moments:
-            of_real = str(reference.vectors(name) or "unknown")
+            of_real = str(reference.about.get("vectors", {}).get(name, "unknown"))
             row["protocol"] += f"; against {reference.source}"
         row["protocol"] += f"; of {of_real} real and {fake} generated {unit}s"
         return row

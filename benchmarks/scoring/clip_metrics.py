@@ -37,19 +37,14 @@ _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth
 
 @dataclass
 class Numbers:
-    """What the metrics of a clip fill in.
+    """What the metrics of a clip fill in."""
 
-    Attributes:
-        fake: values of the fake, by metric.
-        real: values of the real clip by itself.
-        curves: for the report, see `benchmarks.scoring.results.ClipRow`.
-        pooled: what the number over a set is made of where it is no mean over clips, by metric or
-            family: small values or keys of the cache of the `fake` and the `real` video.
-    """
-
-    fake: dict[str, float] = field(default_factory=dict)
-    real: dict[str, float] = field(default_factory=dict)
+    fake: dict[str, float] = field(default_factory=dict)  # values of the fake, by metric
+    real: dict[str, float] = field(default_factory=dict)  # values of the real clip by itself
+    # For the report, see `benchmarks.scoring.results.ClipRow`.
     curves: dict[str, list[float]] = field(default_factory=dict)
+    # What the number over a set is made of where it is no mean over clips, by metric or family:
+    # small values or keys of the cache of the `fake` and the `real` video.
     pooled: dict[str, Any] = field(default_factory=dict)
 
     def add_drift(self, name: str, curve: list[float]) -> None:
@@ -125,7 +120,7 @@ def eyes(clip: ClipVideos, out: Numbers) -> None:
         landmarks = clip.face(video)  # (T, 68, 2)
         if len(landmarks) < _FRAMES_OF_A_BLINK:
             raise ValueError(f"a blink takes {_FRAMES_OF_A_BLINK} frames, more than the clip has")
-        durations = [blink.seconds for blink in blinks(eye_aspect_ratio(landmarks))]
+        durations = [(end - begin) / FPS for begin, end in blinks(eye_aspect_ratio(landmarks))]
         seconds = len(landmarks) / FPS
         pooled[side] = {"durations": durations, "seconds": seconds}
         values["blinks_per_second"], duration = rate_and_duration([durations], [seconds])

@@ -1,11 +1,9 @@
 """Both videos of a clip, decoded once, and what several metrics need of them: faces and sound."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +13,7 @@ from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.metrics.distribution import fid, fvd
 from benchmarks.metrics.motion.blinks import held
 from benchmarks.scoring.pretrained import LANDMARKS, Networks
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import ScoreOptions
+from benchmarks.scoring.score_options import ScoreOptions
 
 Features = tuple[str, int | None]  # a key of the cache, and how many rows of its array count
 
@@ -32,42 +28,26 @@ _SHARE_WITH_FACE = 0.5  # of the frames, for what is measured of faces
 
 @dataclass(frozen=True)
 class MeasureSetup:
-    """What measuring needs besides the clip.
+    """What measuring needs besides the clip."""
 
-    Attributes:
-        options: of the run, with the names of the metrics to measure.
-        networks: the pretrained ones.
-        cache: where measurements are kept.
-        read_lips: from the path of a video to the words read off its lips; None without one.
-        known_real: metrics whose real side a reference has.
-    """
-
-    options: ScoreOptions
-    networks: Networks
-    cache: MeasurementCache
+    options: ScoreOptions  # of the run, with the names of the metrics to measure
+    networks: Networks  # the pretrained ones
+    cache: MeasurementCache  # where measurements are kept
+    # From the path of a video to the words read off its lips; None without one.
     read_lips: Callable[[Path], str] | None = None
-    known_real: frozenset[str] = frozenset()
+    known_real: frozenset[str] = frozenset()  # metrics whose real side a reference has
 
 
 @dataclass(frozen=True)
 class ClipVideos:
-    """The real video of a clip and the fake that imitates it; every measurement is cached.
+    """The real video of a clip and the fake that imitates it; every measurement is cached."""
 
-    Attributes:
-        setup: options, networks and cache.
-        real: the real clip.
-        fake: the generated video.
-        size: width and height at which the two are compared.
-        real_file: the file that the real clip was made from; its transcript lies beside it.
-        fake_file: of the fake, for the lip reader.
-    """
-
-    setup: MeasureSetup
-    real: DecodedVideo
-    fake: DecodedVideo
-    size: tuple[int, int]
-    real_file: Path
-    fake_file: Path
+    setup: MeasureSetup  # options, networks and cache
+    real: DecodedVideo  # the real clip
+    fake: DecodedVideo  # the generated video
+    size: tuple[int, int]  # width and height at which the two are compared
+    real_file: Path  # the file that the real clip was made from; its transcript lies beside it
+    fake_file: Path  # of the fake, for the lip reader
 
     def of_both(
         self, what: str, measure: Callable[[DecodedVideo], Any], *options: Any
@@ -105,9 +85,6 @@ class ClipVideos:
         """Where the features, (N, D), of FID's or FVD's network are.
 
         They are of the video before it was cut, so that a real clip's are the same for all fakes.
-
-        Raises:
-            ValueError: the video is too short for one.
         """
         weights, extract = NETWORK_FEATURES[metric]
         networks = self.setup.networks
@@ -133,11 +110,7 @@ class ClipVideos:
         )
 
     def face(self, video: DecodedVideo) -> NDArray[np.float64]:
-        """(T, 68, 2) landmarks, gaps filled from the frame before.
-
-        Raises:
-            ValueError: most frames show no face.
-        """
+        """(T, 68, 2) landmarks, gaps filled from the frame before."""
         points = self.landmarks(video)
         share = float((~np.isnan(points).any((1, 2))).mean())
         filled = held(points)
@@ -146,11 +119,7 @@ class ClipVideos:
         return filled
 
     def sound_of(self, video: DecodedVideo) -> DecodedVideo:
-        """The video whose sound counts: itself, or the real clip where it has none.
-
-        Raises:
-            ValueError: neither has any, or it is silent.
-        """
+        """The video whose sound counts: itself, or the real clip where it has none."""
         for one in (video, self.real):
             peak = self._record("sound peak", one, _peak)
             if peak is not None:

@@ -1,22 +1,18 @@
 """The pretrained networks that metrics need, loaded once, or the reason why one is missing."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.metrics.distribution import fid, fvd
 from benchmarks.metrics.image import csim, lpips
 from benchmarks.metrics.image.region import Region
 from benchmarks.metrics.speech import av_sync
+from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.errors import UserError
 from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import ScoreOptions
 
 LANDMARKS = "face_landmarker.task"
 _SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
@@ -44,17 +40,11 @@ class UnavailableError(Exception):
 
 @dataclass
 class Networks:
-    """The networks whose files were found; each is loaded when it is first used.
+    """The networks whose files were found; each is loaded when it is first used."""
 
-    Attributes:
-        options: of the run: where networks compute, and in which precision.
-        paths: of the files that are there, by name.
-        absent: why the others are not, by name.
-    """
-
-    options: ScoreOptions
-    paths: dict[str, Path] = field(default_factory=dict)
-    absent: dict[str, str] = field(default_factory=dict)
+    options: ScoreOptions  # of the run: where networks compute, and in which precision
+    paths: dict[str, Path] = field(default_factory=dict)  # of the files that are there, by name
+    absent: dict[str, str] = field(default_factory=dict)  # why the others are not, by name
     _loaded: dict[str, Any] = field(default_factory=dict)
 
     def require(self, name: str) -> None:
@@ -107,11 +97,7 @@ class Networks:
 
 
 def find_networks(options: ScoreOptions) -> Networks:
-    """Finds, or fetches, the files that the chosen metrics need.
-
-    Raises:
-        UserError: this machine has no such device.
-    """
+    """Finds, or fetches, the files that the chosen metrics need."""
     if options.device in {"cuda", "mps"}:
         from model.device import choose_device
 

@@ -5,8 +5,6 @@ others that follow it, which read this file and whose files are read here; `fvd_
 are FVD's, and `about` says in JSON what was measured, and how.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tempfile
@@ -20,7 +18,7 @@ import numpy as np
 
 from benchmarks.clips.cache import MeasurementCache
 from benchmarks.clips.paired_frames import compared_size
-from benchmarks.clips.pairs import chosen_split, real_clips
+from benchmarks.clips.pairs import RealClip, chosen_split, for_each_clip
 from benchmarks.metrics.catalogue import METRICS, as_measured
 from benchmarks.metrics.distribution.fid import FEATURES as FID_FEATURES
 from benchmarks.metrics.distribution.frechet import Moments
@@ -31,7 +29,6 @@ from benchmarks.scoring.pretrained import UnavailableError, find_networks
 from benchmarks.scoring.score_options import FeatureOptions, ScoreOptions
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, sha256_file
-from pipeline.progress import progress
 
 # Keys of each metric's mean and covariance, and the number of features.
 _ARRAYS = {"fid": ("mu", "sigma", FID_FEATURES), "fvd": ("fvd_mu", "fvd_sigma", FVD_FEATURES)}
@@ -40,21 +37,11 @@ _SHAPING = ("max_frames", "image_size", "precision")  # options that a reference
 
 @dataclass(frozen=True)
 class Reference:
-    """Statistics of real clips.
+    """Statistics of real clips."""
 
-    Attributes:
-        moments: of the features, by metric: `fid`, `fvd` or both.
-        source: the file and whose clips, for the protocol.
-        about: what the file says of itself; empty for one of another program.
-    """
-
-    moments: dict[str, Moments]
-    source: str
-    about: dict[str, Any]
-
-    def vectors(self, metric: str) -> int | None:
-        """Frames or windows that the statistics are of; None where the file does not say."""
-        return self.about.get("vectors", {}).get(metric)
+    moments: dict[str, Moments]  # of the features, by metric: `fid`, `fvd` or both
+    source: str  # the file and whose clips, for the protocol
+    about: dict[str, Any]  # what the file says of itself; empty for one of another program
 
 
 def make_reference(
@@ -62,17 +49,7 @@ def make_reference(
 ) -> dict[str, str]:
     """Measures real clips for FID and FVD and writes their statistics.
 
-    Args:
-        real: a folder of videos, or a data set of dh-prep.
-        out: the .npz file.
-        metrics: `fid`, `fvd` or both.
-        options: which clips, and how.
-
-    Returns:
-        The reason why a clip is left out, by clip id.
-
-    Raises:
-        UserError: nothing to measure, a network's file is missing, or `metrics` names others.
+    Returns the reason why a clip is left out, by clip id.
     """
     unknown = [name for name in metrics if name not in _ARRAYS]
     if unknown or not metrics:
@@ -81,29 +58,25 @@ def make_reference(
     networks = find_networks(run)
     split = chosen_split(real, options.split)
     moments = {name: Moments.empty(_ARRAYS[name][2]) for name in metrics}
-    failed: dict[str, str] = {}
     digests: list[str] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="dh-bench-") as folder,
-        progress("clips", sum(1 for _ in real_clips(real, split))) as step,
-    ):
+    with tempfile.TemporaryDirectory(prefix="dh-bench-") as folder:
         cache = MeasurementCache(options.cache or Path(folder))
         setup = MeasureSetup(run, networks, cache)
-        for clip in real_clips(real, split):
-            try:
-                video = clip.open(options.max_frames)
-                videos = ClipVideos(setup, video, video, (0, 0), clip.origin, clip.origin)
-                whole = videos.of_both("frame size", frame_size)[0]
-                size = compared_size(whole, whole, options.image_size)
-                for name in metrics:
-                    key, _ = replace(videos, size=size).features(name, video)
-                    moments[name].add(cache.load(key))
-                digests.append(video.digest)
-            except UnavailableError as error:
-                raise UserError(str(error)) from error
-            except (UserError, ValueError, OSError) as error:
-                failed[clip.clip_id] = str(error)
-            step()
+
+        def measure(clip: RealClip) -> None:
+            video = clip.open(options.max_frames)
+            videos = ClipVideos(setup, video, video, (0, 0), clip.origin, clip.origin)
+            whole = videos.of_both("frame size", frame_size)[0]
+            size = compared_size(whole, whole, options.image_size)
+            for name in metrics:
+                key, _ = replace(videos, size=size).features(name, video)
+                moments[name].add(cache.load(key))
+            digests.append(video.digest)
+
+        try:
+            failed = for_each_clip(real, split, "clips", measure)
+        except UnavailableError as error:
+            raise UserError(str(error)) from error
     for name, found in moments.items():
         if found.count < 2:
             raise UserError(f"{real} has too few frames for {METRICS[name].label}; take more clips")
@@ -130,11 +103,7 @@ def make_reference(
 
 
 def read_reference(path: Path) -> Reference:
-    """Statistics of real clips, ours or those of pytorch-fid.
-
-    Raises:
-        UserError: the file is neither.
-    """
+    """Statistics of real clips, ours or those of pytorch-fid."""
     remedy = "make one with dh-bench reference, or give the .npz of pytorch-fid"
     if not path.is_file():
         raise UserError(f"no such file: {path}; {remedy}")

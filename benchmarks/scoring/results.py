@@ -7,6 +7,7 @@ from typing import Any, Literal, NotRequired, cast
 
 from typing_extensions import TypedDict  # in Python 3.11 pydantic takes no other
 
+from benchmarks.clips.paired_frames import FrameComparison
 from benchmarks.user_files import first_problem
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, json_bytes, read_json
@@ -17,7 +18,7 @@ SCHEMA_VERSION = 2
 _ALIASES = {"cremad": "crema"}
 
 
-class ClipRow(TypedDict, total=False):
+class ClipRow(FrameComparison, total=False):
     """One clip: its measurements, or the reason why it has none.
 
     `values` are the fake's, by metric; `real_values` the real clip's, of metrics that have a value
@@ -33,13 +34,6 @@ class ClipRow(TypedDict, total=False):
     status: str
     reason: str
     warnings: list[str]
-    frames: int
-    frames_real: int
-    frames_fake: int
-    identical_frames: int
-    size_real: str
-    size_fake: str
-    size_compared: str
     values: dict[str, float]
     real_values: dict[str, float]
     curves: dict[str, list[float]]
@@ -47,35 +41,21 @@ class ClipRow(TypedDict, total=False):
 
 
 class SetRow(TypedDict):
-    """One metric over all clips.
+    """One metric over all clips."""
 
-    Attributes:
-        label: heading in tables.
-        direction: `higher` or `lower` is better, or `closer` to `real` is.
-        unit: of `mean`; empty for a pure number.
-        protocol: how it was measured, beginning with the number's full name: `fvd_16f_n820: …`.
-        n: clips that it was measured on.
-        n_real: clips that `real` was measured on; absent in older files.
-        mean: over clips, or the set's one number; None when it could not be measured.
-        std: over clips; None for numbers that only a set has.
-        ci95: bootstrap over clips; None where there are too few.
-        real: the same number of the real clips, where `direction` is `closer`.
-        reason: why `mean` is None, and the remedy; else empty.
-        chance: of correlations, what sets of clips with swapped sounds stay below.
-    """
-
-    label: str
+    label: str  # heading in tables
+    # `higher` or `lower` is better, or `closer` to `real` is.
     direction: Literal["higher", "lower", "closer"]
-    unit: str
-    protocol: str
-    n: int
-    mean: float | None
-    std: float | None
-    ci95: list[float] | None
-    real: float | None
-    reason: str
-    chance: NotRequired[float]
-    n_real: NotRequired[int]
+    unit: str  # of `mean`; empty for a pure number
+    protocol: str  # how it was measured, beginning with the number's full name: `fvd_16f_n820: …`
+    n: int  # clips that it was measured on
+    mean: float | None  # over clips, or the set's one number; None when it could not be measured
+    std: float | None  # over clips; None for numbers that only a set has
+    ci95: list[float] | None  # bootstrap over clips; None where there are too few
+    real: float | None  # the same number of the real clips, where `direction` is `closer`
+    reason: str  # why `mean` is None, and the remedy; else empty
+    chance: NotRequired[float]  # of correlations, what sets of clips with swapped sounds stay below
+    n_real: NotRequired[int]  # clips that `real` was measured on; absent in older files
 
 
 class Source(TypedDict):
@@ -107,13 +87,8 @@ class Scores(TypedDict):
     clips: list[ClipRow]
 
 
-def row_line(row: ClipRow) -> str:
-    """A row as a line of JSON."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def write_scores(path: Path, scores: Scores, rows: Path) -> None:
-    """Writes scores.json: `scores` without clips, then those of `rows`, a file of `row_line`s."""
+    """Writes scores.json: `scores` without clips, then those of `rows`, a file of JSON lines."""
     head, end = json_bytes({**scores, "clips": []}).decode().rsplit("[]", 1)
     with (
         atomic_path(path) as temporary,
@@ -152,6 +127,17 @@ def read_scores(path: Path) -> Scores:
     except ValidationError as error:
         raise UserError(f"{path}: {first_problem(error)}; score the videos again") from error
     return cast("Scores", scores)
+
+
+def values_of(
+    scores: Scores, metric: str, side: Literal["values", "real_values"] = "values"
+) -> dict[str, float]:
+    """A metric of the fakes, or of the real clips by themselves, by clip."""
+    return {
+        row["clip_id"]: row[side][metric]
+        for row in scores["clips"]
+        if row["status"] == "ok" and metric in row.get(side, {})
+    }
 
 
 def plain_protocol(row: SetRow) -> str:

@@ -4,6 +4,7 @@ The protocol is the first version's table: frame k of the fake against frame k o
 averaged over the frames of a clip, then over clips.
 """
 
+import json
 import platform
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -18,14 +19,7 @@ from benchmarks.metrics.catalogue import as_measured, choose
 from benchmarks.scoring.aggregate import SetStatistics
 from benchmarks.scoring.pretrained import find_networks
 from benchmarks.scoring.reference import check_reference, read_reference
-from benchmarks.scoring.results import (
-    SCHEMA_VERSION,
-    ClipRow,
-    Scores,
-    Source,
-    row_line,
-    write_scores,
-)
+from benchmarks.scoring.results import SCHEMA_VERSION, ClipRow, Scores, Source, write_scores
 from benchmarks.scoring.score_options import ScoreOptions
 from benchmarks.scoring.scorer import measure_batches
 from pipeline.media import FPS
@@ -58,13 +52,7 @@ def score(
     return {**scores, "clips": rows}
 
 
-def score_to(
-    out: Path,
-    real: Path | str,
-    fake: Path | str,
-    options: ScoreOptions | None = None,
-    read_lips: Callable[[Path], str] | None = None,
-) -> Scores:
+def score_to(out: Path, real: Path, fake: Path, options: ScoreOptions) -> Scores:
     """Like `score`, but writes the rows of the clips to scores.json and keeps none in memory.
 
     The file `out` is written when all clips are scored. Of the clips it returns only what went
@@ -76,12 +64,12 @@ def score_to(
         with rows.open("w", encoding="utf-8", buffering=1) as file:
 
             def keep(row: ClipRow) -> None:
-                file.write(row_line(row))
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
                 if row["status"] == "failed" or row.get("warnings"):
                     brief = {name: value for name, value in row.items() if name in _BRIEF}
                     troubled.append(cast("ClipRow", brief))
 
-            scores = _score(Path(real), Path(fake), options or ScoreOptions(), read_lips, keep)
+            scores = _score(real, fake, options, None, keep)
         write_scores(out, scores, rows)
     return {**scores, "clips": troubled}
 
@@ -97,7 +85,7 @@ def _score(
     # Which metrics, which pairs of clips, which networks (fetched once, not by every worker).
     chosen = replace(options, metrics=choose(options.metrics))
     split = chosen_split(real, options.split)
-    matches = match_folders(real, fake, split)
+    batches, unmatched = match_folders(real, fake, split)
     networks = find_networks(chosen)
     named = {
         name: as_measured(name, fvd_frames=options.fvd_frames, region=options.region)
@@ -108,7 +96,7 @@ def _score(
         check_reference(reference, options, networks.digests(reference.moments.keys()))
     sources: dict[str, Source] = {
         clip_id: {"real": batch.source, "fake": str(path)}
-        for batch in matches.batches
+        for batch in batches
         for clip_id, path in batch.fakes.items()
     }
     dataset = options.dataset or real.resolve().name
@@ -120,7 +108,7 @@ def _score(
         # Each clip decoded once, measured, cached, and taken up into the numbers of the set.
         cache = options.cache or Path(folder)
         statistics = SetStatistics(named, MeasurementCache(cache), dataset, reference)
-        for clip in measure_batches(matches.batches, chosen, cache, networks, read_lips):
+        for clip in measure_batches(batches, chosen, cache, networks, read_lips):
             statistics.add(clip)
             row = clip.row
             keep(row)
@@ -147,7 +135,7 @@ def _score(
         },
         "weights": networks.digests(measured),
         "metrics": numbers,
-        "unmatched": matches.unmatched,
+        "unmatched": unmatched,
         "sources": sources,
         "clips": [],
     }

@@ -1,44 +1,102 @@
-"""Who measures clips: this process, or several processes of a Ray session.
+"""All numbers of single clips, measured by this process or by several of a Ray session.
 
 What is in the cache is looked up in this process, which needs neither torch nor Ray for it: both
 take seconds to start.
 """
 
-from __future__ import annotations
-
+import itertools
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple, cast
 
 import cv2
 
-from benchmarks.clips.cache import MeasurementCache, NotCachedError
-from benchmarks.clips.decoded_video import open_video
+from benchmarks.clips.cache import MeasurementCache, NotCachedError, key_of
+from benchmarks.clips.decoded_video import DecodedVideo, open_video
+from benchmarks.clips.paired_frames import (
+    FrameComparison,
+    compare_frames,
+    pair_warnings,
+    place_warnings,
+)
 from benchmarks.clips.pairs import ClipBatch, RealClip
+from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.speech.wer import command_reader
-from benchmarks.scoring.clip_videos import MeasureSetup
-from benchmarks.scoring.measure import MeasuredClip, measure_clip
-from benchmarks.scoring.pretrained import Networks, find_networks
+from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, frame_size
+from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
+from benchmarks.scoring.pretrained import LANDMARKS, Networks, UnavailableError, find_networks
 from benchmarks.scoring.reference import metrics_of
+from benchmarks.scoring.results import ClipRow
+from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray
 
-if TYPE_CHECKING:
-    from benchmarks.scoring.score_options import ScoreOptions
-
-    LipReader = Callable[[Path], str]
-    Scorer = Callable[[ClipBatch], list[MeasuredClip]]
+LipReader = Callable[[Path], str]
 
 _FEWEST = 4  # clips a worker, below which another one is not worth its start
 _MOST_LOOKED_UP = 1000  # clips; of very many, workers look up the rest side by side
 
 
+class MeasuredClip(NamedTuple):
+    """What is known of a clip: its row for scores.json, and see `Numbers.pooled`."""
+
+    row: ClipRow
+    pooled: dict[str, Any]
+
+
+def measure_clip(
+    setup: MeasureSetup, clip: RealClip, real: DecodedVideo, fake: DecodedVideo, fake_file: Path
+) -> MeasuredClip:
+    """Measures one clip; a number that it cannot give is in `missing` with the reason."""
+    # How the two go together; what does not is not measured.
+    metrics, side = setup.options.metrics, setup.options.image_size
+    key = key_of("compare", real.digest, fake.digest, real.max_frames, side)
+    comparison: FrameComparison = setup.cache.record(key, lambda: compare_frames(real, fake, side))
+    width, height = map(int, comparison["size_compared"].split("x"))
+    numbers = Numbers()
+    warnings = pair_warnings(comparison)
+
+    # Then family by family, of the frames that both have; one that fails leaves the others.
+    shared = comparison["frames"]
+    real = real.first(shared) if comparison["frames_real"] > shared else real
+    fake = fake.first(shared) if comparison["frames_fake"] > shared else fake
+    videos = ClipVideos(setup, real, fake, (width, height), clip.origin, fake_file)
+    missing: dict[str, str] = {}
+    lacking: dict[str, list[str]] = {}  # by reason, where it is the clip's own
+    for family, measure in FAMILIES.items():
+        chosen = [name for name in family if name in metrics]
+        try:
+            if chosen:
+                measure(videos, numbers)
+        except (UnavailableError, ValueError, UserError) as error:
+            missing |= {name: str(error) for name in chosen if name not in numbers.fake}
+            if isinstance(error, ValueError):
+                lacking.setdefault(str(error), []).extend(METRICS[name].label for name in chosen)
+    warnings += [f"no {', '.join(labels)}: {reason}" for reason, labels in lacking.items()]
+    if LANDMARKS in setup.networks.paths:
+        points = videos.landmarks(real), videos.landmarks(fake)
+        fake_size, real_size = videos.of_both("frame size", frame_size)
+        warnings += place_warnings(*points, real_size, fake_size)
+
+    row = {
+        "clip_id": clip.clip_id,
+        "status": "ok",
+        "warnings": warnings,
+        **comparison,
+        "values": {name: v for name, v in numbers.fake.items() if name in metrics},
+        "real_values": {name: v for name, v in numbers.real.items() if name in metrics},
+        "curves": numbers.curves,
+        "missing": missing,
+    }
+    return MeasuredClip(cast("ClipRow", row), numbers.pooled)
+
+
 def make_scorer(
     options: ScoreOptions, cache: MeasurementCache, networks: Networks, read_lips: LipReader | None
-) -> Scorer:
+) -> Callable[[ClipBatch], list[MeasuredClip]]:
     """A function that measures the clips of a batch; it loads networks when first needed.
 
     Without `read_lips` the command in the options reads lips, if there is one.
@@ -71,61 +129,39 @@ def measure_batches(
     networks: Networks,
     read_lips: LipReader | None,
 ) -> Iterator[MeasuredClip]:
-    """What is measured of each clip, in the order of the batches.
-
-    Args:
-        batches: what is to measure.
-        options: of the run, with the names of the chosen metrics.
-        cache: folder of the measurements.
-        networks: that the metrics need, for what is done in this process.
-        read_lips: a lip reader, see `make_scorer`.
-    """
-    # What is in the cache already.
-    reader = read_lips or (_not_cached if options.lip_reader else None)
+    """What is measured of each clip, in the order of the batches."""
+    # What is not in the cache says how many processes are worth their start.
+    reader = _not_cached if read_lips or options.lip_reader else None
     read_only = MeasurementCache(cache, only_read=True)
-    known = _look_up(batches, make_scorer(options, read_only, networks, reader))
-
-    # The rest: here, or by several processes.
-    left = [batch for batch, found in zip(batches, known, strict=False) if found is None]
-    left += batches[len(known) :]
-    clips = sum(len(batch.fakes) for batch in left)
-    workers = min(options.workers or min(os.cpu_count() or 1, clips // _FEWEST), len(left))
+    unknown = _unknown_clips(batches, make_scorer(options, read_only, networks, reader))
+    workers = options.workers or min(os.cpu_count() or 1, unknown // _FEWEST)
+    workers = min(workers, unknown, len(batches))
     measured: Iterator[list[MeasuredClip]]
     if workers <= 1:
-        measured = map(make_scorer(options, MeasurementCache(cache), networks, read_lips), left)
+        measured = map(make_scorer(options, MeasurementCache(cache), networks, read_lips), batches)
     else:
-        # The processes of a cluster have another current folder.
-        options = replace(
-            options,
-            weights_dir=options.weights_dir and options.weights_dir.absolute(),
-            reference=options.reference and options.reference.absolute(),
-        )
-        given = options, MeasurementCache(cache.absolute()), read_lips
-        jobs = [batch.absolute() for batch in left]
-        measured = in_order(run_on_ray(scorer_worker, given, jobs, workers=workers, gpu=True))
-
-    # Both, in order.
-    for found in [*known, *[None] * (len(batches) - len(known))]:
-        yield from next(measured) if found is None else found
+        given = options, MeasurementCache(cache), read_lips, Path.cwd()
+        measured = in_order(run_on_ray(scorer_worker, given, batches, workers=workers, gpu=True))
+    return itertools.chain.from_iterable(measured)
 
 
-def _look_up(batches: Sequence[ClipBatch], scorer: Scorer) -> list[list[MeasuredClip] | None]:
-    """What is in the cache of the first batches; None for a batch of which something is not.
+def _unknown_clips(
+    batches: Sequence[ClipBatch], scorer: Callable[[ClipBatch], list[MeasuredClip]]
+) -> int:
+    """How many clips are not in the cache; those not looked up count, too.
 
     It ends when so many are not that several workers are worth their start.
     """
-    known: list[list[MeasuredClip] | None] = []
     looked_up = unknown = 0
-    for batch in batches:
+    for place, batch in enumerate(batches, start=1):
         try:
-            known.append(scorer(batch))
+            scorer(batch)
         except NotCachedError:
-            known.append(None)
             unknown += len(batch.fakes)
         looked_up += len(batch.fakes)
         if unknown >= 2 * _FEWEST or looked_up >= _MOST_LOOKED_UP:
-            break
-    return known
+            return unknown + sum(len(left.fakes) for left in batches[place:])
+    return unknown
 
 
 def _not_cached(_: Path) -> str:
@@ -134,12 +170,18 @@ def _not_cached(_: Path) -> str:
 
 
 def scorer_worker(
-    options: ScoreOptions, cache: MeasurementCache, read_lips: LipReader | None, threads: int
+    options: ScoreOptions,
+    cache: MeasurementCache,
+    read_lips: LipReader | None,
+    folder: Path,
+    threads: int,
 ) -> Callable[[ClipBatch], list[list[MeasuredClip]]]:
     """What a Ray process does: one result a batch, what is measured of each of its clips.
 
-    OpenCV is given the threads here, torch by OMP_NUM_THREADS.
+    OpenCV is given the threads here, torch by OMP_NUM_THREADS. Paths are relative to `folder`.
     """
+    with suppress(OSError):  # a machine without that folder is given absolute paths
+        os.chdir(folder)
     cv2.setNumThreads(threads)
     scorer = make_scorer(options, cache, find_networks(options), read_lips)
     return lambda batch: [scorer(batch)]

@@ -3,13 +3,11 @@
 Mouth against sound is held against sounds that are swapped among the clips.
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +15,13 @@ from numpy.typing import NDArray
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.speech.speech_sync import SYNC_CONFIDENCE, SYNC_LAG, judge
+from benchmarks.scoring.results import SetRow
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import FEWEST_CLIPS, SetLag, lip_lag_of_set
 
-if TYPE_CHECKING:
-    from benchmarks.scoring.results import SetRow
-
-    # What a statistic is made of: an element or a row a clip.
-    PerClip = NDArray[Any]
-    Lips = tuple[NDArray[np.floating], NDArray[np.floating]]  # opening and log energy, (T,) each
+# What a statistic is made of: an element or a row a clip.
+PerClip = NDArray[Any]
+Lips = tuple[NDArray[np.floating], NDArray[np.floating]]  # opening and log energy, (T,) each
 
 RESAMPLES = 2000
 SLOW_RESAMPLES = 300  # of statistics that are no plain means
@@ -33,9 +29,7 @@ _BATCH = 100  # resamples at once: of 10,000 clips 16 MB
 
 
 def bootstrap_interval(
-    clips: PerClip,
-    statistic: Callable[[PerClip], Any] = np.mean,
-    resamples: int = RESAMPLES,
+    clips: PerClip, statistic: Callable[[PerClip], Any] = np.mean, resamples: int = RESAMPLES
 ) -> list[float] | None:
     """95% percentile interval of a statistic over clips, seed 0; None if it is often undefined.
 

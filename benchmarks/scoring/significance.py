@@ -11,13 +11,13 @@ false alarm among all at 5 %.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.scoring.results import Scores, plain_protocol, same_name
+from benchmarks.scoring.results import Scores, plain_protocol, same_name, values_of
 from pipeline.errors import UserError
 
 RESAMPLES, FEWEST_RESAMPLES = 10_000, 2000
@@ -26,41 +26,28 @@ FEW_CLIPS = 10  # below, a bootstrap's intervals are too narrow
 _MOST_DRAWS = 20_000_000  # of a clip
 _DRAWS_AT_ONCE = 2_000_000  # three columns of them take 64 MB
 
+Values = NDArray[np.float64]  # (N,) a number a clip
 Verdict = Literal["better", "worse", "within noise", "unknown"]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric of system A against system B.
+    """One metric of system A against system B."""
 
-    Attributes:
-        metric: its name in scores.json.
-        label: its name in tables.
-        direction: `higher`, `lower` or `closer`.
-        a: mean of A over the common clips, or the set's number where clips have none.
-        b: of B.
-        real: of the real clips, where `direction` is `closer`.
-        gain: by how much A is better than B in the metric's unit, negative if it is worse; for
-            `closer` by how much A's mean is nearer to the real one.
-        ci95: of the gain; None where clips have no values.
-        p: two-sided, before the bound for many metrics; None where clips have no values.
-        clips: common clips with a value in both.
-        verdict: of A; `unknown` where it cannot be tested.
-        note: why it cannot be tested, or what limits the test.
-    """
-
-    metric: str
-    label: str
-    direction: str
-    a: float | None
-    b: float | None
-    real: float | None
+    metric: str  # its name in scores.json
+    label: str  # its name in tables
+    direction: str  # `higher`, `lower` or `closer`
+    a: float | None  # mean of A over the common clips, or the set's number where clips have none
+    b: float | None  # of B
+    real: float | None  # of the real clips, where `direction` is `closer`
+    # By how much A is better than B in the metric's unit, negative if it is worse; for `closer` by
+    # how much A's mean is nearer to the real one.
     gain: float | None
-    ci95: tuple[float, float] | None
-    p: float | None
-    clips: int
-    verdict: Verdict
-    note: str
+    ci95: tuple[float, float] | None  # of the gain; None where clips have no values
+    p: float | None  # two-sided, before the bound for many metrics; None where clips have no values
+    clips: int  # common clips with a value in both
+    verdict: Verdict  # of A; `unknown` where it cannot be tested
+    note: str  # why it cannot be tested, or what limits the test
 
 
 @dataclass(frozen=True)
@@ -75,16 +62,7 @@ class Comparison:
 
 
 def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Comparison:
-    """Compares two scores.json metric by metric, over the clips that both have.
-
-    Args:
-        a: scores of the system that is judged.
-        b: scores of the system it is held against.
-        resamples: draws of the bootstrap, seed 0; fewer from 2000 clips on.
-
-    Raises:
-        UserError: not one clip is scored in both.
-    """
+    """Compares two scores.json metric by metric, over the clips that both have."""
     in_a, in_b = (
         {row["clip_id"] for row in one["clips"] if row["status"] == "ok"} for one in (a, b)
     )
@@ -109,9 +87,9 @@ def compare_scores(a: Scores, b: Scores, *, resamples: int = RESAMPLES) -> Compa
 
 def _stack(name: str, a: Scores, b: Scores) -> pd.DataFrame:
     """A metric of the clips that have it in both: columns a, b, real; real is 0 where unused."""
-    values = {"a": _values(a, name), "b": _values(b, name)}
+    values = {"a": values_of(a, name), "b": values_of(b, name)}
     if a["metrics"][name]["direction"] == "closer":
-        values["real"] = _values(a, name, "real_values")
+        values["real"] = values_of(a, name, "real_values")
     both = pd.DataFrame(values, columns=["a", "b", "real"], dtype="float64")
     return both.fillna({"real": 0.0}).dropna() if "real" not in values else both.dropna()
 
@@ -140,7 +118,7 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
     if clips < 2:
         if found.a is None or found.b is None or (found.real is None and direction == "closer"):
             return found
-        gain = float(_gain(np.array([found.a, found.b, found.real or 0.0]), direction))
+        gain = float(_gain(found.a, found.b, found.real or 0.0, direction))
         mine, other = row_a["ci95"], row_b["ci95"]
         if not (mine and other) or direction == "closer":
             note = "a number of the whole set without an interval: it cannot be tested"
@@ -151,8 +129,9 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
         return replace(found, gain=gain, note=note, verdict=verdict)
 
     # By the clips that both have.
-    low, high = np.quantile(_resampled_gains(stack, direction, resamples), (0.025, 0.975))
-    mean = stack.to_numpy().mean(axis=0)
+    a_values, b_values, real_values = stack.to_numpy().T
+    mean_a, mean_b, real = a_values.mean(), b_values.mean(), real_values.mean()
+    interval, p = _tested((a_values, b_values, real_values), direction, resamples)
     alike = plain_protocol(row_a) == plain_protocol(row_b)
     notes = (
         "" if alike else "measured by different protocols",
@@ -161,12 +140,12 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
     )
     return replace(
         found,
-        a=float(mean[0]),
-        b=float(mean[1]),
-        real=float(mean[2]) if direction == "closer" else None,
-        gain=float(_gain(mean, direction)),
-        ci95=(float(low), float(high)),
-        p=_exchange_test(stack, direction, resamples),
+        a=float(mean_a),
+        b=float(mean_b),
+        real=float(real) if direction == "closer" else None,
+        gain=float(_gain(mean_a, mean_b, real, direction)),
+        ci95=interval,
+        p=p,
         note="; ".join(filter(None, notes)),
     )
 
@@ -174,63 +153,47 @@ def _difference(name: str, a: Scores, b: Scores, resamples: int) -> Difference:
 def _own_number(a: Scores, b: Scores, name: str) -> str:
     """What to know of a metric whose number of the set is no mean over clips: a median, a peak."""
     own = [one["metrics"][name]["mean"] for one in (a, b)]
-    means = [np.mean(list(_values(one, name).values())) for one in (a, b)]
+    means = [np.mean(list(values_of(one, name).values())) for one in (a, b)]
     if all(o is None or np.isclose(o, m) for o, m in zip(own, means, strict=True)):
         return ""
     numbers = " and ".join("n/a" if value is None else f"{value:.3f}" for value in own)
     return f"tested on means over clips; the sets' own numbers are {numbers}"
 
 
-def _gain(means: NDArray[np.float64], direction: str) -> NDArray[np.float64]:
-    """By how much A is better: (…, 3) means of A, B and the real clips to (…)."""
-    a, b, real = means[..., 0], means[..., 1], means[..., 2]
+def _gain(a: Any, b: Any, real: Any, direction: str) -> Any:
+    """By how much A is better, of means of A, B and the real clips: numbers or arrays."""
     if direction == "closer":
         return np.abs(b - real) - np.abs(a - real)
     return a - b if direction == "higher" else b - a
 
 
-def _resampled_gains(stack: pd.DataFrame, direction: str, resamples: int) -> NDArray[np.float64]:
-    """(resamples,) gains of clips drawn with replacement, both systems' values together."""
-    from scipy.stats import bootstrap
+def _tested(
+    columns: tuple[Values, Values, Values], direction: str, resamples: int
+) -> tuple[tuple[float, float], float]:
+    """95% interval of the gain, clips drawn with replacement, and its two-sided p.
 
-    def gain(*columns: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-        return _gain(np.stack([column.mean(axis) for column in columns], axis=-1), direction)
+    For p each clip's two values are exchanged or not at random. `columns`: (N,) of A, B, real each.
+    """
+    from scipy.stats import bootstrap, permutation_test
 
-    drawn = bootstrap(
-        tuple(stack.to_numpy().T),
-        gain,
-        paired=True,
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, _DRAWS_AT_ONCE // len(stack)),
-        method="percentile",
-        random_state=np.random.default_rng(0),
-    )
-    return np.asarray(drawn.bootstrap_distribution)
+    real, unit = columns[2].mean(), np.abs(columns).max() or 1.0
 
+    def gain(a: Values, b: Values, real: Values, axis: int) -> Any:
+        return _gain(a.mean(axis), b.mean(axis), real.mean(axis), direction)
 
-def _exchange_test(stack: pd.DataFrame, direction: str, resamples: int) -> float:
-    """Two-sided p of the gain where each clip's two values are exchanged or not at random."""
-    from scipy.stats import permutation_test
-
-    real = stack["real"].to_numpy().mean()
-    unit = stack.abs().to_numpy().max() or 1.0
-
-    def gain(a: NDArray[np.float64], b: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
-        means = np.broadcast_arrays(a.mean(axis), b.mean(axis), real)
+    def rounded(a: Values, b: Values, axis: int) -> Any:
         # Gains that are equal must not differ by rounding: of `closer`, very many are.
-        return np.asarray(np.round(_gain(np.stack(means, axis=-1), direction) / unit, 12))
+        return np.round(_gain(a.mean(axis), b.mean(axis), real, direction) / unit, 12)
 
-    found = permutation_test(
-        (stack["a"].to_numpy(), stack["b"].to_numpy()),
-        gain,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=resamples,
-        batch=max(1, _DRAWS_AT_ONCE // len(stack)),
-        random_state=np.random.default_rng(0),
+    shared = {"vectorized": True, "n_resamples": resamples}
+    shared["batch"] = max(1, _DRAWS_AT_ONCE // len(columns[0]))
+    rng, again = np.random.default_rng(0), np.random.default_rng(0)
+    drawn = bootstrap(columns, gain, paired=True, method="percentile", random_state=rng, **shared)
+    exchanged = permutation_test(
+        columns[:2], rounded, permutation_type="samples", random_state=again, **shared
     )
-    return float(found.pvalue)
+    low, high = np.quantile(drawn.bootstrap_distribution, (0.025, 0.975))
+    return (float(low), float(high)), float(exchanged.pvalue)
 
 
 def _judged(found: Sequence[Difference]) -> list[Difference]:
@@ -245,14 +208,16 @@ def _judged(found: Sequence[Difference]) -> list[Difference]:
         if (one.p or 0.0) > ALPHA / (len(tested) - place):
             break
         verdicts[one.metric] = "better" if (one.gain or 0.0) > 0 else "worse"
-    return [
-        d
-        if d.p is None
-        else replace(d, note=f"too few clips: {fewest} or more can tell; {d.note}".rstrip("; "))
-        if d.clips < fewest and d.metric not in verdicts
-        else replace(d, verdict=verdicts.get(d.metric, "within noise"))
-        for d in found
-    ]
+    judged = []
+    for one in found:
+        if one.p is None:
+            judged.append(one)
+        elif one.clips < fewest and one.metric not in verdicts:
+            note = f"too few clips: {fewest} or more can tell; {one.note}".rstrip("; ")
+            judged.append(replace(one, note=note))
+        else:
+            judged.append(replace(one, verdict=verdicts.get(one.metric, "within noise")))
+    return judged
 
 
 def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) -> list[str]:
@@ -275,11 +240,3 @@ def _notes(a: Scores, b: Scores, found: Sequence[Difference], resamples: int) ->
     if only:
         notes.append(f"In one of the two only: {', '.join(only)}.")
     return notes
-
-
-def _values(
-    scores: Scores, name: str, side: Literal["values", "real_values"] = "values"
-) -> dict[str, float]:
-    """A metric of the fakes, or of the real clips, by clip."""
-    rows = [row for row in scores["clips"] if row["status"] == "ok"]
-    return {row["clip_id"]: row[side][name] for row in rows if name in row.get(side, {})}

@@ -18,17 +18,11 @@ SIZES = (1, 8, 64)  # GPUs
 
 @dataclass(frozen=True)
 class DataSet:
-    """What is known of a data set.
+    """What is known of a data set."""
 
-    Attributes:
-        clips: videos.
-        frames: at 25 a second, of all of them.
-        steps: of batches of 80 frames, that it is trained for.
-    """
-
-    clips: int
-    frames: float
-    steps: float
+    clips: int  # videos
+    frames: float  # at 25 a second, of all of them
+    steps: float  # of batches of 80 frames, that it is trained for
 
 
 # CREMA-D: 65 frames a clip, preset crema. LRW: 29 frames a clip; the authors' 20 days at 2.8 s a

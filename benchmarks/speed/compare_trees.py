@@ -4,19 +4,16 @@ Commands are taken from `[project.scripts]` of each tree's pyproject.toml, so th
 moved between them; both trees run in this environment. The work is dh-prep on some clips, dh-train
 on a data set and dh-sample with a checkpoint that the base tree made, and dh-bench on those clips
 against strongly compressed copies. Prints Markdown; needs Linux.
-
-    python benchmarks/speed/compare_trees.py BASE CLIPS
 """
 
 import itertools
 import os
 import shutil
-import statistics
 import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -40,11 +37,7 @@ class Tree:
     root: Path
 
     def run(self, command: str, *words: object) -> Cost:
-        """What a command of this tree costs, Ray's processes included.
-
-        Raises:
-            RuntimeError: it failed, or its modules came from elsewhere.
-        """
+        """What a command of this tree costs, Ray's processes included."""
         project = tomllib.loads((self.root / "pyproject.toml").read_text(encoding="utf-8"))
         module, function = project["project"]["scripts"][command].split(":")
         code = (
@@ -119,25 +112,23 @@ def main(
     # The speed that dh-train reports is that of the second half.
     train = ["--preset", preset, "--steps", steps, "--log-every", max(1, steps // 2)]
     score = ["--workers", WORKERS, "--metrics", metrics]
-    costs: dict[str, list[dict[str, Cost]]] = {tree.name: [] for tree in trees}
+    costs = []
     print(header(["torch", "ray"]))
     with tempfile.TemporaryDirectory(prefix="dh-trees-") as name:
         make_clips(chosen, Path(name), frames)
         speech = Path(name) / "real" / f"{chosen[0].stem}.mp4"
         for turn in each(range(rounds), "rounds"):
             for tree in trees if turn % 2 == 0 else trees[::-1]:
-                costs[tree.name].append(work(tree, Path(name), speech, train, score))
+                found = work(tree, Path(name), speech, train, score)
+                costs += [(label, tree.name, *astuple(cost)) for label, cost in found.items()]
+    table = pd.DataFrame(costs, columns=["label", "tree", "processor", "clock"])
     rows = []
-    for label in costs["base"][0]:
-        cells = []
-        for kind in ("clock", "processor"):
-            before, after = (
-                statistics.median(getattr(turn[label], kind) for turn in costs[tree.name])
-                for tree in trees
-            )
-            ratio = f"{before / after:.2f}" if after else ""
-            cells += [f"{before:.3f}", f"{after:.3f}", ratio]
-        rows.append([label, *cells])
+    for label, turns in table.groupby("label", sort=False):
+        median = turns.groupby("tree")[["clock", "processor"]].median()
+        cells = [str(label)]
+        for before, after in zip(median.loc["base"], median.loc["this"], strict=True):
+            cells += [f"{before:.3f}", f"{after:.3f}", f"{before / after:.2f}" if after else ""]
+        rows.append(cells)
     print(f"base: {base}; {len(chosen)} clips of {frames} frames at most, {WORKERS} workers,")
     print(f"{steps} steps of {preset}; medians of {rounds} rounds; {load()} at the end\n")
     columns = ["base, s", "this, s", "base / this"]

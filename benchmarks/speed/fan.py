@@ -1,13 +1,12 @@
 """Speed of FanTracker against face-alignment's own loop, on the same weights and frames.
 
-The weights are those of `pipeline.weights` where they are at hand. Where not, they are random, and
-a search, once S3FD has done its work, returns the faces that MediaPipe's detector sees in that
-frame: both sides then have the work that they have with the published weights. Frames lie in memory
-before the clock starts, and each clip goes through all ways in turn. Prints Markdown.
+The weights are random, and a search, once S3FD has done its work, returns the faces that
+MediaPipe's detector sees in that frame: both sides then have the work that they have with the
+published weights. Frames lie in memory before the clock starts, and each clip goes through all ways
+in turn. Prints Markdown.
 """
 
 import itertools
-import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -27,13 +26,11 @@ from benchmarks.speed.harness import each, header, markdown, timed
 from pipeline.faces.fan import FanTracker
 from pipeline.faces.networks.blazeface import FaceDetector
 from pipeline.media import read_frames
-from pipeline.weights import find, locate
+from pipeline.weights import locate
 
 Frame = NDArray[np.uint8]
 Boxes = dict[int, NDArray[np.float64]]  # by id of the frame, (N, 5) x0 y0 x1 y1 score
 Way = Callable[[list[Frame]], int]  # a clip to the number of its frames with a face
-
-DETECTOR, LANDMARKS = "s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar"
 
 
 def blind_detector() -> dict[str, torch.Tensor]:
@@ -49,32 +46,23 @@ def blind_detector() -> dict[str, torch.Tensor]:
     return state
 
 
-def face_alignment(folder: Path | None = None) -> tuple[Any, tuple[Path, Path], bool]:
-    """The package as its constructor makes it, its files, and whether they are the published ones.
-
-    It looks for them in `folder`, where they are written first.
-    """
+def face_alignment(folder: Path) -> tuple[Any, tuple[Path, Path]]:
+    """The package as its constructor makes it, and the files in `folder` that it reads."""
     from face_alignment import FaceAlignment, LandmarksType
     from face_alignment.models import FAN
 
-    with tempfile.TemporaryDirectory() as temporary:
-        hub = folder or Path(temporary)
-        paths = hub / "checkpoints" / DETECTOR, hub / "checkpoints" / LANDMARKS
-        paths[0].parent.mkdir()
-        found = [find(DETECTOR), find(LANDMARKS)]
-        for file, path in zip(found, paths, strict=True):
-            if file and all(found):
-                shutil.copyfile(file, path)
-        if not all(found):
-            torch.manual_seed(0)
-            torch.save(blind_detector(), paths[0])
-            torch.save(FAN(4).state_dict(), paths[1])
-        torch.hub.set_dir(hub)
-        detector = {"path_to_detector": str(paths[0])}
-        package = FaceAlignment(
-            LandmarksType.TWO_D, device="cpu", compile=False, face_detector_kwargs=detector
-        )
-    return package, paths, all(found)
+    checkpoints = folder / "checkpoints"
+    checkpoints.mkdir()
+    paths = checkpoints / "s3fd-619a316812.pth", checkpoints / "2DFAN4-11f355bf06.pth.tar"
+    torch.manual_seed(0)
+    torch.save(blind_detector(), paths[0])
+    torch.save(FAN(4).state_dict(), paths[1])
+    torch.hub.set_dir(folder)
+    detector = {"path_to_detector": str(paths[0])}
+    package = FaceAlignment(
+        LandmarksType.TWO_D, device="cpu", compile=False, face_detector_kwargs=detector
+    )
+    return package, paths
 
 
 def with_faces(search: Callable[[Frame], Any], faces: Boxes) -> Callable[[Frame], Any]:
@@ -96,13 +84,10 @@ def faces_of(clips: Sequence[list[Frame]]) -> Boxes:
     }
 
 
-def fan_ways(clips: Sequence[list[Frame]], folder: Path) -> tuple[dict[str, Way], str]:
-    """face-alignment, frame by frame, on the largest face, and FanTracker in each precision.
-
-    Beside them whose weights they have.
-    """
-    package, paths, published = face_alignment(folder)
-    faces = {} if published else faces_of(clips)
+def fan_ways(clips: Sequence[list[Frame]], folder: Path) -> dict[str, Way]:
+    """face-alignment, frame by frame, on the largest face, and FanTracker in each precision."""
+    package, paths = face_alignment(folder)
+    faces = faces_of(clips)
     search = with_faces(package.face_detector.detect_from_image, faces)
 
     def theirs(clip: list[Frame]) -> int:
@@ -124,8 +109,7 @@ def fan_ways(clips: Sequence[list[Frame]], folder: Path) -> tuple[dict[str, Way]
         finder: Any = tracker._detector  # noqa: SLF001 - its detections are replaced, its work is not
         finder.detect = with_faces(finder.detect, faces)
         ways[f"FanTracker {precision}"] = partial(ours, tracker)
-    origin = "Published weights." if published else "Random weights; faces as MediaPipe finds them."
-    return ways, origin
+    return ways
 
 
 def main(
@@ -147,7 +131,7 @@ def main(
     print(header(["torch", "face-alignment"]))
     clips = list(itertools.chain.from_iterable(by_size.values()))
     with tempfile.TemporaryDirectory(prefix="dh-fan-") as temporary:
-        ways, origin = fan_ways(clips, Path(temporary))
+        ways = fan_ways(clips, Path(temporary))
     for track in ways.values():
         track(clips[0][:1])  # the first frame compiles and loads
     rows: list[dict[str, Any]] = []
@@ -163,7 +147,7 @@ def main(
         of_way = sums["ms"] / sums["frames"]
         cells.append([str(name), *(f"{ms:.0f} ({of_way.iloc[0] / ms:.1f} x)" for ms in of_way)])
     counts = ", ".join(map(str, sums["found"]))  # the last group is all clips
-    print(f"{origin} Frames with a face, of {sums['frames'].iloc[0]}: {counts}.\n")
+    print(f"Frames with a face, of {sums['frames'].iloc[0]}: {counts}.\n")
     print(markdown(["ms a frame", *ways], cells))
 
 

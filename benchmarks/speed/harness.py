@@ -4,8 +4,6 @@ Ways to do the same work are timed in turns within one run, so that a busy momen
 and are compared by their medians. Processes are read from /proc: those functions need Linux.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import platform
@@ -35,7 +33,7 @@ class Cost:
     processor: float = 0.0
     clock: float = 0.0
 
-    def __add__(self, other: Cost) -> Cost:
+    def __add__(self, other: "Cost") -> "Cost":
         return Cost(self.processor + other.processor, self.clock + other.clock)
 
 
@@ -59,9 +57,8 @@ def machine() -> str:
     flags = [flag for flag in _FLAGS if flag in fields.get("flags", "").split()]
     found = f"{os.cpu_count()} cores of {model} ({family}{' '.join(flags) or platform.machine()})"
     torch = sys.modules.get("torch")
-    return (
-        f"{found}, {torch.cuda.get_device_name()}" if torch and torch.cuda.is_available() else found
-    )
+    gpu = f", {torch.cuda.get_device_name()}" if torch and torch.cuda.is_available() else ""
+    return found + gpu
 
 
 def load() -> str:
@@ -136,8 +133,7 @@ def run_command(
         while not done:
             time.sleep(0.01)
             if time.perf_counter() >= next_look:
-                for process in below(run.pid):
-                    seen[process] = max(processor_seconds(process), seen.get(process, 0.0))
+                seen |= below(run.pid)  # those that have ended stay
                 if watch:
                     watch(run.pid)
                 next_look = time.perf_counter() + every
@@ -152,26 +148,24 @@ def run_command(
         return Cost(max(waited, sum(seen.values())), clock), out.read().decode()
 
 
-def below(root: int) -> list[int]:
-    """A process and all that descend from it."""
+def below(root: int) -> dict[int, float]:
+    """A process and all that descend from it, with the processor seconds of each by itself."""
     children: dict[int, list[int]] = defaultdict(list)
+    seconds: dict[int, float] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = entry.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
         except OSError:  # it has ended meanwhile
             continue
-        children[int(fields[1])].append(int(entry.parent.name))
+        process = int(entry.parent.name)
+        children[int(fields[1])].append(process)
+        seconds[process] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     found = [root]
     for process in found:  # grows while it is walked
         found += children[process]
-    return found
+    return {process: seconds.get(process, 0.0) for process in found}
 
 
-def processor_seconds(process: int) -> float:
-    """Processor time of a process without its children; 0 if it has ended."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0.0
-    user, system = stat.rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+def our_command(name: str) -> str:
+    """The path of one of our commands."""
+    return str(Path(sys.executable).with_name(name))

@@ -11,8 +11,8 @@ import itertools
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,12 +21,20 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.metrics.distribution.fid import fid_input
+from benchmarks.metrics.distribution.fvd import fvd_input
+from benchmarks.metrics.image.ssim import ssim
+from benchmarks.metrics.motion.f_mse import f_mse
+from benchmarks.metrics.motion.ofm import ofm
+from benchmarks.networks.i3d import I3D, Pool, Unit, load_i3d, same_pads
 from benchmarks.scoring.results import read_scores
-from benchmarks.speed.harness import Cost, header, load, markdown, run_command
+from benchmarks.speed.harness import Cost, header, load, markdown, our_command, run_command
 from pipeline.progress import progress
+from pipeline.weights import locate
 
 METRICS = "ssim,psnr,fid,fvd,ofm,f_mse"  # the numbers that the tools give
 
@@ -63,34 +71,9 @@ def frame_by_frame(measure: Callable[..., float], real: Path, fake: Path, most: 
     return float(np.mean(means))
 
 
-def ssim(real: Path, fake: Path, most: int) -> float:
-    """scikit-image's SSIM with the settings of the original paper."""
-    from skimage.metrics import structural_similarity
-
-    def measure(x: NDArray[np.uint8], y: NDArray[np.uint8]) -> Any:
-        return structural_similarity(
-            x, y, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5,
-            use_sample_covariance=False,
-        )  # fmt: skip
-
-    return frame_by_frame(measure, real, fake, most)
-
-
-def psnr(real: Path, fake: Path, most: int) -> float:
-    """scikit-image's PSNR."""
-    from skimage.metrics import peak_signal_noise_ratio
-
-    return frame_by_frame(
-        lambda x, y: peak_signal_noise_ratio(x, y, data_range=255), real, fake, most
-    )
-
-
 def fid(real: Path, fake: Path, most: int) -> float:
     """Torchmetrics' FID on the same Inception, in batches of 16."""
     from torchmetrics.image.fid import FrechetInceptionDistance
-
-    from benchmarks.metrics.distribution.fid import fid_input
-    from pipeline.weights import locate
 
     script: Any = torch.jit.load(locate("inception-2015.pt"), map_location="cpu")  # type: ignore[no-untyped-call]
 
@@ -115,11 +98,7 @@ def fvd(real: Path, fake: Path, most: int) -> float:
     """I3D as its ports have it, window by window, then the distance with SciPy's root."""
     from scipy.linalg import sqrtm
 
-    from benchmarks.metrics.distribution.fvd import fvd_input
-    from benchmarks.networks.arrays import read_arrays
-    from pipeline.weights import locate
-
-    network = plain_i3d(read_arrays(locate("i3d-kinetics-400.ckpt")))
+    network = plain_i3d(locate("i3d-kinetics-400.ckpt"))
     moments = []
     for index in (0, 1):
         features = []
@@ -136,93 +115,47 @@ def fvd(real: Path, fake: Path, most: int) -> float:
     return float(((mean1 - mean2) ** 2).sum() + trace)
 
 
+def plain_i3d(path: Path) -> I3D:
+    """I3D as PyTorch's ports have it: convolution, normalisation and ReLU one by one, NCDHW."""
+
+    def padded(layer: Unit | Pool, x: Tensor) -> Tensor:
+        pads = same_pads(x.shape[2:], layer.kernel, layer.stride)
+        return F.pad(x.contiguous(), [side for pair in reversed(pads) for side in pair])
+
+    def unit(layer: Unit, x: Tensor) -> Tensor:
+        y = F.conv3d(padded(layer, x), layer.weight.contiguous(), stride=layer.stride)
+        zeros = torch.zeros(len(layer.bias))  # the statistics are in weight and bias
+        return F.relu(F.batch_norm(y, zeros, zeros + 1, bias=layer.bias, eps=1e-12))
+
+    def pool(layer: Pool, x: Tensor) -> Tensor:
+        return F.max_pool3d(padded(layer, x), layer.kernel, layer.stride)
+
+    network = load_i3d(path)
+    for layer in network.modules():
+        if isinstance(layer, Unit):
+            layer.forward = partial(unit, layer)  # type: ignore[method-assign]
+        elif isinstance(layer, Pool):
+            layer.forward = partial(pool, layer)  # type: ignore[method-assign]
+    return network
+
+
 def smoothness(real: Path, fake: Path, most: int) -> float:
-    """OFM of the fakes, with F-MSE, of both sides, by OpenCV as the authors' script does."""
-    released = []
+    """OFM of the fakes, with F-MSE, of both sides: OpenCV, as in the authors' script."""
+    found = []
     for path in itertools.chain.from_iterable(videos(real, fake)):
-        colours, squares = [], []
-        frames = (cv2.resize(frame, (128, 128)) for frame in decoded(path, most))
-        for before, small in itertools.pairwise(frames):
-            grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in (before, small)]
-            flow = cv2.calcOpticalFlowFarneback(*grey, None, 0.5, 7, 5, 15, 5, 1.2, 0)  # type: ignore[call-overload,unused-ignore]
-            magnitude, _ = cv2.cartToPolar(flow[..., 0], flow[..., 1])
-            level = cv2.normalize(magnitude, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)  # type: ignore[call-overload,unused-ignore]
-            colours.append(cv2.applyColorMap(level, cv2.COLORMAP_JET).mean())
-            squares.append(((small - before) ** 2).mean())
-        if path.parent == fake:
-            released.append(np.mean(colours))
-    return float(np.mean(released))
+        frames = list(decoded(path, most))
+        found.append((ofm(frames)[0], f_mse(frames)))
+    return float(np.mean([released for released, _ in found[1::2]]))
 
 
 # Each tool, and which number of dh-bench its own is to agree with.
 TOOLS: dict[str, tuple[Callable[..., float], str]] = {
-    "ssim": (ssim, "ssim"),
-    "psnr": (psnr, "psnr"),
+    "ssim": (partial(frame_by_frame, ssim), "ssim"),
+    "psnr": (partial(frame_by_frame, partial(peak_signal_noise_ratio, data_range=255)), "psnr"),
     "fid": (fid, "fid"),
     "fvd": (fvd, "fvd"),
     "smoothness": (smoothness, "ofm"),
 }
-
-
-def padded(x: Tensor, kernel: Sequence[int], stride: Sequence[int]) -> Tensor:
-    """With TensorFlow's SAME padding."""
-    sides: list[int] = []
-    for size, k, s in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
-        total = max(k - s if size % s == 0 else k - size % s, 0)
-        sides += [total // 2, total - total // 2]
-    return F.pad(x, sides)
-
-
-def plain_i3d(arrays: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
-    """I3D as PyTorch's ports have it: convolution, batch normalisation and ReLU one by one, NCDHW.
-
-    `arrays` of `read_arrays`; (N, 3, T, 224, 224) RGB in −1 … 1 to (N, 400) logits of Kinetics.
-    """
-
-    @cache
-    def weights(*path: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        learned, statistics = arrays["params"], arrays["batch_stats"]
-        for part in path:
-            learned, statistics = learned[part], statistics[part]
-        kernel = torch.tensor(learned["Conv_0"]["kernel"]).permute(4, 3, 0, 1, 2).contiguous()
-        mean, var = (torch.tensor(statistics["BatchNorm_0"][n]).ravel() for n in ("mean", "var"))
-        return kernel, mean, var, torch.tensor(learned["BatchNorm_0"]["bias"]).ravel()
-
-    def unit(x: Tensor, *path: str, stride: int = 1) -> Tensor:
-        kernel, mean, var, bias = weights(*path)
-        x = F.conv3d(padded(x, kernel.shape[2:], [stride] * 3), kernel, stride=stride)
-        return F.relu(F.batch_norm(x, mean, var, bias=bias, eps=1e-3))
-
-    def pool(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:
-        return F.max_pool3d(padded(x, kernel, stride), kernel, stride)
-
-    def mixed(x: Tensor, name: str) -> Tensor:
-        def layer(x: Tensor, branch: int, kind: str) -> Tensor:
-            return unit(x, name, f"Branch_{branch}/Conv3d_{kind}")
-
-        second = layer(layer(x, 1, "0a_1x1"), 1, "0b_3x3")
-        third = layer(layer(x, 2, "0a_1x1"), 2, "0b_3x3")
-        fourth = layer(pool(x, (3, 3, 3), (1, 1, 1)), 3, "0b_1x1")
-        return torch.cat([layer(x, 0, "0a_1x1"), second, third, fourth], 1)
-
-    def logits(x: Tensor) -> Tensor:
-        x = pool(unit(x, "Conv3d_1a_7x7", stride=2), (1, 3, 3), (1, 2, 2))
-        x = unit(unit(x, "Conv3d_2b_1x1"), "Conv3d_2c_3x3")
-        for blocks, kernel, stride in (
-            (["Mixed_3b", "Mixed_3c"], (1, 3, 3), (1, 2, 2)),
-            ([f"Mixed_4{letter}" for letter in "bcdef"], (3, 3, 3), (2, 2, 2)),
-            (["Mixed_5b", "Mixed_5c"], (2, 2, 2), (2, 2, 2)),
-        ):
-            x = pool(x, kernel, stride)
-            for block in blocks:
-                x = mixed(x, block)
-        pooled = F.avg_pool3d(x, (2, 7, 7), 1).flatten(2).transpose(1, 2)
-        return F.linear(pooled, *classifier).mean(1)
-
-    last = arrays["params"]["Logits/Conv3d_0c_1x1"]["Conv_0"]
-    classifier = torch.tensor(last["kernel"][0, 0, 0]).T, torch.tensor(last["bias"])
-
-    return logits
 
 
 @app.command()
@@ -255,7 +188,7 @@ def compare(
         for precision in ("float32", "bf16"):
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "scores.json"
-                command = [str(Path(sys.executable).with_name("dh-bench")), "score"]
+                command = [our_command("dh-bench"), "score"]
                 command += [f"--real={real}", f"--fake={fake}", f"--out={out}"]
                 command += [f"--metrics={METRICS}", f"--max-frames={frames}", f"--cache={folder}"]
                 command += [f"--workers={workers}", f"--precision={precision}"]

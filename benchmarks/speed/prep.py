@@ -6,11 +6,11 @@ medians of rounds in which all take turns: keep the machine quiet.
 
 import itertools
 import statistics
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +23,16 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.fan import face_alignment
-from benchmarks.speed.harness import each, header, load, markdown, run_command, spread, timed
+from benchmarks.speed.harness import (
+    each,
+    header,
+    load,
+    markdown,
+    our_command,
+    run_command,
+    spread,
+    timed,
+)
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.faces.geometry import similarity
@@ -45,20 +54,15 @@ USUAL = "usual script: S3FD, FAN, warp, write; frames in memory"
 
 @dataclass
 class Timings:
-    """Frames and seconds of everything timed, by name, and the rows of dh-prep's clips."""
+    """Frames a second of everything timed, a number a round, and the rows of dh-prep's clips."""
 
-    frames: dict[str, int] = field(default_factory=dict)
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    rates: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     rows: dict[int, list[pd.DataFrame]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, name: str, frames: int, seconds: float) -> None:
-        """Adds a round."""
-        self.frames[name] = frames
-        self.seconds[name].append(seconds)
+    frames: int = 0  # of all clips
 
     def rate(self, name: str) -> float:
-        """Frames a second, by the median of the rounds."""
-        return self.frames[name] / statistics.median(self.seconds[name])
+        """The median of the rounds."""
+        return statistics.median(self.rates[name])
 
 
 def prep(workers: int, part: str) -> str:
@@ -74,7 +78,7 @@ def run_prep(
         manifest, out = Path(folder) / "clips.csv", Path(folder) / "data"
         listed = [(f"{k:06d}", path.absolute(), end) for k, path in enumerate(clips)]
         pd.DataFrame(listed, columns=["clip_id", "path", "end"]).to_csv(manifest, index=False)
-        command = [str(Path(sys.executable).with_name("dh-prep")), "run", str(manifest)]
+        command = [our_command("dh-prep"), "run", str(manifest)]
         command += [f"--out={out}", f"--workers={workers}", f"--clips-per-shard={clips_per_shard}"]
         cost, _ = run_command(command, accept=(0, 1))  # 1: some clips were unusable
         if not (out / DATASET_FILE).exists():
@@ -83,23 +87,25 @@ def run_prep(
         return cost.clock, pd.concat(tables)
 
 
-def time_prep(timings: Timings, clips: Sequence[Path], frames: int) -> None:
+def time_prep(timings: Timings, clips: Sequence[Path]) -> None:
     """Times whole runs, and runs on a tiny clip for each worker, which are all start-up."""
     smallest = min(clips, key=lambda path: path.stat().st_size)
     for workers in WORKERS:
         start_up, _ = run_prep([smallest] * workers, workers, 1, end=TINY_FRAMES / FPS)
         seconds, rows = run_prep(clips, workers, CLIPS_PER_SHARD)
-        timings.add(prep(workers, WHOLE), frames, seconds)
-        timings.add(prep(workers, STEADY), frames - TINY_FRAMES * workers, seconds - start_up)
+        steady = (timings.frames - TINY_FRAMES * workers) / (seconds - start_up)
+        timings.rates[prep(workers, WHOLE)].append(timings.frames / seconds)
+        timings.rates[prep(workers, STEADY)].append(steady)
         timings.rows[workers].append(rows)
 
 
 def usual_script() -> Callable[[Sequence[Face]], None]:
     """face-alignment on all cores, frame by frame, then a warp and a file for each frame.
 
-    Its weights are random where the published ones are missing; box and points are MediaPipe's.
+    Its weights are random; box and points are MediaPipe's.
     """
-    networks, _, _ = face_alignment()
+    with tempfile.TemporaryDirectory() as weights:
+        networks, _ = face_alignment(Path(weights))
 
     def run(faces: Sequence[Face]) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -116,21 +122,21 @@ def usual_script() -> Callable[[Sequence[Face]], None]:
 
 def time_networks(
     timings: Timings, clips: Sequence[Path], tracker: MediaPipeTracker, most: int
-) -> tuple[int, list[Face]]:
-    """Times the landmark networks; returns the number of frames, and a face of `most` clips."""
-    frames, seconds = 0, 0.0
+) -> list[Face]:
+    """Times the landmark networks and counts the frames; returns a face of `most` clips."""
+    timings.frames, seconds = 0, 0.0
     faces: dict[Path, Face] = {}
     chosen = spread(clips, most)
     for path in clips:
         stream = read_frames(path)
         while chunk := list(itertools.islice(stream, CHUNK)):
-            cost, track = timed(lambda chunk=chunk: tracker.track(chunk))  # type: ignore[misc]
-            frames, seconds = frames + len(chunk), seconds + cost.clock
+            cost, track = timed(partial(tracker.track, chunk))
+            timings.frames, seconds = timings.frames + len(chunk), seconds + cost.clock
             if path in chosen and track.found.any():
                 first = int(track.found.argmax())
                 faces[path] = chunk[first], track.points[first]
-    timings.add(FLOOR, frames, seconds)
-    return frames, list(faces.values())
+    timings.rates[FLOOR].append(timings.frames / seconds)
+    return list(faces.values())
 
 
 def rate_rows(timings: Timings) -> list[list[str]]:
@@ -146,8 +152,8 @@ def stage_rows(timings: Timings) -> list[list[str]]:
     """The ms a frame of a worker by stage, and the rest, by number of workers."""
     columns: dict[str, list[float]] = defaultdict(list)
     for workers in WORKERS:
-        rows, frames = pd.concat(timings.rows[workers]), timings.frames[prep(workers, WHOLE)]
-        spent = 1000 * rows.filter(regex="^seconds_").sum() / frames / len(timings.rows[workers])
+        sums = pd.concat(timings.rows[workers]).filter(regex="^seconds_").sum()
+        spent = 1000 * sums / timings.frames / len(timings.rows[workers])
         total = 1000 * workers / timings.rate(prep(workers, STEADY))
         for name, value in spent.items():
             columns[str(name).removeprefix("seconds_")].append(value)
@@ -171,14 +177,17 @@ def main(
     clips = spread(list(find_videos(folder).values()), most)
     tracker, usual = MediaPipeTracker(locate("face_landmarker.task")), usual_script()
     print(header(["ai-edge-litert", "av", "face-alignment"]))
-    usual(time_networks(Timings(), clips[:1], tracker, 1)[1])  # the first frame loads and allocates
+    usual(time_networks(Timings(), clips[:1], tracker, 1))  # the first frame loads and allocates
     timings = Timings()
     for _ in each(range(repeat), "rounds"):
-        frames, faces = time_networks(timings, clips, tracker, frames_for_slow)
-        timings.add(USUAL, len(faces), timed(lambda faces=faces: usual(faces))[0].clock)  # type: ignore[misc]
-        time_prep(timings, clips, frames)
+        faces = time_networks(timings, clips, tracker, frames_for_slow)
+        cost, _ = timed(partial(usual, faces))
+        timings.rates[USUAL].append(len(faces) / cost.clock)
+        time_prep(timings, clips)
     gains = [timings.rate(prep(2, part)) / timings.rate(prep(1, part)) for part in (WHOLE, STEADY)]
-    print(f"{len(clips)} clips, {frames} frames, {len(faces)} of them for the usual script;")
+    print(
+        f"{len(clips)} clips, {timings.frames} frames, {len(faces)} of them for the usual script;"
+    )
     print(f"{repeat} rounds; {load()} at the end\n")
     print(markdown(["what", "frames/s", "/ floor", "/ usual script"], rate_rows(timings)))
     print(f"\n2 workers against 1: {gains[0]:.2f} whole, {gains[1]:.2f} without start-up\n")

@@ -6,9 +6,8 @@ processes still open, read and pass on as much of each clip. `plan` gives what p
 manifest takes. Memory is read from /proc, so this needs Linux. Prints Markdown.
 """
 
-import csv
+import re
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,10 +16,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 import typer
 
 from benchmarks.clips.pairs import find_videos
-from benchmarks.speed.harness import below, header, load, markdown, run_command
+from benchmarks.speed.harness import Cost, below, header, load, markdown, our_command, run_command
 from pipeline.files import read_json
 
 WORKERS = 2
@@ -34,23 +34,17 @@ Count = Annotated[int, typer.Option("--clips", min=1, help="Links that are made.
 Every = Annotated[float, typer.Option(min=0.1, help="Seconds between two looks at the memory.")]
 
 
-def command(name: str) -> str:
-    """The path of one of our commands."""
-    return str(Path(sys.executable).with_name(name))
-
-
-def memory(process: int) -> dict[str, int]:
-    """VmRSS, RssAnon and Pss of a process in bytes; zeros of one that has ended."""
-    sizes = dict.fromkeys(["VmRSS", "RssAnon", "Pss"], 0)
-    for file in ("status", "smaps_rollup"):
-        try:
-            lines = Path(f"/proc/{process}/{file}").read_text(encoding="utf-8").splitlines()
-        except OSError:
-            continue
-        for name, _, value in (line.partition(":") for line in lines):
-            if name in sizes:
-                sizes[name] = 1024 * int(value.split()[0])
-    return sizes
+def memory(process: int) -> tuple[int, int, int]:
+    """Resident bytes of a process, the anonymous ones of them, and its share; 0 if it has ended."""
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    kilobytes = dict(re.findall(r"^(Rss|Anonymous|Pss): +(\d+) kB", text, re.MULTILINE))
+    resident, anonymous, share = (
+        1024 * int(kilobytes.get(name, 0)) for name in ("Rss", "Anonymous", "Pss")
+    )
+    return resident, anonymous, share
 
 
 def is_worker(process: int) -> bool:
@@ -63,20 +57,24 @@ def is_worker(process: int) -> bool:
 
 
 def look(driver: int) -> list[int]:
-    """Bytes of a run now, in the order of `COLUMNS`.
-
-    Of the driver and of the largest worker the resident memory, and how much of it is anonymous; of
-    all processes together, Ray's own among them, the proportional share.
-    """
+    """Bytes of a run now, in the order of `COLUMNS`; the last is the share of all processes."""
     sizes = {process: memory(process) for process in below(driver)}
-    workers = [(s["VmRSS"], s["RssAnon"]) for p, s in sizes.items() if is_worker(p)]
-    everything = sum(size["Pss"] for size in sizes.values())
-    own = sizes[driver]["VmRSS"], sizes[driver]["RssAnon"]
-    return [*own, *max(workers, default=(0, 0)), everything]
+    workers = [size[:2] for process, size in sizes.items() if is_worker(process)]
+    everything = sum(share for _, _, share in sizes.values())
+    return [*sizes[driver][:2], *max(workers, default=(0, 0)), everything]
+
+
+def watched(words: Sequence[str], every: float) -> tuple[Cost, list[tuple[float, list[int]]]]:
+    """What a command costs, and (time, what `look` returned) every so many seconds."""
+    looks: list[tuple[float, list[int]]] = []
+    cost, _ = run_command(
+        words, accept=(0, 1), every=every, watch=lambda p: looks.append((time.time(), look(p)))
+    )
+    return cost, looks
 
 
 def memory_rows(looks: Sequence[tuple[float, list[int]]]) -> list[list[str]]:
-    """MB at some points of the run, the most, and the drift, of (time, what `look` returned)."""
+    """MB at some points of the run, the most, and the drift."""
     times = np.array([moment for moment, _ in looks])
     share = (times - times[0]) / max(1e-9, times[-1] - times[0])
     sizes = np.array([size for _, size in looks]) / MB
@@ -117,11 +115,12 @@ def links(clips: Sequence[Path], folder: Path, count: int) -> Iterator[Path]:
 
 def write_manifest(path: Path, clips: Iterable[Path], seconds: float | None) -> None:
     """A manifest of clips, or of their first `seconds`, under ids of their own."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["clip_id", "path", "speaker", "split", "start", "end"])
-        for k, clip in enumerate(clips):
-            writer.writerow([f"clip-{k:07d}", clip, f"speaker-{k % 997}", "train", "", seconds])
+    listed = [
+        (f"clip-{k:07d}", clip, f"speaker-{k % 997}", "train", "", seconds)
+        for k, clip in enumerate(clips)
+    ]
+    columns = ["clip_id", "path", "speaker", "split", "start", "end"]
+    pd.DataFrame(listed, columns=columns).to_csv(path, index=False)
 
 
 @app.command()
@@ -135,16 +134,12 @@ def prep(
     """Memory and time per clip over a long run of dh-prep."""
     clips = list(find_videos(folder).values())
     print(header(["ray", "pyarrow"]))
-    looks: list[tuple[float, list[int]]] = []
     with tempfile.TemporaryDirectory() as name:
         made, out = links(clips, Path(name) / "links", count), Path(name) / "data"
         write_manifest(Path(name) / "clips.csv", made, seconds_each or None)
         shard = min(32, max(1, count // 20))  # as dh-prep has it; a short run has 20 shards too
-        words = [command("dh-prep"), "run", f"{name}/clips.csv", f"--out={out}"]
-        words += [f"--workers={WORKERS}", f"--clips-per-shard={shard}"]
-        run_command(
-            words, accept=(0, 1), every=every, watch=lambda p: looks.append((time.time(), look(p)))
-        )
+        words = [our_command("dh-prep"), "run", f"{name}/clips.csv", f"--out={out}"]
+        _, looks = watched([*words, f"--workers={WORKERS}", f"--clips-per-shard={shard}"], every)
         ended = sorted((path.stat().st_mtime, path) for path in out.glob("shard-*.json"))
         done = np.cumsum([read_json(path)["clips"] for _, path in ended]).tolist()
     print(f"{count:,} clips, {len(looks)} looks; {load()} at the end\n")
@@ -168,17 +163,13 @@ def score(
     fakes = find_videos(fake)
     pairs = [(path, fakes[name]) for name, path in find_videos(real).items() if name in fakes]
     print(header(["ray", "torch"]))
-    looks: list[tuple[float, list[int]]] = []
     with tempfile.TemporaryDirectory() as name:
-        words = [command("dh-bench"), "score", f"--out={name}/scores.json"]
+        words = [our_command("dh-bench"), "score", f"--out={name}/scores.json"]
         for side, paths in zip(("real", "fake"), zip(*pairs, strict=True), strict=True):
             words.append(f"--{side}={name}/{side}")
             list(links(paths, Path(name) / side, count))
         words += [f"--cache={name}/cache", f"--workers={WORKERS}", f"--max-frames={frames}"]
-        cost, _ = run_command(
-            [*words, f"--metrics={metrics}"], accept=(0, 1), every=every,
-            watch=lambda p: looks.append((time.time(), look(p))),
-        )  # fmt: skip
+        cost, looks = watched([*words, f"--metrics={metrics}"], every)
         size = (Path(name) / "scores.json").stat().st_size
         found = read_json(Path(name) / "scores.json")["metrics"]
     measured = ", ".join(key for key, row in found.items() if row["mean"] is not None)
@@ -211,9 +202,9 @@ def plan(
         planned = time.perf_counter()
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         assert sum(len(shard.rows) for shard in shards) == rows
-        words = [command("dh-prep"), "run", str(manifest), f"--out={name}/data", "--dry-run"]
+        words = [our_command("dh-prep"), "run", str(manifest), f"--out={name}/data", "--dry-run"]
         resident: list[int] = []
-        cost, _ = run_command(words, watch=lambda p: resident.append(memory(p)["VmRSS"]), every=0.1)
+        cost, _ = run_command(words, watch=lambda p: resident.append(memory(p)[0]), every=0.1)
     table = [["read_manifest", f"{read - begin:.1f}", ""]]
     table.append(["plan_shards", f"{planned - read:.1f}", f"{most / MB:.0f}"])
     table.append(["dh-prep run --dry-run", f"{cost.clock:.1f}", f"{max(resident) / MB:.0f}"])

@@ -2,15 +2,12 @@
 
 Joins the beginnings of real clips, so that every cut's place is known, and changes single shots in
 ways that make no cut. All detectors get the same frames. Prints Markdown; needs scenedetect.
-
-    python benchmarks/studies/cuts.py SHARED_DATA
 """
 
 import io
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from importlib import import_module
@@ -20,6 +17,7 @@ from typing import Annotated, Any
 import av
 import cv2
 import numpy as np
+import pandas as pd
 import typer
 from numpy.typing import NDArray
 
@@ -36,28 +34,12 @@ SIDE = 256  # pixels; PySceneDetect shrinks frames to about this by itself
 MOST = 60  # frames of a shot that is joined
 
 
-@dataclass
-class Score:
-    """What a detector found, how often it was wrong, and how long it took.
-
-    `by_group` holds of every join whether its cut was found, of every single shot its false cuts.
-    """
-
-    hits: int = 0
-    misses: int = 0
-    false: int = 0
-    seconds: float = 0.0
-    frames: int = 0
-    by_group: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, group: str, detect: Cuts, shot: Shot, truth: set[int]) -> None:
-        """Runs a detector on a shot whose cuts are known."""
-        cost, found = timed(lambda: set(detect(shot)))
-        self.seconds, self.frames = self.seconds + cost.clock, self.frames + len(shot)
-        self.hits += len(truth & found)
-        self.misses += len(truth - found)
-        self.false += len(found - truth)
-        self.by_group[group].append(len(truth & found) if truth else len(found))
+def judged(name: str, group: str, detect: Cuts, shot: Shot, truth: set[int]) -> dict[str, Any]:
+    """A row of what a detector finds in a shot whose cuts are known, and what it takes."""
+    cost, found = timed(lambda: set(detect(shot)))
+    counts = {"hits": len(truth & found), "misses": len(truth - found), "false": len(found - truth)}
+    row = {"detector": name, "group": group, "seconds": cost.clock, "frames": len(shot)}
+    return row | counts
 
 
 def our_cuts(shot: Shot) -> list[int]:
@@ -153,44 +135,48 @@ def main(
         name = f"scenedetect {kind}, {threshold:g}"
         detectors[name] = partial(scenedetect_cuts, kind, threshold)
     print(header(["scenedetect", "opencv-python"]))
-    scores = {name: Score() for name in detectors}
+    rows = []
     joined = list(joins(data, pairs))
     paths = spread(sorted(find_videos(data / "clips").values()), most)
-    frames = 0
     with progress("shots", len(joined) + len(paths)) as step:
         for group, a, b in joined:
             before, after = read_shot(a, MOST), read_shot(b, MOST)
-            for name, score in scores.items():
-                score.add(f"found: {group}", detectors[name], [*before, *after], {len(before)})
+            for name, detect in detectors.items():
+                shot = [*before, *after]
+                rows.append(judged(name, f"found: {group}", detect, shot, {len(before)}))
             step()
-        rates = list(zip(*(rates_of(score) for score in scores.values()), strict=True))
         for path in paths:
             shot = read_shot(path, None)
             for change, changed in changes().items():
                 other = changed(shot)
-                frames += len(other)
-                for name, score in scores.items():
-                    score.add(f"false cuts: {change}", detectors[name], other, set())
+                for name, detect in detectors.items():
+                    rows.append(judged(name, f"false cuts: {change}", detect, other, set()))
             step()
-    print(f"{len(joined)} joins; {len(paths)} shots without a cut, {frames / FPS / 60:.0f} minutes")
+    found = pd.DataFrame(rows)
+    singles = found[found["group"].str.startswith("false")]
+    minutes = singles["frames"].sum() / len(detectors) / FPS / 60
+    print(f"{len(joined)} joins; {len(paths)} shots without a cut, {minutes:.0f} minutes")
     print("with their changes. A cut counts as found if it is found to the frame.\n")
-    rows = [[name, *row] for name, row in zip(("precision", "recall", "F1"), rates, strict=True)]
-    for group in next(iter(scores.values())).by_group:
-        cells = [score.by_group[group] for score in scores.values()]
-        found = group.startswith("found")
-        rows.append(
-            [group, *(f"{100 * np.mean(c):.1f} %" if found else f"{sum(c)}" for c in cells)]
-        )
-    rows.append(["ms a frame", *(f"{1e3 * s.seconds / s.frames:.2f}" for s in scores.values())])
-    print(markdown(["", *scores], rows))
+    print(markdown(["", *detectors], cells(found)))
 
 
-def rates_of(score: Score) -> list[str]:
-    """Precision, recall and F1 as cells."""
-    precision = score.hits / max(1, score.hits + score.false)
-    recall = score.hits / max(1, score.hits + score.misses)
-    f1 = 2 * precision * recall / max(1e-9, precision + recall)
-    return [f"{value:.3f}" for value in (precision, recall, f1)]
+def cells(found: pd.DataFrame) -> list[list[str]]:
+    """Precision, recall and F1 over the joins; by group what is found; ms a frame."""
+    joins_only = found[found["group"].str.startswith("found")]
+    sums = joins_only.groupby("detector", sort=False)[["hits", "misses", "false"]].sum()
+    precision = sums["hits"] / (sums["hits"] + sums["false"])
+    recall = sums["hits"] / (sums["hits"] + sums["misses"])
+    f1 = 2 * precision * recall / (precision + recall)
+    rates = {"precision": precision, "recall": recall, "F1": f1}
+    rows = [[name, *(f"{value:.3f}" for value in values)] for name, values in rates.items()]
+    for group, part in found.groupby("group", sort=False):
+        of = part.groupby("detector", sort=False)
+        shares = [f"{100 * value:.1f} %" for value in of["hits"].mean()]
+        counts = [str(value) for value in of["false"].sum()]
+        rows.append([str(group), *(shares if str(group).startswith("found") else counts)])
+    of_all = found.groupby("detector", sort=False)[["seconds", "frames"]].sum()
+    each = 1e3 * of_all["seconds"] / of_all["frames"]
+    return [*rows, ["ms a frame", *(f"{value:.2f}" for value in each)]]
 
 
 if __name__ == "__main__":

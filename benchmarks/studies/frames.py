@@ -18,6 +18,7 @@ import numpy as np
 import typer
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import Cost, each, header, markdown, timed
@@ -108,7 +109,8 @@ def measure(codec: Codec, clips: Sequence[list[NDArray[np.uint8]]]) -> list[str]
         encoding += cost
         size += codec.size(stored)
         read = codec.open(stored)
-        psnr.append(_psnr(np.stack([read(k) for k in range(len(clip))]), np.stack(clip)))
+        back = np.stack([read(k) for k in range(len(clip))])
+        psnr.append(peak_signal_noise_ratio(np.stack(clip), back, data_range=255))
         for _ in range(REPEATS):
             indices = rng.choice(len(clip), READ, replace=False).tolist()
             cost, read = timed(partial(codec.open, stored))
@@ -124,11 +126,6 @@ def measure(codec: Codec, clips: Sequence[list[NDArray[np.uint8]]]) -> list[str]
         f"{1000 * opening.processor / (REPEATS * len(clips)):.2f}",
         f"{1000 * reading.processor / (REPEATS * len(clips)):.2f}",
     ]
-
-
-def _psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    error = np.mean((one.astype(np.float32) - other) ** 2)
-    return float(10 * np.log10(255**2 / max(float(error), 1e-12)))
 
 
 def aligned(path: Path, tracker: MediaPipeTracker, most: int) -> list[NDArray[np.uint8]]:

@@ -3,9 +3,7 @@
 Draws the first frames of test clips with every setting, the same clips with the same seeds, and
 compares them with the real ones. A setting is within noise of the reference (the first in the list)
 if no measure's mean difference over clips is worse with 95 % confidence, by the bootstrap over
-clips. Prints Markdown and writes the numbers as JSON.
-
-    python benchmarks/studies/samplers.py --checkpoint RUN --data SET --out samplers.json
+clips. Prints Markdown.
 """
 
 import itertools
@@ -38,7 +36,6 @@ from pipeline.errors import UserError
 from pipeline.faces.mouth_box import mouth_opening
 from pipeline.faces.sharpness import sharpness
 from pipeline.faces.tracking import MediaPipeTracker, Tracker
-from pipeline.files import write_json
 from pipeline.media.image import resize
 from pipeline.progress import progress
 from pipeline.speech.lip_sync import pearson
@@ -62,34 +59,22 @@ _RESAMPLES = 2000
 class Result:
     """Measures of one setting; `seconds` a frame, clips side by side counted as many."""
 
-    config: SampleConfig
+    setting: str
+    steps: int
     seconds: float
     values: dict[str, Values]
     fid: float | None
 
-    @property
-    def changed(self) -> list[str]:
-        """What the setting has besides sampler, steps and precision: not fresh noise a frame."""
-        c = self.config
-        plain = SampleConfig(
-            c.sampler, c.steps, precision=c.precision, start="noise", noise_correlation=0.0
-        )
-        return [f"{name}={v}" for name, v in vars(c).items() if v != getattr(plain, name)]
 
-
-def parse(settings: str, precision: str) -> list[SampleConfig]:
-    """Settings SAMPLER:STEPS[:FIELD=VALUE…], with commas; the fields are those of `SampleConfig`.
-
-    Raises:
-        UserError: one is no setting.
-    """
-    configs = []
+def parse(settings: str, precision: str) -> dict[str, SampleConfig]:
+    """Settings SAMPLER:STEPS[:FIELD=VALUE…], with commas; fields are those of `SampleConfig`."""
+    configs = {}
     for setting in settings.split(","):
         try:
             sampler, steps, *rest = setting.split(":")
             changes = {name: _parsed(value) for name, value in (one.split("=") for one in rest)}
             config = SampleConfig(sampler, int(steps), precision=precision)  # type: ignore[arg-type]
-            configs.append(replace(config, **changes))
+            configs[setting] = replace(config, **changes)
         except (ValueError, TypeError) as error:
             raise UserError(f"{setting!r} is no setting; write SAMPLER:STEPS") from error
     return configs
@@ -130,11 +115,6 @@ def lip_opening(video: Video, tracker: Tracker) -> Values:
     return np.asarray(mouth_opening(tracker.track(large).points), np.float64)
 
 
-def correlation(fake: Values, real: Values) -> float:
-    """Pearson correlation where both are known; 0 where the fake's lips do not move."""
-    return float(np.nan_to_num(pearson(fake, real)))
-
-
 def measure(videos: list[Video], clips: list[Video], tracker: Tracker) -> dict[str, Values]:
     """Every measure of every clip against the real one."""
     rows = []
@@ -145,7 +125,8 @@ def measure(videos: list[Video], clips: list[Video], tracker: Tracker) -> dict[s
             [
                 np.mean([ssim(*pair) for pair in pairs]),
                 np.mean([psnr(*pair) for pair in pairs]),
-                correlation(lip_opening(video, tracker), lip_opening(clip, tracker)),
+                # 0 where the fake's lips do not move.
+                np.nan_to_num(pearson(lip_opening(video, tracker), lip_opening(clip, tracker))),
                 ofm(video)[1] / ofm(clip)[1],
                 sharp / real_sharp,
             ]
@@ -168,8 +149,7 @@ def row(result: Result, reference: Result) -> list[str]:
         mark = " ↓" if worse(values, reference.values[name], name) else ""
         cells.append(f"{values.mean():.3f}{mark}")
     fid = "n/a" if result.fid is None else f"{result.fid:.2f}"
-    label = " ".join([result.config.sampler, *result.changed])
-    return [label, str(result.config.steps), *cells, fid, f"{result.seconds:.3f}"]
+    return [result.setting, str(result.steps), *cells, fid, f"{result.seconds:.3f}"]
 
 
 def cheapest(results: Sequence[Result]) -> Result:
@@ -179,13 +159,12 @@ def cheapest(results: Sequence[Result]) -> Result:
         for one in results
         if not any(worse(v, results[0].values[name], name) for name, v in one.values.items())
     ]
-    return min(good, key=lambda one: (one.config.steps, one.seconds))
+    return min(good, key=lambda one: (one.steps, one.seconds))
 
 
 def main(
     checkpoint: Annotated[Path, typer.Option(help="A run's folder or a .safetensors file.")],
     data: Annotated[Path, typer.Option(help="A data set made by dh-prep.")],
-    out: Annotated[Path, typer.Option(help="The numbers as JSON.")] = Path("samplers.json"),
     settings: Annotated[
         str, typer.Option(help="SAMPLER:STEPS[:FIELD=VALUE…], with commas.")
     ] = SETTINGS,
@@ -213,30 +192,23 @@ def main(
 
     seen, results = moments(real), []
     with progress("settings", len(configs)) as step:
-        for given in configs:
+        for setting, given in configs.items():
             config = choose_sampler(given, preset.diffusion)
             denoiser = make_denoiser(model, preset, config)
             videos, seconds = generated(denoiser, info, real, speech, config)
             drawn = moments(videos)
             fid = distance(drawn, seen) if drawn and seen else None
-            results.append(Result(config, seconds, measure(videos, real, tracker), fid))
-            step(f"{config.sampler} {config.steps}")
+            values = measure(videos, real, tracker)
+            results.append(Result(setting, config.steps, seconds, values, fid))
+            step(setting)
     print(header(["torch"]))
     print(
         f"{preset.name} after {info.step} steps, {len(real)} clips; OFM and sharpness as shares of"
     )
     print("the real clips'; ↓: worse than the first row with 95 % confidence over clips\n")
-    headings = ["sampler", "steps", *MEASURES, "FID", "seconds a frame"]
+    headings = ["setting", "steps", *MEASURES, "FID", "seconds a frame"]
     print(markdown(headings, [row(one, results[0]) for one in results]))
-    best = cheapest(results)
-    label = " ".join([best.config.sampler, f"in {best.config.steps} steps", *best.changed])
-    print(f"\ncheapest within noise: {label}")
-    numbers: list[dict[str, Any]] = []
-    for one in results:
-        clips_of = {name: values.tolist() for name, values in one.values.items()}
-        found = {"config": vars(one.config), "seconds_a_frame": one.seconds}
-        numbers.append({**found, "fid": one.fid, "clips": clips_of})
-    write_json(out, numbers)
+    print(f"\ncheapest within noise: {cheapest(results).setting}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 Three seconds of each clip, the sound shifted by −5 … 5 frames, by a fit that has not seen the
 speaker. Prints Markdown; finding landmarks takes minutes, which the cache keeps.
-
-    python benchmarks/studies/sync.py SHARED_DATA --cache sync-cache
 """
 
 import csv

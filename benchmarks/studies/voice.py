@@ -2,8 +2,6 @@
 
 The same sentences as they are, with noise, music and gain; and sounds that hold no speech. Prints
 Markdown; needs silero-vad and webrtcvad-wheels.
-
-    python benchmarks/studies/voice.py SHARED_DATA
 """
 
 from collections.abc import Callable, Iterator
@@ -62,13 +60,13 @@ def sentences(data: Path) -> Iterator[tuple[Sound, NDArray[np.bool_]]]:
         yield sound[: len(truth) * SAMPLES_PER_FRAME], truth
 
 
-def melody(length: int, notes_a_second: float = 3) -> NDArray[np.float64]:
-    """Notes of four partials that die away, as of a piano."""
+def melody(length: int) -> NDArray[np.float64]:
+    """Three notes a second of four partials that die away, as of a piano."""
     time, rng = np.arange(length) / SAMPLE_RATE, np.random.default_rng(3)
     sound = np.zeros(length)
-    for begin in np.arange(0, length / SAMPLE_RATE, 1 / notes_a_second):
+    for begin in np.arange(0, length / SAMPLE_RATE, 1 / 3):
         pitch, since = 220 * 2 ** (rng.integers(0, 24) / 12), np.maximum(time - begin, 0)
-        decay = np.exp(-2 * notes_a_second * since) * (time >= begin)
+        decay = np.exp(-6 * since) * (time >= begin)
         sound += decay * sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 5))
     return sound
 
@@ -100,9 +98,9 @@ def conditions() -> dict[str, Callable[[Sound], Sound]]:
     }
 
 
-def without_speech(seconds: int = 10) -> dict[str, Sound]:
-    """Sounds that hold no speech."""
-    rng, n = np.random.default_rng(0), seconds * SAMPLE_RATE
+def without_speech() -> dict[str, Sound]:
+    """Ten seconds each of sounds that hold no speech."""
+    rng, n = np.random.default_rng(0), 10 * SAMPLE_RATE
     time = np.arange(n) / SAMPLE_RATE
     sounds = {
         "silence": np.zeros(n),

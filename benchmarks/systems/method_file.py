@@ -49,12 +49,6 @@ def _ordered(box: tuple[float, ...]) -> tuple[float, ...]:
     return box
 
 
-def _even(size: int) -> int:
-    if size % 2:
-        raise ValueError("should be even")
-    return size
-
-
 Driving = Literal["none", "itself", "another"]
 RelativePath = Annotated[str, AfterValidator(_inside)]
 Template = Annotated[str, AfterValidator(_known_placeholders)]
@@ -64,43 +58,31 @@ WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 @dataclass(frozen=True, config=_CHECKED)
 class Need:
-    """A file that must be there before anything is run.
+    """A file that must be there before anything is run."""
 
-    Attributes:
-        path: beginning with {clone} or {weights}.
-        what: what it is, for people.
-        where: the address where its authors give it.
-    """
-
-    path: Template
-    what: str
-    where: str
+    path: Template  # beginning with {clone} or {weights}
+    what: str  # what it is, for people
+    where: str  # the address where its authors give it
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Input:
-    """What is written into the working folder for one clip; paths are relative to that folder.
+    """What is written into the working folder for one clip; paths are relative to that folder."""
 
-    Attributes:
-        face: the first frame, a .png or .jpg; several paths get the same picture.
-        speech: the clip's sound, a 16 kHz mono .wav.
-        size: side of the pictures in pixels.
-        frame: x0, y0, x1, y1: where in the picture the frame lies, as shares of it; what is left
-            is filled with the frame's edge. For systems that crop what they are given.
-        still: a pattern such as input/still/%06d.jpg: the first frame, over and over.
-        driving: which clip's frames are written to `driving_video`: none; itself (the very clip:
-            its pose, but also its truth); another (of the split, of another speaker if there is
-            one, drawn by the seed).
-        driving_video: an .mp4, or a pattern such as input/pose/%06d.jpg.
-    """
-
+    # The first frame, a .png or .jpg; several paths get the same picture.
     face: tuple[RelativePath, ...]
-    speech: tuple[RelativePath, ...]
-    size: Annotated[int, Field(ge=2), AfterValidator(_even)] = 256
+    speech: tuple[RelativePath, ...]  # the clip's sound, a 16 kHz mono .wav
+    size: Annotated[int, Field(ge=2, multiple_of=2)] = 256  # side of the pictures in pixels
+    # Where in the picture (x0, y0, x1, y1) the frame lies, as shares of it; what is left is filled
+    # with the frame's edge. For systems that crop what they are given.
     frame: Box = WHOLE
+    # A pattern such as input/still/%06d.jpg: the first frame, over and over.
     still: RelativePath = ""
+    # Which clip's frames are written to `driving_video`: none; itself (the very clip: its pose, but
+    # also its truth); another (of the split, of another speaker if there is one, drawn by the
+    # seed).
     driving: Driving = "none"
-    driving_video: RelativePath = ""
+    driving_video: RelativePath = ""  # an .mp4, or a pattern such as input/pose/%06d.jpg
 
     def __post_init__(self) -> None:
         if bool(self.driving_video) != (self.driving != "none"):
@@ -125,50 +107,32 @@ class MethodCommand:
 
 @dataclass(frozen=True, config=_CHECKED)
 class Output:
-    """What the system makes.
+    """What the system makes."""
 
-    Attributes:
-        video: a glob in the working folder that finds one video.
-        frame: x0, y0, x1, y1: where in its pictures the frame lies, as shares of them.
-        skip: pictures at 25 fps to drop from its beginning.
-        lead: frames at the beginning of the clip that it does not draw; its first picture stands
-            for them, so that frame k stays frame k.
-    """
-
-    video: RelativePath
-    frame: Box = WHOLE
-    skip: NonNegativeInt = 0
+    video: RelativePath  # a glob in the working folder that finds one video
+    frame: Box = WHOLE  # x0, y0, x1, y1: where in its pictures the frame lies, as shares of them
+    skip: NonNegativeInt = 0  # pictures at 25 fps to drop from its beginning
+    # Frames at the beginning of the clip that it does not draw; its first picture stands for them,
+    # so that frame k stays frame k.
     lead: NonNegativeInt = 0
 
 
 @dataclass(frozen=True, config=_CHECKED)
 class Method:
-    """A system that makes a video from a picture and a recording.
+    """A system that makes a video from a picture and a recording."""
 
-    Attributes:
-        name: as tables call it.
-        sources: addresses from which the command was read.
-        input: what it is given.
-        steps: commands, one after another.
-        output: what it makes.
-        note: what is not as in the paper, or not known.
-        timeout: seconds that all steps of one clip may take.
-        needs: files that must be there.
-        private: folders of the clone that the system writes into: the working folder has its own,
-            with those entries of the clone's that match the patterns.
-        files: written into the working folder.
-    """
-
-    name: str
-    sources: tuple[str, ...]
-    input: Input
-    steps: tuple[MethodCommand, ...]
-    output: Output
-    note: str = ""
-    timeout: float = 600.0
-    needs: tuple[Need, ...] = ()
+    name: str  # as tables call it
+    sources: tuple[str, ...]  # addresses from which the command was read
+    input: Input  # what it is given
+    steps: tuple[MethodCommand, ...]  # commands, one after another
+    output: Output  # what it makes
+    note: str = ""  # what is not as in the paper, or not known
+    timeout: float = 600.0  # seconds that all steps of one clip may take
+    needs: tuple[Need, ...] = ()  # files that must be there
+    # Folders of the clone that the system writes into: the working folder has its own, with those
+    # entries of the clone's that match the patterns.
     private: Mapping[RelativePath, tuple[str, ...]] = field(default_factory=dict)
-    files: tuple[TextFile, ...] = ()
+    files: tuple[TextFile, ...] = ()  # written into the working folder
 
 
 def read_method(path: Path) -> Method:
@@ -185,9 +149,9 @@ def read_method(path: Path) -> Method:
         raise UserError(f"{path}: {first_problem(error)}") from error
 
 
-def known_methods(folder: Path = METHODS_FOLDER) -> dict[str, Path]:
+def known_methods() -> dict[str, Path]:
     """The methods that come with the toolkit, by the name to call them."""
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for path in sorted(METHODS_FOLDER.glob("*.toml"))}
 
 
 def find_method(name: str) -> Path:
@@ -210,11 +174,13 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda found: values[found[1]], text)
 
 
-def missing_files(method: Method, clone: Path | None, weights: Path | None) -> list[str]:
-    """What the method needs and does not find, each with the place where its authors give it.
+def check_needs(method: Method, clone: Path | None, weights: Path | None) -> None:
+    """Raises a UserError that names everything that is not there, and where its authors give it.
 
     Without a folder of weights they are looked for in the clone.
     """
+    if clone is not None and not clone.is_dir():
+        raise UserError(f"no such clone of {method.name}: {clone}")
     missing = []
     for need in method.needs:
         origin = f"{need.what} ({need.where})"
@@ -223,16 +189,8 @@ def missing_files(method: Method, clone: Path | None, weights: Path | None) -> l
             missing.append(origin)
         elif not path.exists():
             missing.append(f"{path}: {origin}")
-    return list(dict.fromkeys(missing))
-
-
-def check_needs(method: Method, clone: Path | None, weights: Path | None) -> None:
-    """Raises a UserError that names everything that is not there, and where to get it."""
-    if clone is not None and not clone.is_dir():
-        raise UserError(f"no such clone of {method.name}: {clone}")
-    missing = missing_files(method, clone, weights)
     if missing:
         hint = "" if clone else "; name your clone with --clone"
-        raise UserError(f"{method.name} needs {'; '.join(missing)}{hint}")
+        raise UserError(f"{method.name} needs {'; '.join(dict.fromkeys(missing))}{hint}")
     if clone is None and any("{clone}" in text for step in method.steps for text in step.args):
         raise UserError(f"{method.name} runs in a clone of its repository; name it with --clone")

@@ -4,6 +4,7 @@ Each clip is made in a working folder of its own, see `benchmarks.systems.worksp
 converted to the protocol: 25 fps, the clip's size and sound, frame k where frame k belongs.
 """
 
+import io
 import subprocess
 import sys
 import tempfile
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.commands import CommandError, run_commands
-from benchmarks.systems.driving_clips import read_driving_clip
 from benchmarks.systems.method_file import Method, check_needs, fill, find_method, read_method
 from benchmarks.systems.protocol import (
     claim,
@@ -29,20 +30,17 @@ from benchmarks.systems.protocol import (
     write_clip,
 )
 from benchmarks.systems.protocol_options import MethodOptions
-from benchmarks.systems.workspace import (
-    make_workspace,
-    read_output,
-    write_inputs,
-    write_texts,
-)
-from pipeline.dataset.sample import Sample
-from pipeline.dataset.shards import shard_paths
+from benchmarks.systems.workspace import make_workspace, read_output, write_inputs
+from pipeline.dataset.sample import Sample, from_members
+from pipeline.dataset.shards import read_shard, shard_paths
 from pipeline.errors import UserError
-from pipeline.files import sha256_file, write_json
+from pipeline.files import sha256_file, write_json, write_text
 from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.progress import progress
+from pipeline.storage import open_file
 
 FAILURES_FILE = "failures.json"
+_SALT = 77  # of driving clips, apart from other draws of the same seed
 _HOPELESS = 3  # clips that fail first and at once: then the set-up is wrong, not the clips
 
 
@@ -69,19 +67,7 @@ class GeneratedClip:
 def generate_with(
     name: str, data: Path, out: Path, options: MethodOptions | None = None
 ) -> Iterator[GeneratedClip]:
-    """Makes the missing videos of a split with another system and yields each clip once done.
-
-    Args:
-        name: of a method, or the path of a user's own file.
-        data: a data set made by dh-prep.
-        out: the videos' folder; an interrupted run with the same recipe carries on in it, and what
-            failed is tried again. Beside the videos lie logs/CLIP.log and failures.json.
-        options: what is generated, and with what.
-
-    Raises:
-        UserError: the method cannot be used, `data` has no such split, `out` holds other files, or
-            the first three clips fail one like the other.
-    """
+    """Makes the missing videos of a split with another system and yields each clip once done."""
     options = options or MethodOptions()
     file = find_method(name)
     method = read_method(file)
@@ -198,7 +184,8 @@ def _run(
             "frames": str(frames),
             "driving_frames": str(len(driving)),
         }
-        write_texts(folder, method, values)
+        for file in method.files:
+            write_text(folder / file.path, fill(file.text, values))
 
         # Its commands, and the one video that they make.
         commands = [
@@ -229,3 +216,32 @@ def _driving_frames(run: MethodRun, place: int, sample: Sample) -> list[NDArray[
         split, seed = run.options.clips.split, run.options.seed
         sample = read_driving_clip(run.data, split, sample.key, place, seed)
     return list(sample.frames)
+
+
+def choose_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> tuple[str, str]:
+    """A clip of another speaker if the split has one, else another clip, drawn at random.
+
+    `key` is the clip to be driven, `place` its place in the split. Returns key and shard.
+    """
+    parts = []
+    for shard in shard_paths(data, split):
+        with open_file(f"{shard.removesuffix('.tar')}.parquet") as file:
+            content = io.BytesIO(file.read())
+        part = pd.read_parquet(content, columns=["clip_id", "speaker", "status"])
+        parts.append(part[part["status"] == "ok"].assign(shard=shard))
+    rows = pd.concat(parts, ignore_index=True).set_index("clip_id")
+    speaker = rows["speaker"].get(key, "")
+    others = rows.drop(key, errors="ignore")
+    strangers = others[others["speaker"] != speaker]
+    chosen = strangers if speaker and len(strangers) else others
+    if not len(chosen):
+        raise UserError(f"{key} is the only clip of its split, and needs another to drive it")
+    drawn = int(np.random.default_rng([_SALT, seed, place]).integers(len(chosen)))
+    return str(chosen.index[drawn]), str(chosen["shard"].iloc[drawn])
+
+
+def read_driving_clip(data: Path, split: str, key: str, place: int, seed: int) -> Sample:
+    """The sample of the clip that `choose_driving_clip` chooses."""
+    chosen, shard = choose_driving_clip(data, split, key, place, seed)
+    members = next(members for found, members in read_shard(shard) if found == chosen)
+    return from_members(chosen, members)

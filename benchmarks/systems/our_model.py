@@ -4,18 +4,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.systems.protocol import (
-    claim,
-    data_recipe,
-    missing_clips,
-    video_path,
-    write_clip,
-)
+from benchmarks.systems.protocol import claim, data_recipe, missing_clips, video_path, write_clip
 from benchmarks.systems.protocol_options import ProtocolClips
 from model.checkpoints.checkpoint import CheckpointInfo, load_talking_head, resolve
 from model.config.choices import Device, Precision
@@ -62,15 +56,6 @@ def generate_clips(
 
     A video does not depend on which others were there before: its noise is seeded by its place in
     the split. (Batches of another size round differently.)
-
-    Args:
-        data: a data set made by dh-prep.
-        checkpoint: a file, or a run's folder.
-        out: the videos' folder; an interrupted run with the same recipe carries on in it.
-        options: what is drawn, and how.
-
-    Raises:
-        UserError: the data set or the checkpoint cannot be used, or `out` holds other files.
     """
     options = options or DrawingOptions()
     most = options.clips.max_frames or None
@@ -86,7 +71,14 @@ def generate_clips(
     # Whatever is wrong with the data is reported before anything is written.
     shard_paths(data, options.clips.split)
     _check_speech(data, info)
-    claim(out, _model_recipe(path, info, config) | data_recipe(data, options.clips))
+    model_recipe = {
+        "checkpoint": str(path.resolve()),
+        "checkpoint_sha256": sha256_file(path),
+        "preset": info.preset.name,
+        "step": info.step,
+        **{name: getattr(config, name) for name in _SAMPLING},
+    }
+    claim(out, model_recipe | data_recipe(data, options.clips))
 
     # Batches of clips side by side, a video each.
     frames = sum(len(sample.speech[:most]) for _, sample in missing_clips(data, out, options.clips))
@@ -108,31 +100,15 @@ def generate_clips(
                 yield target
 
 
-def _model_recipe(checkpoint: Path, info: CheckpointInfo, config: SampleConfig) -> dict[str, Any]:
-    """What of the model and its sampler shapes a video."""
-    return {
-        "checkpoint": str(checkpoint.resolve()),
-        "checkpoint_sha256": sha256_file(checkpoint),
-        "preset": info.preset.name,
-        "step": info.step,
-        **{name: getattr(config, name) for name in _SAMPLING},
-    }
-
-
 def _check_speech(data: Path, info: CheckpointInfo) -> None:
     """Raises a UserError if a data set has other speech features than a checkpoint takes."""
-    given, taken = SpeechFormat.of(read_dataset(data)["speech"]), info.speech
-    if not given.fits(taken):
-        raise UserError(
-            f"the checkpoint takes speech features {_difference(taken, given)}, {data} has "
-            f"{_difference(given, taken).removeprefix('of ')}; prepare it as the training data was"
+    given = SpeechFormat.of(read_dataset(data)["speech"])
+    if not given.fits(info.speech):
+        taken, found = (
+            f"{one.name} of {one.steps} x {one.coefficients} {one.encoder[:10]}".rstrip()
+            for one in (info.speech, given)
         )
-
-
-def _difference(one: SpeechFormat, other: SpeechFormat) -> str:
-    """What sets a speech format apart from another."""
-    if one.name != other.name:
-        return one.name
-    if (one.steps, one.coefficients) != (other.steps, other.coefficients):
-        return f"of {one.steps} x {one.coefficients}"
-    return f"of the encoder {one.encoder[:10]}"
+        raise UserError(
+            f"the checkpoint takes speech features {taken}, {data} has {found}; prepare it as the "
+            "training data was"
+        )

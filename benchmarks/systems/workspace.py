@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.systems.method_file import Input, Method, Output, fill
+from benchmarks.systems.method_file import Input, Output
+from pipeline.files import write_bytes
 from pipeline.media import FPS, read_frames, write_image, write_video
 from pipeline.media.audio import wav_bytes
 from pipeline.media.image import resize
@@ -66,22 +67,13 @@ def write_inputs(
     """
     picture = placed(face, given)
     for path in given.face:
-        _parent(folder / path)
         write_image(folder / path, picture)
     for path in given.speech:
-        _parent(folder / path)
-        (folder / path).write_bytes(wav_bytes(samples))
+        write_bytes(folder / path, wav_bytes(samples))
     if given.still:
         _write_frames(folder / given.still, [picture] * (frames + _STILLS))
     if given.driving_video:
         _write_frames(folder / given.driving_video, (placed(one, given) for one in driving))
-
-
-def write_texts(folder: Path, method: Method, values: Mapping[str, str]) -> None:
-    """Writes the method's small files, their placeholders filled."""
-    for one in method.files:
-        _parent(folder / one.path)
-        (folder / one.path).write_text(fill(one.text, values), encoding="utf-8")
 
 
 def placed(frame: NDArray[np.uint8], given: Input) -> NDArray[np.uint8]:
@@ -116,13 +108,8 @@ def read_output(
 
 def _write_frames(path: Path, frames: Iterable[NDArray[np.uint8]]) -> None:
     """A video, or one picture a frame where the name holds a pattern; counted from 0."""
-    _parent(path)
     if "%" not in path.name:
         write_video(path, frames)
         return
     for index, frame in enumerate(frames):
         write_image(path.with_name(path.name % index), frame)
-
-
-def _parent(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)

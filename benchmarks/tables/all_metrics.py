@@ -8,7 +8,7 @@ from benchmarks.metrics.catalogue import METRICS
 from benchmarks.scoring.results import Scores
 from benchmarks.tables.measured import METRIC_KEYS, Measured, measured_rows, truth_of
 from benchmarks.tables.paper_tables import measured_ranks
-from benchmarks.tables.published import ENCODED
+from benchmarks.tables.published import ENCODED, cost
 from benchmarks.tables.table import Column, Table
 from pipeline.errors import UserError
 
@@ -23,13 +23,6 @@ def all_metrics(scores: Sequence[Scores], sort: str = "") -> Table:
 
     What papers measure by several protocols (windows of FVD, regions of SSIM) has a column each;
     a column of other differences is not ranked, and a note says so.
-
-    Args:
-        scores: contents of scores.json files.
-        sort: heading of the column by which rows are sorted; else the first that all rows have.
-
-    Raises:
-        UserError: no scores, or no such column.
     """
     if not scores:
         raise UserError("a table of all metrics needs --scores")
@@ -74,6 +67,6 @@ def _value(one: Measured, heading: str) -> float | None:
     row = one.set_row(one.datasets[0], Column("", heading))
     if row is None or row["mean"] is None:
         return None
-    if row["direction"] == "closer":
-        return abs(row["mean"] - row["real"]) if row["real"] is not None else np.inf
-    return -row["mean"] if row["direction"] == "higher" else row["mean"]
+    if row["direction"] == "closer" and row["real"] is None:
+        return np.inf
+    return cost(row["mean"], row["direction"], row["real"])

@@ -5,58 +5,37 @@ names with n, protocols of this version, hashes of weights. What is forged throu
 found without the videos.
 """
 
-from __future__ import annotations
-
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.catalogue import METRICS, as_measured
-from benchmarks.metrics.distribution.fvd import WINDOW
 from benchmarks.metrics.metric import Metric
 from benchmarks.scoring.pretrained import used_by
+from benchmarks.scoring.results import Scores, SetRow, values_of
 from pipeline.weights import FILES
 
-if TYPE_CHECKING:
-    from benchmarks.scoring.results import Scores, SetRow
-
-# Metrics that are means over clips, and what they can be.
-_MEANS: dict[str, tuple[float, float]] = {
-    "ssim": (-1, 1),
+# Metrics that only a set has; others are means over clips.
+_OF_SETS = frozenset(
+    ("fid", "kid", "fvd", "blinks_per_second", "blink_duration", "av_offset", "lip_lag",
+     "lip_correlation", "sync_lag", "sync_confidence", "wer", "cer")
+)  # fmt: skip
+# What a number can be, where that is not 0 and more.
+_RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(("ssim", "csim", "lip_correlation"), (-1, 1)),
+    **dict.fromkeys(("av_offset", "lip_lag", "sync_lag"), (-15, 15)),
+    **dict.fromkeys(("ofm", "f_mse"), (0, 255)),
+    **dict.fromkeys(("mse", "f_mse_equation"), (0, 255**2)),
     "psnr": (0, 100),
-    "mse": (0, 255**2),
-    "ofm": (0, 255),
-    "ofm_equation": (0, 128),
-    "f_mse": (0, 255),
-    "f_mse_equation": (0, 255**2),
-    "av_confidence": (0, np.inf),
-    "lse_c": (0, np.inf),
-    "lse_d": (0, np.inf),
-    "csim": (-1, 1),
-    "lmd": (0, 128),
-    "lpips": (0, np.inf),
     "cpbd": (0, 1),
-}
-# Those that only a set has.
-_OF_SETS: dict[str, tuple[float, float]] = {
-    "fid": (0, np.inf),
     "kid": (-1000, np.inf),
-    "fvd": (0, np.inf),
     "blinks_per_second": (0, 12.5),
-    "blink_duration": (0, np.inf),
-    "av_offset": (-15, 15),
-    "lip_lag": (-15, 15),
-    "lip_correlation": (-1, 1),
-    "sync_lag": (-15, 15),
     "sync_confidence": (-np.inf, np.inf),
-    "wer": (0, np.inf),
-    "cer": (0, np.inf),
 }
-RANGES = _MEANS | _OF_SETS
 _CLOSE = 1e-6
 
 
@@ -95,14 +74,11 @@ def _of_weights(scores: Scores) -> Iterator[str]:
     for name, digest in weights.items():
         if name not in FILES or (FILES[name].sha256 and digest != FILES[name].sha256):
             yield f"{name} (SHA-256 {digest[:12]}) is not the file that this version measures with"
+    known = {key for key, row in scores["metrics"].items() if row["mean"] is not None}
     for name, users in used_by(scores["options"].get("region", "frame")).items():
-        measured = [key for key in users if _mean(scores, key) is not None]
+        measured = [key for key in users if key in known]
         if measured and "weights" in scores and name not in weights:
             yield f"{', '.join(measured)}: measured without the SHA-256 of {name}"
-
-
-def _mean(scores: Scores, key: str) -> float | None:
-    return scores["metrics"][key]["mean"] if key in scores["metrics"] else None
 
 
 def _of_metrics(scores: Scores) -> Iterator[str]:
@@ -112,17 +88,10 @@ def _of_metrics(scores: Scores) -> Iterator[str]:
         if name not in METRICS:
             yield f"{name} is no metric of this version"
             continue
-        label = row["label"]
-        own = [clip.get("values", {}).get(name) for clip in scores["clips"]]
-        values = np.array([value for value in own if value is not None], np.float64)
-        options = scores["options"]
-        metric = as_measured(
-            name,
-            fvd_frames=options.get("fvd_frames", WINDOW),
-            region=options.get("region", "frame"),
-        )
-        found = [*_of_row(metric, row, scored), *_of_numbers(name, row, values)]
-        yield from (f"{label}: {text}" for text in found)
+        values = np.array(list(values_of(scores, name).values()), np.float64)
+        shaping = {k: v for k, v in scores["options"].items() if k in ("fvd_frames", "region")}
+        found = _of_row(as_measured(name, **shaping), row, scored), _of_numbers(name, row, values)
+        yield from (f"{row['label']}: {text}" for text in itertools.chain(*found))
 
 
 def _of_row(metric: Metric, row: SetRow, scored: int) -> Iterator[str]:
@@ -142,12 +111,12 @@ def _of_row(metric: Metric, row: SetRow, scored: int) -> Iterator[str]:
 
 def _of_numbers(name: str, row: SetRow, values: NDArray[np.float64]) -> Iterator[str]:
     """The numbers of one metric; `values` are those of its clips."""
-    mean, interval, (low, high) = row["mean"], row["ci95"], RANGES[name]
+    mean, interval, (low, high) = row["mean"], row["ci95"], _RANGES.get(name, (0, np.inf))
     for number in [mean, *(interval or []), *values.tolist()]:
         if number is not None and not (np.isfinite(number) and low <= number <= high):
             yield f"{number:g} cannot be; it lies in {low:g} … {high:g}"
             break
-    if name not in _MEANS or mean is None:
+    if name in _OF_SETS or mean is None:
         return
     if len(values) != row["n"]:
         yield f"{len(values)} clips have a value, n says {row['n']}"

@@ -1,17 +1,13 @@
 """A comparison of two systems as a table."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from benchmarks.scoring.significance import Comparison, Difference
 from benchmarks.tables.render import to_markdown
 from benchmarks.tables.table import ARROWS, Cell, Column, Row, Table
 from pipeline.files import json_bytes
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.significance import Comparison, Difference
 
 _HEADINGS = ("A", "B", "real", "gain of A", "95% CI", "p", "clips", "A is")
 _TONES: dict[str, Literal["good", "bad", "soft"]] = {"better": "good", "worse": "bad"}

@@ -4,7 +4,6 @@ The float holds the numbers alone. Notes follow it as text that breaks over colu
 them it would be taller than a page.
 """
 
-import unicodedata
 from collections.abc import Mapping
 
 from benchmarks.tables.table import BEST, MEASURED, NONE, SECOND, Cell, Table
@@ -19,9 +18,9 @@ _SPECIAL: dict[str, str] = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }  # fmt: skip
 # What neither pdfLaTeX nor Computer Modern has: its code point there, the character elsewhere.
-_ANY_CHARACTER = r"\providecommand{\anychar}[2]{\ifdefined\Umathchar #1\else #2\fi}"
-# Greek letters that are drawn like Latin ones have no command of their own.
-_LIKE_LATIN = dict(zip("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧο", "ABEZHIKMNOPTYXo", strict=True))
+_ANY_CHARACTER = r"""% characters that pdfLaTeX lacks: use XeLaTeX or LuaLaTeX and a font with them
+\providecommand{\anychar}[2]{\ifdefined\Umathchar #1\else #2\fi}
+"""
 
 
 def to_latex(table: Table) -> str:
@@ -75,13 +74,8 @@ def to_latex(table: Table) -> str:
             "",
         ]
     )
-    head = [r"% needs \usepackage{booktabs,graphicx}"]
-    if r"\anychar" in text:
-        head.append(
-            "% characters that pdfLaTeX lacks: use XeLaTeX or LuaLaTeX and a font with them"
-        )
-        head.append(_ANY_CHARACTER)
-    return "\n".join([*head, text])
+    head = "% needs \\usepackage{booktabs,graphicx}\n"
+    return head + (_ANY_CHARACTER if r"\anychar" in text else "") + text
 
 
 def tex(text: str) -> str:
@@ -90,21 +84,10 @@ def tex(text: str) -> str:
 
 
 def _character(c: str) -> str:
-    if c in _SPECIAL:
-        return _SPECIAL[c]
-    # Latin letters with accents are known to LaTeX; control characters are no text.
-    if c.isascii() or (
-        "\N{INVERTED EXCLAMATION MARK}" <= c <= "\N{LATIN SMALL LETTER Z WITH CARON}"
-    ):
-        return c
-    name = unicodedata.name(c, "")
-    greek = name.split()
-    if name.startswith("GREEK ") and len(greek) == 4 and greek[2] == "LETTER":
-        if c in _LIKE_LATIN:
-            return _LIKE_LATIN[c]
-        command = {"LAMDA": "lambda", "FINAL": "varsigma"}.get(greek[3], greek[3].lower())
-        return f"$\\{command.title() if greek[1] == 'CAPITAL' else command}$"
-    return rf"\anychar{{{c}}}{{U+{ord(c):04X}}}"
+    # Latin letters with accents are known to LaTeX.
+    if c.isascii() or "\N{INVERTED EXCLAMATION MARK}" <= c <= "\N{LATIN SMALL LETTER Z WITH CARON}":
+        return _SPECIAL.get(c, c)
+    return _SPECIAL.get(c, rf"\anychar{{{c}}}{{U+{ord(c):04X}}}")
 
 
 def _heading(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.metrics.catalogue import METRICS
-from benchmarks.scoring.results import Scores, SetRow, same_name
+from benchmarks.scoring.results import Scores, SetRow, same_name, values_of
 from benchmarks.tables.published import GROUND_TRUTH, Published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row
 
@@ -34,21 +34,13 @@ _REFERENCE = "the real clips are what is compared against"
 
 @dataclass(frozen=True)
 class Measured:
-    """One row to be: a system's scores, by data set as the paper spells it.
+    """One row to be: a system's scores, by data set as the paper spells it."""
 
-    Attributes:
-        name: of the system, or `GT`.
-        mark: number of its footnote.
-        scores: by data set; one where rows name the data set.
-        dataset_rows: rows name the data set.
-        is_truth: the real clips of the scores are the row, not the fakes.
-    """
-
-    name: str
-    mark: str
-    scores: Mapping[str, Scores]
-    dataset_rows: bool
-    is_truth: bool = False
+    name: str  # of the system, or `GT`
+    mark: str  # number of its footnote
+    scores: Mapping[str, Scores]  # by data set; one where rows name the data set
+    dataset_rows: bool  # rows name the data set
+    is_truth: bool = False  # the real clips of the scores are the row, not the fakes
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -177,8 +169,7 @@ def truth_of(measured: Sequence[Measured]) -> list[Measured]:
 
 def _truth(scores: Scores, key: str, row: SetRow) -> SetRow:
     """A metric of the real clips themselves, on as many of them as have it."""
-    own = [clip.get("real_values", {}).get(key) for clip in scores["clips"]]
-    values = [value for value in own if value is not None]
+    values = list(values_of(scores, key, "real_values").values())
     real, n = row["real"], row.get("n_real", len(values))
     if real is None and row["direction"] != "closer" and values:
         real, n = float(np.mean(values)), len(values)

@@ -11,17 +11,12 @@ from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
 
 @dataclass(frozen=True)
 class Layout:
-    """How a published table is laid out.
+    """How a published table is laid out."""
 
-    Attributes:
-        title: heading and caption.
-        dataset_rows: data sets are groups of rows, as in a table of many metrics; else of columns.
-        note: what a reader must know of the published numbers.
-    """
-
-    title: str
+    title: str  # heading and caption
+    # Data sets are groups of rows, as in a table of many metrics; else of columns.
     dataset_rows: bool
-    note: str
+    note: str  # what a reader must know of the published numbers
 
 
 LAYOUTS = {
@@ -107,24 +102,24 @@ def _published_rows(
     layout: Layout, entries: Sequence[Published], columns: Sequence[Column]
 ) -> list[Row]:
     by_key = {(entry.dataset, entry.method, entry.metric): entry for entry in entries}
-    ranked = {
-        (dataset, metric): _published_ranks(
-            [e for e in entries if (e.dataset, e.metric) == (dataset, metric)]
-        )
-        for dataset, metric in dict.fromkeys((entry.dataset, entry.metric) for entry in entries)
-    }
+    ranked = {}
+    for dataset, metric, direction in dict.fromkeys(
+        (entry.dataset, entry.metric, entry.direction) for entry in entries
+    ):
+        column = (e for e in entries if (e.dataset, e.metric) == (dataset, metric) and e.value)
+        values = {entry.method: float(entry.value) for entry in column}
+        truth = values.pop(GROUND_TRUTH, None)
+        if len(values) > 1:  # else there is nothing to be better than
+            found = ranks(values, direction, dict.fromkeys(values, truth))
+            ranked.update({(dataset, method, metric): rank for method, rank in found.items()})
     rows = []
     for own, method in dict.fromkeys(
         (entry.dataset if layout.dataset_rows else "", entry.method) for entry in entries
     ):
-        cells = []
-        for column in columns:
-            dataset = own or column.dataset
-            entry = by_key.get((dataset, method, column.metric))
-            rank = ranked.get((dataset, column.metric), {}).get(method, 0)
-            cells.append(_published_cell(entry, rank))
+        keys = [(own or column.dataset, method, column.metric) for column in columns]
+        cells = tuple(_published_cell(by_key.get(key), ranked.get(key, 0)) for key in keys)
         source = next(entry.source for entry in entries if entry.method == method)
-        rows.append(Row((own, method) if own else (method,), tuple(cells), source))
+        rows.append(Row((own, method) if own else (method,), cells, source))
     return rows
 
 
@@ -134,15 +129,6 @@ def _published_cell(entry: Published | None, rank: int) -> Cell:
     if not entry.value:
         return Cell(NONE, note=entry.note)
     return Cell(entry.value, rank, float(entry.value))
-
-
-def _published_ranks(column: Sequence[Published]) -> dict[str, int]:
-    truth = next((float(e.value) for e in column if e.method == GROUND_TRUTH and e.value), None)
-    values = {e.method: float(e.value) for e in column if e.method != GROUND_TRUTH and e.value}
-    if len(values) < 2:
-        return {}  # nothing to be better than
-    truths = {} if truth is None else dict.fromkeys(values, truth)
-    return ranks(values, column[0].direction, truths)
 
 
 def measured_ranks(

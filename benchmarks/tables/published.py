@@ -16,50 +16,42 @@ ENCODED = "GT, encoded"
 
 @dataclass(frozen=True)
 class Published:
-    """One published number.
+    """One published number."""
 
-    Attributes:
-        table: `v1` (first version), `v2` (published version), `ablation`, or another paper's name.
-        dataset: LRW or CREMA.
-        method: the system, or `GT` for the real clips.
-        metric: the column's heading.
-        value: the digits as printed, or empty where the paper has a dash or nothing.
-        direction: `higher`, `lower`, or `closer` to the ground truth is better.
-        source: where it is printed.
-        note: why `value` is empty; else empty.
-    """
-
+    # `v1` (first version), `v2` (published version), `ablation`, or another paper's name.
     table: str
-    dataset: str
-    method: str
-    metric: str
-    value: str
-    direction: str
-    source: str
-    note: str = ""
+    dataset: str  # LRW or CREMA
+    method: str  # the system, or `GT` for the real clips
+    metric: str  # the column's heading
+    value: str  # the digits as printed, or empty where the paper has a dash or nothing
+    direction: str  # `higher`, `lower`, or `closer` to the ground truth is better
+    source: str  # where it is printed
+    note: str = ""  # why `value` is empty; else empty
 
 
-def read_published(table: str, path: Path = PUBLISHED_CSV) -> tuple[Published, ...]:
+def read_published(table: str) -> tuple[Published, ...]:
     """The rows of one published table, in the paper's order."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with PUBLISHED_CSV.open(newline="", encoding="utf-8") as file:
         return tuple(Published(**row) for row in csv.DictReader(file) if row["table"] == table)
 
 
+def cost(value: float, direction: str, truth: float | None) -> float:
+    """How bad a number is; of `closer` its distance to the truth, which must be known."""
+    if direction != "closer":
+        return -value if direction == "higher" else value
+    if truth is None:
+        raise ValueError("no ground truth to be close to")
+    return abs(value - truth)
+
+
 def ranks(
-    values: Mapping[str, float], direction: str, truths: Mapping[str, float] | None = None
+    values: Mapping[str, float], direction: str, truths: Mapping[str, float | None]
 ) -> dict[str, int]:
     """The systems that are best (1) and second best (2) in a column; equal values share a rank.
 
-    `truths`: for `closer`, what each system's number is to be close to; else a ValueError.
+    `truths`: for `closer`, what each system's number is to be close to.
     """
-    costs: dict[str, float] = {}
-    for name, value in values.items():
-        if direction == "closer":
-            if name not in (truths or {}):
-                raise ValueError(f"no ground truth for {name}")
-            # Rounded: 0.28 - 0.26 and 0.26 - 0.24 are the same distance.
-            costs[name] = round(abs(value - (truths or {})[name]), 9)
-        else:
-            costs[name] = -value if direction == "higher" else value
+    # Rounded: 0.28 - 0.26 and 0.26 - 0.24 are the same distance.
+    costs = {n: round(cost(value, direction, truths.get(n)), 9) for n, value in values.items()}
     order = sorted(set(costs.values()))[:2]
-    return {name: order.index(cost) + 1 for name, cost in costs.items() if cost in order}
+    return {name: order.index(own) + 1 for name, own in costs.items() if own in order}

@@ -23,7 +23,7 @@ from pipeline.templates import environment
 T = TypeVar("T")
 
 _TERMINAL = {BEST: "bold", SECOND: "underline", "good": "green", "bad": "red", "soft": "dim"}
-_HEADING = 9  # characters of a heading that stay on one line whatever the column's width
+_HEADING = 9  # characters of a heading that stay on one line
 
 
 def to_html(table: Table) -> str:
@@ -32,27 +32,9 @@ def to_html(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """GitHub's Markdown, its columns lined up in the source too."""
-    rows = [[_markdown(lead) for lead in row.leads] for row in table.rows]
-    notes = [_markdown(note) for note in table.notes]
-    text = environment("benchmarks").get_template("table.md.j2").render(
-        table=table,
-        title=_markdown(table.title),
-        leads=rows,
-        notes=notes,
-        footnotes=[(mark, _markdown(text)) for mark, text in table.footnotes],
-    )  # fmt: skip
-    lines = text.splitlines()
-    cells = [line[2:-2].split(" | ") for line in lines if line.startswith("|")]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    first = len(table.leads)
-    cells[1] = ["-" * (width - 1) + ("-" if k < first else ":") for k, width in enumerate(widths)]
-    padded = iter(
-        [f"{c:{'<' if k < first else '>'}{widths[k]}}" for k, c in enumerate(row)]
-        for row in cells
-    )  # fmt: skip
-    out = [f"| {' | '.join(next(padded))} |" if x.startswith("|") else x for x in lines]
-    return "\n".join(out) + "\n"
+    """GitHub's Markdown."""
+    template = environment("benchmarks").get_template("table.md.j2")
+    return template.render(table=table, plain=_markdown)
 
 
 def _markdown(text: str) -> str:
@@ -98,30 +80,27 @@ def to_json(table: Table) -> str:
 
 def to_terminal(table: Table) -> RichTable:
     """The table for a terminal, without title and notes."""
-    shown = RichTable(box=SIMPLE_HEAD, pad_edge=False)
-    reasons = table.reasons
-    texts = [
-        [f"{c.text} [{reasons[c.note]}]" if c.note else c.text for c in row.cells]
-        for row in table.rows
-    ]
+    shown, reasons = RichTable(box=SIMPLE_HEAD, pad_edge=False), table.reasons
     for lead in table.leads:
         shown.add_column(lead, no_wrap=True)
-    for index, column in enumerate(table.columns):
-        # Fixed widths: rich would cut digits to fit a narrow terminal; long headings are broken.
-        width = max(_HEADING, len(column.dataset), *(len(cells[index]) for cells in texts))
-        heading = column.heading
-        heading = heading if len(heading) <= width else "\n".join(heading.split())
+    for column in table.columns:
+        short = len(column.heading) <= _HEADING
+        heading = column.heading if short else "\n".join(column.heading.split())
         # Text, not markup: a system or a data set may be called [anything].
         title = Text(f"{column.dataset}\n{heading}".lstrip())
-        width = max(len(line) for line in [*title.plain.split("\n"), *(c[index] for c in texts)])
-        shown.add_column(title, justify="right", width=width)
-    for (row, begins), row_texts in zip(table.sections, texts, strict=True):
+        shown.add_column(title, justify="right", no_wrap=True)
+    for row, begins in table.sections:
         if begins:
             shown.add_section()
         leads = [*row.leads[:-1], row.leads[-1] + (f" [{row.mark}]" if row.mark else "")]
-        cells = zip(row_texts, row.cells, strict=True)
-        styled = [Text(t, style=_TERMINAL.get(c.tone or c.rank, "")) for t, c in cells]
-        shown.add_row(*map(Text, leads), *styled)
+        cells = [
+            Text(
+                f"{cell.text} [{reasons[cell.note]}]" if cell.note else cell.text,
+                style=_TERMINAL.get(cell.tone or cell.rank, ""),
+            )
+            for cell in row.cells
+        ]
+        shown.add_row(*map(Text, leads), *cells)
     return shown
 
 
@@ -147,23 +126,10 @@ RENDERERS: dict[str, Callable[[Table], str]] = {
 
 
 def write_each(paths: list[Path], writers: Mapping[str, Callable[[T], str]], content: T) -> None:
-    """Writes each file in the format that its suffix names, atomically, and prints its name.
-
-    Raises:
-        UserError: a suffix names no format; nothing is written then.
-    """
-    chosen = {path: writer_of(path, writers) for path in paths}
-    for path, write in chosen.items():
-        write_text(path, write(content))
+    """Writes each file in the format that its suffix names, atomically, and prints its name."""
+    for path in paths:
+        if path.suffix.lower() not in writers:
+            raise UserError(f"cannot write {path}: use a name that ends in {', '.join(writers)}")
+    for path in paths:
+        write_text(path, writers[path.suffix.lower()](content))
         print(f"wrote {path}")
-
-
-def writer_of(path: Path, writers: Mapping[str, Callable[[T], str]]) -> Callable[[T], str]:
-    """The writer of the format that a file's suffix names.
-
-    Raises:
-        UserError: it names none.
-    """
-    if path.suffix.lower() not in writers:
-        raise UserError(f"cannot write {path}: use a name that ends in {', '.join(writers)}")
-    return writers[path.suffix.lower()]

@@ -1,16 +1,11 @@
 """What dh-bench score prints."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from benchmarks.clips.pairs import case_hint
+from benchmarks.scoring.results import Scores
 from benchmarks.tables.render import print_table
 from benchmarks.tables.table import ARROWS, Cell, Column, Row, Table
-
-if TYPE_CHECKING:
-    from benchmarks.scoring.results import Scores
 
 _LISTED = 10
 

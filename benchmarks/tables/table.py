@@ -28,26 +28,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A printed value, or `-` with the reason.
+    """A printed value, or `-` with the reason."""
 
-    Attributes:
-        text: the digits, or `-`.
-        rank: 1 or 2 for the best two of the published systems, or of those measured here; else 0.
-        value: the number behind the digits; None in an empty cell.
-        ci95: its 95% interval as printed digits, lower and upper; None where it has none.
-        n: the clips it rests on; None where unknown.
-        protocol: how it was measured; empty for published numbers.
-        note: why there is no number; empty where there is one.
-        tone: `good`, `bad` or `soft` for words that are coloured.
-    """
-
-    text: str
+    text: str  # the digits, or `-`
+    # 1 or 2 for the best two of the published systems, or of those measured here; else 0.
     rank: int = 0
-    value: float | None = None
+    value: float | None = None  # the number behind the digits; None in an empty cell
+    # Its 95% interval as printed digits, lower and upper; None where it has none.
     ci95: tuple[str, str] | None = None
-    n: int | None = None
-    protocol: str = ""
-    note: str = ""
+    n: int | None = None  # the clips it rests on; None where unknown
+    protocol: str = ""  # how it was measured; empty for published numbers
+    note: str = ""  # why there is no number; empty where there is one
+    # `good`, `bad` or `soft` for words that are coloured.
     tone: Literal["", "good", "bad", "soft"] = ""
 
 

@@ -21,10 +21,9 @@ FID = Metric(
     "fid",
     "FID",
     "lower",
-    "",
     "2048 features of the 2015 Inception on every frame, resized to 299x299 (bilinear, half-pixel "
     "centres, no smoothing), covariance over N-1; few frames raise it: compare equal n only",
-    "allframes",
+    variant="allframes",
     needs="two frames of either side; with --reference none of the real",
 )
 WEIGHTS = "inception-2015.pt"

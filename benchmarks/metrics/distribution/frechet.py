@@ -8,10 +8,9 @@ rank of Σ1: nothing becomes complex or fails where a covariance is singular, as
 samples than features, and then it is quickest.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,32 +23,26 @@ _MOST_RESAMPLED = 512  # features; more would take gigabytes for all resamples: 
 
 @dataclass
 class Moments:
-    """Sums over feature vectors, taken up some at a time, in float64 and constant memory.
+    """Sums over feature vectors, taken up some at a time, in float64 and constant memory."""
 
-    Attributes:
-        count: of vectors, weighted.
-        total: (D,) their sum.
-        outer: (D, D) the sum of their outer products.
-    """
-
-    count: float
-    total: NDArray[np.float64]
-    outer: NDArray[np.float64]
+    count: float  # of vectors, weighted
+    total: NDArray[np.float64]  # (D,) their sum
+    outer: NDArray[np.float64]  # (D, D) the sum of their outer products
 
     @classmethod
-    def empty(cls, dimension: int) -> Moments:
+    def empty(cls, dimension: int) -> "Moments":
         """Of no vector."""
         return cls(0.0, np.zeros(dimension), np.zeros((dimension, dimension)))
 
     @classmethod
-    def of(cls, features: NDArray[np.floating]) -> Moments:
+    def of(cls, features: NDArray[np.floating]) -> "Moments":
         """Of (N, D) feature vectors."""
         moments = cls.empty(features.shape[1])
         moments.add(features)
         return moments
 
     @classmethod
-    def of_gaussian(cls, mean: NDArray[np.floating], covariance: NDArray[np.floating]) -> Moments:
+    def of_gaussian(cls, mean: NDArray[np.floating], covariance: NDArray[np.floating]) -> "Moments":
         """Of two vectors with that mean, (D,), and covariance, (D, D), over count − 1."""
         mu = np.asarray(mean, np.float64)
         return cls(2.0, 2 * mu, np.asarray(covariance, np.float64) + 2 * np.outer(mu, mu))
@@ -59,9 +52,7 @@ class Moments:
     ) -> None:
         """Takes up feature vectors; quickest a thousand at a time.
 
-        Args:
-            features: (N, D).
-            weights: (N,), how often each counts; None: once.
+        `features`: (N, D); `weights`: (N,), how often each counts; None: once.
         """
         x = np.asarray(features, np.float64)
         if weights is not None:
@@ -94,11 +85,8 @@ def frechet_distance(
 ) -> float:
     """Squared Fréchet distance of two Gaussians, at least 0.
 
-    Args:
-        mean1: (D,).
-        covariance1: (D, D), symmetric and positive semi-definite up to rounding.
-        mean2: (D,).
-        covariance2: (D, D), likewise.
+    `mean1`: (D,); `covariance1`: (D, D), symmetric and positive semi-definite up to rounding;
+    `mean2`: (D,); `covariance2`: (D, D), likewise.
     """
     first, second = np.asarray(covariance1, np.float64), np.asarray(covariance2, np.float64)
     factor = _factor(first)
@@ -109,12 +97,8 @@ def frechet_distance(
     return max(0.0, float(distance))
 
 
-def distance(one: Moments, other: Moments) -> float:
-    """Squared Fréchet distance of the Gaussians fitted to two sets of feature vectors.
-
-    Raises:
-        ValueError: fewer than two vectors in one of them.
-    """
+def distance(one: Moments, other: "Moments") -> float:
+    """Squared Fréchet distance of the Gaussians fitted to two sets of feature vectors."""
     if min(one.count, other.count) < 2:
         counts = f"{one.count:.0f} and {other.count:.0f}"
         raise ValueError(f"a covariance needs at least two feature vectors, not {counts}")
@@ -138,10 +122,8 @@ class FrechetOverClips:
 
     A resample weighs every clip by a Poisson number (Oza & Russell, 2001) that its name decides,
     the same for its real and its fake features. Resampling raises a Fréchet distance by itself,
-    since repeated clips are fewer clips: only the spread of the resamples is used.
-
-    Args:
-        reference: of real features that are known already: only fakes are taken up and resampled.
+    since repeated clips are fewer clips: only the spread of the resamples is used. With a
+    `reference` of real features only fakes are taken up and resampled.
     """
 
     def __init__(self, reference: Moments | None = None) -> None:
@@ -149,8 +131,8 @@ class FrechetOverClips:
         self.clips = 0
         self._all: tuple[Moments, Moments] | None = None
         self._resamples: list[tuple[Moments, Moments]] = []
-        self._waiting: tuple[list[NDArray[np.floating]], ...] = ([], [])
-        self._weights: tuple[list[NDArray[np.integer]], ...] = ([], [])
+        # Features of real and fake, and how often each resample counts the clip.
+        self._waiting: list[tuple[NDArray[Any], NDArray[Any], NDArray[np.integer]]] = []
 
     def add(
         self, clip_id: str, real: NDArray[np.floating] | None, fake: NDArray[np.floating]
@@ -165,10 +147,8 @@ class FrechetOverClips:
         self.clips += 1
         digest = hashlib.sha256(clip_id.encode("utf-8", "surrogateescape")).digest()
         weights = np.random.default_rng(list(digest)).poisson(1.0, len(self._resamples))
-        for side, features in enumerate((real, fake)):
-            self._waiting[side].append(features)
-            self._weights[side].append(np.tile(weights, (len(features), 1)))
-        if max(sum(map(len, waiting)) for waiting in self._waiting) >= size // 2:
+        self._waiting.append((real, fake, weights))
+        if max(sum(len(clip[side]) for clip in self._waiting) for side in (0, 1)) >= size // 2:
             self._take_up()
 
     @property
@@ -179,11 +159,7 @@ class FrechetOverClips:
         return round(real.count), round(fake.count)
 
     def distance(self) -> tuple[float, list[float] | None]:
-        """The distance, and its 95% interval over clips; None where there are too few of them.
-
-        Raises:
-            ValueError: fewer than two feature vectors of the real or of the fake clips.
-        """
+        """The distance, and its 95% interval over clips; None where there are too few of them."""
         self._take_up()
         if self._all is None:
             raise ValueError("no feature vector")
@@ -198,15 +174,16 @@ class FrechetOverClips:
 
     def _take_up(self) -> None:
         """Adds what waits to the moments."""
-        for side, (waiting, weights) in enumerate(zip(self._waiting, self._weights, strict=True)):
-            if not waiting or self._all is None:
-                continue
-            features = np.concatenate(waiting).astype(np.float64)
+        if not self._waiting or self._all is None:
+            return
+        *sides, weights = zip(*self._waiting, strict=True)
+        for side, clips in enumerate(sides):
+            features = np.concatenate(clips).astype(np.float64)
+            counts = np.repeat(weights, [len(clip) for clip in clips], axis=0)
             self._all[side].add(features)
-            for pair, column in zip(self._resamples, np.concatenate(weights).T, strict=True):
+            for pair, column in zip(self._resamples, counts.T, strict=True):
                 pair[side].add(features, column)
-            waiting.clear()
-            weights.clear()
+        self._waiting.clear()
 
 
 def _pair(size: int) -> tuple[Moments, Moments]:

@@ -30,11 +30,10 @@ def fvd_metric(window: int) -> Metric:
         "fvd",
         "FVD",
         "lower",
-        "",
         f"400 logits of I3D (Kinetics-400) on windows of {window} frames, step {window}, resized "
         "to 224x224 (bilinear, half-pixel centres, no smoothing), values -1..1, covariance over "
         "N-1; few windows raise it: compare equal n only",
-        f"{window}f",
+        variant=f"{window}f",
         needs=f"{window} frames a clip, and two windows of either side",
     )
 

@@ -26,11 +26,10 @@ KID = Metric(
     "kid",
     "KID x 1000",
     "lower",
-    "",
     f"{SCALE} times the unbiased MMD^2 with the kernel (x.y/2048 + 1)^3 over pairs of clips, on up "
     f"to {MOST_FRAMES} frames of each, evenly spaced, {_MOST} in all; FID's features; interval by "
     "the jackknife over clips; does not rise where clips are few, may be below 0",
-    "pairsofclips",
+    variant="pairsofclips",
     needs="two clips, and the real ones, which a reference has not",
 )
 
@@ -77,9 +76,7 @@ def kernel_means(
 ) -> NDArray[np.float64]:
     """(n, m) means of the kernel over the frames of two clips, for n and m clips.
 
-    Args:
-        one: (N, D) features of each clip, N at least 1.
-        other: likewise.
+    `one`: (N, D) features of each clip, N at least 1.
     """
     x, y = (np.concatenate(clips).astype(np.float32) for clips in (one, other))
     sums = np.zeros((len(x), len(other)))

@@ -19,7 +19,6 @@ CPBD = Metric(
     "cpbd",
     "CPBD",
     "higher",
-    "",
     "blocks of 64x64 with over 0.2 % edge pixels (Sobel across rows, thinned), widths along rows, "
     "just noticeable blur of 5 px up to contrast 50 and 3 px above, exponent 3.6; mean over the "
     "fake's frames at the compared size, then clips",
@@ -74,9 +73,7 @@ def vertical_edges(grey: NDArray[np.float64]) -> NDArray[np.bool_]:
 def edge_widths(grey: NDArray[np.float64], edges: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Width in pixels of each edge whose gradient lies within 22.5° of the row; 0 elsewhere.
 
-    Args:
-        grey: (H, W).
-        edges: (H, W); those in the outermost pixels are left out.
+    `grey`: (H, W); `edges`: (H, W); those in the outermost pixels are left out.
     """
     down, across = np.gradient(grey)
     # The angle to the nearest 45°, ties to even as the tool rounds: 0 rises, 180 falls.

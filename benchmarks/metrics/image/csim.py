@@ -21,30 +21,26 @@ CSIM = Metric(
     "csim",
     "CSIM",
     "higher",
-    "",
     "cosine of dlib's 128-d face embeddings of the fake, every 5th frame, and of the real clip's "
     "first frame with a face, crops by MediaPipe's landmarks; mean over frames, then clips. Not "
     "ArcFace's: compare with the same network only",
-    "dlib",
+    variant="dlib",
     needs="the package dlib-bin (extra csim) and a face in both videos",
 )
 
 
 def embed(
-    embedder: FaceEmbedder,
-    frames: Sequence[NDArray[np.uint8]],
-    landmarks: NDArray[np.floating],
-    step: int = STEP,
+    embedder: FaceEmbedder, frames: Sequence[NDArray[np.uint8]], landmarks: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """Embeddings of every `step`-th frame with a face, from the first one on: (N, 128)."""
-    found = [embedder(frames[k], landmarks[k]) for k in embedded_frames(landmarks, step)]
+    """Embeddings of every fifth frame with a face, from the first one on: (N, 128)."""
+    found = [embedder(frames[k], landmarks[k]) for k in embedded_frames(landmarks)]
     return np.stack(found) if found else np.empty((0, 128))
 
 
-def embedded_frames(landmarks: NDArray[np.floating], step: int = STEP) -> list[int]:
+def embedded_frames(landmarks: NDArray[np.floating]) -> list[int]:
     """Which frames `embed` takes: (T, 68, 2) landmarks, NaN without a face."""
     with_face = np.flatnonzero(~np.isnan(landmarks).any((1, 2))).tolist()
-    return [k for k in with_face if (k - with_face[0]) % step == 0]
+    return [k for k in with_face if (k - with_face[0]) % STEP == 0]
 
 
 def cosines(real: NDArray[np.floating], fake: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -71,9 +67,7 @@ def cosines(real: NDArray[np.floating], fake: NDArray[np.floating]) -> NDArray[n
 def per_second(values: NDArray[np.float64], frames: Sequence[int]) -> list[float]:
     """Means over seconds of a value of some frames; up to the first second that has none.
 
-    Args:
-        values: (M,).
-        frames: M numbers of frames, counted from 0.
+    `values`: (M,) of the frames with these numbers, counted from 0.
     """
     second = np.asarray(frames) // FPS
     sums, counts = np.bincount(second, values), np.bincount(second)

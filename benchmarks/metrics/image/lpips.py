@@ -20,10 +20,9 @@ LPIPS = Metric(
     "lpips",
     "LPIPS",
     "lower",
-    "",
     "version 0.1, AlexNet with linear heads, values -1..1, whole frames at the compared size; mean "
     "over frames, then clips",
-    "alex",
+    variant="alex",
     needs="31 pixels a side",
 )
 

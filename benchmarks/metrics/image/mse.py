@@ -6,9 +6,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
 
-MSE = Metric(
-    "mse", "MSE", "lower", "", "mean squared error over all pixels and RGB channels, 0..255"
-)
+MSE = Metric("mse", "MSE", "lower", "mean squared error over all pixels and RGB channels, 0..255")
 
 
 def mse(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:

@@ -13,9 +13,9 @@ PSNR = Metric(
     "psnr",
     "PSNR",
     "higher",
-    "dB",
     "from the mean squared error over all pixels and RGB channels of a frame, peak 255, in dB; "
     f"at most {CEILING:.0f} dB, which is what identical frames count as",
+    unit="dB",
 )
 
 

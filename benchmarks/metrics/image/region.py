@@ -20,16 +20,8 @@ def region_boxes(
 ) -> NDArray[np.int64]:
     """The box of a region in every frame.
 
-    Args:
-        landmarks: (T, 68, 2) in pixels of frames of that size, no NaN.
-        region: what the box is around.
-        size: width and height of the frames.
-
-    Returns:
-        (T, 4): x0 y0 x1 y1, half open, inside the frame.
-
-    Raises:
-        ValueError: it lies outside a frame.
+    `landmarks`: (T, 68, 2) in pixels of frames of that size, no NaN. Returns (T, 4): x0 y0 x1 y1,
+    half open, inside the frame.
     """
     points = landmarks[:, _FIRST[region] :]
     margin = max(1, round(_MARGIN * min(size)))

@@ -16,7 +16,6 @@ SSIM = Metric(
     "ssim",
     "SSIM",
     "higher",
-    "",
     "Gaussian window 11x11, sigma 1.5, K1 0.01, K2 0.03, RGB 0..255, mean over channels and over "
     "the pixels whose window lies inside the frame",
     needs="11 pixels a side",

@@ -6,13 +6,11 @@ half of the clip's range before the drop to the first one after it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.metric import Metric
-from pipeline.media import FPS
 
 _RULE = (
     "peaks of EAR[i]-EAR[i+1] of at least 0.072, 4 frames apart, on 68 landmarks of MediaPipe's "
@@ -22,16 +20,16 @@ BLINKS_PER_SECOND = Metric(
     "blinks_per_second",
     "Blinks/s",
     "closer",
-    "1/s",
     f"{_RULE}; blinks of all clips over their seconds",
+    unit="1/s",
     needs="four frames, a face in half of the frames",
 )
 BLINK_DURATION = Metric(
     "blink_duration",
     "Blink dur. (s)",
     "closer",
-    "s",
     f"{_RULE}; median over the blinks of all clips",
+    unit="s",
     needs="four frames, a face in half of the frames, and a blink",
 )
 
@@ -39,27 +37,11 @@ _DROP, _APART = 0.072, 4
 _EYES = np.array([[36, 37, 38, 39, 40, 41], [42, 43, 44, 45, 46, 47]])
 
 
-@dataclass(frozen=True)
-class Blink:
-    """From frame `start` until frame `end`."""
-
-    start: int
-    end: int
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasts at 25 frames/s."""
-        return (self.end - self.start) / FPS
-
-
 def eye_aspect_ratio(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """Mean over both eyes of (|p1 − p5| + |p2 − p4|) / (2 |p0 − p3|).
 
-    Args:
-        landmarks: (T, 68, 2), any unit.
-
-    Returns:
-        (T,): about 0.3 for open eyes, below 0.1 for closed ones.
+    `landmarks`: (T, 68, 2), any unit. Returns (T,): about 0.3 for open eyes, below 0.1 for closed
+    ones.
     """
     p = np.asarray(landmarks, np.float64)[:, _EYES]  # (T, 2 eyes, 6, 2)
 
@@ -73,8 +55,7 @@ def eye_aspect_ratio(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
 def held(landmarks: NDArray[np.floating]) -> NDArray[np.float64] | None:
     """Landmarks with those of the frame before in place of NaN; None where there is no face at all.
 
-    Args:
-        landmarks: (T, 68, 2), NaN in frames without a face; the first take the first found.
+    `landmarks`: (T, 68, 2), NaN in frames without a face; the first take the first found.
     """
     found = ~np.isnan(landmarks).any((1, 2))
     if not found.any():
@@ -84,8 +65,8 @@ def held(landmarks: NDArray[np.floating]) -> NDArray[np.float64] | None:
     return np.asarray(landmarks, np.float64)[index]
 
 
-def blinks(ear: NDArray[np.floating]) -> list[Blink]:
-    """The blinks in a clip's eye aspect ratio.
+def blinks(ear: NDArray[np.floating]) -> list[tuple[int, int]]:
+    """From and until which frame each blink in a clip's eye aspect ratio lasts.
 
     Args:
         ear: (T,), of `eye_aspect_ratio`.
@@ -107,9 +88,9 @@ def blinks(ear: NDArray[np.floating]) -> list[Blink]:
         earlier = before[-1] if before else 0
         start = drop if ear[drop - 1] <= ear[drop] else earlier
         if after:
-            found.append(Blink(start, after[0]))
+            found.append((start, after[0]))
         elif last:
-            found.append(Blink(start, len(ear) - 1))
+            found.append((start, len(ear) - 1))
     return found
 
 
@@ -118,9 +99,7 @@ def rate_and_duration(
 ) -> tuple[float, float]:
     """Blinks a second over a set, and their median duration in seconds; NaN where undefined.
 
-    Args:
-        durations: of the blinks of each clip, in seconds.
-        seconds: length of each clip.
+    `durations`: of the blinks of each clip; `seconds`: its length.
     """
     every = [duration for clip in durations for duration in clip]
     length = sum(seconds)

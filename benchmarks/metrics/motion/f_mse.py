@@ -4,6 +4,7 @@ The authors' script subtracts and squares bytes, which wrap modulo 256; the publ
 those. `f_mse` is the script's, `f_mse_equation` what eq. 21 says.
 """
 
+import itertools
 from collections.abc import Iterable
 
 import cv2
@@ -17,17 +18,15 @@ F_MSE = Metric(
     "f_mse",
     "F-MSE",
     "closer",
-    "",
     "consecutive frames at 128x128, bilinear; as the authors' script: difference and square in "
     "bytes, each modulo 256, mean over pixels, RGB, pairs, clips",
-    "released",
+    variant="released",
     needs="two frames",
 )
 F_MSE_EQUATION = Metric(
     "f_mse_equation",
     "F-MSE (eq. 21)",
     "closer",
-    "",
     "consecutive frames at 128x128, bilinear; mean squared difference over pixels, RGB, pairs, "
     "clips, values 0..255",
     needs="two frames",
@@ -48,14 +47,11 @@ def f_mse(frames: Iterable[NDArray[np.uint8]]) -> tuple[float, float]:
         ValueError: fewer than two frames.
     """
     released, squared = [], []
-    before: NDArray[np.uint8] | None = None
-    for frame in map(small, frames):
-        if before is not None:
-            # Both forms depend on how often each absolute difference occurs, and on nothing else.
-            counts = np.bincount(cv2.absdiff(frame, before).ravel(), minlength=256) / frame.size
-            released.append(float(counts @ _WRAPPED))
-            squared.append(float(counts @ _SQUARES))
-        before = frame
+    for before, after in itertools.pairwise(map(small, frames)):
+        # Both forms depend on how often each absolute difference occurs, and on nothing else.
+        counts = np.bincount(cv2.absdiff(after, before).ravel(), minlength=256) / after.size
+        released.append(float(counts @ _WRAPPED))
+        squared.append(float(counts @ _SQUARES))
     if not released:
         raise ValueError("motion needs at least two frames")
     return float(np.mean(released)), float(np.mean(squared))

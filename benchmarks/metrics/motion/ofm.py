@@ -5,6 +5,7 @@ flow, stretched to full contrast for each pair of frames by itself. Both are her
 script's, comparable with the paper's; `ofm_equation` is what eq. 20 says.
 """
 
+import itertools
 from collections.abc import Iterable
 from typing import cast
 
@@ -27,18 +28,17 @@ OFM = Metric(
     "ofm",
     "OFM",
     "closer",
-    "",
     f"{_FLOW}; as the authors' script: magnitude stretched to 0..255 for each pair of frames, mean "
     f"of its JET colours over pixels, channels, pairs, clips; {STILL:.2f} is no motion",
-    "released",
+    variant="released",
     needs="two frames",
 )
 OFM_EQUATION = Metric(
     "ofm_equation",
     "OFM (eq. 20)",
     "closer",
-    "px",
     f"{_FLOW}; mean magnitude over pixels, pairs of frames, clips",
+    unit="px",
     needs="two frames",
 )
 
@@ -56,14 +56,11 @@ def ofm(frames: Iterable[NDArray[np.uint8]]) -> tuple[float, float]:
         ValueError: fewer than two frames.
     """
     released, magnitudes = [], []
-    before: NDArray[np.uint8] | None = None
-    for frame in frames:
-        grey = cv2.cvtColor(small(frame), cv2.COLOR_RGB2GRAY)
-        if before is not None:
-            magnitude = flow_magnitude(before, grey)
-            released.append(colour_mean(magnitude))
-            magnitudes.append(float(magnitude.mean()))
-        before = grey
+    greys = (cv2.cvtColor(small(frame), cv2.COLOR_RGB2GRAY) for frame in frames)
+    for before, after in itertools.pairwise(greys):
+        magnitude = flow_magnitude(before, after)
+        released.append(colour_mean(magnitude))
+        magnitudes.append(float(magnitude.mean()))
     if not released:
         raise ValueError("motion needs at least two frames")
     return float(np.mean(released)), float(np.mean(magnitudes))

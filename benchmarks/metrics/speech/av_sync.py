@@ -26,15 +26,14 @@ AV_OFFSET = Metric(
     "av_offset",
     "AV offset",
     "closer",
-    "frames",
     f"{_RULE}; 15 - argmin, negative where the sound is late; median over clips",
+    unit="frames",
     needs=_NEEDS,
 )
 AV_CONFIDENCE = Metric(
     "av_confidence",
     "AV confidence",
     "higher",
-    "",
     f"{_RULE}; median over shifts less the minimum; mean over clips",
     needs=_NEEDS,
 )
@@ -42,7 +41,6 @@ LSE_C = Metric(
     "lse_c",
     "LSE-C",
     "higher",
-    "",
     f"{_RULE}; the confidence of each clip, mean over clips",
     needs=_NEEDS,
 )
@@ -50,7 +48,6 @@ LSE_D = Metric(
     "lse_d",
     "LSE-D",
     "lower",
-    "",
     f"{_RULE}; the least distance of each clip, mean over clips",
     needs=_NEEDS,
 )
@@ -58,41 +55,30 @@ LSE_D = Metric(
 
 @dataclass(frozen=True)
 class Synchrony:
-    """SyncNet's numbers of a clip.
+    """SyncNet's numbers of a clip."""
 
-    Attributes:
-        offset: frames at 25 fps; negative where the sound is later than the picture.
-        confidence: median distance over shifts less the least one; LSE-C.
-        distance: the least one; LSE-D.
-    """
-
-    offset: int
-    confidence: float
-    distance: float
+    offset: int  # frames at 25 fps; negative where the sound is later than the picture
+    confidence: float  # median distance over shifts less the least one; LSE-C
+    distance: float  # the least one; LSE-D
 
 
-def shifted_distances(picture: Tensor, sound: Tensor, max_shift: int = MAX_SHIFT) -> Tensor:
+def shifted_distances(picture: Tensor, sound: Tensor) -> Tensor:
     """Mean L2 distance of picture and sound for every shift of the sound.
 
     Sound beyond the clip's ends counts as zeros, and 1e-6 is added to each difference, both as the
     released tool does.
 
-    Args:
-        picture: (W, D) embeddings.
-        sound: (W, D).
-        max_shift: windows to either side.
-
-    Returns:
-        (2 max_shift + 1,): of picture window i with sound window i + s, for s = −15 … 15.
+    `picture`: (W, D) embeddings; `sound`: (W, D). Returns (31,): of picture window i with sound
+    window i + s, for s = −15 … 15.
     """
     import torch
     from torch.nn import functional as F
 
     count = len(picture)
-    padded = F.pad(sound, (0, 0, max_shift, max_shift))
+    padded = F.pad(sound, (0, 0, MAX_SHIFT, MAX_SHIFT))
     shifts = [
         F.pairwise_distance(picture, padded[first : first + count]).mean()
-        for first in range(2 * max_shift + 1)
+        for first in range(2 * MAX_SHIFT + 1)
     ]
     return torch.stack(shifts)
 

@@ -22,16 +22,15 @@ LIP_LAG = Metric(
     "lip_lag",
     "Lip lag",
     "closer",
-    "frames",
     f"{_RULE}; the shift of its peak, positive where the sound is late, if the peak is beyond that "
     f"of 99 % of {PERMUTATIONS} sets with swapped sounds",
+    unit="frames",
     needs="five clips of 20 frames, a face in half of the frames and sound, lips that move",
 )
 LIP_CORRELATION = Metric(
     "lip_correlation",
     "Lip correlation",
     "higher",
-    "",
     f"{_RULE}; the height of its peak; lips that do not move count as 0",
     needs="20 frames, a face in half of the frames and sound",
 )

@@ -11,10 +11,10 @@ LMD = Metric(
     "lmd",
     "LMD",
     "lower",
-    "px",
     "mean distance of landmarks 48..67 (MediaPipe's mesh) between frame k of both clips, in pixels "
     "at 128 on the shorter side, mean points of both mouths brought together; over frames in which "
     "both have a face, then clips",
+    unit="px",
     needs="a frame with a face in both videos",
 )
 

@@ -38,16 +38,15 @@ SYNC_LAG = Metric(
     "sync_lag",
     "Sync lag",
     "closer",
-    "frames",
     f"{_RULE}; the shift of -{MAX_LAG}..{MAX_LAG} frames at which the mean over clips is highest, "
     "positive where the sound is late, if it is beyond that of 99 % of sets with swapped sounds",
+    unit="frames",
     needs="20 real clips, a face in half of the frames and sound",
 )
 SYNC_CONFIDENCE = Metric(
     "sync_confidence",
     "Sync confidence",
     "higher",
-    "",
     f"{_RULE}; a clip's highest correlation less the mean of those with other clips' sounds, over "
     "their standard deviation; mean over clips, 0 is chance",
     needs="20 real clips, a face in half of the frames and sound",
@@ -56,30 +55,19 @@ SYNC_CONFIDENCE = Metric(
 
 @dataclass(frozen=True)
 class SetSync:
-    """Sync of the clips of one side.
+    """Sync of the clips of one side."""
 
-    Attributes:
-        lag: of the set, and its chance level.
-        confidence: (N,) standard deviations by which its own sound beats others'.
-        wins: (N,) share of others' sounds that its own beats.
-    """
-
-    lag: shifts.SetLag
-    confidence: NDArray[np.float64]
-    wins: NDArray[np.float64]
+    lag: shifts.SetLag  # of the set, and its chance level
+    confidence: NDArray[np.float64]  # (N,) standard deviations by which its own sound beats others'
+    wins: NDArray[np.float64]  # (N,) share of others' sounds that its own beats
 
 
 @dataclass(frozen=True)
 class SyncFit:
-    """Directions in which sound and mouth are correlated.
+    """Directions in which sound and mouth are correlated."""
 
-    Attributes:
-        sound: (11 x 26, 10), from windows of sound.
-        mouth: (3 x 44, 10), from windows of the mouth.
-    """
-
-    sound: NDArray[np.float64]
-    mouth: NDArray[np.float64]
+    sound: NDArray[np.float64]  # (11 x 26, 10), from windows of sound
+    mouth: NDArray[np.float64]  # (3 x 44, 10), from windows of the mouth
 
 
 def sync_features(
@@ -144,8 +132,7 @@ def judge(
 def fit(clips: Sequence[NDArray[np.floating]]) -> SyncFit:
     """The directions in which the sound of real clips predicts their mouths.
 
-    Args:
-        clips: (T, 70) `sync_features`.
+    `clips`: (T, 70) `sync_features`.
     """
     scale = np.concatenate(clips).std(0) + 1e-9
     by_mouth, by_sound = np.tile(scale[:_SPLIT], len(_MOUTH)), np.tile(scale[_SPLIT:], len(_SOUND))
@@ -171,10 +158,8 @@ def compare(
 ) -> SetSync:
     """Each clip's mouth against its own sound and those of other clips.
 
-    Args:
-        fits: of `fit`.
-        folds: (N,) which fit each clip is judged by: one that has not seen it.
-        clips: (T, 70) `sync_features`, at least five.
+    `folds`: (N,) which fit each clip is judged by: one that has not seen it; `clips`: (T, 70)
+    `sync_features`, at least five.
     """
     windows = [_windows_of(clip) for clip in clips]
     foreign = shifts.others(len(clips))

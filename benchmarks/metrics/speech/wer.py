@@ -25,17 +25,8 @@ _RULE = (
     "said, summed over clips; case and punctuation do not count, numbers count as they are written"
 )
 _NEEDS = "a lip reader and the words of the clip"
-WER = Metric(
-    "wer", "WER", "lower", "", f"words {_RULE}", needs="a lip reader and the words of the clip"
-)
-CER = Metric(
-    "cer",
-    "CER",
-    "lower",
-    "",
-    f"characters, one space between words, {_RULE}",
-    needs="a lip reader and the words of the clip",
-)
+WER = Metric("wer", "WER", "lower", f"words {_RULE}", needs=_NEEDS)
+CER = Metric("cer", "CER", "lower", f"characters, one space between words, {_RULE}", needs=_NEEDS)
 _SILENCE = frozenset({"sil", "sp"})
 _LRW_CLIP = re.compile(r"([A-Z]+)_\d{5}")
 # Text files that data sets come with. LRW: five fields of metadata, no words.
@@ -52,12 +43,7 @@ def words(text: str) -> list[str]:
 
 
 def errors(spoken: Sequence[str], read: Sequence[str]) -> int:
-    """The least number of substitutions, deletions and insertions from one to the other.
-
-    Args:
-        spoken: words, or a text whose characters count.
-        read: likewise.
-    """
+    """The least number of substitutions, deletions and insertions, of words or characters."""
     row = np.arange(len(read) + 1)
     for index, word in enumerate(spoken, start=1):
         other = np.array([word != each for each in read], np.int64)
@@ -123,12 +109,7 @@ def _reads_like_words(text: str) -> bool:
 def command_reader(command: str, timeout: float) -> Callable[[Path], str]:
     """A lip reader that is a command: called with a video's path, its output is what it read.
 
-    Args:
-        command: as for a shell, without the path.
-        timeout: seconds for a video, after which it and whatever it started is ended.
-
-    Raises:
-        UserError: when it is called, and the command is absent, fails or takes too long.
+    `timeout`: seconds for a video, after which it and whatever it started is ended.
     """
     parts = shlex.split(command)
 

@@ -1,6 +1,7 @@
 """Drift: steady videos, videos that change by a known amount, and what is said of them."""
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,14 @@ from skimage import data
 from skimage.metrics import structural_similarity
 
 from benchmarks.cli import main as cli
-from benchmarks.report.drift import JUDGED, MEASURES, TO_START, aligned_face, measure
-from benchmarks.report.drift_page import write_drift
+from benchmarks.report.drift import (
+    JUDGED,
+    MEASURES,
+    TO_START,
+    aligned_face,
+    measure,
+    write_drift,
+)
 from pipeline.errors import UserError
 from pipeline.media import write_image, write_video
 
@@ -45,7 +52,6 @@ def test_a_steady_video():
     assert set(found.ratios) == set(JUDGED) - {"identity"}
     for curve in found.ratios.values():
         np.testing.assert_allclose(curve, 1, atol=0.01)
-    assert found.values["change"][3] == pytest.approx(0.5 * 2 / np.pi**0.5, rel=0.15)
     assert found.identity == "n/a"
 
 
@@ -164,16 +170,16 @@ def test_short_videos_are_refused():
         measure("a", video(lambda image, _: image, 3.9), "n/a")
 
 
-def test_the_drawing_has_a_curve_for_each_video_and_measure(tmp_path: Path):
+def test_the_page_has_a_curve_for_each_video_and_measure(tmp_path: Path):
     drifts = [measure(name, video(lambda image, _: image, 4), "n/a") for name in ("a", "b<&>")]
-    root = ET.parse(write_drift(tmp_path / "d", drifts)[1]).getroot()
-    lines = [e for e in root.iter() if "stroke-width: 1.8" in e.get("style", "")]
-    assert len(lines) == 2 * len(JUDGED)  # without identity, with SSIM to the start
-    assert all(line.get("d").count("L") == 3 for line in lines)
-    texts = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"a", "b<&>", "SSIM to start", *JUDGED} - {"identity"} <= set(texts)
-    page = (tmp_path / "d.html").read_text()
-    assert page.count("<svg") == len(JUDGED)
+    page = write_drift(tmp_path / "d", drifts)[1].read_text()
+    plots = [ET.fromstring(svg) for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL)]
+    assert len(plots) == len(JUDGED)  # without identity, with SSIM to the start
+    for plot in plots:
+        lines = [e for e in plot.iter() if "stroke-width: 1.8" in e.get("style", "")]
+        assert [line.get("d").count("L") for line in lines] == [3, 3]
+    titles = re.findall("<figcaption><b>(.*?)</b>", page)
+    assert set(titles) == {"SSIM to start", *JUDGED} - {"identity"}
     assert "b&lt;&amp;&gt;" in page
 
 
@@ -195,7 +201,6 @@ def test_the_command(tmp_path: Path, monkeypatch, capsys):
     assert set(TO_START) < set(written["measures"])
     calm, dark = (one["values"]["ssim_to_start"] for one in written["videos"])
     assert calm[-1] > dark[-1]
-    ET.parse(tmp_path / "d.svg")
     page = (tmp_path / "d.html").read_text()
     assert "<svg" in page
     assert "No identity cosine" in page

@@ -7,7 +7,7 @@ from benchmarks.clips.cache import MeasurementCache
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.distribution.frechet import Moments, distance
 from benchmarks.scoring.aggregate import SetStatistics
-from benchmarks.scoring.measure import MeasuredClip
+from benchmarks.scoring.scorer import MeasuredClip
 from benchmarks.scoring.set_rows import bootstrap_interval
 from tests.benchmarks.metrics.speech.test_speech_sync import features as mouth_and_sound
 from tests.pipeline.speech.test_shifts import curves

@@ -19,19 +19,19 @@ from benchmarks.speed.prep import (
 @pytest.fixture
 def timings():
     """10 s of 1000 frames on 1 worker, 6 s on 2, 2 s of each start-up; the floor takes 4 s."""
-    timings = Timings()
+    timings = Timings(frames=1000)
     for jitter in (-1, 0, 1):
         for workers, seconds in ((1, 10), (2, 6)):
-            timings.add(prep(workers, WHOLE), 1000, seconds + jitter)
-            timings.add(prep(workers, STEADY), 1000, seconds - 2 + jitter)
+            timings.rates[prep(workers, WHOLE)].append(1000 / (seconds + jitter))
+            timings.rates[prep(workers, STEADY)].append(1000 / (seconds - 2 + jitter))
             rows = {
                 "frames": [600, 400],
                 "seconds_decode": [1.5, 1.5],
                 "seconds_align": [1.0, np.nan],
             }
             timings.rows[workers].append(pd.DataFrame(rows))
-        timings.add(FLOOR, 1000, 4 + jitter)
-        timings.add(USUAL, 10, 10)
+        timings.rates[FLOOR].append(1000 / (4 + jitter))
+        timings.rates[USUAL].append(1)
     return timings
 
 

@@ -1,10 +1,11 @@
 """The comparison of cut detectors: what is joined and changed, and what counts as found."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from skimage.data import astronaut, chelsea
 
-from benchmarks.studies.cuts import Score, changes, our_cuts, rates_of, scenedetect_cuts
+from benchmarks.studies.cuts import cells, changes, judged, our_cuts, scenedetect_cuts
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,11 @@ def test_a_changed_shot_has_no_cut_and_other_pictures(shots, name):
 
 
 def test_hits_misses_and_false_cuts_are_counted(shots):
-    score = Score()
-    for found in ([3], [4], [3, 9]):
-        score.add("found: joins", lambda _, f=found: f, shots[0], {3})
-    score.add("false cuts: single", lambda _: [5, 7], shots[0], set())
-    assert (score.hits, score.misses, score.false) == (2, 1, 4)
-    assert score.by_group == {"found: joins": [1, 0, 1], "false cuts: single": [2]}
-    assert rates_of(score) == ["0.333", "0.667", "0.444"]
+    rows = [
+        judged("ours", "found: joins", lambda _, f=found: f, shots[0], {3})
+        for found in ([3], [4], [3, 9])
+    ]
+    rows.append(judged("ours", "false cuts: single", lambda _: [5, 7], shots[0], set()))
+    found = dict(cells(pd.DataFrame(rows)))
+    assert (found["precision"], found["recall"], found["F1"]) == ("0.500", "0.667", "0.571")
+    assert (found["found: joins"], found["false cuts: single"]) == ("66.7 %", "2")

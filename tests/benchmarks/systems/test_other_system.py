@@ -12,8 +12,7 @@ import pytest
 from benchmarks.cli.main import main
 from benchmarks.scoring.score import score
 from benchmarks.scoring.score_options import ScoreOptions
-from benchmarks.systems.driving_clips import choose_driving_clip, read_driving_clip
-from benchmarks.systems.other_system import generate_with
+from benchmarks.systems.other_system import choose_driving_clip, generate_with, read_driving_clip
 from benchmarks.systems.protocol_options import MethodOptions, ProtocolClips
 from benchmarks.systems.workspace import read_output
 from pipeline.dataset.shards import read_samples

@@ -251,11 +251,11 @@ def test_what_cannot_be_used_is_one_sentence_and_writes_nothing(data, checkpoint
     described = read_json(copy / "dataset.json")
     described["speech"]["steps"] = 20
     write_json(copy / "dataset.json", described)
-    with pytest.raises(UserError, match=r"takes speech features of 18 x 13, .* has 20 x 13;"):
+    with pytest.raises(UserError, match=r"features mfcc of 18 x 13, .* has mfcc of 20 x 13;"):
         list(generate_clips(copy, checkpoint, out, OPTIONS))
     described["speech"]["name"] = "released"
     write_json(copy / "dataset.json", described)
-    with pytest.raises(UserError, match=r"takes speech features mfcc, .* has released;"):
+    with pytest.raises(UserError, match=r"features mfcc of 18 x 13, .* has released of"):
         list(generate_clips(copy, checkpoint, out, OPTIONS))
     assert not out.exists()
     shard = next(data.glob("*.tar"))

@@ -125,7 +125,7 @@ def test_the_ablation_holds_every_number_that_the_paper_prints(shared_data):
     ],
 )
 def test_ranks_share_ties(direction, expected):
-    assert ranks({"a": 1, "b": 2, "c": 3, "d": 1.0}, direction) == expected
+    assert ranks({"a": 1, "b": 2, "c": 3, "d": 1.0}, direction, {}) == expected
 
 
 def test_closer_to_the_truth_is_better():
@@ -133,8 +133,8 @@ def test_closer_to_the_truth_is_better():
     assert ranks(values, "closer", dict.fromkeys(values, 0.26)) == {"c": 1, "a": 2, "b": 2}
     own = {"a": 0.28, "b": 0.10, "c": 0.20, "d": 0.85}  # each scored against its own real clips
     assert ranks(values, "closer", own) == {"a": 1, "d": 2}
-    with pytest.raises(ValueError, match="no ground truth for a"):
-        ranks(values, "closer")
+    with pytest.raises(ValueError, match="no ground truth"):
+        ranks(values, "closer", {})
 
 
 def test_names_of_data_sets_and_systems():

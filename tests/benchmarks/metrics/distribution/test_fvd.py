@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.metrics.distribution.fvd import fvd_features, fvd_input
 from benchmarks.networks.arrays import read_arrays
-from benchmarks.networks.i3d import _pads, _Pool, load_i3d
+from benchmarks.networks.i3d import Pool, load_i3d, same_pads
 from pipeline.errors import UserError
 
 
@@ -35,7 +35,7 @@ def test_logits_are_those_of_the_jax_network(network):
      (7, 2, 2, 0, 1), (7, 3, 2, 1, 1)],
 )  # fmt: skip
 def test_padding_is_tensorflows(size, kernel, stride, before, after):
-    assert _pads([size], [kernel], [stride]) == [(before, after)]
+    assert same_pads([size], [kernel], [stride]) == [(before, after)]
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_padding_is_tensorflows(size, kernel, stride, before, after):
 )  # fmt: skip
 def test_pooling_is_max_pool3d_on_what_is_padded_with_zeros(shape, kernel, stride):
     x = torch.rand(2, 5, *shape, generator=torch.Generator().manual_seed(0))
-    sides = [side for pair in reversed(_pads(shape, kernel, stride)) for side in pair]
+    sides = [side for pair in reversed(same_pads(shape, kernel, stride)) for side in pair]
     padded = torch.nn.functional.pad(x, sides)
     expected = torch.nn.functional.max_pool3d(padded, kernel, stride)
     for given in (x, x.contiguous(memory_format=torch.channels_last_3d)):
-        assert torch.equal(_Pool(kernel, stride)(given), expected)
+        assert torch.equal(Pool(kernel, stride)(given), expected)
 
 
 class Recorder(torch.nn.Module):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks.clips.face_place import place_warnings
+from benchmarks.clips.paired_frames import place_warnings
 from pipeline.media import read_frames
 
 SIZE = (200, 200)
