@@ -69,10 +69,9 @@ def choose_memory_format(
 def few_threads(flops: float) -> Iterator[None]:
     """Lets torch use as many threads as a network can keep busy, and no more than it would have.
 
-    Args:
-        flops: of a call of the network. In sampling, for all clips drawn side by side; in training
-            for one frame, since there a batch of 16 of 1.7 GFLOP each gained nothing by a second
-            thread either (benchmarks/speed/RESULTS.md, Training step).
+    `flops` are those of a call of the network: in sampling for all clips drawn side by side; in
+    training for one frame, since there a batch of 16 of 1.7 GFLOP each gained nothing by a second
+    thread either (benchmarks/speed/RESULTS.md, Training step).
     """
     most = torch.get_num_threads()
     torch.set_num_threads(min(most, max(1, int(flops / _FLOPS_PER_THREAD))))

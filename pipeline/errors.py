@@ -94,24 +94,14 @@ def run_command(app: typer.Typer) -> None:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-class _HarmlessOutput(io.RawIOBase):
+class _HarmlessOutput(io.FileIO):
     """Standard output or error whose reader may go and whose disk may be full: the work goes on."""
 
-    def __init__(self, raw: io.FileIO) -> None:
-        self._raw, self._failed = raw, False
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return self._raw.isatty()
-
-    def fileno(self) -> int:
-        return self._raw.fileno()
+    _failed = False
 
     def write(self, data: Any) -> int:
         try:
-            return self._raw.write(data) or 0
+            return super().write(data) or 0
         except OSError as error:
             if not self._failed and error.errno != errno.EPIPE and self.fileno() != 2:
                 print(f"note: what is printed here gets lost: {error.strerror}", file=sys.stderr)
@@ -127,7 +117,7 @@ def _harmless(stream: Any) -> Any:
     raw = getattr(buffer, "raw", buffer)  # without a buffer where PYTHONUNBUFFERED is set
     if not isinstance(raw, io.FileIO):
         return stream
-    output = _HarmlessOutput(raw)
+    output = _HarmlessOutput(raw.fileno(), "wb", closefd=False)
     return io.TextIOWrapper(
         output if raw is buffer else io.BufferedWriter(output),
         encoding=stream.encoding,

@@ -57,19 +57,13 @@ def inline_svg(figure: Figure, label: str) -> str:
         if not (element.text or "").strip():
             element.text = None
         element.tail = None
-        if "style" in element.attrib:
-            element.attrib["style"] = _style(element.attrib["style"])
+        if style := element.attrib.get("style"):
+            for name, colour in COLOURS.items():
+                style = style.replace(colour, f"var(--{name}, {colour})")
+            element.attrib["style"] = re.sub(r"font-family:[^;]*;?\s*", "", style)
         if "d" in element.attrib:  # a hundredth of a pixel is as much as can be seen
             path = " ".join(element.attrib["d"].split())
-            element.attrib["d"] = re.sub(r"-?\d+\.\d+", _short, path)
+            element.attrib["d"] = re.sub(
+                r"-?\d+\.\d+", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), path
+            )
     return ET.tostring(root, encoding="unicode")
-
-
-def _style(text: str) -> str:
-    for name, colour in COLOURS.items():
-        text = text.replace(colour, f"var(--{name}, {colour})")
-    return re.sub(r"font-family:[^;]*;?\s*", "", text)
-
-
-def _short(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")

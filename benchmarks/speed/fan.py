@@ -8,7 +8,6 @@ in turn. Prints Markdown.
 
 import itertools
 import tempfile
-import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -73,8 +72,7 @@ def with_faces(search: Callable[[Frame], Any], faces: Boxes) -> Callable[[Frame]
 
 def faces_of(clips: Sequence[list[Frame]]) -> Boxes:
     """The faces that MediaPipe's detector sees in each frame by itself."""
-    with zipfile.ZipFile(locate("face_landmarker.task")) as archive:
-        detector = FaceDetector(archive.read("face_detector.tflite"))
+    detector = FaceDetector(locate("face_landmarker.task"))
     return {
         id(frame): np.array([[*f.box, f.score] for f in detector.search(frame)]).reshape(-1, 5)
         for frame in itertools.chain.from_iterable(clips)

@@ -33,11 +33,8 @@ _HEADERS = {
 def guard(app: FastAPI, folder: Path, limits: PageLimits, *, local: bool) -> None:
     """Makes an application refuse requests of other sites, to unused routes and for other files.
 
-    Args:
-        app: with Gradio in it.
-        folder: of the uploads and videos; absolute and without links.
-        limits: of the uploads.
-        local: the server listens on a loopback address.
+    `folder` is that of the uploads and videos, absolute and without links; `local` says that the
+    server listens on a loopback address.
     """
 
     @app.middleware("http")

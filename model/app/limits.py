@@ -5,16 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PageLimits:
-    """Limits of the page.
+    """Limits of the page."""
 
-    Attributes:
-        upload: bytes of one file.
-        seconds: of a recording, and of live video until others have their turn.
-        waiting: videos that may wait while another is made.
-        kept: uploads and finished videos that stay on disk; the oldest are deleted first.
-    """
-
-    upload: int = 50 << 20
-    seconds: int = 120
-    waiting: int = 8
-    kept: int = 64
+    upload: int = 50 << 20  # bytes of one file
+    seconds: int = 120  # of a recording, and of live video until others have their turn
+    waiting: int = 8  # videos that may wait while another is made
+    kept: int = 64  # uploads and finished videos that stay on disk; the oldest are deleted first

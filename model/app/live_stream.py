@@ -32,12 +32,7 @@ _SAMPLE = np.dtype("<f4")
 
 
 class SoundInbox:
-    """Sound of one session as it arrives.
-
-    Args:
-        rate: of the sound, Hz.
-        seconds: after which it ends.
-    """
+    """Sound of one session as it arrives, at a rate in Hz; it ends after so many seconds."""
 
     def __init__(self, rate: int, seconds: int) -> None:
         self._rate, self._most = rate, seconds * rate
@@ -77,11 +72,9 @@ class SoundInbox:
 
 
 class LiveTalker:
-    """Draws live for one browser at a time.
+    """Draws live for one browser at a time, or a video of the maker's.
 
-    Args:
-        maker: of the page's videos; what it draws with, and one is drawn at a time.
-        seconds: after which a session ends, so that others have their turn.
+    A session ends after so many seconds, so that others have their turn.
     """
 
     def __init__(self, maker: UploadedVideoMaker, seconds: int) -> None:
@@ -95,16 +88,11 @@ class LiveTalker:
             self.inbox.add(b"")
 
     def answers(self, face: dict[str, Any] | None, rate: int) -> Generator[dict[str, Any]]:
-        """Draws while sound comes.
+        """Draws while sound comes, with a face as Gradio describes uploads.
 
-        Args:
-            face: a picture or video, as Gradio describes uploads.
-            rate: of the sound, Hz.
-
-        Yields:
-            `session` when the sound may begin; for each frame `frame`, a JPEG picture, `sound`, 640
-            int16 samples, both in base64, and `at`, when it was recorded, in seconds from the first
-            sample; at last `end`, a sentence.
+        Yields `session` when the sound may begin; for each frame `frame`, a JPEG picture, `sound`,
+        640 int16 samples, both in base64, and `at`, when it was recorded, in seconds from the first
+        sample; at last `end`, a sentence.
         """
         if not self._maker.busy.acquire(timeout=_SILENCE + 1):  # somebody may just have left
             yield {"end": "Another face is being drawn; try again when it is done."}

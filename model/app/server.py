@@ -10,11 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from model.app.limits import PageLimits
-from model.sampling.batch import LoadedModel, SampleRun, load
+from model.sampling.batch import LoadedModel, load
+from model.sampling.sample_config import ModelOptions, SampleConfig
 from pipeline.errors import UserError
 
 
-def serve(run: SampleRun, host: str, port: int, limits: PageLimits) -> None:
+def serve(
+    model: ModelOptions, config: SampleConfig, host: str, port: int, limits: PageLimits
+) -> None:
     """Serves the page until Ctrl-C or SIGTERM.
 
     Raises:
@@ -22,7 +25,7 @@ def serve(run: SampleRun, host: str, port: int, limits: PageLimits) -> None:
     """
     if find_spec("gradio") is None:
         raise UserError("the page needs Gradio: pip install 'diffused-heads[app]'")
-    loaded = load(run)
+    loaded = load(model, config)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)

@@ -30,20 +30,10 @@ if TYPE_CHECKING:
 # The formats that are opened, by FFmpeg's names, and the suffix under which each is read. They hold
 # all their data themselves; FFmpeg would also read play lists, and the files named in them.
 _SUFFIXES = {
-    "png_pipe": ".png",
-    "jpeg_pipe": ".jpg",
-    "bmp_pipe": ".bmp",
-    "webp_pipe": ".webp",
-    "wav": ".wav",
-    "avi": ".avi",
-    "mpeg": ".mpg",  # GRID
-    "mov,mp4,m4a,3gp,3g2,mj2": ".mp4",
-    "matroska,webm": ".mkv",
-    "ogg": ".ogg",
-    "flac": ".flac",
-    "mp3": ".mp3",
-    "aac": ".aac",
-}
+    "png_pipe": ".png", "jpeg_pipe": ".jpg", "bmp_pipe": ".bmp", "webp_pipe": ".webp",
+    "wav": ".wav", "avi": ".avi", "mpeg": ".mpg", "mov,mp4,m4a,3gp,3g2,mj2": ".mp4",
+    "matroska,webm": ".mkv", "ogg": ".ogg", "flac": ".flac", "mp3": ".mp3", "aac": ".aac",
+}  # fmt: skip
 
 
 def sentence(error: Exception) -> str:
@@ -55,15 +45,10 @@ def sentence(error: Exception) -> str:
 
 
 def copy_upload(upload: dict[str, Any] | None, what: str, to: Path) -> Path:
-    """Copies an upload if its format is accepted, and adds the suffix of that format.
+    """Copies an upload to a path, to which the suffix of its format is added.
 
-    Args:
-        upload: as Gradio describes it: path and orig_name.
-        what: the user was to give.
-        to: where it goes, without suffix.
-
-    Raises:
-        UserError: nothing was given, the format is not accepted, or the file was deleted meanwhile.
+    Gradio describes uploads by path and orig_name; `what` the user was to give. A `UserError` if
+    nothing was given, the format is not accepted, or the file was deleted meanwhile.
     """
     if not upload or not upload.get("path"):
         raise UserError(f"give {what} first")
@@ -85,10 +70,7 @@ def copy_upload(upload: dict[str, Any] | None, what: str, to: Path) -> Path:
 class UploadedVideoMaker:
     """Makes videos from uploads, one at a time, whatever the number of threads that ask.
 
-    Args:
-        loaded: the model and what reads its inputs.
-        folder: where finished videos go.
-        seconds: of the longest recording that is accepted.
+    Finished ones go into `folder`; the longest recording that is accepted has so many seconds.
     """
 
     def __init__(self, loaded: LoadedModel, folder: Path, seconds: int) -> None:
@@ -104,20 +86,11 @@ class UploadedVideoMaker:
         paste_back: Any,
         report: Report,
     ) -> Path:
-        """Makes a video.
+        """Makes a video, in a folder of its own whose name cannot be guessed.
 
-        Args:
-            face: a picture or video, as Gradio describes uploads.
-            recording: sound, or a video with sound.
-            seed: of the noise, 0 to 2^31 - 1.
-            paste_back: whether to show the whole picture instead of the crop of the face.
-            report: called with frames made, frames in all, and frames per second.
-
-        Returns:
-            The video, in a folder of its own whose name cannot be guessed.
-
-        Raises:
-            UserError: an upload or the seed cannot be used, or the server is stopping.
+        Face (a picture or video) and recording (with sound) are as Gradio describes uploads; the
+        seed is 0 to 2^31 - 1; `report` is called with frames made, frames in all, and frames a
+        second. A `UserError` if one of them cannot be used, or the server is stopping.
         """
         if not isinstance(seed, int | float) or not 0 <= seed < 2**31:
             raise UserError("the seed must be a number from 0 to 2147483647")
@@ -159,7 +132,7 @@ class UploadedVideoMaker:
             loaded.denoiser,
             preset,
             [ready],
-            loaded.run.config,
+            loaded.config,
             output=output,
             progress=count,
         )

@@ -107,9 +107,8 @@ def latest(run: Path) -> Path | None:
 def resolve(path: Path, weights_dir: Path | None = None) -> Path:
     """A checkpoint file from a file or a run's folder; the authors' files are taken as well.
 
-    Args:
-        path: of it; or where nothing lies, the name of a published checkpoint: `base`.
-        weights_dir: the user's folder of pretrained files, where those of that name are looked for.
+    Where nothing lies at `path`, it may name a published checkpoint, which is looked for in the
+    user's folder of pretrained files first.
     """
     if not path.exists() and f"{path}.safetensors" in FILES:
         locate(f"{path}.json", weights_dir)
@@ -168,10 +167,7 @@ def load_talking_head(
     """The averaged model of a checkpoint, or the authors' model, ready to sample.
 
     The authors' TorchScript demo is called as it is, or else its tensors are loaded into our
-    network.
-
-    Raises:
-        UserError: the file is no checkpoint, or its tensors do not fit its JSON.
+    network. A `UserError` if the file is no checkpoint, or its tensors do not fit its JSON.
     """
     if is_released(path):
         model, preset, step = load_released(path, device, call_script=call_script)
@@ -183,11 +179,7 @@ def load_talking_head(
 
 
 def restore(path: Path, state: TrainingState) -> None:
-    """Brings a run back to where a checkpoint left it: weights, average, Adam, step.
-
-    Raises:
-        UserError: the checkpoint does not fit the model.
-    """
+    """Brings a run back to where a checkpoint left it: weights, average, Adam, step."""
     _fill(state.model, _tensors(path, _MODEL), path)
     _fill(state.average, _tensors(path, _AVERAGE), path)
     moments: dict[int, dict[str, Tensor]] = {}

@@ -68,19 +68,12 @@ class ScriptedUNet(nn.Module):
 def load_released(
     path: Path, device: torch.device, *, call_script: bool = True
 ) -> tuple[TalkingHead, Preset, int]:
-    """A model that samples with the authors' network.
+    """A model that samples with the authors' network, its preset, and its optimiser steps.
 
-    Args:
-        path: a checkpoint of Lightning, a bare state dict, or TorchScript.
-        device: where it computes.
-        call_script: a TorchScript file is called as it is; otherwise its tensors are taken out.
-
-    Returns:
-        The model; its preset: `crema` or `lrw` if it is one of these, else `released`; and the
-            optimiser steps it was trained for, 0 if the file does not say.
-
-    Raises:
-        UserError: the file is damaged, holds another network, or none that can be named.
+    From a checkpoint of Lightning, a bare state dict, or TorchScript, which is called as it is or
+    else gives its tensors. The preset is `crema` or `lrw` if it is one of these, else `released`;
+    the steps are 0 if the file does not say. A `UserError` if the file is damaged, holds another
+    network, or none that can be named.
     """
     script, hyper, step = None, {}, 0
     if is_torchscript(path):
@@ -170,10 +163,8 @@ def config_of(tensors: dict[str, Tensor], hyper: dict[str, Any]) -> UNetConfig:
     """The shape of a network, read off its U-Net's tensors.
 
     What the shapes leave open comes from the authors' hyper-parameters or the paper: image size,
-    dropout, heads, and how many frames the motion channels are.
-
-    Raises:
-        KeyError, IndexError, ValueError, ZeroDivisionError: the tensors are none of this network.
+    dropout, heads, and how many frames the motion channels are. Tensors of another network raise a
+    KeyError, IndexError, ValueError or ZeroDivisionError.
     """
     base, in_channels = tensors[_STEM].shape[:2]
     motion_frames, motion_channels = _motion(in_channels - 6, hyper.get("n_motion_frames"))

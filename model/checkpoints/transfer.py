@@ -32,13 +32,8 @@ def init_from(path: Path, model: TalkingHead) -> list[str]:
 
     The U-Net must fit. The speech encoder, and what else is trained beside the U-Net, is taken if
     it is for the same features and of the same shape, with the mean and deviation of the features
-    that it was trained with; otherwise it stays as it is.
-
-    Returns:
-        Lines for the log: what was taken and what begins fresh.
-
-    Raises:
-        UserError: the checkpoint cannot be used, or its network is another one.
+    that it was trained with; otherwise it stays as it is. Returns lines for the log: what was taken
+    and what begins fresh.
     """
     found = resolve(path)
     source, info = load_talking_head(found, _CPU, call_script=False)

@@ -7,21 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from model.cli.shared_options import (
-    CheckpointOption,
-    DeviceOption,
-    PrecisionOption,
-    WeightsOption,
-    new_app,
-)
+from model.cli.new_app import new_app
+from model.sampling.sample_config import ModelOptions, SampleConfig
+from pipeline.command_options import dataclass_options
 
 live_app = new_app()
 
 
 @live_app.command()
+@dataclass_options
 def live_command(
     *,
-    checkpoint: CheckpointOption,
+    model: ModelOptions,
     face: Annotated[Path, typer.Option(help="A picture or a video with one face.")],
     speech: Annotated[
         Path,
@@ -36,9 +33,6 @@ def live_command(
         typer.Option(help="Of raw sound: 16-bit integers, or floats in -1 … 1; little-endian."),
     ] = "s16",
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    weights_dir: WeightsOption = None,
 ) -> None:
     """A face that talks while you speak, Matroska to a player or a file.
 
@@ -48,7 +42,7 @@ def live_command(
     A frame goes out about a quarter of a second after its sound. A machine that is too slow draws
     with fewer calls, then shows frames twice; sound and picture stay in step. Ctrl-C ends it.
     """
-    from model.sampling.api import load_model
+    from model.sampling.batch import load
     from model.sampling.inputs import crop_size, read_face
     from model.sampling.live import (
         Pacer,
@@ -62,7 +56,7 @@ def live_command(
     from pipeline.files import atomic_path
     from pipeline.speech.streaming import speech_samples
 
-    loaded = load_model(checkpoint, device=device, precision=precision, weights_dir=weights_dir)
+    loaded = load(model, SampleConfig())
     crop = read_face(face, loaded.tracker, crop_size(loaded.info.preset)).crop
     pacer = Pacer(denoisers_for_live(loaded))
     warm_up(loaded, pacer.denoisers)

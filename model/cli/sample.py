@@ -1,21 +1,19 @@
 """dh-sample on the command line."""
 
 import sys
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from model.app.limits import PageLimits
 from model.cli.live import live_app
-from model.cli.shared_options import (
-    CheckpointOption,
-    DeviceOption,
-    PrecisionOption,
-    WeightsOption,
-    new_app,
+from model.cli.new_app import new_app
+from model.sampling.sample_config import (
+    ModelOptions,
+    OutputOptions,
+    SampleConfig,
+    VideoOptions,
 )
-from model.sampling.sample_config import OutputOptions, SampleConfig
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
 
@@ -29,46 +27,7 @@ serve_app = new_app()
 )
 @dataclass_options
 def sample_command(
-    *,
-    checkpoint: CheckpointOption,
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="The file to write; a folder with --pairs or --format png; a .safetensors file "
-            "alone: the model."
-        ),
-    ],
-    face: Annotated[Path | None, typer.Option(help="A picture or a video with one face.")] = None,
-    which_face: Annotated[
-        str,
-        typer.Option(help="Of several: largest, left, right, or an index from 0, the leftmost."),
-    ] = "largest",
-    speech: Annotated[Path | None, typer.Option(help="A recording, any container.")] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Instead of one face: a CSV with face,speech[,name], or a folder in which a face "
-            "and a recording of one name are a pair."
-        ),
-    ] = None,
-    format_name: Annotated[
-        Literal["mp4", "webm", "gif", "png"] | None,
-        typer.Option(
-            "--format",
-            help="png is a folder of frames; gif has no sound.",
-            show_default="the suffix of --out, else mp4",
-        ),
-    ] = None,
-    output: OutputOptions,
-    config: SampleConfig,
-    seed: Annotated[int, typer.Option(help="Of the noise; each video of --pairs adds one.")] = 0,
-    batch: Annotated[int, typer.Option(min=1, help="Videos made side by side.")] = 8,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes, with --pairs, each with a model of its own.")
-    ] = 1,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    weights_dir: WeightsOption = None,
+    *, model: ModelOptions, videos: VideoOptions, output: OutputOptions, config: SampleConfig
 ) -> None:
     """Makes a face talk: a picture and a recording to an H.264 + AAC video.
 
@@ -85,8 +44,9 @@ def sample_command(
     from model.sampling.batch import SampleRun, run_here, run_on_workers
     from model.sampling.jobs import plan_jobs
 
-    if out.suffix == ".safetensors" and face is None and speech is None and pairs is None:
-        info = convert(resolve(checkpoint, weights_dir), out)
+    out = videos.out
+    if out.suffix == ".safetensors" and not (videos.face or videos.speech or videos.pairs):
+        info = convert(resolve(model.checkpoint, model.weights_dir), out)
         unet = info.preset.unet
         motion = f"{unet.motion_frames} {'RGB' if unet.motion_channels == 3 else 'grey'}"
         print(
@@ -96,28 +56,13 @@ def sample_command(
         return
     if output.paste_back and output.compare:
         raise UserError("--paste-back and --compare exclude each other; make two videos")
-    jobs = plan_jobs(
-        face, speech, pairs, out, format_name=format_name, preview=output.preview, seed=seed
-    )
+    jobs = plan_jobs(videos, preview=output.preview)
     if not jobs:
         return
-    run = SampleRun(
-        resolve(checkpoint, weights_dir),
-        config,
-        output,
-        device=device,
-        precision=precision,
-        weights_dir=weights_dir,
-        batch=batch,
-        single=pairs is None,
-        which_face=which_face,
-    )
-    if workers > 1 and len(jobs) > 1:
-        outcomes = run_on_workers(run, jobs, workers)
-    else:
-        outcomes = run_here(run, jobs)
+    run = SampleRun(model, config, output, videos)
+    many = videos.workers > 1 and len(jobs) > 1
     failed = 0
-    for path, error in outcomes:
+    for path, error in run_on_workers(run, jobs) if many else run_here(run, jobs):
         if error:
             print(f"failed {path.name}: {error}", file=sys.stderr)
             failed += 1
@@ -131,7 +76,7 @@ def sample_command(
 @dataclass_options
 def serve_command(
     *,
-    checkpoint: CheckpointOption,
+    model: ModelOptions,
     host: Annotated[
         str, typer.Option(help="Address to listen on; anything but loopback lets others in.")
     ] = "127.0.0.1",
@@ -142,24 +87,11 @@ def serve_command(
         int, typer.Option(min=1, help="Longest recording.")
     ] = PageLimits.seconds,
     config: SampleConfig,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    weights_dir: WeightsOption = None,
 ) -> None:
     """A page on this machine: drop a face and a recording, see progress, play the video."""
     from model.app.server import serve
-    from model.checkpoints.checkpoint import resolve
-    from model.sampling.batch import SampleRun
 
-    run = SampleRun(
-        resolve(checkpoint, weights_dir),
-        config,
-        OutputOptions(),
-        device=device,
-        precision=precision,
-        weights_dir=weights_dir,
-    )
-    serve(run, host, port, PageLimits(max_megabytes << 20, max_seconds))
+    serve(model, config, host, port, PageLimits(max_megabytes << 20, max_seconds))
 
 
 def sample_main() -> None:

@@ -1,12 +1,12 @@
 """dh-train on the command line."""
 
 import shlex
-from dataclasses import replace
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
 
 import typer
 
-from model.cli.shared_options import new_app
+from model.cli.new_app import new_app
 from model.training.run_options import RunOptions
 from pipeline.command_options import dataclass_options
 from pipeline.errors import UserError, run_command
@@ -14,48 +14,38 @@ from pipeline.errors import UserError, run_command
 train_app = new_app()
 
 
+def _preset_option(**given: Any) -> Any:
+    return typer.Option(show_default="the preset's", **given)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Changes to the preset, and where the training runs.
+
+    Attributes:
+        steps: optimiser steps.
+        batch_size: frames a step.
+        accumulate: parts that a batch is computed in, to save memory.
+        changes: FIELD=VALUE: another value for a field of the preset, as options.json names it
+            (train.motion.noise=0.2). Repeatable.
+        workers: processes that train together, through Ray Train.
+        address: of a Ray cluster whose machines see the folders.
+        dry: measure memory, speed and time to the end on a few steps in one process, say what would
+            be written, and write nothing.
+    """
+
+    steps: Annotated[int | None, _preset_option(min=1)] = None
+    batch_size: Annotated[int | None, _preset_option(min=1)] = None
+    accumulate: Annotated[int | None, _preset_option(min=1)] = None
+    changes: Annotated[list[str] | None, typer.Option("--set")] = None
+    workers: Annotated[int, typer.Option(min=1)] = 1
+    address: str | None = None
+    dry: Annotated[bool, typer.Option("--dry-run")] = False
+
+
 @train_app.command()
 @dataclass_options
-def train_command(
-    *,
-    options: RunOptions,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps.", show_default="the preset's")
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Frames a step.", show_default="the preset's")
-    ] = None,
-    accumulate: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Parts that a batch is computed in, to save memory.",
-            show_default="the preset's",
-        ),
-    ] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="FIELD=VALUE: another value for a field of the preset, as options.json names it "
-            "(train.motion.noise=0.2). Repeatable.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes that train together, through Ray Train.")
-    ] = 1,
-    address: Annotated[
-        str | None, typer.Option(help="Of a Ray cluster whose machines see the folders.")
-    ] = None,
-    dry: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Measure memory, speed and time to the end on a few steps in one process, say "
-            "what would be written, and write nothing.",
-        ),
-    ] = False,
-) -> None:
+def train_command(*, options: RunOptions, launch: Launch) -> None:
     """Trains a talking-head model on a data set.
 
     Ctrl-C saves a checkpoint; the same command with --resume carries on.
@@ -67,21 +57,22 @@ def train_command(
     from model.training.ray_train import train_on_ray
     from pipeline.lock import exclusive
 
-    recipe = {"steps": steps, "batch_size": batch_size, "accumulate": accumulate}
+    recipe = {name: getattr(launch, name) for name in ("steps", "batch_size", "accumulate")}
     given = [f"train.{name}={value}" for name, value in recipe.items() if value is not None]
-    options = replace(options, preset=override(options.preset, [*(changes or []), *given]))
+    options = replace(options, preset=override(options.preset, [*(launch.changes or []), *given]))
+    on_ray = launch.workers > 1 or launch.address
 
     def report(line: str) -> None:
         print(line, flush=True)
 
-    if dry:
-        if workers > 1 or address:
+    if launch.dry:
+        if on_ray:
             raise UserError("--dry-run measures one process; leave out --workers and --address")
         dry_run(options, report)
         return
     with exclusive(options.out, "dh-train"):
-        if workers > 1 or address:
-            path = train_on_ray(options, report, workers=workers, address=address)
+        if on_ray:
+            path = train_on_ray(options, report, workers=launch.workers, address=launch.address)
         else:
             path = train(options, report)
     info = read_info(path)

@@ -38,24 +38,19 @@ class Preset:
 def from_json(data: dict[str, Any]) -> Preset:
     """A preset from what `as_json` gave, now or in an older version.
 
-    Raises:
-        ValueError: a field is missing, not known, or has a value that it cannot have; the message
-            is one sentence on the first of them.
+    A ValueError says in one sentence which field is missing, not known, or has a value that it
+    cannot have.
     """
     try:
         # As JSON, whose lists are tuples.
         return TypeAdapter(Preset).validate_json(json.dumps(data))
     except ValidationError as error:
-        raise ValueError(_first_problem(error)) from error
-
-
-def _first_problem(error: ValidationError) -> str:
-    """`train.steps=0: should be greater than 0`, from the first of pydantic's findings."""
-    problem = error.errors()[0]
-    field = ".".join(map(str, problem["loc"]))
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    given = problem["input"]
-    return f"{field}: {message}" if isinstance(given, dict) else f"{field}={given}: {message}"
+        # `train.steps=0: should be greater than 0`, from the first of pydantic's findings.
+        problem = error.errors()[0]
+        field, given = ".".join(map(str, problem["loc"])), problem["input"]
+        message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        value = "" if isinstance(given, dict) else f"={given}"
+        raise ValueError(f"{field}{value}: {message}") from error
 
 
 # CREMA: 6,600 training clips of about 65 frames; 3000 epochs of one frame a clip at 8 x 10.

@@ -138,10 +138,7 @@ class TrainConfig:
 def learning_rate(step: int, progress: float, recipe: TrainConfig) -> float:
     """Linear warm-up, `decays` equal stages each at `decay` of the last, linear cool-down.
 
-    Args:
-        step: optimiser steps taken, for the warm-up.
-        progress: share of the run that is done, 0 … 1, for what follows it.
-        recipe: of the run.
+    The warm-up goes by optimiser steps, the rest by the share of the run that is done, 0 … 1.
     """
     rate = recipe.learning_rate * min(1.0, (step + 1) / max(1, recipe.warmup))
     # 7 / 18 * 18 must be 7: rounding must not move a stage by a step.

@@ -22,25 +22,15 @@ assert len(_MIRRORED_LIPS) == MOUTH.stop - MOUTH.start
 
 @dataclass(frozen=True)
 class ClipChange:
-    """What is done to the pictures of a training frame, to their geometry and to their speech.
+    """What is done to the pictures of a training frame, to their geometry and to their speech."""
 
-    Attributes:
-        matrix: (2, 3), where a point of the frame goes, in pixels.
-        mirrored: left and right are exchanged.
-        gain: of contrast about grey.
-        shift: (3,) added to each colour channel, in pixel values.
-        sigma: of a Gaussian blur, in pixels; 0 is none.
-        log_energy: added to the speech's log energy.
-        stretch: of the speech's spectral envelope along frequency; above 1 is a shorter throat.
-    """
-
-    matrix: NDArray[np.float64]
-    mirrored: bool
-    gain: float
-    shift: NDArray[np.float64]
-    sigma: float
-    log_energy: float
-    stretch: float
+    matrix: NDArray[np.float64]  # (2, 3), where a point of the frame goes, in pixels
+    mirrored: bool  # left and right are exchanged
+    gain: float  # of contrast about grey
+    shift: NDArray[np.float64]  # (3,) added to each colour channel, in pixel values
+    sigma: float  # of a Gaussian blur, in pixels; 0 is none
+    log_energy: float  # added to the speech's log energy
+    stretch: float  # of the speech's envelope along frequency; above 1 is a shorter throat
 
     @classmethod
     def drawn(cls, options: Augmentation, size: int, rng: np.random.Generator) -> ClipChange:

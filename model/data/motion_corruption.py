@@ -23,7 +23,9 @@ def corrupt(
     All frames are given the same damage, as neighbours in a generated video have, at a level of 0 …
     1.
     """
-    gain, shift = _colours(strength.colour * level, rng)
+    # Contrast about grey, and a shift of each channel in pixel values.
+    amount, (contrast, *channels) = strength.colour * level, rng.uniform(-1, 1, 4)
+    gain, shift = 1 + amount * contrast, 255 * amount * np.array(channels)
     sigma = strength.blur / 100 * len(frames[0]) * level
     damage = strength.compression * level
     corrupted = []
@@ -33,20 +35,10 @@ def corrupt(
             now = cast("NDArray[np.uint8]", cv2.GaussianBlur(now, (0, 0), sigma))
         if strength.colour:
             now = np.clip((now - 127.5) * gain + 127.5 + shift, 0, 255).round().astype(np.uint8)
-        if damage:
-            now = _compressed(now, round(100 - damage * (100 - _WORST_QUALITY)))
+        if damage:  # what is left after JPEG
+            quality = round(100 - damage * (100 - _WORST_QUALITY))
+            bgr = cv2.cvtColor(now, cv2.COLOR_RGB2BGR)
+            packed = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            now = cast("NDArray[np.uint8]", cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB))
         corrupted.append(now)
     return corrupted
-
-
-def _colours(amount: float, rng: np.random.Generator) -> tuple[float, NDArray[np.float64]]:
-    """Contrast about grey, and a shift of each channel in pixel values."""
-    gain, *shift = rng.uniform(-1, 1, 4)
-    return 1 + amount * gain, 255 * amount * np.array(shift)
-
-
-def _compressed(frame: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    """What is left of a frame after JPEG."""
-    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
-    packed = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cast("NDArray[np.uint8]", cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB))

@@ -40,15 +40,9 @@ def diffusion_losses(
 ) -> Losses:
     """The parts of the training loss.
 
-    Args:
-        network: (x_t, step) -> (B, 6, S, S), the conditions already bound.
-        x0: (B, 3, S, S) clean target frames in [-1, 1].
-        mouth: (B, 4) mouth boxes of the target frames, see `model.diffusion.lip_loss`.
-        t: (B,) steps.
-        noise: (B, 3, S, S) standard normal.
-        schedule: the full schedule; of residuals, see `residual_schedule`, if there is a prior.
-        config: weights and prediction.
-        prior: of the target frames; None is N(0, 1).
+    `network` maps x_t and step to (B, 6, S, S), the conditions already bound; x0 are (B, 3, S, S)
+    clean target frames in [-1, 1], `mouth` their (B, 4) boxes, t (B,) steps of the full schedule,
+    which is of residuals if there is a prior; `noise` is (B, 3, S, S) standard normal.
     """
     if prior is not None:
         x0 = prior.residual(x0)

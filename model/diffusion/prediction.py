@@ -37,13 +37,9 @@ def denoise_output(
 ) -> Denoised:
     """The clean frame, the noise and the variance that a network's output stands for.
 
-    Args:
-        output: (B, 6, S, S): the prediction, then the channels that ν is read from.
-        x: (B, 3, S, S) the noisy frames.
-        t: (B,) indices into `schedule`, or one for all.
-        schedule: the steps of the sampler, or the full ones.
-        prediction: what the first three channels are.
-        prior: where frames are given as residuals, see `model.diffusion.identity_prior`.
+    The (B, 6, S, S) output is the prediction, then the channels that ν is read from; x are the
+    (B, 3, S, S) noisy frames, t (B,) indices into `schedule`, or one for all. With a prior, frames
+    are given as residuals, see `model.diffusion.identity_prior`.
     """
     predicted, variance = output.float().chunk(2, dim=1)  # (B, 3, S, S) each
     signal = at(schedule.alpha_bar.sqrt(), t, x)

@@ -100,17 +100,11 @@ class UNet(nn.Module):
     def forward(
         self, x: Tensor, t: Tensor, identity: Tensor, motion: Tensor, speech: Tensor
     ) -> Tensor:
-        """One call of the network.
+        """One call of the network, to (B, 6, S, S): the prediction, and what ν is read from.
 
-        Args:
-            x: (B, 3, S, S) noisy frames.
-            t: (B,) steps of the full diffusion, 0 … 999.
-            identity: (B, 3, S, S) identity frames in [-1, 1].
-            motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
-            speech: (B, speech_window, base) speech embeddings, oldest first.
-
-        Returns:
-            (B, 6, S, S): the prediction, and the output that ν is read from.
+        x are (B, 3, S, S) noisy frames, t (B,) steps of the full diffusion, 0 … 999; `identity`
+        (B, 3, S, S) and `motion` (B, motion_frames x motion_channels, S, S), oldest first, in
+        [-1, 1]; `speech` (B, speech_window, base) embeddings, oldest first.
         """
         time = self.time_embed(t)  # (B, 4 base)
         embedded = self.audio_embed(speech.flatten(1))  # (B, 4 base)

@@ -8,18 +8,17 @@ show(frame)  # (S, S, 3) uint8 RGB, 25 a second
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.checkpoints.checkpoint import resolve
-from model.config.choices import Precision
+from model.config.choices import Device, Precision
 from model.sampling.autoregressive import generate_frames
-from model.sampling.batch import LoadedModel, SampleRun, load
+from model.sampling.batch import LoadedModel, load
 from model.sampling.inputs import crop_size, read_face, read_speech
 from model.sampling.live import live_features
-from model.sampling.sample_config import OutputOptions, SampleConfig
+from model.sampling.sample_config import ModelOptions, SampleConfig
 from pipeline.media import SAMPLE_RATE
 from pipeline.speech.streaming import speech_samples
 
@@ -28,7 +27,7 @@ def load_model(
     checkpoint: Path | str,
     config: SampleConfig | None = None,
     *,
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    device: Device = "auto",
     precision: Precision = "auto",
     weights_dir: Path | str | None = None,
 ) -> LoadedModel:
@@ -48,15 +47,8 @@ def load_model(
         UserError: the checkpoint, the device or a pretrained file cannot be used.
     """
     weights = Path(weights_dir).expanduser() if weights_dir else None
-    run = SampleRun(
-        resolve(Path(checkpoint).expanduser(), weights),
-        config or SampleConfig(),
-        OutputOptions(),
-        device=device,
-        precision=precision,
-        weights_dir=weights,
-    )
-    return load(run)
+    options = ModelOptions(Path(checkpoint).expanduser(), device, precision, weights)
+    return load(options, config or SampleConfig())
 
 
 def generate(
@@ -104,6 +96,6 @@ def generate(
     else:
         features = live_features(speech_samples(speech, rate), loaded)
     for frames in generate_frames(
-        loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed]
+        loaded.denoiser, preset, [crop], [features], loaded.config, [seed]
     ):
         yield from (frame for frame in frames if frame is not None)

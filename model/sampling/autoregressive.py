@@ -54,7 +54,7 @@ def generate_frames(
         denoiser: what `make_denoiser` gave for this config.
         preset: of the model.
         identities: (H, W, 3) uint8 aligned crops, one a clip.
-        speech: (T_i, F) features, one a clip, or an iterable of their rows.
+        speech: (T_i, F) features, one a clip, or an iterable of their rows; one row at least.
         config: how to draw.
         seeds: of each clip's noise; None counts up from the config's.
         choose: for live video, which denoiser draws frame k, all of one model and precision; None
@@ -62,9 +62,6 @@ def generate_frames(
 
     Yields:
         For each k the k-th frame of every clip, (S, S, 3) uint8; None once a clip has ended.
-
-    Raises:
-        ValueError: a clip has not one row of speech.
     """
     unet, diffusion = preset.unet, preset.diffusion
     config = choose_sampler(config, diffusion)

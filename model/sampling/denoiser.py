@@ -33,17 +33,12 @@ class FrameConditions:
 
 
 class Denoiser:
-    """A model bound to the steps of a sampler.
+    """A model bound to the steps of a sampler; it has averaged weights and is copied, not changed.
 
     Convolutions and norms are held in bf16 if asked for, with channels last in memory, which is the
     faster layout on CPUs and tensor cores. What is computed once a frame or a run is float32.
-
-    Args:
-        model: with averaged weights, in eval mode; it is copied, not changed.
-        schedule: the steps.
-        precision: of the arithmetic in the network.
-        compiled: let torch.compile fuse the network, as CUDA graphs on a GPU; the first call then
-            takes minutes.
+    `compiled` lets torch.compile fuse the network, as CUDA graphs on a GPU; the first call then
+    takes minutes.
     """
 
     def __init__(
@@ -117,12 +112,10 @@ class Denoiser:
         return self._convolved(identity, self._stem[2], self._stem_bias)
 
     def prepare_frame(self, identity: Tensor, motion: Tensor, speech: Tensor) -> FrameConditions:
-        """What the steps of a frame share.
+        """What the steps of a frame share; `identity` is what `encode_identity` gave.
 
-        Args:
-            identity: what `encode_identity` gave.
-            motion: (B, motion_frames x motion_channels, S, S) in [-1, 1], oldest first.
-            speech: (B, speech_window, base) embeddings, oldest first.
+        Motion frames are (B, motion_frames x motion_channels, S, S) in [-1, 1], speech
+        (B, speech_window, base) embeddings, both oldest first.
         """
         embedded = F.silu(self._audio_embed(speech.flatten(1)))  # (B, 4 base)
         scale, shift = F.linear(embedded, self._y_weight, self._y_bias).chunk(2, dim=1)  # (B, C)

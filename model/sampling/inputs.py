@@ -54,13 +54,10 @@ def crop_size(preset: Preset) -> int:
 def read_face(
     source: Path | NDArray[np.uint8], tracker: Tracker, size: int, which: str = "largest"
 ) -> Face:
-    """Finds a face and aligns it as the training crops were.
+    """Finds a face and aligns it as the training crops were, in a crop of `size`.
 
-    Args:
-        source: a picture, a video of which the first second is searched, or (H, W, 3) uint8 RGB.
-        tracker: finds the landmarks.
-        size: side of the crop.
-        which: of several faces: `largest`, `left`, `right`, or an index from 0, the leftmost.
+    The source is a picture, a video of which the first second is searched, or (H, W, 3) uint8 RGB;
+    `which` of several faces is `largest`, `left`, `right`, or an index from 0, the leftmost.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 3 or source.shape[2] != 3 or source.dtype != np.uint8:
@@ -106,9 +103,8 @@ def read_speech(
 ) -> tuple[NDArray[np.float32], Audio]:
     """Speech features of a recording or of (N,) int16 samples at 16 kHz, and its sound.
 
-    Returns:
-        (T, F) features for T = the number of frames that cover the recording, and the sound at its
-            own rate, or at 48 kHz where AAC does not have that.
+    (T, F) for T = the number of frames that cover it; the sound has its own rate, or 48 kHz where
+    AAC does not have that.
     """
     if isinstance(source, np.ndarray):
         if source.ndim != 1 or source.dtype != np.int16:

@@ -6,12 +6,12 @@ import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
+from model.config.choices import FormatName
+from model.sampling.sample_config import VideoOptions
 from pipeline.errors import UserError
 from pipeline.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-FormatName = Literal["mp4", "webm", "gif", "png"]
 # Of the file that each format writes; PNG is a folder of pictures.
 SUFFIXES: dict[FormatName, str] = {"mp4": ".mp4", "webm": ".webm", "gif": ".gif", "png": ""}
 SOUND_SUFFIXES = frozenset(
@@ -29,24 +29,15 @@ class Job:
     seed: int = 0  # of its noise
 
 
-def plan_jobs(
-    face: Path | None,
-    speech: Path | None,
-    pairs: Path | None,
-    out: Path,
-    *,
-    format_name: FormatName | None = None,
-    preview: bool = False,
-    seed: int = 0,
-) -> list[Job]:
-    """The videos to make; each place in a list has its seed, counted up from `seed`.
+def plan_jobs(options: VideoOptions, *, preview: bool = False) -> list[Job]:
+    """The videos to make; each place in a list has its seed, counted up.
 
-    Reports on standard error which entries of a list are left out. `format_name` of None goes by
-    the suffix of `out`, which is a folder for a list.
+    Reports on standard error which entries of a list are left out.
     """
+    face, speech, pairs, out = options.face, options.speech, options.pairs, options.out
     if pairs is not None and face is None and speech is None:
-        listed = read_jobs(pairs, out, SUFFIXES[format_name or "mp4"])
-        seeded = [replace(job, seed=number) for number, job in enumerate(listed, start=seed)]
+        listed = read_jobs(pairs, out, SUFFIXES[options.format or "mp4"])
+        seeded = [replace(job, seed=seed) for seed, job in enumerate(listed, start=options.seed)]
         jobs = [job for job in seeded if not job.out.exists()]
         if len(jobs) < len(listed):
             print(
@@ -60,10 +51,10 @@ def plan_jobs(
                 file=sys.stderr,
             )
     elif pairs is None and face is not None and speech is not None:
-        _check_suffix(out, format_name)
+        _check_suffix(out, options.format)
         if out.exists():
             raise UserError(f"{out} exists already; take another name or move it away")
-        jobs = [Job(face, speech, out, seed)]
+        jobs = [Job(face, speech, out, options.seed)]
     else:
         raise UserError("give either --face and --speech, or --pairs")
     for job in jobs:

@@ -38,11 +38,7 @@ _LATE, _TOO_LATE = 0.06, 0.16  # s after that, when calls are saved, and when fr
 
 
 def live_features(chunks: Iterable[Sound], loaded: LoadedModel) -> Iterator[NDArray[np.float32]]:
-    """Speech features of sound as it comes, (F,) a frame.
-
-    Raises:
-        UserError: the model takes embeddings of the authors' encoder, which needs a recording.
-    """
+    """Speech features of sound as it comes, (F,) a frame."""
     if loaded.info.speech.name == "released":
         raise UserError(
             "this checkpoint takes the embeddings of the authors' speech encoder, which are made "
@@ -53,20 +49,15 @@ def live_features(chunks: Iterable[Sound], loaded: LoadedModel) -> Iterator[NDAr
 
 @dataclass
 class Pacer:
-    """Chooses for every frame what keeps the video in step with the clock.
+    """Chooses for every frame what keeps the video in step with the clock."""
 
-    Attributes:
-        denoisers: of one model, the best first, the quickest last.
-        clock: seconds that pass; where sound is counted as it arrives, those of the sound.
-        began: when the sound began, see `timed`.
-        drawn: how many frames had how many calls, 0 where the frame before was shown again.
-        delays: seconds from the moment at which a frame's sound was there to the choice.
-    """
-
-    denoisers: Sequence[FrameDenoiser]
+    denoisers: Sequence[FrameDenoiser]  # of one model, the best first, the quickest last
+    # Seconds that pass; where sound is counted as it arrives, those of the sound.
     clock: Callable[[], float] = time.monotonic
-    began: float = 0.0
+    began: float = 0.0  # when the sound began, see `timed`
+    # How many frames had how many calls, 0 where the frame before was shown again.
     drawn: Counter[int] = field(default_factory=Counter)
+    # Seconds from the moment at which a frame's sound was there to the choice.
     delays: list[float] = field(default_factory=list)
 
     def timed(self, chunks: Iterable[Sound]) -> Iterator[Sound]:
@@ -103,10 +94,10 @@ class Pacer:
 
 def denoisers_for_live(loaded: LoadedModel) -> list[FrameDenoiser]:
     """The denoiser of the run, and one that takes half of its calls."""
-    config = loaded.run.config
+    config = loaded.config
     if config.steps == 1:
         return [loaded.denoiser]
-    model, info = load_talking_head(loaded.run.checkpoint, loaded.denoiser.device)
+    model, info = load_talking_head(loaded.checkpoint, loaded.denoiser.device)
     return [
         loaded.denoiser,
         make_denoiser(model, info.preset, replace(config, steps=config.steps // 2)),
@@ -119,21 +110,17 @@ def warm_up(loaded: LoadedModel, denoisers: Sequence[FrameDenoiser]) -> None:
     face, silence = np.zeros((size, size, 3), np.uint8), np.zeros(SAMPLES_PER_FRAME, np.int16)
     for denoiser in denoisers:
         features = live_features([silence], loaded)
-        list(generate_frames(denoiser, loaded.info.preset, [face], [features], loaded.run.config))
+        list(generate_frames(denoiser, loaded.info.preset, [face], [features], loaded.config))
 
 
-def recorded(path: Path, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[Sound]:
-    """A recording at its own pace, 40 ms at a time.
-
-    Raises:
-        UserError: unreadable, or no sound in it.
-    """
+def recorded(path: Path) -> Iterator[Sound]:
+    """A recording at its own pace, 40 ms at a time."""
     samples = read_audio(path).samples
     begin = time.monotonic()
     for first in range(0, len(samples), SAMPLES_PER_FRAME):
         chunk = samples[first : first + SAMPLES_PER_FRAME]
         # A sound is there at its end.
-        sleep(max(0.0, begin + (first + len(chunk)) / SAMPLE_RATE - time.monotonic()))
+        time.sleep(max(0.0, begin + (first + len(chunk)) / SAMPLE_RATE - time.monotonic()))
         yield chunk
 
 
@@ -141,11 +128,7 @@ def raw(stream: BinaryIO, samples: SampleType = "s16") -> Iterator[NDArray[Any]]
     """Sound of a pipe: mono, as `arecord -t raw -f S16_LE` writes it.
 
     What waits in the pipe when it is first read came while the networks were loaded. It is left
-    out, lest the video is late for good.
-
-    Args:
-        stream: buffered bytes.
-        samples: their type, `s16` or `f32`, little-endian.
+    out, lest the video is late for good. Samples are little-endian.
     """
     kind = np.dtype({"s16": "<i2", "f32": "<f4"}[samples])
     data = b""
@@ -201,18 +184,8 @@ def talk_live(
 ) -> Iterator[tuple[NDArray[np.uint8], Sound]]:
     """Frames and the sound that belongs to each, as the sound comes.
 
-    Args:
-        loaded: the model.
-        crop: of the face, see `model.sampling.inputs.read_face`.
-        chunks: (n,) int16, mono 16 kHz, of any lengths; see `speech_samples` for others.
-        pacer: see `Pacer`.
-        seed: of the noise.
-
-    Yields:
-        (S, S, 3) uint8 RGB and (640,) int16; the last sound is filled up with silence.
-
-    Raises:
-        UserError: the checkpoint cannot be used.
+    Chunks are (n,) int16, mono 16 kHz, of any lengths; see `speech_samples` for others, and `Pacer`
+    for the pacer. Frames are (S, S, 3) uint8 RGB, their sound (640,) int16, filled up with silence.
     """
     preset = loaded.info.preset
     waiting = np.zeros(0, np.int16)  # sound whose frames are still to come
@@ -228,7 +201,7 @@ def talk_live(
         return
     features = chain([first], features)
     for (frame,) in generate_frames(
-        loaded.denoiser, preset, [crop], [features], loaded.run.config, [seed], choose=pacer
+        loaded.denoiser, preset, [crop], [features], loaded.config, [seed], choose=pacer
     ):
         assert frame is not None
         own, waiting = waiting[:SAMPLES_PER_FRAME], waiting[SAMPLES_PER_FRAME:]

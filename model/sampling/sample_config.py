@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from model.config.architecture import DiffusionConfig
-from model.config.choices import SamplerChoice, SamplerName, StartChoice
+from model.config.choices import (
+    Device,
+    FormatName,
+    Precision,
+    SamplerChoice,
+    SamplerName,
+    StartChoice,
+)
 from pipeline.command_options import NO_OPTION
 
 if TYPE_CHECKING:
@@ -70,6 +78,56 @@ class SampleConfig:
     noise_correlation: Annotated[
         float | None, _option(min=0, max=1, show_default=CORRELATION_DEFAULT)
     ] = None
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Which model samples, and where.
+
+    Attributes:
+        checkpoint: a run's folder (its last checkpoint), a .safetensors file, or a checkpoint of
+            the authors (Lightning .ckpt, TorchScript demo .pt); or base, the published model, which
+            is looked for in your folder of pretrained files.
+        device: auto takes CUDA, else MPS, else the CPU.
+        precision: auto takes bf16 where the processor computes in it.
+        weights_dir: your folder of pretrained files.
+    """
+
+    checkpoint: Path
+    device: Device = "auto"
+    precision: Precision = "auto"
+    weights_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """Which videos to make.
+
+    Attributes:
+        out: the file to write; a folder with --pairs or --format png; a .safetensors file alone:
+            the model.
+        face: a picture or a video with one face.
+        which_face: of several: largest, left, right, or an index from 0, the leftmost.
+        speech: a recording, any container.
+        pairs: instead of one face: a CSV with face,speech[,name], or a folder in which a face and a
+            recording of one name are a pair.
+        format: png is a folder of frames; gif has no sound.
+        seed: of the noise; each video of --pairs adds one.
+        batch: videos made side by side.
+        workers: processes, with --pairs, each with a model of its own.
+    """
+
+    out: Path
+    face: Path | None = None
+    which_face: str = "largest"
+    speech: Path | None = None
+    pairs: Path | None = None
+    format: Annotated[
+        FormatName | None, typer.Option(show_default="the suffix of --out, else mp4")
+    ] = None
+    seed: int = 0
+    batch: Annotated[int, typer.Option(min=1)] = 8
+    workers: Annotated[int, typer.Option(min=1)] = 1
 
 
 @dataclass(frozen=True)

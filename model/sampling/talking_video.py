@@ -48,9 +48,6 @@ def make_videos(
 
     All share every call of the network. The tracker is needed to compare with real clips;
     `progress` is given the number of frames of every step.
-
-    Raises:
-        UserError: a real clip to compare with cannot be used.
     """
     config = choose_sampler(config, preset.diffusion)
     size, output = preset.unet.image_size, output or OutputOptions()

@@ -18,6 +18,7 @@ from pipeline.faces.geometry import invert
 from pipeline.faces.tracking import Tracker
 from pipeline.media import IMAGE_SUFFIXES, Frames, open_pictures, open_video, write_image
 from pipeline.media.image import resize
+from pipeline.units import evenly
 
 Frame = NDArray[np.uint8]
 
@@ -41,7 +42,7 @@ def open_video_writer(
     real = _real_frames(inputs.job.face, size, tracker) if output.compare else None
     paste = make_paster(inputs.face) if output.paste_back else None
     # Which frames go into the preview strip.
-    previewed = set(np.linspace(0, len(inputs.speech) - 1, _STRIP).round().astype(int).tolist())
+    previewed = evenly(range(len(inputs.speech)), _STRIP)
     strip: list[Frame] = []
     count = 0
     with ExitStack() as stack:

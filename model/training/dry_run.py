@@ -28,11 +28,7 @@ def dry_run(
     *,
     clock: Callable[[], float] = time.perf_counter,
 ) -> None:
-    """Reports parameters, memory, speed, time to the end and files of a run, and writes nothing.
-
-    Raises:
-        UserError: the data set, the run's folder and the preset do not fit together.
-    """
+    """Reports parameters, memory, speed, time to the end and files of a run, and writes nothing."""
     run = set_up(options, SINGLE_PROCESS)
     options, recipe = run.options, run.options.preset.train
     for line in (start_line(run), *run.notes):

@@ -60,17 +60,8 @@ def train_on_ray(
 
     If a worker dies, all begin again from the last checkpoint and end in the same bits. Ray Train
     is given every checkpoint and its metrics, so that its dashboard and Ray Tune see them;
-    afterwards `ray.train.Result.from_path(options.out / RESULT)` does.
-
-    Args:
-        options: of the run; its folders are seen by all machines.
-        report: takes the status lines.
-        workers: processes; each has a GPU of its own where one is used.
-        address: of a running Ray cluster; None starts one on this machine.
-
-    Raises:
-        UserError: the data set, the run's folder and the preset do not fit together, the cluster
-            has too little for so many workers, or the training diverged.
+    afterwards `ray.train.Result.from_path(options.out / RESULT)` does. All machines see the run's
+    folders; each worker has a GPU of its own where one is used.
     """
     options = _checked(options, workers)
     shutil.rmtree(options.out / RESULT, ignore_errors=True)  # of the run so far

@@ -67,11 +67,6 @@ class RunOptions:
     tracker: TrackerName = "tensorboard"
 
     def progress(self, step: int, seconds: float) -> float:
-        """Share of the run that is done, 0 … 1: of its steps or of its minutes, the larger one.
-
-        Args:
-            step: optimiser steps taken.
-            seconds: spent on training so far.
-        """
+        """Share of the run that is done, 0 … 1: of its steps or of its minutes, the larger one."""
         by_time = seconds / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(step / self.preset.train.steps, by_time))

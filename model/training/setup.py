@@ -43,8 +43,7 @@ class Run:
 def set_up(options: RunOptions, group: ProcessGroup) -> Run:
     """Reads data set and checkpoint, and builds what training needs.
 
-    Raises:
-        UserError: the data set, the run's folder and the preset do not fit together.
+    A `UserError` if the data set, the run's folder and the preset do not fit together.
     """
     # Do options, data set and the run's folder fit together?
     recipe, unet = options.preset.train, options.preset.unet

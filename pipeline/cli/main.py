@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from pipeline.cli.run import WeightsDir, run
+from pipeline.cli.run import run
 from pipeline.command_options import dataclass_options
 from pipeline.dataset.limits import Limits
 from pipeline.errors import UserError, run_command
 from pipeline.progress import progress
+from pipeline.run.work_options import WeightsDir
 from pipeline.sources.layouts import Layout
 from pipeline.sources.manifest import ManifestRow
 from pipeline.talkers.demo_options import DemoOptions

@@ -4,17 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset.finalize import SpeechStatistics, conclude, shard_mark
+from pipeline.dataset.finalize import finish, write_shard
 from pipeline.dataset.limits import Limits
-from pipeline.dataset.plan import PLAN_FILE, About
-from pipeline.dataset.prep_options import flat_options
-from pipeline.dataset.rows import parse_rows, rows_bytes
+from pipeline.dataset.plan import PLAN_FILE, claim_with
+from pipeline.dataset.rows import parse_rows
 from pipeline.dataset.sample import Sample, from_members, to_members
-from pipeline.dataset.shards import open_shard, read_dataset, read_shard
-from pipeline.errors import UserError
+from pipeline.dataset.shards import read_dataset, read_shard
 from pipeline.lock import exclusive
 from pipeline.progress import progress
-from pipeline.speech.features import SHAPES
 from pipeline.storage import Folder
 
 
@@ -33,7 +30,8 @@ def filter_dataset(
     dataset = read_dataset(source)
     limits = Limits.from_json(dataset["options"]["limits"]).and_also(limits)
     options = dataset["options"] | {"limits": limits.as_json()}
-    _claim(out, source.read_json(PLAN_FILE) | {"options": options})
+    about = {name: dataset[name] for name in ("source", "licence")}
+    claim_with(out, source.read_json(PLAN_FILE) | about | {"options": options})
 
     names = [entry["name"].removesuffix(".tar") for entry in dataset["shards"]]
     with exclusive(out.local, "dh-prep"), progress("shards", len(names)) as step:
@@ -42,21 +40,7 @@ def filter_dataset(
             if f"{name}.json" not in done:
                 copy_shard(source, out, entry, options)
             step()
-    about = About(dataset["source"], dataset["licence"])
-    return conclude(out, names, options, about)
-
-
-def _claim(out: Folder, plan: dict[str, Any]) -> None:
-    """Writes the plan into an empty folder, or makes sure that the folder was begun with it."""
-    if out.exists(PLAN_FILE):
-        begun = out.read_json(PLAN_FILE)
-        former, options = flat_options(begun["options"]), flat_options(plan["options"])
-        if former != options or begun | {"options": plan["options"]} != plan:
-            raise UserError(f"{out} was begun with other limits or clips; use another --out")
-    elif any(not name.startswith(".") for name in out.names()):
-        raise UserError(f"{out} holds other files; name a new or empty folder with --out")
-    else:
-        out.write_json(PLAN_FILE, plan)
+    return finish(out, names, options)
 
 
 def copy_shard(
@@ -73,24 +57,16 @@ def copy_shard(
     """
     name = entry["name"].removesuffix(".tar")
     limits = Limits.from_json(options["limits"])
-    speech = SpeechStatistics(SHAPES[options["speech"]].coefficients)
     table = parse_rows(source.read_bytes(f"{name}.parquet"))
-    rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-    by_key = {row["clip_id"]: row for row in rows}
-    with out.write(f"{name}.tar") as tar:
-        with open_shard(tar) as add:
-            for key, members in read_shard(source / f"{name}.tar"):
-                row, sample = by_key[key], from_members(key, members)
-                changed = change(sample, row) if change else sample
-                # A sample that breaks a limit becomes a skipped clip.
-                broken = limits.broken(row) if row["frames"] else "no frame is left"
-                if broken:
-                    row |= {"status": "skipped", "stage": "filter", "reason": broken}
-                    continue
-                add(key, members if changed is sample else to_members(changed))
-                speech.add(changed.speech)
-        mark = shard_mark(name, entry["split"], entry["inputs"], rows, tar, speech)
-        out.remove(f"{name}.json")  # a mark never stands beside files that it does not describe
-    with out.write(f"{name}.parquet") as path:
-        path.write_bytes(rows_bytes(rows))
-    out.write_json(f"{name}.json", mark)
+    with write_shard(out, name, entry["split"], entry["inputs"], options["speech"]) as (add, rows):
+        rows += [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+        by_key = {row["clip_id"]: row for row in rows}
+        for key, members in read_shard(source / f"{name}.tar"):
+            row, sample = by_key[key], from_members(key, members)
+            changed = change(sample, row) if change else sample
+            # A sample that breaks a limit becomes a skipped clip.
+            broken = limits.broken(row) if row["frames"] else "no frame is left"
+            if broken:
+                row |= {"status": "skipped", "stage": "filter", "reason": broken}
+            else:
+                add(key, members if changed is sample else to_members(changed), changed.speech)

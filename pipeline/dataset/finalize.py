@@ -1,24 +1,27 @@
-"""What ends a shard and a data set: the mark of a shard, and `dataset.json` from all marks."""
+"""The files of a shard, its mark last, and `dataset.json` from all marks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dataset.plan import PLAN_FILE, SOUND, About, Shard
-from pipeline.dataset.prep_options import PrepOptions
+from pipeline.dataset.plan import PLAN_FILE, SOUND
+from pipeline.dataset.rows import rows_bytes
 from pipeline.dataset.sample import SCHEMA_VERSION
-from pipeline.dataset.shards import DATASET_FILE
+from pipeline.dataset.shards import DATASET_FILE, open_shard
 from pipeline.files import sha256_file
 from pipeline.media import FPS
 from pipeline.sources.splits import in_several
-from pipeline.speech.features import SHAPES
+from pipeline.speech.features import SHAPES, Speech
 from pipeline.storage import Folder
+
+AddSample = Callable[[str, dict[str, bytes], NDArray[np.float32]], None]
 
 
 def shard_mark(
@@ -73,34 +76,61 @@ class SpeechStatistics:
         return {"count": self.count, "sum": sums, "squares": squares}
 
 
-def finish(
-    out: Folder | Path, shards: Sequence[Shard], options: PrepOptions, about: About | None = None
-) -> dict[str, Any]:
-    """Writes `dataset.json` once every shard is marked, and returns it."""
-    names = [shard.name for shard in shards]
-    return conclude(Folder.at(out), names, options.as_json(), about or About())
+@contextmanager
+def write_shard(
+    out: Folder, name: str, split: str, inputs: int, speech: Speech
+) -> Iterator[tuple[AddSample, list[dict[str, Any]]]]:
+    """Writes the three files of a shard of `inputs` clips of the manifest.
+
+    Gives the function that adds a sample, by key, members and (T, F) speech features, and the list
+    to which the rows of all clips are added.
+    """
+    statistics, rows = SpeechStatistics(SHAPES[speech].coefficients), list[dict[str, Any]]()
+    with out.write(f"{name}.tar") as tar:
+        with open_shard(tar) as add_members:
+
+            def add(key: str, members: dict[str, bytes], features: NDArray[np.float32]) -> None:
+                add_members(key, members)
+                statistics.add(features)
+
+            yield add, rows
+        mark = shard_mark(name, split, inputs, rows, tar, statistics)
+        # From here on old files go and new ones come; a mark never stands beside files that it does
+        # not describe.
+        out.remove(f"{name}.json")
+        with out.write(f"{name}.parquet") as table:
+            table.write_bytes(rows_bytes(rows))
+    out.write_json(f"{name}.json", mark)
 
 
-def conclude(
-    out: Folder, names: Sequence[str], options: dict[str, Any], about: About
-) -> dict[str, Any]:
-    """Writes `dataset.json` from the marks of the shards of these names, and returns it."""
+def finish(out: Folder | Path, names: Sequence[str], options: dict[str, Any]) -> dict[str, Any]:
+    """Writes `dataset.json` once the shards of these names are marked, and returns it."""
+    out = Folder.at(out)
     remove_leftovers(out)  # a run may have had nothing to do
     marks = [json.loads(data) for data in out.read_many([f"{n}.json" for n in names]).values()]
+    dataset = dataset_json(options, out.read_json(PLAN_FILE), marks)
+    out.write_json(DATASET_FILE, dataset)
+    return dataset
+
+
+def dataset_json(
+    options: dict[str, Any], plan: dict[str, Any], marks: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """The content of `dataset.json`, from plan.json and the marks of the shards."""
     shape = SHAPES[options["speech"]]
     total = SpeechStatistics(shape.coefficients)
     splits: dict[str, set[str]] = {}
     for mark in marks:
-        total.merge(mark.pop("speech"))
-        splits.setdefault(mark["split"], set()).update(mark.pop("speakers"))
+        total.merge(mark["speech"])
+        splits.setdefault(mark["split"], set()).update(mark["speakers"])
     mean = total.sum / max(total.count, 1)
     deviation = np.sqrt(np.maximum(total.squares / max(total.count, 1) - mean**2, 0))
     names_counted = ("inputs", "clips", "samples", "frames", "failed")
     counted = {name: sum(mark[name] for mark in marks) for name in names_counted}
     dataset = {
         "schema_version": SCHEMA_VERSION,
-        "source": about.source,
-        "licence": about.licence,
+        "source": plan.get("source", ""),
+        "licence": plan.get("licence", ""),
         "options": options,
         "counts": {
             **counted,
@@ -120,12 +150,12 @@ def conclude(
             "mean": np.round(mean, 5).tolist(),
             "std": np.round(deviation, 5).tolist(),
         },
-        "shards": marks,
+        "shards": [
+            {key: value for key, value in mark.items() if key not in ("speech", "speakers")}
+            for mark in marks
+        ],
     }
-    if options.get("align_sound"):
-        dataset[SOUND] = out.read_json(PLAN_FILE)[SOUND]
-    out.write_json(DATASET_FILE, dataset)
-    return dataset
+    return dataset | ({SOUND: plan[SOUND]} if options.get("align_sound") else {})
 
 
 def remove_leftovers(out: Folder) -> None:

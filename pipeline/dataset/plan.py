@@ -1,7 +1,7 @@
 """What a run will do: which clips share a shard, fixed before the first is opened."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pipeline.sources.manifest import SHOT_SUFFIX, ManifestRow
 from pipeline.storage import Folder
 
 PLAN_FILE = "plan.json"
+_OF_THE_CLIPS = ("schema_version", "clips", "shards", "clips_sha256")
 SOUND = "sound"  # the key of what `pipeline.dataset.align_sound` decided
 
 
@@ -31,14 +32,6 @@ class Shard:
         return shard_name(self.index)
 
 
-@dataclass(frozen=True)
-class About:
-    """What people should know of a data set that none of its files states."""
-
-    source: str = ""  # the INPUT that was named
-    licence: str = ""  # under which the clips may be used
-
-
 def plan_shards(rows: list[ManifestRow], clips_per_shard: int) -> list[Shard]:
     """Groups clips into shards by split and key, so that the plan does not depend on scan order."""
     shards: list[Shard] = []
@@ -53,17 +46,25 @@ def claim(
     out: Folder | Path,
     shards: list[Shard],
     options: PrepOptions,
-    about: About | None = None,
     *,
+    source: str = "",
+    licence: str = "",
     dry: bool = False,
-) -> About:
-    """Writes the plan into an empty folder, or makes sure that the folder was begun with it.
+) -> None:
+    """Claims a folder for a run.
 
-    `dry` only looks whether the folder can be used. Returns source and licence: those of `about`,
-    and where it names none those of an earlier run.
+    `source` is the INPUT that was named, `licence` that of the clips: what people should know of a
+    data set that none of its files states. `dry` only looks whether the folder can be used.
     """
-    out, about = Folder.at(out), about or About()
-    plan = _as_json(shards, options)
+    about = {"source": source, "licence": licence}
+    claim_with(Folder.at(out), _as_json(shards, options) | about, dry=dry)
+
+
+def claim_with(out: Folder, plan: dict[str, Any], *, dry: bool = False) -> None:
+    """Writes a plan into an empty folder, or makes sure that the folder was begun with it.
+
+    Source and licence may change; where the plan names none those of an earlier run stay.
+    """
     try:
         begun: dict[str, Any] = out.read_json(PLAN_FILE)
     except NotADirectoryError as error:
@@ -74,16 +75,16 @@ def claim(
                 f"{out} holds other files; name a new or empty folder with --out"
             ) from None
         if not dry:
-            out.write_json(PLAN_FILE, plan | asdict(about))
-        return about
+            out.write_json(PLAN_FILE, plan)
+        return
     except ValueError as error:
         raise UserError(f"{out / PLAN_FILE} is damaged ({error}); use another --out") from error
     if not isinstance(begun, dict) or "options" not in begun:
         raise UserError(f"{out / PLAN_FILE} is not of dh-prep run; use another --out")
-    earlier = About(begun.pop("source", ""), begun.pop("licence", ""))
-    decided = {SOUND: begun.pop(SOUND)} if SOUND in begun else {}
-    before = flat_options({"face": "largest"} | begun["options"])
-    now = flat_options(plan["options"])
+    before, now = (
+        flat_options({"face": "largest"} | options)
+        for options in (begun["options"], plan["options"])
+    )
     changed = [
         f"{name} {before.get(name)} is now {now.get(name)}"
         for name in dict.fromkeys([*now, *before])
@@ -93,12 +94,11 @@ def claim(
         raise UserError(
             f"{out} was begun with other options ({'; '.join(changed)}); use another --out"
         )
-    if begun | {"options": plan["options"]} != plan:
+    if any(begun.get(name) != plan[name] for name in _OF_THE_CLIPS):
         raise UserError(f"{out} was begun with other clips; use another --out")
-    known = About(about.source or earlier.source, about.licence or earlier.licence)
-    if known != earlier and not dry:
-        out.write_json(PLAN_FILE, plan | asdict(known) | decided)
-    return known
+    known = begun | {name: plan[name] for name in ("source", "licence") if plan.get(name)}
+    if known != begun and not dry:
+        out.write_json(PLAN_FILE, known)
 
 
 def refuse_shot_keys(shards: list[Shard]) -> None:

@@ -12,18 +12,15 @@ Members of a sample, named `KEY.member` in the tar:
 | `mouth.npy` | (T, 4) int16, x0 y0 x1 y1 of the mouth in each frame, half open, inside the frame |
 | `json` | `Meta`: where the clip came from and every option that shaped it |
 
-Packed JPEG rather than intra-only H.264: on 5,181 real crops of 128 x 128, JPEG 4:4:4 at quality 95
-holds 42.4 dB in the worst clip and 44.1 dB on average with 8.1 kB a frame, and four frames cost
-0.5 ms to read; H.264 4:4:4 at crf 4 holds 41.5 and 44.4 dB with 5.9 kB, but the four frames cost
-2.9 ms and opening the clip 1.5 ms (benchmarks/speed/RESULTS.md). Training reads four frames at a
-time, so that reading weighs more than the quarter of the bytes.
+Packed JPEG rather than intra-only H.264, which is a quarter smaller at the same PSNR: training
+reads four frames at a time, and those cost several times as much (benchmarks/speed/RESULTS.md).
 """
 
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import cv2
 import numpy as np
@@ -31,6 +28,7 @@ from numpy.typing import NDArray
 
 from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.media.audio import wav_bytes, wav_samples
+from pipeline.media.image import encode_image
 
 SCHEMA_VERSION = 1
 MEMBERS = ("frames", "offsets.npy", "wav", "speech.npy", "landmarks.npy", "mouth.npy", "json")
@@ -38,8 +36,8 @@ MIN_PSNR = 42.0
 _QUALITIES = (95, 97, 99, 100)
 
 
-class _RequiredMeta(TypedDict):
-    """What every `json` member holds."""
+class Meta(TypedDict):
+    """The `json` member."""
 
     schema_version: int
     clip_id: str
@@ -60,17 +58,9 @@ class _RequiredMeta(TypedDict):
     frame_psnr: float
     jpeg_quality: int
     options: dict[str, Any]
-
-
-class Meta(_RequiredMeta, total=False):
-    """The `json` member.
-
-    `notes` say what was done to the file, see `pipeline.media.notes`; `sound_lag` by how many
-    frames the sound was late (positive) or early before `--align-sound` moved it.
-    """
-
-    notes: list[str]
-    sound_lag: int
+    notes: NotRequired[list[str]]  # what was done to the file, see `pipeline.media.notes`
+    # By how many frames the sound was late (positive) or early before `--align-sound` moved it.
+    sound_lag: NotRequired[int]
 
 
 class PackedFrames:
@@ -132,13 +122,8 @@ def pack_frames(
 
 
 def _jpeg(frame: NDArray[np.uint8], quality: int) -> bytes:
-    flags = [
-        cv2.IMWRITE_JPEG_QUALITY,
-        quality,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    ]
-    return cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), flags)[1].tobytes()
+    sampling = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+    return encode_image(frame, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality, *sampling)
 
 
 def pack_faithfully(

@@ -24,15 +24,9 @@ _SIGMA = 2.0  # frames; averages as much noise as the window of 7, without its d
 def smooth(points: NDArray[np.float32], smoothing: Smoothing) -> NDArray[np.float32]:
     """Smooths (T, N, 2) points over time.
 
-    Args:
-        points: landmarks of every frame.
-        smoothing: `authors`: the mean of frames t … t + 6, where the last six frames reuse the
-            last full window (a look-ahead of three frames, as in the released clips);
-            `gaussian`: centred, sigma of 2 frames; `clip`: one mean for the whole clip, so that
-            the head moves in front of a fixed camera; `none`.
-
-    Returns:
-        (T, N, 2) float32.
+    `authors`: the mean of frames t … t + 6, where the last six frames reuse the last full window (a
+    look-ahead of three frames, as in the released clips); `gaussian`: centred, sigma of 2 frames;
+    `clip`: one mean for the whole clip, so that the head moves in front of a fixed camera; `none`.
     """
     if smoothing == "none":
         return points

@@ -24,9 +24,7 @@ class FaceViews:
     """
 
     def __init__(self, size: int, bridge: int, max_bytes: int = 512 << 20) -> None:
-        self._size = size
-        self._bridge = bridge
-        self._left = max_bytes
+        self._size, self._bridge, self._left = size, bridge, max_bytes
         self._views: dict[int, Part] | None = {}
         self._count = 0
         self._last: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None

@@ -34,10 +34,8 @@ _SAME_FACE = 0.3  # overlap of two boxes that are one face
 class FanTracker(Tracker):
     """S3FD in every `detect_every`-th frame, FAN in all; the largest face is followed.
 
-    FAN runs on `batch` frames at once, by default 4 on a CPU and 32 elsewhere.
-
-    Raises:
-        UserError: a file does not hold its network's weights, see `pipeline.weights`.
+    FAN runs on `batch` frames at once, by default 4 on a CPU and 32 elsewhere. A `UserError` if a
+    file does not hold its network's weights.
     """
 
     name = "face-alignment 2DFAN4-11f355bf06 s3fd-619a316812"
@@ -60,11 +58,7 @@ class FanTracker(Tracker):
         self._precision: Precision = precision
 
     def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
-        """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order.
-
-        Holds `detect_every` frames and those of a batch at a time. A frame that is the same array
-        as the one before it is not computed again.
-        """
+        """See `Tracker.locate`; `detect_every` frames and those of a batch are held at a time."""
         repeats: deque[int] = deque()
         waiting: list[FollowedBox] = []
         for followed in follow(_distinct(frames, repeats), self._detector.detect, self._every):

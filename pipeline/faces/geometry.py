@@ -52,36 +52,19 @@ def area(boxes: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def warp(
-    image: NDArray[np.uint8] | Part,
-    matrix: NDArray[np.floating],
-    size: int,
-    *,
-    border: int | None = 0,
+    image: NDArray[np.uint8] | Part, matrix: NDArray[np.floating], size: int
 ) -> NDArray[np.uint8]:
     """Warps a picture to (size, size, 3) uint8 with bilinear sampling, as networks expect it.
 
     Bilinear sampling reads four pixels; at less than half size it would skip the others, so that
-    the source is first shrunk by a whole factor.
-
-    Args:
-        image: (H, W, 3) uint8, or a part of one.
-        matrix: (2, 3), pixels of the whole image to pixels of the result.
-        size: side of the result.
-        border: value outside the image; None repeats its edge.
+    the source is first shrunk by a whole factor. The (2, 3) matrix is from pixels of the whole
+    image to pixels of the result, which is black outside the image.
     """
     if isinstance(image, Part):
         matrix, image = image.matrix_from_part(matrix), image.pixels
     if _factor(matrix) >= 2 and (part := part_of(image, matrix, size)) is not None:
         matrix, image = part.matrix_from_part(matrix), part.pixels
-    mode = cv2.BORDER_CONSTANT if border is not None else cv2.BORDER_REPLICATE
-    warped = cv2.warpAffine(
-        image,
-        matrix.astype(np.float64),
-        (size, size),
-        flags=cv2.INTER_LINEAR,
-        borderMode=mode,
-        borderValue=(border or 0,) * 3,
-    )
+    warped = cv2.warpAffine(image, matrix.astype(np.float64), (size, size), flags=cv2.INTER_LINEAR)
     return cast("NDArray[np.uint8]", warped)
 
 

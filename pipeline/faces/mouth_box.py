@@ -10,16 +10,9 @@ _MARGIN = 5 / 128  # the paper's 5 pixels at 128 x 128
 def mouth_boxes(landmarks: NDArray[np.float32], size: int) -> NDArray[np.int16]:
     """The mouth box of every frame (paper eq. 18).
 
-    Landmarks 48 … 67, floored and ceiled, with a margin of 5 pixels at 128 x 128 (in proportion at
-    other sizes), clipped to the frame.
-
-    Args:
-        landmarks: (T, 68, 2) in pixels of the crop.
-        size: side of the crop in pixels.
-
-    Returns:
-        (T, 4) int16: x0 y0 x1 y1, half open. A mouth outside the frame gives a box of one pixel at
-            the nearest edge.
+    Landmarks 48 … 67 of (T, 68, 2), floored and ceiled, with a margin of 5 pixels at 128 x 128 (in
+    proportion at other sizes), clipped to the frame: (T, 4) int16 x0 y0 x1 y1, half open. A mouth
+    outside the frame gives a box of one pixel at the nearest edge.
     """
     margin = max(1, round(_MARGIN * size))
     points = landmarks[:, MOUTH]

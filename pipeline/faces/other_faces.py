@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.faces.plausibility import plausible_only
+from pipeline.faces.plausibility import plausible
 from pipeline.faces.tracking import Track, Tracker, to_track
 from pipeline.media import FPS
 
@@ -38,7 +38,7 @@ def other_tracks(
         some = itertools.islice(covered(frames, tracks), 0, _LOOKS * FPS, FPS)
         if not any(to_track(tracker.locate([frame])).found[0] for frame in some):
             break
-        track = to_track(plausible_only(tracker.locate(covered(frames, tracks))))
+        track = to_track(map(plausible, tracker.locate(covered(frames, tracks))))
         if track.found.sum() < least_frames:
             break
         tracks.append(track)

@@ -1,6 +1,5 @@
 """Whether landmarks are those of a face, and how much of a crop its picture does not show."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -39,11 +38,10 @@ def is_plausible(points: NDArray[np.floating]) -> bool:
     return bool(inside > -_BESIDE * distance)
 
 
-def plausible_only(located: Iterable[FrameLandmarks]) -> Iterator[FrameLandmarks]:
-    """The frames as they come, without landmarks that are no face's."""
-    for one in located:
-        found = not np.isnan(one.points[0, 0])
-        yield replace(one, points=NO_FACE) if found and not is_plausible(one.points) else one
+def plausible(frame: FrameLandmarks) -> FrameLandmarks:
+    """The frame, without landmarks that are no face's."""
+    found = not np.isnan(frame.points[0, 0])
+    return replace(frame, points=NO_FACE) if found and not is_plausible(frame.points) else frame
 
 
 def outside_share(

@@ -5,9 +5,8 @@ Hjorth, 'EEG analysis based on time domain properties', 1970): power of the seco
 power of the first. Being a ratio, it does not depend on contrast or exposure; the smaller of the
 two axes counts, so that motion along either shows.
 
-Chosen on crops of 128 pixels of real clips, of which it ranks 99 to 100 % above softened ones; the
-blur effect of Crete et al. (2007) ranks 70 to 98 %, the variance of the Laplacian, which follows
-contrast, 88 to 99 % (`benchmarks/studies/faces.py sharpness`; benchmarks/speed/RESULTS.md).
+Beside the blur effect of Crete et al. (2007) and the variance of the Laplacian:
+`benchmarks/studies/faces.py sharpness`; benchmarks/speed/RESULTS.md.
 """
 
 import cv2
@@ -21,16 +20,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 0.26, 0.76, 0.34, 0.80
 def sharpness(crop: NDArray[np.uint8]) -> float:
     """Frequency of the edges in the face of an aligned crop, in cycles per pixel of the crop.
 
-    Half the contrast or exposure, or JPEG at quality 95, changes it by 0.009 at most. Grain counts
-    as sharpness.
-
-    Args:
-        crop: (S, S, 3) uint8 RGB, aligned as `pipeline.faces.alignment` does.
-
-    Returns:
-        0 to 0.5. Of real clips at 128 pixels 0.165 in the median, 0.120 and 0.192 at the 5th and
-        95th percentile. Made half as large and enlarged again 0.11, a third 0.09, moving by 5
-        pixels 0.08 to 0.09. NaN where the face is one flat colour.
+    From 0 to 0.5: of real clips at 128 pixels 0.165 in the median, 0.120 and 0.192 at the 5th and
+    95th percentile. Made half as large and enlarged again 0.11, a third 0.09, moving by 5 pixels
+    0.08 to 0.09. Half the contrast or exposure, or JPEG at quality 95, changes it by 0.009 at most.
+    Grain counts as sharpness. NaN where the face is one flat colour.
     """
     height, width = crop.shape[:2]
     face = crop[

@@ -1,7 +1,6 @@
 """68 landmarks of a clip's face: search for it, then follow it from frame to frame."""
 
 import math
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,9 +89,7 @@ class MediaPipeTracker(Tracker):
     name = "mediapipe face_landmarker float16/1"
 
     def __init__(self, task: Path | str) -> None:
-        with zipfile.ZipFile(task) as archive:
-            self._detector = FaceDetector(archive.read("face_detector.tflite"))
-            self._mesh = FaceMesh(archive.read("face_landmarks_detector.tflite"))
+        self._detector, self._mesh = FaceDetector(task), FaceMesh(task)
 
     def locate(self, frames: Iterable[NDArray[np.uint8]]) -> Iterator[FrameLandmarks]:
         """Follows the largest face through (H, W, 3) uint8 RGB frames; yields them in order."""
@@ -168,14 +165,13 @@ def stretches(track: Track, *, bridge: int, cuts: Sequence[int] = ()) -> list[St
     # Split where a gap is too long or another shot begins.
     shot = np.searchsorted(np.asarray(cuts), found, side="right")
     breaks = np.flatnonzero((np.diff(found) > bridge + 1) | (np.diff(shot) > 0)) + 1
-    return [_interpolated(track, frames) for frames in np.split(found, breaks)]
-
-
-def _interpolated(track: Track, frames: NDArray[np.intp]) -> Stretch:
-    """The stretch that spans the frames in which a face was found."""
-    span = np.arange(frames[0], frames[-1] + 1)
-    flat = track.points[frames].reshape(len(frames), -1)  # (N, 136)
-    if len(span) > len(frames):
-        flat = np.stack([np.interp(span, frames, column) for column in flat.T], axis=1)
-    points = flat.reshape(-1, 68, 2).astype(np.float32)
-    return Stretch(slice(int(span[0]), int(span[-1]) + 1), points, len(span) - len(frames))
+    parts = []
+    for frames in np.split(found, breaks):
+        span = np.arange(frames[0], frames[-1] + 1)
+        flat = track.points[frames].reshape(len(frames), -1)  # (N, 136)
+        if len(span) > len(frames):
+            flat = np.stack([np.interp(span, frames, column) for column in flat.T], axis=1)
+        points = flat.reshape(-1, 68, 2).astype(np.float32)
+        which = slice(int(span[0]), int(span[-1]) + 1)
+        parts.append(Stretch(which, points, len(span) - len(frames)))
+    return parts

@@ -55,15 +55,9 @@ def read_audio(
 ) -> Audio:
     """Decodes the sound, lined up with the video's first frame if there is a video.
 
-    Channels that cancel each other in the mix to mono are replaced by the loudest of them.
-
-    Args:
-        path: any container FFmpeg reads.
-        rate: Hz of the result; None keeps the source's.
-        mono: mix to one channel; otherwise to two at most.
-        start: seconds after time zero at which to begin.
-        end: seconds after time zero at which to stop; None reads to the end.
-        origin: time stamp of time zero, `VideoInfo.start`; None reads it from the file.
+    Channels that cancel each other in the mix to mono are replaced by the loudest of them; without
+    `mono` there are two at most. `rate` is in Hz, and None keeps the source's; `start` and `end`
+    are seconds after time zero, whose time stamp is `origin` (`VideoInfo.start`; None reads it).
 
     Raises:
         MediaError: the file is absent, no media file, or holds no sound.

@@ -23,6 +23,10 @@ SAMPLES_PER_FRAME = SAMPLE_RATE // FPS
 _SYSTEM_ERRORS = (
     errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG, errno.ESTALE, errno.ETIMEDOUT,
 )  # fmt: skip
+_REASONS = {
+    errno.EIO: "it is cut off, or its disk fails",  # FFmpeg at the end of a file, or a disk error
+    errno.ENOMEM: "too little memory; it is damaged, or very large",  # damaged files ask for any
+}
 _MAX_STEP_BACK = 0.2  # seconds from one time stamp to the next
 _MAX_PAUSE = 600.0  # seconds from one time stamp to the next; calls pause with cameras off
 
@@ -89,18 +93,11 @@ def open_container(path: Path | str) -> Iterator[Any]:
         mistaken = _mistaken_content(name)
         if mistaken:
             raise MediaError(f"{name} is {mistaken}") from error
-        raise MediaError(f"cannot read {name}: {_reason(error)}") from error
-
-
-def _reason(error: av.error.FFmpegError | OSError) -> str:
-    """The system's message where it is one; FFmpeg's errors in words that help."""
-    if error.errno == errno.EIO:  # FFmpeg at the end of a file, or a disk error
-        return "it is cut off, or its disk fails"
-    if error.errno == errno.ENOMEM:  # damaged files request any size
-        return "too little memory; it is damaged, or very large"
-    if error.errno in _SYSTEM_ERRORS:
-        return error.strerror or "the system refuses"
-    return "no media file, or one that is damaged or cut off"
+        # The system's message where it is one; FFmpeg's errors in words that help.
+        reason = _REASONS.get(error.errno or 0, "no media file, or one that is damaged or cut off")
+        if error.errno in _SYSTEM_ERRORS:
+            reason = error.strerror or "the system refuses"
+        raise MediaError(f"cannot read {name}: {reason}") from error
 
 
 def is_video(path: str) -> bool:
@@ -169,7 +166,9 @@ def choose_stream(container: Any, kind: str) -> Any:
     name = container.name.removeprefix("file:")
     if streams and not usable:
         raise MediaError(f"{name}: no decoder for its {kind}")
-    if kind == "video" and len(usable) > 1 and _is_tiled(container, usable):
+    # Items of a picture file, of which FFmpeg gives each its own stream.
+    tiles = any(stream.disposition & Disposition.dependent for stream in usable)
+    if kind == "video" and len(usable) > 1 and tiles and is_still_picture(container):
         raise MediaError(
             f"{name} is a HEIC or AVIF picture of {len(usable)} tiles, which cannot be put "
             "together here; convert it to PNG or JPEG"
@@ -185,13 +184,6 @@ def choose_stream(container: Any, kind: str) -> Any:
 def _rank(stream: Any) -> tuple[bool, bool]:
     impaired = stream.disposition & (Disposition.visual_impaired | Disposition.hearing_impaired)
     return not impaired, bool(stream.disposition & Disposition.default)
-
-
-def _is_tiled(container: Any, streams: list[Any]) -> bool:
-    """Whether the streams are items of a picture file, of which FFmpeg gives each its own."""
-    brand = container.metadata.get("major_brand", "")
-    tiles = any(stream.disposition & Disposition.dependent for stream in streams)
-    return tiles and brand in _PICTURE_BRANDS
 
 
 def decode_frames(container: Any, stream: Any) -> Iterator[Any]:

@@ -22,24 +22,19 @@ def deinterlace(frames: Iterator[tuple[float, Any]], stream: Any) -> Iterator[tu
             if not frame.interlaced_frame:
                 yield time, frame
                 continue
-            graph = _filter(stream, frame)
             size = frame.width, frame.height, frame.format.name
+            graph = Graph()
+            graph.threads = 1
+            source = graph.add_buffer(
+                width=size[0], height=size[1], format=frame.format, time_base=stream.time_base
+            )
+            bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
+            graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
         waiting.append(time)
         graph.push(frame)
         yield from _pulled(graph, waiting)
     if graph is not None:
         yield from _pulled(graph, waiting, flush=True)
-
-
-def _filter(stream: Any, frame: Any) -> Graph:
-    graph = Graph()
-    graph.threads = 1
-    source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base
-    )
-    bwdif = graph.add("bwdif", "mode=send_frame:deint=interlaced")
-    graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
-    return graph
 
 
 def _pulled(

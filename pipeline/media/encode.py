@@ -23,8 +23,6 @@ from pipeline.media.container import FPS, MediaError
 if TYPE_CHECKING:
     from pipeline.media.audio import Audio
 
-    WriteFrame = Callable[[NDArray[np.uint8]], None]
-
 
 # x264's macroblock tree reads beyond its rows where pictures are not a multiple of 128 pixels wide,
 # so that the same frames gave different bytes from time to time.
@@ -61,37 +59,13 @@ _FFV1 = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1"}
 _LOSSLESS = _Format("ffv1", pixels="bgr0", sound="flac", options=_FFV1, container=_MATROSKA)
 
 
-def write_video(
-    path: Path | str,
-    frames: Iterable[NDArray[np.uint8]],
-    *,
-    fps: int = FPS,
-    audio: Audio | None = None,
-    crf: int = 12,
-    lossless: bool = False,
-    metadata: dict[str, str] | None = None,
-) -> int:
-    """Writes a video with its sound cut to the length of the frames, atomically.
+def write_video(path: Path | str, frames: Iterable[NDArray[np.uint8]], **options: Any) -> int:
+    """Writes (H, W, 3) uint8 RGB frames as they come; options as in `open_video`.
 
-    Args:
-        path: see `open_video`, as for the other arguments.
-        frames: (H, W, 3) uint8 RGB, all of one even size; written as they come.
-        fps: frames a second.
-        audio: sound, or None for a silent file.
-        crf: constant rate factor.
-        lossless: pixels and sound read back as they are.
-        metadata: container tags.
-
-    Returns:
-        The number of frames written.
-
-    Raises:
-        MediaError: the suffix names no container that is written here, or there is not one frame.
+    Returns how many they were.
     """
     count = 0
-    with open_video(
-        path, fps=fps, audio=audio, crf=crf, lossless=lossless, metadata=metadata
-    ) as write:
+    with open_video(path, **options) as write:
         for frame in frames:
             write(frame)
             count += 1
@@ -107,19 +81,14 @@ def open_video(
     crf: int = 12,
     lossless: bool = False,
     metadata: dict[str, str] | None = None,
-) -> Iterator[WriteFrame]:
+) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
     """Gives a function that writes the next frame; the file gets its name when all went well.
 
     By the suffix: .mp4, .mov, .mkv hold H.264 (yuv420p) and AAC, .webm VP9 and Opus, .gif pictures
-    of 256 colours each without sound.
-
-    Args:
-        path: the output.
-        fps: frames a second.
-        audio: sound, cut to the length of the frames; or None.
-        crf: constant rate factor: 0 best … 51; even 0 halves the chroma.
-        lossless: FFV1 in RGB, and FLAC, which only .mkv holds: frames read back as they are.
-        metadata: container tags.
+    of 256 colours each without sound. Frames are (H, W, 3) uint8 RGB, all of one even size; the
+    sound is cut to their length. `crf` is the constant rate factor: 0 best … 51; even 0 halves the
+    chroma. `lossless` is FFV1 in RGB, and FLAC, which only .mkv holds: frames read back as they
+    are. `metadata` are container tags.
 
     Raises:
         MediaError: the suffix names none of these, or there was not one frame.
@@ -139,7 +108,7 @@ def open_video(
         av.open(f"file:{temporary}", "w", options=chosen.container) as container,
     ):
         container.metadata.update(metadata or {})
-        writer = _Writer(container, chosen, fps, audio, crf)
+        writer = _Writer(container, chosen, fps, audio if chosen.sound else None, crf)
         yield writer.write
         if not writer.count:
             raise MediaError(f"nothing to write to {path}: there is not one frame")
@@ -153,14 +122,15 @@ class _Writer:
         self, container: Any, chosen: _Format, fps: int, audio: Audio | None, crf: int
     ) -> None:
         self._container, self._format, self._fps, self._crf = container, chosen, fps, crf
-        self._audio = audio if chosen.sound else None
+        self._audio = audio
         self._video: Any = None
         self._sound: Any = None
-        if self._audio is not None:
-            layout = "mono" if self._audio.samples.ndim == 1 else "stereo"
-            rate = chosen.rate or self._audio.rate
-            self._sound = container.add_stream(chosen.sound, rate=rate, layout=layout)
         self.count = self._sound_written = 0  # frames; samples
+        if audio is not None:
+            self._layout = "mono" if audio.samples.ndim == 1 else "stereo"
+            self._sound = container.add_stream(
+                chosen.sound, rate=chosen.rate or audio.rate, layout=self._layout
+            )
 
     def write(self, frame: NDArray[np.uint8]) -> None:
         """Encodes the next (H, W, 3) uint8 RGB frame; all are of one even size."""
@@ -212,10 +182,7 @@ class _Writer:
         while self._sound_written + (1 if whole else step) <= end:
             begin = self._sound_written
             part = np.ascontiguousarray(samples[begin : min(begin + step, end)])
-            layout = "mono" if samples.ndim == 1 else "stereo"
-            frame = av.AudioFrame.from_ndarray(part.reshape(1, -1), format="s16", layout=layout)
-            frame.sample_rate = rate
-            frame.pts = begin
-            frame.time_base = Fraction(1, rate)
+            frame = av.AudioFrame.from_ndarray(part.reshape(1, -1), "s16", self._layout)
+            frame.sample_rate, frame.pts, frame.time_base = rate, begin, Fraction(1, rate)
             self._container.mux(self._sound.encode(frame))
             self._sound_written += len(part)

@@ -5,7 +5,6 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,31 +15,16 @@ from PIL import Image, ImageOps
 from pipeline.files import atomic_path
 from pipeline.media.colour import in_srgb
 from pipeline.media.container import MediaError
-from pipeline.media.notes import Note
 from pipeline.media.video import probe, read_frames
 
 IMAGE_SUFFIXES = frozenset((
     ".avif", ".bmp", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".png", ".tif",
     ".tiff", ".webp",
 ))  # fmt: skip
-_BACKGROUND = (255, 255, 255)  # behind transparency
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture, and what was done to make it usable."""
-
-    pixels: NDArray[np.uint8]  # (H, W, 3) sRGB
-    notes: tuple[Note, ...] = ()
 
 
 def read_image(path: Path | str) -> NDArray[np.uint8]:
-    """The pixels of `read_picture`."""
-    return read_picture(path).pixels
-
-
-def read_picture(path: Path | str) -> Picture:
-    """Reads a picture, turned as its EXIF data asks, in sRGB, on white where it is transparent.
+    """Reads a picture: (H, W, 3) sRGB, turned as its EXIF data asks, on white if transparent.
 
     Raises:
         MediaError: the file is absent or no picture.
@@ -53,23 +37,22 @@ def read_picture(path: Path | str) -> Picture:
     if picture is not None:
         return picture
     if data[4:8] == b"ftyp":  # HEIC and AVIF
-        notes = probe(name).notes  # refuses what holds no frame
-        return Picture(next(read_frames(name)), notes)
+        probe(name)  # refuses what holds no frame
+        return next(read_frames(name))
     image = None
     with suppress(cv2.error):  # raised for sizes beyond belief
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB) if data else None
     if image is None:
         raise MediaError(f"cannot read {name} as a picture; PNG and JPEG are safe choices")
-    return Picture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    return image
 
 
-def _with_profile_or_transparency(data: bytes) -> Picture | None:
+def _with_profile_or_transparency(data: bytes) -> NDArray[np.uint8] | None:
     """A picture that has transparency or a colour profile other than sRGB; None for others.
 
     None too for what Pillow cannot read, be it the picture, its profile or its EXIF data: these
     are optional, and OpenCV then reads the pixels.
     """
-    notes: list[Note] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of EXIF data and sizes
@@ -80,13 +63,12 @@ def _with_profile_or_transparency(data: bytes) -> Picture | None:
             image = ImageOps.exif_transpose(opened)
             if transparent:
                 # The profile is applied below, to what is opaque by then.
-                ground = Image.new("RGBA", image.size, (*_BACKGROUND, 255))
+                ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
                 image = Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
-                notes.append("background-added")
-            if (converted := in_srgb(image, profile)) is not None:
-                image = converted
-                notes.append("profile-converted")
-            return Picture(np.asarray(image.convert("RGB")), tuple(notes)) if notes else None
+            converted = in_srgb(image, profile)
+            if converted is None and not transparent:
+                return None
+            return np.asarray((converted or image).convert("RGB"))
     except Exception:  # noqa: BLE001 - broken files raise anything
         return None
 
@@ -110,7 +92,7 @@ def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
     if not cv2.haveImageWriter(str(path)):
         raise MediaError(f"cannot write {path}: use a name that ends in .png or .jpg")
     with atomic_path(path) as temporary:
-        _write(temporary, image)
+        temporary.write_bytes(encode_image(image, temporary.suffix))
 
 
 @contextmanager
@@ -130,13 +112,15 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
 
         def write(frame: NDArray[np.uint8]) -> None:
             nonlocal count
-            _write(temporary / f"{count:06d}.png", frame)
+            (temporary / f"{count:06d}.png").write_bytes(encode_image(frame, ".png"))
             count += 1
 
         yield write
 
 
-def _write(path: Path, image: NDArray[np.uint8]) -> None:
-    """Writes a picture; `cv2.imwrite` would not report a full disk."""
-    encoded = cv2.imencode(path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-    path.write_bytes(encoded.tobytes())
+def encode_image(image: NDArray[np.uint8], suffix: str, *flags: int) -> bytes:
+    """(H, W, 3) uint8 RGB as a picture in the format of a suffix; flags are those of OpenCV.
+
+    Written as bytes, since `cv2.imwrite` would not report a full disk.
+    """
+    return cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), flags)[1].tobytes()

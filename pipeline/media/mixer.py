@@ -69,15 +69,14 @@ class Mixer:
 
     def _resampled(self, frame: Any) -> list[NDArray[np.int16]]:
         assert self._resampler is not None
-        parts = [_samples(part) for part in self._resampler.resample(frame)]
-        if self._weights is None:
-            return parts
-        for part in parts:
-            self._measure(part.reshape(-1, len(self._weights)).T.astype(np.float64))
-        # (N, channels) by (channels, 1 or 2): (N,) or (N, 2).
-        mixes = (part.reshape(-1, len(self._weights)) @ self._weights for part in parts)
-        clipped = [np.clip(np.round(mix), -32768, 32767).astype(np.int16) for mix in mixes]
-        return [mix[:, 0] if mix.shape[1] == 1 else mix for mix in clipped]
+        done: list[Any] = self._resampler.resample(frame)
+        parts = [part.to_ndarray().reshape(-1, part.layout.nb_channels) for part in done]
+        if self._weights is not None:
+            for part in parts:
+                self._measure(part.T.astype(np.float64))
+            mixes = (part @ self._weights for part in parts)  # (N, channels) by (channels, 1 or 2)
+            parts = [np.clip(np.round(mix), -32768, 32767).astype(np.int16) for mix in mixes]
+        return [part[:, 0] if part.shape[1] == 1 else part for part in parts]
 
     def loudest_of_cancelling(self) -> int | None:
         """The loudest channel where the mix to mono is far quieter than it, as in antiphase."""
@@ -129,10 +128,3 @@ def _channels(frame: Any) -> NDArray[np.float64]:
 def _format(frame: Any) -> tuple[str, str, int]:
     """Sample format, channel layout and rate."""
     return frame.format.name, frame.layout.name, frame.sample_rate
-
-
-def _samples(frame: Any) -> NDArray[np.int16]:
-    """A packed s16 frame as (N,) or (N, channels)."""
-    channels = frame.layout.nb_channels
-    flat: NDArray[np.int16] = frame.to_ndarray().reshape(-1)
-    return flat if channels == 1 else flat.reshape(-1, channels)

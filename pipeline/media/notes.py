@@ -11,7 +11,6 @@ Note = Literal[
     "loudest-channel",  # channels that cancel each other: the loudest one in place of their mix
     "surround-mixed",  # more than two channels mixed with the centre at its level
     "profile-converted",  # a picture's own colour profile converted to sRGB
-    "background-added",  # white laid behind a transparent picture
     "turned",  # a picture that lies on its side or upside down: crops turned upright
     "speaker-chosen",  # several faces: the one whose lips move with the sound
     "speaker-unclear",  # several faces, none of which surely speaks: the largest

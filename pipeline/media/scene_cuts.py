@@ -9,10 +9,8 @@ flash of one or two frames is no cut. A cut by way of one frame that blends both
 Frames that repeat the picture before are passed over, so that film of a few pictures a second, each
 of them held, is judged like any other.
 
-On real clips (`benchmarks/studies/cuts.py`, figures in benchmarks/speed/RESULTS.md, Scene cuts) it
-finds every join of two people to the frame, and 91 % of the joins of two takes of one person, where
-PySceneDetect's AdaptiveDetector finds 24 %; in an hour of single shots, plain and changed in eight
-ways, it finds no cut.
+On real clips, beside PySceneDetect: `benchmarks/studies/cuts.py`; benchmarks/speed/RESULTS.md,
+Scene cuts.
 """
 
 from collections import deque
@@ -52,7 +50,10 @@ class CutDetector:
         previous = None
         for index, frame in enumerate(frames):
             if frame is not previous:
-                self._measure(index, _thumbnail(frame))
+                # (48, 48, 3), each pixel the mean of nine samples spread over its part.
+                samples = cv2.resize(frame, (3 * _SIDE, 3 * _SIDE), interpolation=cv2.INTER_LINEAR)
+                thumbnail = cv2.resize(samples, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+                self._measure(index, np.asarray(thumbnail))
             previous = frame
             yield frame
 
@@ -90,12 +91,6 @@ class CutDetector:
         self._steps.append(step)
         self._spans.append(spans)
         self._recent.append(thumbnail)
-
-
-def _thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(48, 48, 3), each pixel the mean of nine samples spread over its part of the frame."""
-    samples = cv2.resize(frame, (3 * _SIDE, 3 * _SIDE), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.resize(samples, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA))
 
 
 def _step(a: NDArray[np.generic], b: NDArray[np.generic]) -> float:

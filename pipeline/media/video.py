@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +80,9 @@ def read_frames(
 ) -> Iterator[NDArray[np.uint8]]:
     """Decodes a video at a constant rate: output k is the source frame nearest to start + k / fps.
 
-    Args:
-        path: any container FFmpeg reads.
-        fps: output frames a second.
-        start: seconds after the first frame at which to begin.
-        end: seconds after the first frame at which to stop; None reads to the end.
-
-    Yields:
-        (H, W, 3) uint8 RGB, as displayed (rotation and pixel aspect applied); a source frame
-        that is shown several times is the same array each time.
+    `start` and `end` are seconds after the first frame. Frames are (H, W, 3) uint8 RGB, as
+    displayed (rotation and pixel aspect applied); one that is shown several times is the same array
+    each time.
 
     Raises:
         MediaError: the file is absent, no media file, or holds no video stream.
@@ -212,35 +206,17 @@ def _nearest(
         k += 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class Frames:
-    """The frames of a video, to be read several times: kept in memory while they are few.
-
-    Pasting a face back passes twice over a clip, once to find the face and once to draw. A long
-    clip is decoded again rather than kept.
-    """
+    """The frames of a video, decoded anew whenever they are iterated over."""
 
     path: Path | str
     start: float = 0.0  # seconds after its first frame
     end: float | None = None
-    keep_bytes: int = 512 << 20
-    _kept: list[NDArray[np.uint8]] | None = field(default=None, init=False, repr=False)
 
     def __iter__(self) -> Iterator[NDArray[np.uint8]]:
-        if self._kept is not None:
-            yield from self._kept
-            return
-        kept: list[NDArray[np.uint8]] | None = []
-        total = 0
-        for frame in read_frames(self.path, start=self.start, end=self.end):
-            total += 0 if kept and frame is kept[-1] else frame.nbytes
-            if total > self.keep_bytes:
-                kept = None
-            if kept is not None:
-                kept.append(frame)
-            yield frame
-        self._kept = kept
+        return read_frames(self.path, start=self.start, end=self.end)
 
     def part(self, kept: slice) -> Iterator[NDArray[np.uint8]]:
         """The frames from `kept.start` up to `kept.stop`."""
-        return itertools.islice(iter(self), kept.start, kept.stop)
+        return itertools.islice(self, kept.start, kept.stop)

@@ -63,8 +63,8 @@ def run_on_ray(
     """Has jobs done by several processes and yields (number of the job, result) as results come.
 
     A process makes its worker once, with `make_worker(*arguments, threads)`, and calls it with one
-    job after another; everything must be picklable. Paths must be absolute: processes have another
-    working directory, perhaps on another machine.
+    job after another, for an iterable of results; everything must be picklable. Paths must be
+    absolute: processes have another working directory, perhaps on another machine.
 
     Args:
         make_worker: gives a function from a job to its results, which may be a generator.

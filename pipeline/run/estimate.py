@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -11,9 +10,8 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import to_members
 from pipeline.sources.manifest import ManifestRow
 from pipeline.storage import is_url, remote_size
-from pipeline.units import size_text, time_text
+from pipeline.units import evenly, size_text, time_text
 
-_T = TypeVar("_T")
 _CLIPS = 8
 _ENOUGH = 20.0  # seconds after which no further clip is tried
 _STATS = 20_000  # files whose size is asked; of more, evenly chosen ones stand for all
@@ -34,12 +32,6 @@ def total_size(rows: Sequence[ManifestRow]) -> tuple[float, list[str], int]:
         except OSError:
             missing.append(path)
     return sum(sizes) * len(paths) / max(len(chosen), 1), missing, len(chosen)
-
-
-def evenly(values: Sequence[_T], most: int) -> list[_T]:
-    """At most `most` of the values, evenly over them."""
-    count = min(most, len(values))
-    return [values[i] for i in np.linspace(0, len(values) - 1, count).round().astype(int)]
 
 
 def estimate(

@@ -16,6 +16,7 @@ from pipeline.files import printable
 from pipeline.run.runner import pending, run_tasks
 from pipeline.run.shard_writer import encoder_digest, fetch_weights
 from pipeline.run.summary import write_report
+from pipeline.run.work_options import WorkOptions
 from pipeline.sources.manifest import read_input
 from pipeline.storage import Folder
 
@@ -50,19 +51,14 @@ def prepare(
     Raises:
         UserError: nothing to prepare, or `out` cannot be used.
     """
-    folder, weights = Folder.at(out), Path(weights_dir) if weights_dir else None
-    shards, options, about = begin(str(source), folder, options or PrepOptions(), weights)
-    for _ in run_tasks(
-        folder,
-        pending(folder, shards, retry_failed=retry_failed),
-        options,
-        workers=workers,
-        address=address,
-        weights_dir=weights,
-        clip_minutes=clip_minutes,
-    ):
+    weights = Path(weights_dir) if weights_dir else None
+    work = WorkOptions(workers, address, "failed" if retry_failed else None, clip_minutes, weights)
+    folder = Folder.at(out)
+    shards, options = begin(str(source), folder, options or PrepOptions(), weights)
+    tasks = pending(folder, shards, retry_failed=retry_failed)
+    for _ in run_tasks(folder, tasks, options, work):
         pass
-    return conclude(folder, shards, options, about)[1]
+    return conclude(folder, shards, options)[1]
 
 
 def begin(
@@ -70,10 +66,10 @@ def begin(
     folder: Folder,
     options: PrepOptions,
     weights_dir: Path | None,
-    *,
     licence: str = "",
+    *,
     dry: bool = False,
-) -> tuple[list[plan.Shard], PrepOptions, plan.About]:
+) -> tuple[list[plan.Shard], PrepOptions]:
     """Plans a run and claims its folder; the options come back with the speech encoder's SHA-256.
 
     `dry` only looks whether the folder can be used.
@@ -84,17 +80,18 @@ def begin(
         plan.refuse_shot_keys(shards)
     if not dry and not folder.exists(plan.PLAN_FILE):
         fetch_weights(options, weights_dir)  # before the folder is begun
-    about = plan.About(printable(source), licence)
-    return shards, options, plan.claim(folder, shards, options, about, dry=dry)
+    plan.claim(folder, shards, options, source=printable(source), licence=licence, dry=dry)
+    return shards, options
 
 
 def conclude(
-    folder: Folder, shards: list[plan.Shard], options: PrepOptions, about: plan.About
+    folder: Folder, shards: list[plan.Shard], options: PrepOptions
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Writes dataset.json, report and card of done shards; gives dataset.json and the rows."""
+    names = [shard.name for shard in shards]
     if options.align_sound != "off":
-        align_sound(folder, [shard.name for shard in shards], options)
-    dataset, rows = finish(folder, shards, options, about), read_rows(folder)
+        align_sound(folder, names, options)
+    dataset, rows = finish(folder, names, options.as_json()), read_rows(folder)
     write_report(folder, rows)
     write_card(folder, dataset, rows)
     return dataset, rows

@@ -57,9 +57,15 @@ def prepare_clip(row: ManifestRow, options: PrepOptions, stages: Sequence[Stage]
             at = "pack"
             good = [piece.clip for piece in pieces if piece.ended is None]
             digest = sha256_file(path) if good else ""
-            return Outcome(
-                [_row(row, piece) for piece in pieces], [to_sample(clip, digest) for clip in good]
-            )
+            rows = [
+                _row_start(row, shot_key(row.clip_id, piece.clip.shot))
+                | {"notes": ", ".join(piece.clip.notes)}
+                | (piece.ended or {})
+                | piece.clip.measures
+                | piece.seconds
+                for piece in pieces
+            ]
+            return Outcome(rows, [to_sample(clip, digest) for clip in good])
     except (UserError, OSError) as error:
         return ended(str(error))
     except Exception as error:  # noqa: BLE001 - the run goes on; the row keeps the traceback
@@ -89,12 +95,6 @@ def _step(stage: Stage, piece: _Piece) -> Iterator[_Piece]:
         broken = clip.options.limits.broken(known)
         yield _Piece(clip, seconds, _ending("skipped", name, broken) if broken else None)
         seconds = {}
-
-
-def _row(row: ManifestRow, piece: _Piece) -> dict[str, Any]:
-    start = _row_start(row, shot_key(row.clip_id, piece.clip.shot)) | (piece.ended or {})
-    start["notes"] = ", ".join(piece.clip.notes)
-    return start | piece.clip.measures | piece.seconds
 
 
 def _row_start(row: ManifestRow, key: str) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Runs a plan: which shards are still to be written, and writes them, by Ray or in this process."""
 
-import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pipeline.lock import exclusive
 from pipeline.parallel.tasks import run_on_ray
 from pipeline.run.attempts import Journal
 from pipeline.run.shard_writer import ShardTask, ShardWriter
+from pipeline.run.work_options import WorkOptions
 from pipeline.storage import Folder
 
 # In a Ray process, memory grows by some 5 % over a thousand clips (it does not without Ray); a new
@@ -35,24 +35,17 @@ def pending(out: Folder | Path, shards: Sequence[Shard], *, retry_failed: bool) 
 
 
 def run_tasks(
-    out: Folder | Path,
-    tasks: Sequence[ShardTask],
-    options: PrepOptions,
-    *,
-    workers: int | None,
-    address: str | None = None,
-    weights_dir: Path | None = None,
-    clip_minutes: float = math.inf,
+    out: Folder | Path, tasks: Sequence[ShardTask], options: PrepOptions, work: WorkOptions
 ) -> Iterator[list[dict[str, Any]]]:
     """Does what is to do and yields the rows of each clip as it ends; see `prepare`.
 
     Without Ray (`workers` 0) no clip is given up.
     """
     out = Folder.at(out).absolute()
-    weights_dir = weights_dir.absolute() if weights_dir else None
+    weights_dir = work.weights_dir.absolute() if work.weights_dir else None
     with exclusive(out.local, "dh-prep"):
         remove_leftovers(out)
-        if workers == 0:
+        if work.workers == 0:
             write_shard = ShardWriter(out, options, weights_dir, None, os.cpu_count() or 1)
             for task in tasks:
                 yield from write_shard(task)
@@ -60,10 +53,10 @@ def run_tasks(
         try:
             for _, rows in run_on_ray(
                 ShardWriter,
-                (out, options, weights_dir, clip_minutes),
+                (out, options, weights_dir, work.clip_minutes),
                 tasks,
-                workers=workers,
-                address=address,
+                workers=work.workers,
+                address=work.address,
                 gpu=options.landmarks == "fan",
                 retries=Journal.retries(options.clips_per_shard),
                 jobs_per_process=-(-_CLIPS_PER_PROCESS // options.clips_per_shard),

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.dataset.finalize import SpeechStatistics, shard_mark
+from pipeline.dataset.finalize import write_shard
 from pipeline.dataset.plan import Shard
 from pipeline.dataset.prep_options import PrepOptions
-from pipeline.dataset.rows import parse_rows, rows_bytes
-from pipeline.dataset.sample import Sample, from_members, to_members
-from pipeline.dataset.shards import open_shard, read_shard
+from pipeline.dataset.rows import parse_rows
+from pipeline.dataset.sample import from_members, to_members
+from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
 from pipeline.run.attempts import Journal
@@ -20,7 +20,7 @@ from pipeline.run.clip import Stage
 from pipeline.run.prepare_clip import Outcome, failed, prepare_clip
 from pipeline.run.stages import default_stages, needed_weights
 from pipeline.sources.manifest import ManifestRow
-from pipeline.speech.features import SHAPES, Speech
+from pipeline.speech.features import Speech
 from pipeline.storage import Folder
 from pipeline.weights import locate
 
@@ -68,30 +68,20 @@ class ShardWriter:
             weights = fetch_weights(self._options, self._weights_dir)
             self._stages = default_stages(self._options, weights)
         shard, out = task.shard, self._out
-        rows: list[dict[str, Any]] = []
-        speech = SpeechStatistics(SHAPES[self._options.speech].coefficients)
         with ExitStack() as unfinished:
             # Without its mark, old and new files may lie there side by side: all is done anew.
             keep = task.keep and out.exists(f"{shard.name}.json")
             kept = _KeptShard(out, shard, unfinished) if keep else None
-            tar = unfinished.enter_context(out.write(f"{shard.name}.tar"))
-            with open_shard(tar) as add:
-                for row in shard.rows:
-                    outcome = kept.outcome(row) if kept else None
-                    if outcome is None:
-                        outcome = self._prepare(row, journal)
-                    for sample in outcome.samples:
-                        add(sample.key, to_members(sample))
-                        speech.add(sample.speech)
-                    rows += outcome.rows
-                    yield outcome.rows
-            mark = shard_mark(shard.name, shard.split, len(shard.rows), rows, tar, speech)
-            # From here on the old files go and the new ones come; a mark never stands beside
-            # files that it does not describe.
-            out.remove(f"{shard.name}.json")
-            with out.write(f"{shard.name}.parquet") as table:
-                table.write_bytes(rows_bytes(rows))
-        out.write_json(f"{shard.name}.json", mark)
+            files = write_shard(out, shard.name, shard.split, len(shard.rows), self._options.speech)
+            add, rows = unfinished.enter_context(files)
+            for row in shard.rows:
+                outcome = kept.outcome(row) if kept else None
+                if outcome is None:
+                    outcome = self._prepare(row, journal)
+                for sample in outcome.samples:
+                    add(sample.key, to_members(sample), sample.speech)
+                rows += outcome.rows
+                yield outcome.rows
         # Memory that was freed goes back to the system; glibc by itself keeps it for good.
         if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # it is glibc's alone
             trim(0)
@@ -122,10 +112,8 @@ class _KeptShard:
             return None
         records = [{str(k): v for k, v in line.items()} for line in rows.to_dict("records")]
         good = [line["clip_id"] for line in records if line["status"] == "ok"]
-        return Outcome(records, [self._sample(key) for key in good])
-
-    def _sample(self, key: str) -> Sample:
-        return next(from_members(k, members) for k, members in self._tar if k == key)
+        found = (next(one for one in self._tar if one[0] == key) for key in good)
+        return Outcome(records, [from_members(*one) for one in found])
 
 
 def fetch_weights(options: PrepOptions, weights_dir: Path | None) -> dict[str, Path]:

@@ -47,7 +47,7 @@ def decode(clip: Clip) -> Clip | Skip:
         return Skip("a still picture, not a video")
     if not info.audio_rate:
         return Skip("no sound stream")
-    frames = Frames(row.path, row.start, row.end, keep_bytes=0)
+    frames = Frames(row.path, row.start, row.end)
     audio = read_audio(row.path, start=row.start, end=row.end, origin=info.start)
     notes = tuple(dict.fromkeys((*info.notes, *audio.notes)))
     return replace(clip, info=info, frames=frames, audio=audio.samples, notes=notes)

@@ -29,6 +29,7 @@ from pipeline.units import size_text, time_text
 
 if TYPE_CHECKING:
     from pipeline.run.shard_writer import ShardTask
+    from pipeline.run.work_options import WorkOptions
 
 REPORT_FILE = "report.csv"
 _NAMED = 20  # failed clips that are named on the terminal; the report holds all
@@ -84,9 +85,7 @@ def describe_plan(
     tasks: Sequence[ShardTask],
     options: PrepOptions,
     out: Folder,
-    *,
-    workers: int | None,
-    weights_dir: Path | None,
+    work: WorkOptions,
 ) -> None:
     """Prints what a run would do, and about what it takes: a few clips are prepared for that."""
     rows = [row for shard in shards for row in shard.rows]
@@ -105,12 +104,13 @@ def describe_plan(
     )
     for name, value in flat_options({"limits": options.limits.as_json()}).items():
         say(f"limit      {name.replace('_', ' ')}: {value}")
-    processes = min((os.cpu_count() or 1) if workers is None else workers, len(tasks))
+    workers = (os.cpu_count() or 1) if work.workers is None else work.workers
+    processes = min(workers, len(tasks))
     say(f"workers    {processes or 'in this process'}")
     say(f"out        {out}")
     if tasks:
         todo = [row for task in tasks for row in task.shard.rows]
-        for line in estimate(todo, options, max(processes, 1), weights_dir):
+        for line in estimate(todo, options, max(processes, 1), work.weights_dir):
             say(line)
 
 

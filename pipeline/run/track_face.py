@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.faces.crop_views import FaceViews
 from pipeline.faces.head_pose import head_pose
 from pipeline.faces.mouth_box import mouth_opening
-from pipeline.faces.plausibility import plausible_only
+from pipeline.faces.plausibility import plausible
 from pipeline.faces.tracking import FrameLandmarks, Stretch, Tracker, stretches, to_track
 from pipeline.media import FPS
 from pipeline.media.notes import Note
@@ -33,8 +33,7 @@ def track_face(tracker: Tracker) -> Stage:
         views = FaceViews(clip.options.image_size, clip.options.bridge_frames)
         frames = _in_bursts(detector.watch(_in_bursts(clip.frames)))
         found: list[bool] = []
-        located = plausible_only(_noting(tracker.locate(frames), found))
-        first = to_track(_viewed(located, views))
+        first = to_track(_plausible(tracker.locate(frames), found, views))
         if not found:
             return Skip("no frame between start and end")
         if detector.cuts and clip.options.cuts == "drop":
@@ -71,18 +70,15 @@ def track_face(tracker: Tracker) -> Stage:
     return landmarks
 
 
-def _noting(located: Iterable[FrameLandmarks], found: list[bool]) -> Iterator[FrameLandmarks]:
-    """The frames as they come, and whether a face was found in each into `found`."""
+def _plausible(
+    located: Iterable[FrameLandmarks], found: list[bool], views: FaceViews
+) -> Iterator[FrameLandmarks]:
+    """The plausible landmarks; whether there were any, and what the crops need, are noted."""
     for one in located:
         found.append(not np.isnan(one.points[0, 0]))
-        yield one
-
-
-def _viewed(located: Iterable[FrameLandmarks], views: FaceViews) -> Iterator[FrameLandmarks]:
-    """The frames as they come, and what the crops need of them into `views`."""
-    for one in located:
-        views.add(one.frame, one.points)
-        yield one
+        frame = plausible(one)
+        views.add(frame.frame, frame.points)
+        yield frame
 
 
 def _in_bursts(frames: Iterable[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:

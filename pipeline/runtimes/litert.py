@@ -2,8 +2,10 @@
 
 import os
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +13,12 @@ from numpy.typing import NDArray
 Network = Callable[[NDArray[np.floating]], dict[tuple[int, ...], NDArray[np.float32]]]
 
 
-def open_network(model: bytes) -> Network:
-    """A .tflite model on one thread: a function from one input to its outputs by their shapes."""
+def open_network(task: Path | str, member: str) -> Network:
+    """A .tflite model in MediaPipe's bundle: a function from one input to its outputs by shape."""
     from ai_edge_litert.interpreter import Interpreter
 
-    with _no_banner():
-        network = Interpreter(model_content=model, num_threads=1)
+    with _no_banner(), zipfile.ZipFile(task) as bundle:
+        network = Interpreter(model_content=bundle.read(member), num_threads=1)
         network.allocate_tensors()
     entry = network.get_input_details()[0]["index"]
     indices = {tuple(out["shape"]): out["index"] for out in network.get_output_details()}

@@ -6,10 +6,8 @@ noise do not rise above their own floor, clicks and bursts of noise repeat at no
 notes hold theirs. Gliding tones and singing count as speech, and so does music beneath speech: the
 pauses are then not found.
 
-Against the word alignments of 226 GRID sentences (the thresholds were set on every third) 96.7 %
-of the frames agree, and the share of speech is off by 0.03 on average; with white noise at 20, 10
-and 5 dB 96.5, 95.9 and 94.3 %, off by 0.03, 0.04 and 0.05 (`benchmarks/studies/voice.py`; other
-detectors on the same sentences: benchmarks/speed/RESULTS.md, Speech activity).
+Against word alignments, beside other detectors: `benchmarks/studies/voice.py`;
+benchmarks/speed/RESULTS.md, Speech activity.
 """
 
 from collections.abc import Iterator

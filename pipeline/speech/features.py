@@ -38,11 +38,7 @@ SHAPES: dict[Speech, SpeechShape] = {
 
 
 def speech_features(name: Speech, encoder: Path | None = None) -> Featurise:
-    """The function that computes one kind of features; `released` needs the authors' encoder.
-
-    Raises:
-        UserError: the encoder's file cannot be used.
-    """
+    """The function that computes one kind of features; `released` needs the authors' encoder."""
     if name == "mfcc":
         return mfcc_windows
     from pipeline.speech.released_encoder import ReleasedSpeech

@@ -28,19 +28,14 @@ def mfcc_windows(samples: NDArray[np.int16], frames: int) -> NDArray[np.float32]
     lifter 22, log energy in place of coefficient 0. (N,) int16 samples, mono 16 kHz, are cut or
     padded with silence to `frames` x 640.
     """
-    cepstra = _cepstra(np.pad(fit_audio(samples, frames), _MARGIN))
+    sound, parts = np.pad(fit_audio(samples, frames), _MARGIN), []
+    for begin in range(0, len(sound) - _LENGTH + 1, _BLOCK * _STEP):  # an hour takes gigabytes
+        before = min(begin, 1)  # the sample that the block's first is emphasised against
+        block = sound[begin - before : begin + (_BLOCK - 1) * _STEP + _LENGTH].astype(np.float64)
+        parts.append(mfcc(preemphasis(block, _EMPHASIS)[before:], SAMPLE_RATE, preemph=0))
+    cepstra = np.concatenate(parts)  # (N, 13)
     # The log energy of digital silence is log(2e-16) = -36, an outlier no recording reaches;
     # 0 lies below the noise of the last bit.
     cepstra[:, 0] = np.maximum(cepstra[:, 0], 0)
     first = np.arange(frames)[:, None] * _STEPS_PER_FRAME
     return cepstra.astype(np.float32)[first + np.arange(STEPS)].reshape(frames, MFCC_DIM)
-
-
-def _cepstra(sound: NDArray[np.int16]) -> NDArray[np.float64]:
-    """(N, 13) MFCC of a recording, in blocks: all at once they take gigabytes an hour."""
-    parts = []
-    for begin in range(0, len(sound) - _LENGTH + 1, _BLOCK * _STEP):
-        before = min(begin, 1)  # the sample that the block's first is emphasised against
-        block = sound[begin - before : begin + (_BLOCK - 1) * _STEP + _LENGTH].astype(np.float64)
-        parts.append(mfcc(preemphasis(block, _EMPHASIS)[before:], SAMPLE_RATE, preemph=0))
-    return np.concatenate(parts)

@@ -27,9 +27,6 @@ class ReleasedSpeech:
 
     A TorchScript file is a program, though one that knows nothing but tensors; take it from the
     authors and from nobody else.
-
-    Raises:
-        UserError: it is no TorchScript file.
     """
 
     def __init__(self, path: Path) -> None:

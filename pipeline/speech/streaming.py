@@ -22,17 +22,10 @@ _LARGEST = 2.0  # float32 sample; filters of a sound card go a little beyond 1
 def speech_samples(
     chunks: Iterable[NDArray[Any]], rate: int = SAMPLE_RATE
 ) -> Iterator[NDArray[np.int16]]:
-    """Sound of any rate as models take it: mono, 16 kHz, 16 bits.
+    """Sound of any rate, 4,000 to 384,000 Hz, as models take it: (m,) int16, mono, 16 kHz.
 
-    Args:
-        chunks: (n,) int16, or float32 in [-1, 1], of any lengths; mono.
-        rate: of the chunks, 4,000 to 384,000 Hz.
-
-    Yields:
-        (m,) int16; of sound that has the rate already, the same samples.
-
-    Raises:
-        UserError: chunks or rate are of another kind.
+    Chunks are (n,) int16, or float32 in [-1, 1], mono, of any lengths; a `UserError` says if they
+    are not. Sound that has the rate already stays as it is.
     """
     if rate not in _RATES:
         raise UserError(f"speech of {rate} Hz; a rate lies between 4000 and 384000 Hz")

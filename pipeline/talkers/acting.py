@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.media import FPS, SAMPLE_RATE, SAMPLES_PER_FRAME, fit_audio
-from pipeline.talkers.voices import Phone, Utterance
+from pipeline.talkers.voices import Utterance
 from pipeline.talkers.warps import smoothstep
 
 WIDEST = 0.28  # opening of the widest vowel: inner-lip gap over distance of the outer eye corners
@@ -65,28 +65,19 @@ def _mouth(utterance: Utterance, seconds: float) -> tuple[NDArray[np.float64], N
     for phone in utterance.phones:
         inside = (axis >= phone.start) & (axis < phone.end)
         opening[inside], width[inside] = VISEMES[phone.symbol]
-        if phone.symbol in CLOSED:
-            shut = np.maximum(shut, _closure(axis, phone))
+        if phone.symbol in CLOSED:  # for a frame at least; they part 20 ms before the sound ends
+            half = max((phone.end - phone.start) / 2 - 0.02, 0.5 / FPS)
+            beyond = np.abs(axis - (phone.start + phone.end) / 2) - half
+            shut = np.maximum(shut, smoothstep(np.clip(1 - beyond / 0.06, 0, 1)))
     # Neighbouring targets blend; loud speech opens wider; closed lips stay closed.
     opening = gaussian_filter1d(opening, _BLEND * _RATE, mode="nearest")
     width = gaussian_filter1d(width, 1.4 * _BLEND * _RATE, mode="nearest")
-    opening *= _emphasis(utterance, axis) * (1 - shut) * WIDEST
-    return opening, width
-
-
-def _closure(axis: NDArray[np.float64], phone: Phone) -> NDArray[np.floating]:
-    """1 while the lips are shut, a frame at least; they part 20 ms before the sound ends."""
-    half = max((phone.end - phone.start) / 2 - 0.02, 0.5 / FPS)
-    beyond = np.abs(axis - (phone.start + phone.end) / 2) - half
-    return smoothstep(np.clip(1 - beyond / 0.06, 0, 1))
-
-
-def _emphasis(utterance: Utterance, axis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gain of the opening: 0.7 to 1.05 with the level of the speech over 120 ms."""
+    # Gain of the opening: 0.7 to 1.05 with the level of the speech over 120 ms.
     power = fit_audio(utterance.samples, -(-len(axis) * FPS // _RATE)).astype(np.float64) ** 2
     power = power[: len(axis) * SAMPLE_RATE // _RATE].reshape(len(axis), -1).mean(1)
     level = np.sqrt(gaussian_filter1d(power, 0.05 * _RATE))
-    return np.asarray(0.7 + 0.35 * np.clip(level / np.percentile(level, 90), 0, 1))
+    gain = 0.7 + 0.35 * np.clip(level / np.percentile(level, 90), 0, 1)
+    return opening * (gain * (1 - shut) * WIDEST), width
 
 
 def _lids(

@@ -132,16 +132,12 @@ def _masks(
     marks[mesh[RIGHT_EYE, 1].astype(int) + round(0.75 * image.shape[0] * EYE_SPAN) :] = cv2.GC_BGD
     crown = int(mesh[10, 1] - 0.1 * image.shape[0] * EYE_SPAN)
     marks[:crown][head[:crown] > 0] = cv2.GC_FGD
-    soft = _softened(head) * _above_collar(transform(np.array(_COLLAR), matrix), image.shape[0])
-    return soft, _softened(_grab_cut(image, marks))
-
-
-def _above_collar(collar: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Fades out just above the collar, so that the neck carries on into painted skin."""
+    # The head fades out just above the collar, so that the neck carries on into painted skin.
+    size, collar = image.shape[0], transform(np.array(_COLLAR), matrix)
     collar = collar[collar[:, 0].argsort()]
-    height = np.interp(np.arange(size), collar[:, 0], collar[:, 1])
-    rows = np.arange(size)[:, None]
-    return np.clip((height - rows) / (size / 50) - 0.25, 0, 1).astype(np.float32)
+    height = np.interp(np.arange(size), collar[:, 0], collar[:, 1]) - np.arange(size)[:, None]
+    above = np.clip(height / (size / 50) - 0.25, 0, 1).astype(np.float32)
+    return _softened(head) * above, _softened(_grab_cut(image, marks))
 
 
 def _grown(outline: NDArray[np.float32], factor: float) -> NDArray[np.float32]:

@@ -9,7 +9,6 @@ Real speech with known phones is acted out by people made of one public-domain p
     demo.json                        the options; written first, so that a run can be carried on
 """
 
-import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -87,19 +86,10 @@ def make_demo(
     weights_dir: Path | None = None,
     on_clip: Callable[[], None] | None = None,
 ) -> Path:
-    """Makes the videos that are not there yet, then the manifest and the truth.
+    """Makes the videos that are not there yet, then the manifest, whose path it returns, and truth.
 
-    Args:
-        out: a folder that is absent, empty, or was begun with the same options.
-        options: what to make.
-        weights_dir: the user's folder of pretrained files.
-        on_clip: called when a clip is done.
-
-    Returns:
-        The manifest's path.
-
-    Raises:
-        UserError: another folder's content, or a pretrained file cannot be found.
+    `out` is absent, empty, or was begun with the same options; `on_clip` is called when a clip is
+    done.
     """
     clips = plan_clips(options)
     _claim(out, options)
@@ -118,7 +108,11 @@ def make_demo(
         if not (out / clip.path).exists():
             name = clip.person.name
             if name not in talkers:
-                talkers[name] = _make_talker(clip.person, options, weights_dir)
+                mesh = FaceMesh(locate("face_landmarker.task", weights_dir))
+                canvas = round(options.size * _CANVAS)
+                cutout = cut_out(mesh, canvas, mirrored=clip.person.mirrored)
+                portrait = make_portrait(clip.person, cutout, _rng(options, name))
+                talkers[name] = Talker(portrait, options.size)
             write_video(
                 out / clip.path,
                 talkers[name].render(performance),
@@ -154,13 +148,6 @@ def _claim(out: Path, options: DemoOptions) -> None:
 def _rng(options: DemoOptions, name: str) -> np.random.Generator:
     """A generator for each name, so that one clip does not depend on another."""
     return np.random.default_rng([options.seed, zlib.crc32(name.encode())])
-
-
-def _make_talker(person: Person, options: DemoOptions, weights_dir: Path | None) -> Talker:
-    with zipfile.ZipFile(locate("face_landmarker.task", weights_dir)) as archive:
-        mesh_net = FaceMesh(archive.read("face_landmarks_detector.tflite"))
-    cutout = cut_out(mesh_net, round(options.size * _CANVAS), mirrored=person.mirrored)
-    return Talker(make_portrait(person, cutout, _rng(options, person.name)), options.size)
 
 
 def _truth(clip: DemoClip, utterance: Utterance, performance: Performance) -> dict[str, Any]:

@@ -39,10 +39,8 @@ _TONGUE = np.array([142, 72, 70], np.float32)
 class Mouth:
     """The mouth of a portrait, which can be posed.
 
-    Args:
-        figure: (C, C, 4) uint8, premultiplied RGB and opacity.
-        mesh: (478, 2) the face mesh in its pixels.
-        span: distance of the outer eye corners in pixels.
+    `figure` is (C, C, 4) uint8, premultiplied RGB and opacity; `mesh` the (478, 2) face mesh in its
+    pixels, `span` the distance of the outer eye corners there.
     """
 
     def __init__(self, figure: NDArray[np.uint8], mesh: NDArray[np.float64], span: float) -> None:
@@ -93,7 +91,12 @@ class Mouth:
             source[2], target[2] = source[2][1:-1], target[2][1:-1]  # the corners are shared
             moved = np.concatenate([*source, self._fixed, self._jaw])
             goal = np.concatenate([*target, self._fixed, self._jaw + jaw])
-            warped.append(self._warp(moved, goal))
+            # (rows, columns, 4) the figure in the region, its points moved.
+            spline = RBFInterpolator(goal, moved - goal, kernel="thin_plate_spline")
+            shift = spline(self._grid.reshape(-1, 2)).reshape(self._grid.shape)
+            r, coarse = self._region, (self._grid + shift).astype(np.float32)
+            full = upsample_map(coarse, r.x1 - r.x0, r.y1 - r.y0, self._step)
+            warped.append(sample_picture(self._figure, full))
         top, bottom = (self._pixels(posed[k]) for k in (1, 2))
         canvas[self._region.part] = self._compose(warped, top, bottom, is_open=opening > 0)
 
@@ -123,15 +126,6 @@ class Mouth:
     def _pixels(self, local: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 2) points of the mouth's own frame, in pixels of the canvas."""
         return local @ self._axes * self._span + self._origin
-
-    def _warp(self, source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.uint8]:
-        """(rows, columns, 4) the figure in the region, its points `source` moved to `target`."""
-        spline = RBFInterpolator(target, source - target, kernel="thin_plate_spline")
-        shift = spline(self._grid.reshape(-1, 2))
-        r = self._region
-        coarse = (self._grid + shift.reshape(self._grid.shape)).astype(np.float32)
-        full = upsample_map(coarse, r.x1 - r.x0, r.y1 - r.y0, self._step)
-        return sample_picture(self._figure, full)
 
     def _compose(
         self,

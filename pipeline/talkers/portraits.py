@@ -118,7 +118,10 @@ def _paint_clothes(
     axis, chin = float(mesh[CHIN, 0]), float(mesh[CHIN, 1])
     y, x = np.mgrid[:size, :size].astype(np.float32)
     # The photograph ends below the chin: the neck continues downwards in its own colours.
-    middle, half = _neck(head, axis, round(chin - 0.12 * span), span)
+    inside = np.flatnonzero(head[round(chin - 0.12 * span), :, 3] > 128)
+    inside = inside[np.abs(inside - axis) < 0.8 * span]
+    first, last = map(float, inside[[0, -1]])
+    middle, half = (first + last) / 2, (last - first) / (2 * span)
     side = (x - middle) / span
     below = (y - chin) / span
     skin = _neck_colours(head, axis, round(chin + 0.05 * span), span)
@@ -140,13 +143,6 @@ def _neck_colours(
     band = head[row - round(0.05 * span) : row + 1, low:high, :3].mean(0)
     padded = cv2.copyMakeBorder(band[None], 0, 0, low, head.shape[1] - high, cv2.BORDER_REPLICATE)
     return np.repeat(cv2.GaussianBlur(padded, (0, 0), span / 8), head.shape[0], axis=0)
-
-
-def _neck(head: NDArray[np.float32], axis: float, row: int, span: float) -> tuple[float, float]:
-    """The neck's middle in pixels and half its width in eye spans, read off one row."""
-    inside = np.flatnonzero(head[row, :, 3] > 128)
-    inside = inside[np.abs(inside - axis) < 0.8 * span]
-    return float(inside[0] + inside[-1]) / 2, float(inside[-1] - inside[0]) / (2 * span)
 
 
 def _edge(distance: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -21,12 +21,7 @@ from pipeline.talkers.warps import (
 
 
 class Talker:
-    """A portrait that can be posed.
-
-    Args:
-        portrait: who.
-        size: side of the frames, at most four fifths of the canvas.
-    """
+    """A portrait that can be posed, in frames of `size`, at most four fifths of the canvas."""
 
     def __init__(self, portrait: Portrait, size: int) -> None:
         canvas = portrait.figure.shape[0]

@@ -9,21 +9,15 @@ from pipeline.units import number_text
 
 
 @cache
-def environment(package: str, folder: str = "templates") -> Environment:
+def environment(package: str) -> Environment:
     """An environment that finds the templates of a package, and `page.html.j2` beside them.
 
     What goes into `.html.j2` is escaped, into others (`.md.j2`) it is not. A name that the context
     lacks raises. Filters: `number` writes a number as short as its size allows; `data_uri` takes
-    bytes and a MIME type.
-
-    Args:
-        package: dotted name, such as `benchmarks.report`.
-        folder: of the templates in it; package data.
+    bytes and a MIME type. `package` is a dotted name, such as `benchmarks.report`.
     """
     found = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader(package, folder), PackageLoader("pipeline", "templates")]
-        ),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("pipeline")]),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -31,9 +25,7 @@ def environment(package: str, folder: str = "templates") -> Environment:
         keep_trailing_newline=True,
     )
     found.filters["number"] = number_text
-    found.filters["data_uri"] = _data_uri
+    found.filters["data_uri"] = lambda data, mime: (
+        f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    )
     return found
-
-
-def _data_uri(data: bytes, mime: str) -> str:
-    return f"data:{mime};base64,{base64.b64encode(data).decode()}"

@@ -7,15 +7,12 @@ import pytest
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
-from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.shards import read_samples
-from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from pipeline.weights import find
-from tests.datasets import write_talker
+from tests.datasets import prepare_rows, write_talker
 
 CLIPS = ("ada", "bob", "cy", "dee")  # of the data set
 
@@ -58,11 +55,7 @@ def stand_in_data(landmark_task, made_once):
             speaker = "AB"[index % 2]
             rows.append(ManifestRow(clip, str(path), path.name, speaker=speaker, split="test"))
         options = PrepOptions(image_size=64, limits=Limits(min_seconds=0.2), clips_per_shard=2)
-        out, shards = folder / "set", plan_shards(rows, options.clips_per_shard)
-        claim(out, shards, options)
-        for _ in run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0):
-            pass
-        finish(out, shards, options)
-        assert [sample.key for sample in read_samples(out, "test")] == list(CLIPS)
+        prepare_rows(folder / "set", rows, options)
+        assert [sample.key for sample in read_samples(folder / "set", "test")] == list(CLIPS)
 
     return made_once("stand-in", write) / "set"

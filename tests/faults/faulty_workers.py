@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli import main as cli
+from pipeline.dataset import finalize
 from pipeline.run import runner
 from pipeline.run import shard_writer as writer
 from pipeline.run.attempts import Journal
@@ -64,11 +65,11 @@ def faulty(how: str, place: str, times: int, folder: Path) -> type[writer.ShardW
         def _write(self, task: writer.ShardTask, journal: Journal | None) -> Any:
             if place == "load":
                 hit(journal)
-            rows_bytes = writer.rows_bytes
+            rows_bytes = finalize.rows_bytes
             if place == "writing":
-                writer.rows_bytes = lambda rows: hit(journal) or rows_bytes(rows)
+                finalize.rows_bytes = lambda rows: hit(journal) or rows_bytes(rows)
             yield from super()._write(task, journal)
-            writer.rows_bytes = rows_bytes
+            finalize.rows_bytes = rows_bytes
 
         def _prepare(self, row: Any, journal: Journal | None) -> Any:
             if row.clip_id == place and place not in journal.given_up:

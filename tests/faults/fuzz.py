@@ -21,7 +21,7 @@ import typer
 from model.app.uploads import copy_upload
 from pipeline.errors import UserError
 from pipeline.media import IMAGE_SUFFIXES, is_video, probe, read_audio, read_frames
-from pipeline.media.image import read_picture
+from pipeline.media.image import read_image
 
 _LONGEST = 30  # seconds that one reader may take for a file of 0.4 s
 _MOST_FRAMES = 60
@@ -79,7 +79,7 @@ def _sound(path: Path) -> None:
 
 def _picture(path: Path) -> None:
     if path.suffix in IMAGE_SUFFIXES:
-        assert read_picture(path).pixels.shape[2:] == (3,)
+        assert read_image(path).shape[2:] == (3,)
 
 
 def _upload(path: Path) -> None:

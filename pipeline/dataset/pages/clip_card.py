@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from pipeline.dataset.sample import Sample
 from pipeline.faces.mouth_box import mouth_opening
-from pipeline.media.image import resize
+from pipeline.media.image import encode_image, resize
 from pipeline.plots import COLOURS, bare_figure, inline_svg
 from pipeline.speech.lip_sync import log_energy
-from pipeline.units import number_text
+from pipeline.units import evenly, number_text
 
 _STRIP = 6  # frames
 _STRIP_SIDE = 112  # pixels of a frame of the strip; on the page it is smaller still
 _FIRST_SIDE = 192
-_QUALITY = 78
+_QUALITY = (cv2.IMWRITE_WEBP_QUALITY, 78)
 _BOX = (0, 255, 110)  # a green that no face has
 _OPENING = (0.0, 0.45)  # eye distances; a mouth wide open
 _LOUDNESS = (-60.0, 0.0)  # dB full scale
@@ -37,14 +37,15 @@ def clip_card(sample: Sample, row: dict[str, Any]) -> dict[str, Any]:
     ]
     if row["missing_seconds"] > 0:
         facts.append(f"cut off: the file says it is {number_text(row['missing_seconds'])} s longer")
-    chosen = np.linspace(0, length - 1, min(_STRIP, length)).round().astype(int).tolist()
+    chosen = evenly(range(length), _STRIP)
+    strip = np.hstack([boxed(sample, index, _STRIP_SIDE) for index in chosen])
     plot = curve_over_area(mouth_opening(sample.landmarks), log_energy(sample.audio, length))
     return {
         "key": sample.key,
         "source": meta["source"],
         "facts": facts,
-        "first": _webp(_fit(sample.frames[0], _FIRST_SIDE)),
-        "strip": _webp(np.hstack([boxed(sample, index, _STRIP_SIDE) for index in chosen])),
+        "first": encode_image(_fit(sample.frames[0], _FIRST_SIDE), ".webp", *_QUALITY),
+        "strip": encode_image(strip, ".webp", *_QUALITY),
         "plot": inline_svg(plot, "mouth opening over loudness"),
     }
 
@@ -77,8 +78,3 @@ def curve_over_area(opening: NDArray[np.floating], loudness: NDArray[np.floating
 def _fit(frame: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     """The frame at `side` pixels, or as it is when smaller."""
     return frame if len(frame) <= side else resize(frame, (side, side))
-
-
-def _webp(picture: NDArray[np.uint8]) -> bytes:
-    flags = [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
-    return cv2.imencode(".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)[1].tobytes()

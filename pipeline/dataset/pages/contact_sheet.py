@@ -24,7 +24,7 @@ from pipeline.plots import COLOURS, bare_figure, inline_svg
 from pipeline.progress import progress
 from pipeline.storage import Folder
 from pipeline.templates import environment
-from pipeline.units import number_text, size_text, time_text
+from pipeline.units import evenly, number_text, size_text, time_text
 
 # Columns of the rows, what they are and in which unit.
 _MEASURES = (
@@ -80,9 +80,7 @@ def choose(good: pd.DataFrame, limit: int) -> set[str]:
     ends = [key for column, *_ in _measured(good) for key in _ends(column)]
     chosen = dict.fromkeys(ends[:limit])
     others = [key for key in good.index if key not in chosen]
-    room = min(limit - len(chosen), len(others))
-    evenly = np.linspace(0, len(others) - 1, room).round().astype(int)
-    return {*chosen, *(others[index] for index in evenly)}
+    return {*chosen, *evenly(others, limit - len(chosen))}
 
 
 def _measured(good: pd.DataFrame) -> Iterator[tuple[pd.Series[float], str, str]]:

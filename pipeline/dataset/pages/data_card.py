@@ -49,14 +49,18 @@ def card(dataset: dict[str, Any], rows: pd.DataFrame) -> str:
                 for split, part in good.groupby("split")
             ],
             reasons=[row[:3] for row in drop_reasons(rows)],
-            measures=list(_measures(good)),
+            measures=[
+                (name, *map("{:.3g}".format, values.quantile([0.05, 0.5, 0.95])), MEASURED[name])
+                for name in _SHOWN
+                if len(values := good[name].dropna())
+            ],
             cut_off=len(short),
             longest=short.max(),
             sound=list(_sound(dataset)),
             moved=sorted(good["sound_lag"].dropna().astype(int).value_counts().items()),
             options=sorted(flat_options(dataset["options"]).items()),
             sums_file=SUMS_FILE,
-            cell=_cell,
+            cell=lambda value: visible(str(value)).replace("|", "\\|"),
         )
     )
 
@@ -69,22 +73,9 @@ def _speakers(speakers: dict[str, Any]) -> str:
     return f"{known}; {f'{len(shared):,} are' if shared else 'none is'} in more than one split"
 
 
-def _measures(good: pd.DataFrame) -> Iterable[tuple[str, ...]]:
-    for name in _SHOWN:
-        values = good[name].dropna()
-        if len(values):
-            low, middle, high = values.quantile([0.05, 0.5, 0.95])
-            yield name, f"{low:.3g}", f"{middle:.3g}", f"{high:.3g}", MEASURED[name]
-
-
 def _sound(dataset: dict[str, Any]) -> Iterable[tuple[object, ...]]:
     """The lag of each collection, where the sound was aligned."""
     for group in dataset.get(SOUND, ()):
         if not group["speaker"]:
             numbers = (group[name] for name in ("clips", "lag", "peak", "chance"))
             yield group["collection"] or "all", *numbers, "yes" if group["sure"] else "no"
-
-
-def _cell(value: object) -> str:
-    """A cell of a Markdown table."""
-    return visible(str(value)).replace("|", "\\|")

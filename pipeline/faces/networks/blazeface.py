@@ -6,6 +6,7 @@ to it. `search` therefore tries the whole frame first and then smaller overlappi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -48,10 +49,10 @@ def _anchors() -> NDArray[np.float32]:
 
 
 class FaceDetector:
-    """Finds faces in a frame, with the bytes of `face_detector.tflite`."""
+    """Finds faces in a frame, by a network in `face_landmarker.task`."""
 
-    def __init__(self, model: bytes) -> None:
-        self._net = open_network(model)
+    def __init__(self, task: Path | str) -> None:
+        self._net = open_network(task, "face_detector.tflite")
         self._anchors = _anchors()
 
     def detect(self, frame: NDArray[np.uint8], tile: tuple[float, float, float]) -> list[Detection]:

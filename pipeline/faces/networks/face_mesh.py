@@ -1,6 +1,7 @@
 """MediaPipe's 478-point face mesh on LiteRT, one face a call, in a box that follows the face."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,10 +55,10 @@ def box_of_mesh(points: NDArray[np.float32]) -> Box:
 
 
 class FaceMesh:
-    """Finds 478 points of a face in a box, with the bytes of `face_landmarks_detector.tflite`."""
+    """Finds 478 points of a face in a box, by a network in `face_landmarker.task`."""
 
-    def __init__(self, model: bytes) -> None:
-        self._net = open_network(model)
+    def __init__(self, task: Path | str) -> None:
+        self._net = open_network(task, "face_landmarks_detector.tflite")
 
     def __call__(self, frame: NDArray[np.uint8], box: Box) -> tuple[NDArray[np.float32], float]:
         """Points (478, 2) in pixels of an (H, W, 3) uint8 RGB frame, and presence in 0..1."""

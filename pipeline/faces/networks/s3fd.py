@@ -45,9 +45,6 @@ class S3FDDetector:
     The network finds faces from about 16 pixels on, a fortieth of the frame's longer side. In a
     strip that is then less than 32 pixels wide it finds none. Frames are not batched, so that the
     result for a frame does not depend on its neighbours.
-
-    Raises:
-        UserError: the file does not hold this network's weights.
     """
 
     def __init__(
@@ -79,9 +76,8 @@ class S3FDDetector:
 def decode(outputs: Sequence[Tensor]) -> NDArray[np.float64]:
     """Faces from the network's output for one frame: (N, 5) x0 y0 x1 y1 score, best score first.
 
-    Args:
-        outputs: for each level, finest first, the scores (1, 2, h, w) of background and face, and
-            the offsets (1, 4, h, w) of an anchor's centre and size, float32.
+    For each level, finest first, `outputs` are the scores (1, 2, h, w) of background and face, and
+    the offsets (1, 4, h, w) of an anchor's centre and size, float32.
     """
     found = []
     for level, (scores, offsets) in enumerate(zip(outputs[::2], outputs[1::2], strict=True)):

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,7 +26,7 @@ from pipeline.units import size_text
 from pipeline.weights import FILES, find
 
 _TITLE = "# Diffused Heads: report of dh-prep doctor"
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 # Variables that matter; of those that may hold a path, only the name is written.
 _VALUES = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "LANG", "LC_ALL", "PYTHONIOENCODING")
 _NAMES = re.compile(
@@ -34,11 +34,13 @@ _NAMES = re.compile(
 )
 _FLAGS = re.compile(r"sse4_2|avx\w*|fma|f16c|amx\w*|asimd\w*|sve\w*|bf16|i8mm")
 
+_WITHOUT_PATHS = ("torch", "FFmpeg (PyAV)")  # findings whose values name no file
+
 Facts = list[tuple[str, object]]
 
 
 def write_report(
-    path: Path, findings: Iterable[Finding], weights_dir: Path | None, data: str | None
+    path: Path, findings: Sequence[Finding], weights_dir: Path | None, data: str | None
 ) -> None:
     """Writes a Markdown file about this machine, and about a data set if one is named."""
     if path.is_dir() or (path.exists() and not path.read_bytes().startswith(_TITLE.encode())):
@@ -46,16 +48,20 @@ def write_report(
     sections: dict[str, Facts] = {
         "Toolkit": _toolkit(),
         "Machine": _machine(),
-        "PyTorch": _torch(),
+        "Works": [(one.name, one.value) for one in findings if one.name in _WITHOUT_PATHS],
         "Libraries": _libraries(),
-        "FFmpeg": _ffmpeg(),
         "Pretrained files": _weights(weights_dir),
         "Environment": _environment(),
         "Not ok": [(one.name, one.status) for one in findings if one.status != "ok"],
     }
     if data:
         sections["Data set"] = _dataset(data)
-        sections["Left out"] = list(_left_out(data))
+        # Kinds of reason with their counts, most frequent first.
+        columns = ("clip_id", "manifest_id", "source", "speaker", "status", "stage", "reason",
+                   "traceback")  # fmt: skip
+        rows = read_rows(data, columns)
+        dropped = rows[rows["status"] != "ok"].to_dict("records")
+        sections["Left out"] = [*Counter(map(_anonymous, dropped)).most_common()]
     lines = [_TITLE]
     for title, facts in sections.items():
         lines += ["", f"## {title}", "", *(f"- {name}: {value}" for name, value in facts)]
@@ -104,45 +110,12 @@ def _processor() -> tuple[str, list[str]]:
     return name, [word for word in words if _FLAGS.match(word)]
 
 
-def _torch() -> Facts:
-    try:
-        import torch
-    except (ImportError, OSError) as error:
-        return [("torch", f"does not load: {type(error).__name__}")]
-    facts: Facts = [
-        ("version", f"{torch.__version__}, CUDA {torch.version.cuda or 'none'}"),
-        ("processor", torch.backends.cpu.get_cpu_capability()),
-        ("threads", torch.get_num_threads()),
-        ("MPS", torch.backends.mps.is_available()),
-    ]
-    for index in range(torch.cuda.device_count()):
-        card = torch.cuda.get_device_properties(index)
-        capability = f"compute capability {card.major}.{card.minor}"
-        facts.append((f"GPU {index}", f"{card.name}, {size_text(card.total_memory)}, {capability}"))
-    return facts
-
-
 def _libraries() -> Facts:
     """Versions of all that the toolkit requires or can use, Ray and webdataset among them."""
     required = metadata.requires("diffused-heads") or []
     names = {re.split(r"[^\w.-]", line)[0] for line in required if "dev" not in line}
-    return [(name, _version(name)) for name in sorted(names)]
-
-
-def _version(distribution: str) -> str:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "not installed"
-
-
-def _ffmpeg() -> Facts:
-    try:
-        import av
-    except (ImportError, OSError) as error:
-        return [("av", f"does not load: {type(error).__name__}")]
-    versions = {name: ".".join(map(str, part)) for name, part in av.library_versions.items()}
-    return [("FFmpeg", av.ffmpeg_version_info), *versions.items()]
+    there = {name: [*metadata.distributions(name=name)] for name in sorted(names)}
+    return [(name, one[0].version if one else "not installed") for name, one in there.items()]
 
 
 def _weights(weights_dir: Path | None) -> Facts:
@@ -178,14 +151,6 @@ def _dataset(data: str) -> Facts:
     if "keep" in options:
         options["keep"] = _without_quotes(options["keep"])
     return [("schema version", dataset["schema_version"]), ("counts", counts), *options.items()]
-
-
-def _left_out(data: str) -> Iterator[tuple[str, object]]:
-    """Kinds of reason with their counts, most frequent first."""
-    rows = read_rows(data, ("clip_id", "manifest_id", "source", "speaker", "status", "stage",
-                            "reason", "traceback"))  # fmt: skip
-    dropped = rows[rows["status"] != "ok"].to_dict("records")
-    yield from Counter(map(_anonymous, dropped)).most_common()
 
 
 def _anonymous(row: dict[Any, str]) -> str:

@@ -1,6 +1,7 @@
 """What this machine has of all that the toolkit needs, and how to get what it lacks."""
 
 import importlib
+import itertools
 import json
 import os
 import platform
@@ -21,17 +22,11 @@ from pipeline.weights import FILES, cache_folder, find, locate, user_folder
 
 _LOW_DISK = 2e9
 _REINSTALL = "install the toolkit's requirements again: pip install -e ."
-# Distribution, the module it brings.
-_LIBRARIES = (
-    ("numpy", "numpy"),
-    ("opencv-python", "cv2"),
-    ("pandas", "pandas"),
-    ("pyarrow", "pyarrow"),
-    ("ray", "ray"),
-    ("webdataset", "webdataset"),
-    ("python_speech_features", "python_speech_features"),
-    ("ai-edge-litert", "ai_edge_litert.interpreter"),
-)
+# Distribution, and the module that it brings if that is called otherwise.
+_LIBRARIES = {
+    "numpy": "", "opencv-python": "cv2", "pandas": "", "pyarrow": "", "ray": "", "webdataset": "",
+    "python_speech_features": "", "ai-edge-litert": "ai_edge_litert.interpreter",
+}  # fmt: skip
 _DECODERS = ("h264", "hevc", "vp9", "av1", "mpeg1video", "mpeg2video", "aac", "mp3", "opus", "flac")
 _ENCODERS = ("libx264", "aac")
 # What --fetch gets besides the landmark networks: the speech of dh-prep demo.
@@ -63,14 +58,14 @@ def examine(
     unknown = [name for name in metrics if name not in METRIC_FILES]
     if unknown:
         raise UserError(f"no network is for {unknown[0]!r}; there are {', '.join(METRIC_FILES)}")
-    toolkit = f"{metadata.version('diffused-heads')} in {Path(__file__).resolve().parents[2]}"
+    toolkit = f"{metadata.version('diffused-heads')} in {Path(__file__).resolve().parents[3]}"
     python = f"{platform.python_version()}, {platform.system()} {platform.machine()}"
     memory = size_text(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return [
         Finding("diffused-heads", "ok", toolkit),
         Finding("python", "ok", python),
         _torch(),
-        *map(_library, _LIBRARIES),
+        *itertools.starmap(_library, _LIBRARIES.items()),
         _ffmpeg(),
         *_weights(weights_dir, [METRIC_FILES[name] for name in metrics], fetch=fetch),
         Finding("machine", "ok", f"{os.cpu_count()} cores, {memory} memory"),
@@ -97,10 +92,9 @@ def _torch() -> Finding:
     return Finding("torch", "ok", value)
 
 
-def _library(names: tuple[str, str]) -> Finding:
-    distribution, module = names
+def _library(distribution: str, module: str) -> Finding:
     try:
-        importlib.import_module(module)
+        importlib.import_module(module or distribution)
         return Finding(distribution, "ok", metadata.version(distribution))
     except (ImportError, OSError) as error:
         return Finding(distribution, "missing", str(error), _REINSTALL)

@@ -15,16 +15,13 @@ from benchmarks.report.excerpts import (
     side_by_side,
     worst_and_best,
 )
-from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
-from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.media import Audio, read_frames, write_video
-from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from tests.benchmarks.made_up import made_up_scores
-from tests.datasets import write_talker
+from tests.datasets import prepare_rows, write_talker
 
 
 @pytest.fixture
@@ -125,11 +122,7 @@ def test_a_real_clip_is_found_in_a_shard(shared_data, landmark_task, tmp_path):
     source = shared_data / "clips" / "lrs3_ooAIIeo4AJQ_00003.webm"
     rows = [ManifestRow("a", str(source), source.name, split="test", end=0.4)]
     options = PrepOptions(image_size=64, limits=Limits(min_seconds=0.2))
-    shards = plan_shards(rows, 32)
-    claim(tmp_path / "set", shards, options)
-    list(run_tasks(tmp_path / "set", pending(tmp_path / "set", shards, retry_failed=False),
-                   options, workers=0))  # fmt: skip
-    finish(tmp_path / "set", shards, options)
+    prepare_rows(tmp_path / "set", rows, options)
     shard = tmp_path / "set" / "shard-00000.tar"
     frames, sound = open_real(shard, "a")
     assert next(iter(frames)).shape == (64, 64, 3)

@@ -21,16 +21,14 @@ from model.config.architecture import DiffusionConfig, UNetConfig
 from model.config.presets import Preset, TrainConfig
 from model.network.talking_head import SpeechFormat, TalkingHead
 from model.sampling.sample_config import SampleConfig
-from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
-from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.shards import read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file, write_json
 from pipeline.media import read_audio, read_frames
-from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
+from tests.datasets import prepare_rows
 
 CLIPS = ("lrs3_ooAIIeo4AJQ_00003", "lrs3_O0JDDyqtSVY_00002")
 FRAMES = 6
@@ -58,11 +56,7 @@ def data(shared_data, landmark_task, tmp_path_factory):
     paths = [shared_data / "clips" / f"{name}.webm" for name in CLIPS]
     rows = [ManifestRow(p.stem, str(p), p.name, split="test", end=0.5) for p in paths]
     options = PrepOptions(image_size=32, limits=Limits(min_seconds=0.2))
-    shards = plan_shards(rows, options.clips_per_shard)
-    claim(out, shards, options)
-    done = list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0))
-    assert [row["status"] for rows in done for row in rows] == ["ok", "ok"]
-    finish(out, shards, options)
+    assert [row["status"] for row in prepare_rows(out, rows, options)] == ["ok", "ok"]
     return out
 
 

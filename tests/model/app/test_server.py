@@ -10,8 +10,7 @@ import pytest
 
 from model.app.limits import PageLimits
 from model.app.server import serve
-from model.sampling.batch import SampleRun
-from model.sampling.sample_config import OutputOptions, SampleConfig
+from model.sampling.sample_config import ModelOptions, SampleConfig
 from pipeline.errors import UserError
 from tests.model.app.client import join, upload
 from tests.model.app.conftest import running
@@ -33,18 +32,26 @@ def test_a_signal_ends_it_while_a_video_is_made(
     assert not list(tmp_path.glob("dh-serve-*"))
 
 
-def run_of(checkpoint: Path) -> SampleRun:
-    return SampleRun(checkpoint, SampleConfig("ddim", 2), OutputOptions(), device="cpu")
-
-
 def test_a_port_in_use_is_named(checkpoint: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"127.0.0.1:{port}"):
-            serve(run_of(checkpoint), "127.0.0.1", port, PageLimits())
+            serve(
+                ModelOptions(checkpoint, device="cpu"),
+                SampleConfig("ddim", 2),
+                "127.0.0.1",
+                port,
+                PageLimits(),
+            )
 
 
 def test_without_gradio_the_extra_is_named(checkpoint: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(UserError, match=r"diffused-heads\[app\]"):
-        serve(run_of(checkpoint), "127.0.0.1", 0, PageLimits())
+        serve(
+            ModelOptions(checkpoint, device="cpu"),
+            SampleConfig("ddim", 2),
+            "127.0.0.1",
+            0,
+            PageLimits(),
+        )

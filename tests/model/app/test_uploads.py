@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from model.app.uploads import UploadedVideoMaker, copy_upload
-from model.sampling.batch import SampleRun, load
-from model.sampling.sample_config import OutputOptions, SampleConfig
+from model.sampling.batch import load
+from model.sampling.sample_config import ModelOptions, SampleConfig
 from pipeline.errors import UserError
 from pipeline.media import read_audio, read_frames, read_image, write_image
 
@@ -81,7 +81,7 @@ def test_pictures_are_accepted(tmp_path: Path, suffix: str):
 def maker(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> UploadedVideoMaker:
     folder = tmp_path_factory.mktemp("served") / "files"
     folder.mkdir()
-    loaded = load(SampleRun(checkpoint, SampleConfig("ddim", 2), OutputOptions(), device="cpu"))
+    loaded = load(ModelOptions(checkpoint, device="cpu"), SampleConfig("ddim", 2))
     return UploadedVideoMaker(loaded, folder, 2)
 
 
@@ -145,7 +145,7 @@ def test_one_video_is_made_at_a_time(maker: UploadedVideoMaker, given: Path):
 
 def test_stopping_ends_the_video_at_its_next_frame(checkpoint: Path, given: Path, tmp_path: Path):
     (tmp_path / "files").mkdir()
-    loaded = load(SampleRun(checkpoint, SampleConfig("ddim", 2), OutputOptions(), device="cpu"))
+    loaded = load(ModelOptions(checkpoint, device="cpu"), SampleConfig("ddim", 2))
     stopped = UploadedVideoMaker(loaded, tmp_path / "files", 120)
     frames: list[int] = []
 

@@ -53,7 +53,7 @@ def test_files_and_arrays_give_the_same_frames_one_by_one(run: Path, tmp_path: P
 def test_without_a_config_the_sampler_is_chosen_when_the_checkpoint_is_loaded(
     run: Path, small: Preset
 ):
-    found = load_model(run).run.config
+    found = load_model(run).config
     assert found.sampler != "auto"
     assert replace(found, precision="float32") == choose_sampler(SampleConfig(), small.diffusion)
 
@@ -65,7 +65,7 @@ def test_a_loaded_model_takes_no_second_config(run: Path):
 
 def test_the_device_and_precision_may_be_chosen(run: Path):
     loaded = load_model(run, device="cpu", precision="bf16")
-    assert (loaded.denoiser.device.type, loaded.run.config.precision) == ("cpu", "bf16")
+    assert (loaded.denoiser.device.type, loaded.config.precision) == ("cpu", "bf16")
 
 
 def test_inputs_that_cannot_be_used(run: Path):

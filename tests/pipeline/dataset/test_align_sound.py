@@ -11,11 +11,11 @@ from pipeline.dataset import align_sound as module
 from pipeline.dataset.check import check_dataset
 from pipeline.dataset.columns import COLUMNS
 from pipeline.dataset.filter import filter_dataset
-from pipeline.dataset.finalize import SpeechStatistics, shard_mark
+from pipeline.dataset.finalize import write_shard
 from pipeline.dataset.limits import Limits
-from pipeline.dataset.plan import About, claim, plan_shards
+from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
-from pipeline.dataset.rows import read_rows, rows_bytes
+from pipeline.dataset.rows import read_rows
 from pipeline.dataset.sample import (
     SCHEMA_VERSION,
     Meta,
@@ -24,13 +24,14 @@ from pipeline.dataset.sample import (
     pack_frames,
     to_members,
 )
-from pipeline.dataset.shards import open_shard, read_dataset, read_samples
+from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.media import Audio, probe, read_audio, read_frames, write_video
 from pipeline.run.prepare import conclude, prepare
 from pipeline.run.runner import pending
 from pipeline.run.summary import describe_dataset
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.mfcc import MFCC_DIM, mfcc_windows
+from pipeline.storage import Folder
 from tests.datasets import content
 
 FRAMES, SIZE = 60, 8
@@ -77,25 +78,19 @@ def write_shards(out: Path, by: str, limits: Limits | None = None) -> tuple:
         image_size=SIZE, clips_per_shard=8, align_sound=by, limits=limits or Limits()
     )
     shards = plan_shards(rows, options.clips_per_shard)
-    about = claim(out, shards, options, About("made up"))
+    claim(out, shards, options, source="made up")
     for shard in shards:
-        table, speech = [], SpeechStatistics(13)
-        with open_shard(out / f"{shard.name}.tar") as add:
+        inputs = len(shard.rows)
+        with write_shard(Folder.at(out), shard.name, "train", inputs, "mfcc") as (add, table):
             for row in shard.rows:
                 lag = GROUPS[row.collection, row.speaker]
                 sample = make_sample(row, options, lag, rows.index(row))
-                add(sample.key, to_members(sample))
-                speech.add(sample.speech)
+                add(sample.key, to_members(sample), sample.speech)
                 known = {"clip_id": row.clip_id, "manifest_id": row.clip_id, "status": "ok"}
                 known |= {"speaker": row.speaker, "split": "train", "collection": row.collection}
                 known |= {"frames": FRAMES, "clip_seconds": FRAMES / 25, "reason": ""}
                 table.append(dict.fromkeys(COLUMNS[:11], "") | known)
-        mark = shard_mark(
-            shard.name, "train", len(shard.rows), table, out / f"{shard.name}.tar", speech
-        )
-        (out / f"{shard.name}.parquet").write_bytes(rows_bytes(table))
-        module.Folder.at(out).write_json(f"{shard.name}.json", mark)
-    return module.Folder.at(out), shards, options, about
+    return Folder.at(out), shards, options
 
 
 @pytest.fixture(scope="module")
@@ -193,8 +188,8 @@ def test_the_decision_and_its_limits_live_on(aligned: tuple, tmp_path: Path):
     assert check_dataset(tmp_path / "late").problems == []
     # A licence that is added keeps the plan's decision.
     shutil.copytree(out, tmp_path / "set")
-    claim(tmp_path / "set", planned[1], planned[2], About("made up", "CC0"))
-    conclude(module.Folder.at(tmp_path / "set"), *planned[1:3], About("made up", "CC0"))
+    claim(tmp_path / "set", *planned[1:], licence="CC0")
+    conclude(Folder.at(tmp_path / "set"), *planned[1:])
     assert read_dataset(tmp_path / "set")["sound"] == read_dataset(out)["sound"]
     # What is too short once it was moved is dropped, with its reason.
     conclude(*write_shards(tmp_path / "strict", "set", Limits(min_seconds=FRAMES / 25)))

@@ -67,7 +67,7 @@ def test_what_was_interrupted_is_carried_on_and_other_limits_are_refused(
     (out / "dataset.json").unlink()
     filter_dataset(prepared, out, Limits(min_seconds=0.7))
     assert content(out) == whole
-    with pytest.raises(UserError, match="begun with other limits"):
+    with pytest.raises(UserError, match=r"min_seconds 0\.7 is now 0\.8"):
         filter_dataset(prepared, out, Limits(min_seconds=0.8))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").touch()

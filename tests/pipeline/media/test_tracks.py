@@ -12,7 +12,7 @@ from av.stream import Disposition
 from PIL import Image
 
 from pipeline.media import MediaError, probe, read_audio, read_frames
-from pipeline.media.image import read_picture
+from pipeline.media.image import read_image
 from tests.faults.inputs.films import write_film
 
 # --- several tracks -------------------------------------------------------------------------------
@@ -116,6 +116,6 @@ def test_real_exif_is_read_upright(shared_cases: Path):
 
 
 def test_tiles_of_a_picture_are_not_taken_for_it(shared_cases: Path):
-    for read in (probe, read_picture):
+    for read in (probe, read_image):
         with pytest.raises(MediaError, match=r"iphone_grid\.heic .*convert it to PNG or JPEG"):
             read(shared_cases / "picture" / "iphone_grid.heic")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.dataset.prep_options import PrepOptions
-from pipeline.run.estimate import estimate, evenly, total_size
+from pipeline.run.estimate import estimate, total_size
 from pipeline.sources.manifest import ManifestRow, scan
+from pipeline.units import evenly
 from tests.datasets import run_prep, write_talker
 
 

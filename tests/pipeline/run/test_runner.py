@@ -24,6 +24,7 @@ from pipeline.files import read_json, sha256_file
 from pipeline.media import Audio, write_video
 from pipeline.run.runner import pending, run_tasks
 from pipeline.run.shard_writer import ShardTask
+from pipeline.run.work_options import WorkOptions
 from pipeline.sources.manifest import scan
 from tests.datasets import workers_of
 
@@ -58,7 +59,7 @@ def _run(
 ) -> list[dict[str, Any]]:
     shards = _begin(videos, out)
     rows = list(_work(out, shards, workers=workers, retry_failed=retry_failed))
-    finish(out, shards, _OPTIONS)
+    finish(out, [shard.name for shard in shards], _OPTIONS.as_json())
     return rows
 
 
@@ -72,7 +73,7 @@ def _work(
     out: Path, shards: list[Shard], *, workers: int = 0, retry_failed: bool = False
 ) -> Iterator[dict[str, Any]]:
     tasks = pending(out, shards, retry_failed=retry_failed)
-    for rows in run_tasks(out, tasks, _OPTIONS, workers=workers):
+    for rows in run_tasks(out, tasks, _OPTIONS, WorkOptions(workers)):
         yield from rows
 
 
@@ -184,7 +185,7 @@ def test_two_workers_write_the_same_bytes_even_when_one_dies(
         if not killed:  # one that has given a row is at work on the rest of its shard or the next
             os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
             killed = True
-    finish(out, shards, _OPTIONS)
+    finish(out, [shard.name for shard in shards], _OPTIONS.as_json())
     assert _tars(out) == _tars(finished)
     assert sorted({row["source"] for row in rows}) == sorted(read_rows(finished).source)
     assert read_rows(out).status.tolist() == read_rows(finished).status.tolist()
@@ -289,5 +290,5 @@ def test_a_retry_of_a_shard_that_lost_its_mark_makes_all_of_it_anew(
     # As a kill between the new rows and the new tar leaves it.
     (copy / f"{task.shard.name}.json").unlink()
     (copy / f"{task.shard.name}.tar").write_bytes(b"")
-    list(run_tasks(copy, [task], _OPTIONS, workers=0))
+    list(run_tasks(copy, [task], _OPTIONS, WorkOptions(0)))
     assert _tars(copy) == _tars(finished)

@@ -1,7 +1,5 @@
 """Voices, acting and portraits, each held against what it promises."""
 
-import zipfile
-
 import numpy as np
 import pytest
 
@@ -31,8 +29,7 @@ def recordings():
 
 @pytest.fixture(scope="module")
 def net():
-    with zipfile.ZipFile(weights.locate("face_landmarker.task")) as archive:
-        return FaceMesh(archive.read("face_landmarks_detector.tflite"))
+    return FaceMesh(weights.locate("face_landmarker.task"))
 
 
 @pytest.fixture(scope="module")

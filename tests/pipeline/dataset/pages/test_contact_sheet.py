@@ -10,18 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.dataset.finalize import finish
 from pipeline.dataset.limits import Limits
 from pipeline.dataset.pages.clip_card import boxed, curve_over_area
 from pipeline.dataset.pages.contact_sheet import choose, find_samples, histogram, write_page
-from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError
-from pipeline.run.runner import pending, run_tasks
 from pipeline.sources.manifest import ManifestRow
 from pipeline.units import number_text
+from tests.datasets import prepare_rows
 
 ODD = "<script>alert('x')</script>&.webm"
 
@@ -70,12 +68,8 @@ def prepared(shared_data, landmark_task, tmp_path_factory) -> Path:
         ManifestRow("junk", str(folder / "junk.mp4"), "<b>junk.mp4", split="test"),
         ManifestRow("short", str(clips / "lrs3_UZmXwOgNq7c_00002.webm"), "c.webm"),
     ]
-    options = PrepOptions(limits=Limits(min_seconds=0.6))
-    shards = plan_shards(rows, 2)
     out = folder / "set & co"
-    claim(out, shards, options)
-    list(run_tasks(out, pending(out, shards, retry_failed=False), options, workers=0))
-    finish(out, shards, options)
+    prepare_rows(out, rows, PrepOptions(limits=Limits(min_seconds=0.6), clips_per_shard=2))
     return out
 
 

@@ -1,6 +1,5 @@
 """The search for faces: tiles, and which of overlapping finds is kept."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +45,5 @@ def test_tiles_cover_the_frame_and_every_small_face_lies_whole_in_one(shape: tup
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (3, 7)])
 def test_a_frame_of_a_few_pixels_holds_no_face(landmark_task: Path, shape: tuple[int, int]):
-    with zipfile.ZipFile(landmark_task) as archive:
-        detector = FaceDetector(archive.read("face_detector.tflite"))
+    detector = FaceDetector(landmark_task)
     assert detector.search(np.full((*shape, 3), 128, np.uint8)) == []
