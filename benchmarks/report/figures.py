@@ -135,7 +135,7 @@ def curves(
         style = _DASHES if one.colour == "real" else "solid"
         colour = COLOURS[one.colour]
         axes.plot(x, one.values[keep], color=colour, linewidth=1.8, linestyle=style)
-    # The vertical axis: the least and the greatest value drawn, at their heights, if they are apart.
+    # The vertical axis: the least and the greatest value drawn, at their heights, if apart.
     for value in (low, high) if high - low > 0.15 * (top - bottom) else (high,):
         y = (value - bottom + margin) / (top - bottom + 2 * margin)
         axes.text(-0.01, y, number_text(value), ha="right", va="center", fontsize=11,
