@@ -127,14 +127,16 @@ def measure_batches(
     read_lips: LipReader | None,
 ) -> Iterator[MeasuredClip]:
     """What is measured of each clip, in the order of the batches."""
-    # What is not in the cache says how many processes are worth their start.
+    # What is in the cache; what is not says how many processes are worth their start.
     reader = _not_cached if read_lips or options.lip_reader else None
     read_only = MeasurementCache(cache, only_read=True)
-    unknown = _unknown_clips(batches, make_scorer(options, read_only, networks, reader))
+    known, unknown = _look_up(batches, make_scorer(options, read_only, networks, reader))
     workers = options.workers or min(os.cpu_count() or 1, unknown // _FEWEST)
     workers = min(workers, unknown, len(batches))
     measured: Iterator[list[MeasuredClip]]
-    if workers <= 1:
+    if not unknown:
+        measured = iter(known)
+    elif workers <= 1:
         measured = map(make_scorer(options, MeasurementCache(cache), networks, read_lips), batches)
     else:
         given = options, MeasurementCache(cache), read_lips, Path.cwd()
@@ -142,23 +144,24 @@ def measure_batches(
     return itertools.chain.from_iterable(measured)
 
 
-def _unknown_clips(
+def _look_up(
     batches: Sequence[ClipBatch], scorer: Callable[[ClipBatch], list[MeasuredClip]]
-) -> int:
-    """How many clips are not in the cache; those not looked up count, too.
+) -> tuple[list[list[MeasuredClip]], int]:
+    """What is in the cache, and how many clips are not; those not looked up count, too.
 
     It ends when so many are not that several workers are worth their start.
     """
+    known: list[list[MeasuredClip]] = []
     looked_up = unknown = 0
     for place, batch in enumerate(batches, start=1):
         try:
-            scorer(batch)
+            known.append(scorer(batch))
         except NotCachedError:
             unknown += len(batch.fakes)
         looked_up += len(batch.fakes)
         if unknown >= 2 * _FEWEST or looked_up >= _MOST_LOOKED_UP:
-            return unknown + sum(len(left.fakes) for left in batches[place:])
-    return unknown
+            return known, unknown + sum(len(left.fakes) for left in batches[place:])
+    return known, unknown
 
 
 def _not_cached(_: Path) -> str:
