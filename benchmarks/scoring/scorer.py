@@ -14,14 +14,9 @@ from typing import Any, NamedTuple, cast
 
 import cv2
 
+from benchmarks.clips import paired_frames
 from benchmarks.clips.cache import MeasurementCache, NotCachedError, key_of
 from benchmarks.clips.decoded_video import DecodedVideo, open_video
-from benchmarks.clips.paired_frames import (
-    FrameComparison,
-    compare_frames,
-    pair_warnings,
-    place_warnings,
-)
 from benchmarks.clips.pairs import ClipBatch, RealClip
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.speech.wer import command_reader
@@ -54,10 +49,12 @@ def measure_clip(
     # How the two go together; what does not is not measured.
     metrics, side = setup.options.metrics, setup.options.image_size
     key = key_of("compare", real.digest, fake.digest, real.max_frames, side)
-    comparison: FrameComparison = setup.cache.record(key, lambda: compare_frames(real, fake, side))
+    comparison: paired_frames.FrameComparison = setup.cache.record(
+        key, lambda: paired_frames.compare_frames(real, fake, side)
+    )
     width, height = map(int, comparison["size_compared"].split("x"))
     numbers = Numbers()
-    warnings = pair_warnings(comparison)
+    warnings = paired_frames.pair_warnings(comparison)
 
     # Then family by family, of the frames that both have; one that fails leaves the others.
     shared = comparison["frames"]
@@ -79,7 +76,7 @@ def measure_clip(
     if LANDMARKS in setup.networks.paths:
         points = videos.landmarks(real), videos.landmarks(fake)
         fake_size, real_size = videos.of_both("frame size", frame_size)
-        warnings += place_warnings(*points, real_size, fake_size)
+        warnings += paired_frames.place_warnings(*points, real_size, fake_size)
 
     row = {
         "clip_id": clip.clip_id,
