@@ -83,9 +83,6 @@ def read_frames(
     `start` and `end` are seconds after the first frame. Frames are (H, W, 3) uint8 RGB, as
     displayed (rotation and pixel aspect applied); one that is shown several times is the same array
     each time.
-
-    Raises:
-        MediaError: the file is absent, no media file, or holds no video stream.
     """
     with ExitStack() as stack:
         # The first frame is time zero and decides the size.
