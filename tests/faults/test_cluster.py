@@ -60,4 +60,4 @@ def test_each_worker_asks_for_its_share(
     assert share_of(resources, workers, gpu=gpu) == share
     # All of them find a place, even when half of the processors are gone.
     assert share[0] * workers <= resources["CPU"] / 2
-    assert share.gpus * workers <= resources.get("GPU", 0)
+    assert share[1] * workers <= resources.get("GPU", 0)
