@@ -18,10 +18,7 @@ class CommandError(Exception):
 
 
 def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, timeout: float) -> None:
-    """Runs commands one after another; what they print goes into a log.
-
-    `timeout`: seconds for all of them together.
-    """
+    """Runs commands one after another within `timeout` seconds; what they print goes into a log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = {k: v for k, v in os.environ.items() if k not in _OUR_PYTHON}
     stop = time.monotonic() + timeout
@@ -43,10 +40,7 @@ def run_commands(commands: Sequence[tuple[Sequence[str], Path]], log: Path, time
 def run_group(
     arguments: Sequence[str], timeout: float, stdout: IO[bytes], stderr: IO[bytes], **options: Any
 ) -> int:
-    """The exit code of a command in a process group of its own, which is ended whatever happens.
-
-    `timeout`: seconds, after which it raises `subprocess.TimeoutExpired`.
-    """
+    """The exit code of a command in a process group of its own, which is ended whatever happens."""
     process = subprocess.Popen(
         arguments,
         stdin=subprocess.DEVNULL,

@@ -60,11 +60,10 @@ class DecodedVideo:
 
 def open_video(path: Path, max_frames: int) -> "DecodedVideo":
     """A video file; nothing but its bytes is read yet."""
-    frames, samples = partial(read_frames, path), partial(read_sound, path)
-    return DecodedVideo(str(path), sha256_file(path), max_frames, frames, samples)
 
+    def samples() -> NDArray[np.int16] | None:
+        info = probe(path)
+        return read_audio(path, origin=info.start).samples if info.audio_rate else None
 
-def read_sound(path: Path | str) -> NDArray[np.int16] | None:
-    """The sound of a video file, mono 16 kHz; None where it has none."""
-    info = probe(path)
-    return read_audio(path, origin=info.start).samples if info.audio_rate else None
+    digest = sha256_file(path)
+    return DecodedVideo(str(path), digest, max_frames, partial(read_frames, path), samples)

@@ -3,46 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.metrics.distribution.fid import FID
-from benchmarks.metrics.distribution.fvd import FVD, WINDOW, fvd_metric
-from benchmarks.metrics.distribution.kid import KID
-from benchmarks.metrics.image.cpbd import CPBD
-from benchmarks.metrics.image.csim import CSIM
-from benchmarks.metrics.image.lpips import LPIPS
-from benchmarks.metrics.image.mse import MSE
-from benchmarks.metrics.image.psnr import PSNR
-from benchmarks.metrics.image.region import PROTOCOLS as REGIONS
-from benchmarks.metrics.image.region import Region
-from benchmarks.metrics.image.ssim import SSIM
+from benchmarks.metrics.distribution import fid, fvd, kid
+from benchmarks.metrics.image import cpbd, csim, lpips, mse, psnr, ssim
+from benchmarks.metrics.image.region import PROTOCOLS, Region
 from benchmarks.metrics.metric import Metric
-from benchmarks.metrics.motion.blinks import BLINK_DURATION, BLINKS_PER_SECOND
-from benchmarks.metrics.motion.f_mse import F_MSE, F_MSE_EQUATION
-from benchmarks.metrics.motion.ofm import OFM, OFM_EQUATION
-from benchmarks.metrics.speech.av_sync import AV_CONFIDENCE, AV_OFFSET, LSE_C, LSE_D
-from benchmarks.metrics.speech.lip_correlation import LIP_CORRELATION, LIP_LAG
-from benchmarks.metrics.speech.lmd import LMD
-from benchmarks.metrics.speech.speech_sync import SYNC_CONFIDENCE, SYNC_LAG
-from benchmarks.metrics.speech.wer import CER, WER
+from benchmarks.metrics.motion import blinks, f_mse, ofm
+from benchmarks.metrics.speech import av_sync, lip_correlation, lmd, speech_sync, wer
 from pipeline.errors import UserError
 
 METRICS = {
     metric.name: metric
     for metric in (
-        SSIM, PSNR, LPIPS, FID, KID, FVD, BLINKS_PER_SECOND, BLINK_DURATION, OFM, OFM_EQUATION,
-        F_MSE, F_MSE_EQUATION, AV_OFFSET, AV_CONFIDENCE, LSE_C, LSE_D, LIP_LAG, LIP_CORRELATION,
-        SYNC_LAG, SYNC_CONFIDENCE, WER, CER, CSIM, LMD, CPBD, MSE,
+        ssim.SSIM, psnr.PSNR, lpips.LPIPS, fid.FID, kid.KID, fvd.FVD, blinks.BLINKS_PER_SECOND,
+        blinks.BLINK_DURATION, ofm.OFM, ofm.OFM_EQUATION, f_mse.F_MSE, f_mse.F_MSE_EQUATION,
+        av_sync.AV_OFFSET, av_sync.AV_CONFIDENCE, av_sync.LSE_C, av_sync.LSE_D,
+        lip_correlation.LIP_LAG, lip_correlation.LIP_CORRELATION, speech_sync.SYNC_LAG,
+        speech_sync.SYNC_CONFIDENCE, wer.WER, wer.CER, csim.CSIM, lmd.LMD, cpbd.CPBD, mse.MSE,
     )
 }  # fmt: skip
 
 
-def as_measured(name: str, *, fvd_frames: int = WINDOW, region: Region = "frame") -> Metric:
+def as_measured(name: str, *, fvd_frames: int = fvd.WINDOW, region: Region = "frame") -> Metric:
     """A metric whose name and protocol say how it is measured by these options."""
     if name == "fvd":
-        return fvd_metric(fvd_frames)
+        return fvd.fvd_metric(fvd_frames)
     metric = METRICS[name]
-    if region == "frame" or metric not in (SSIM, PSNR, MSE):
+    if region == "frame" or name not in ("ssim", "psnr", "mse"):
         return metric
-    return replace(metric, variant=region, protocol=metric.protocol + REGIONS[region])
+    return replace(metric, variant=region, protocol=metric.protocol + PROTOCOLS[region])
 
 
 def choose(names: Sequence[str]) -> tuple[str, ...]:

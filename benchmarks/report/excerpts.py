@@ -5,7 +5,6 @@ in order of interest, until the room for them is used up.
 """
 
 import itertools
-import tarfile
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,11 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.clips.pairs import shard_clips
 from benchmarks.scoring.results import Scores, Source, values_of
 from benchmarks.systems.protocol import synthetic_tags
 from benchmarks.tables.published import cost
-from pipeline.dataset.sample import from_members
-from pipeline.dataset.shards import read_shard
 from pipeline.errors import UserError
 from pipeline.media import FPS, Audio, MediaError, read_audio, read_frames, write_video
 from pipeline.media.image import resize
@@ -82,10 +80,7 @@ def worst_and_best(ordered: Sequence[str], count: int) -> list[tuple[str, str]]:
 def make_excerpts(
     scores: Sequence[Scores], chosen: Sequence[tuple[str, str]], room: int
 ) -> list[Excerpt]:
-    """The chosen clips, in their order, as videos of the first three systems.
-
-    `room`: bytes that all videos together may take in the page; what exceeds it has no video.
-    """
+    """The chosen clips, in their order, as videos that take `room` bytes of the page at most."""
     # Worst and best in turn, so that a page that runs out of room has some of both.
     kinds = [[one for one in chosen if one[1] == kind] for kind in ("worst", "best")]
     turns = [one for pair in itertools.zip_longest(*kinds) for one in pair if one]
@@ -122,7 +117,7 @@ def make_excerpt(scores: Sequence[Scores], clip: str, kind: str) -> Excerpt:
         sound_of_fake = _sound(fakes[0]) or sound
         label = synthetic_tags(" and ".join(names))
         return Excerpt(clip, kind, *_encoded(frames, sound_of_fake, label))
-    except (UserError, OSError, ValueError, tarfile.TarError) as error:
+    except (UserError, OSError, ValueError) as error:
         return Excerpt(clip, kind, b"", b"", f"No video: {error}.")
 
 
@@ -137,12 +132,10 @@ def open_real(path: Path, clip: str) -> tuple[Iterable[NDArray[np.uint8]], Audio
     """A real clip's frames and sound, from a video or from a shard of a data set."""
     if path.suffix != ".tar":
         return read_frames(path), _sound(path)
-    if not path.is_file():
-        raise UserError(f"no such shard: {path}")
-    for key, members in read_shard(path):
-        if key == clip:
-            sample = from_members(key, members)
-            return sample.frames, Audio(sample.audio)
+    for one in shard_clips(str(path)):
+        if one.clip_id == clip:
+            video = one.open(_LONGEST)
+            return video.frames, None if video.samples is None else Audio(video.samples)
     raise UserError(f"{path} holds no clip {clip}")
 
 

@@ -135,8 +135,8 @@ def curves(
         style = _DASHES if one.colour == "real" else "solid"
         colour = COLOURS[one.colour]
         axes.plot(x, one.values[keep], color=colour, linewidth=1.8, linestyle=style)
-    # The vertical axis: the least and the greatest value drawn, at their heights.
-    for value in dict.fromkeys((low, high)):
+    # The vertical axis: the least and the greatest value drawn, at their heights, if apart.
+    for value in (low, high) if high - low > 0.15 * (top - bottom) else (high,):
         y = (value - bottom + margin) / (top - bottom + 2 * margin)
         axes.text(-0.01, y, number_text(value), ha="right", va="center", fontsize=11,
                   color=COLOURS["soft"], transform=axes.transAxes)  # fmt: skip

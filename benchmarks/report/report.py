@@ -33,10 +33,7 @@ _COMPARISONS = 6  # pairs of systems, at most
 def write_report(
     out: Path, scores: Sequence[Scores], options: ReportOptions | None = None
 ) -> list[str]:
-    """Writes the page of one or several scores.json files.
-
-    Returns a sentence for each clip that is shown without its video.
-    """
+    """Writes the page; gives a sentence for each clip that is shown without its video."""
     if not scores:
         raise UserError("a report needs at least one file written by dh-bench score")
     options = options or ReportOptions()

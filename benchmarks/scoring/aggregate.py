@@ -15,18 +15,11 @@ from benchmarks.metrics.distribution.kid import chosen_frames, kid
 from benchmarks.metrics.metric import Metric
 from benchmarks.metrics.motion.blinks import rate_and_duration
 from benchmarks.metrics.speech.wer import error_rate
+from benchmarks.scoring import set_rows
 from benchmarks.scoring.clip_videos import Features
 from benchmarks.scoring.reference import Reference
 from benchmarks.scoring.results import SetRow
 from benchmarks.scoring.scorer import MeasuredClip
-from benchmarks.scoring.set_rows import (
-    RESAMPLES,
-    SLOW_RESAMPLES,
-    bootstrap_interval,
-    lip_rows,
-    set_row,
-    speech_rows,
-)
 
 # What a statistic is made of: an element or a row a clip.
 PerClip = NDArray[Any]
@@ -106,10 +99,10 @@ class SetStatistics:
         if mean is None:  # a median of no blinks is undefined
             blinkless = n and name == "blink_duration"
             reason = "no eye blinks in any clip" if blinkless else self._reasons.get(name, _UNKNOWN)
-            return set_row(metric, n, None, reason, std=std, **of_real)
-        resamples = RESAMPLES if statistic is np.mean else SLOW_RESAMPLES
-        interval = bootstrap_interval(fake, statistic, resamples) if n > 1 else None
-        return set_row(metric, n, mean, std=std, ci95=interval, **of_real)
+            return set_rows.set_row(metric, n, None, reason, std=std, **of_real)
+        resamples = set_rows.RESAMPLES if statistic is np.mean else set_rows.SLOW_RESAMPLES
+        interval = set_rows.bootstrap_interval(fake, statistic, resamples) if n > 1 else None
+        return set_rows.set_row(metric, n, mean, std=std, ci95=interval, **of_real)
 
     def _sides(self, what: str) -> tuple[list[Any], list[Any]]:
         """What is kept of the fakes and of the real clips; one may lack what the other has."""
@@ -122,10 +115,10 @@ class SetStatistics:
         rows = {}
         fake, real = self._sides("lips")
         if fake:
-            rows = lip_rows(fake, real)
+            rows = set_rows.lip_rows(fake, real)
         fake, real = ([*map(self.cache.load, keys)] for keys in self._sides("speech_sync"))
         if fake:
-            rows |= speech_rows(fake, real, self.dataset)
+            rows |= set_rows.speech_rows(fake, real, self.dataset)
         return {name: row for name, row in rows.items() if name in self.metrics}
 
     def _load(self, features: Features) -> NDArray[np.float32]:
@@ -144,8 +137,8 @@ class SetStatistics:
         try:
             mean, interval = kid(real, fake)
         except ValueError as error:
-            return {"kid": set_row("kid", n, None, str(error))}
-        row = set_row("kid", n, mean, ci95=interval)
+            return {"kid": set_rows.set_row("kid", n, None, str(error))}
+        row = set_rows.set_row("kid", n, mean, ci95=interval)
         frames = [sum(map(len, side)) for side in (real, fake)]
         row["protocol"] += f"; of {frames[0]} real and {frames[1]} generated frames"
         return {"kid": row}
@@ -160,7 +153,7 @@ class SetStatistics:
                 (mean, interval), reason = over_clips.distance(), ""
             except ValueError as error:
                 reason = f"{error} (one is made of a {unit}); score more or longer clips"
-        row = set_row(self.metrics[name], n, mean, reason, ci95=interval)
+        row = set_rows.set_row(self.metrics[name], n, mean, reason, ci95=interval)
         real, fake = over_clips.counts
         of_real, reference = str(real), self.reference
         if reference and name in reference.moments:

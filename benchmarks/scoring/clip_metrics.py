@@ -10,19 +10,13 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.clips.paired_frames import FRAME_METRICS, frame_curves
-from benchmarks.metrics.image import csim, lpips
-from benchmarks.metrics.image.cpbd import cpbd
+from benchmarks.metrics.image import cpbd, csim, lpips
 from benchmarks.metrics.image.region import region_boxes
-from benchmarks.metrics.motion.blinks import blinks, eye_aspect_ratio, rate_and_duration
-from benchmarks.metrics.motion.f_mse import f_mse
-from benchmarks.metrics.motion.ofm import ofm
-from benchmarks.metrics.speech import av_sync
+from benchmarks.metrics.motion import blinks, f_mse, ofm
+from benchmarks.metrics.speech import av_sync, lmd, speech_sync, wer
 from benchmarks.metrics.speech.lip_correlation import lip_curves
-from benchmarks.metrics.speech.lmd import lmd
-from benchmarks.metrics.speech.speech_sync import sync_features
-from benchmarks.metrics.speech.wer import errors, transcript, words
 from benchmarks.scoring.clip_videos import ClipVideos
-from benchmarks.scoring.pretrained import UnavailableError
+from benchmarks.scoring.pretrained import SYNC, UnavailableError
 from pipeline.faces.sharpness import sharpness
 from pipeline.media import FPS
 from pipeline.speech.lip_sync import MAX_LAG
@@ -31,7 +25,6 @@ from pipeline.speech.shifts import lip_correlations
 _DRIFTING = ("ssim", "psnr")  # what the report shows along a clip
 _FRAMES_OF_A_BLINK = 4
 _MOTION = ("ofm", "ofm_equation", "f_mse", "f_mse_equation")
-_SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
 _LONG_ENOUGH = 2 * FPS  # frames of a clip before what changes along it is worth a curve
 
 
@@ -89,7 +82,7 @@ def motion(clip: ClipVideos, out: Numbers) -> None:
     """OFM and F-MSE, both forms."""
 
     def measure(video: DecodedVideo) -> dict[str, float]:
-        return dict(zip(_MOTION, (*ofm(video.frames), *f_mse(video.frames)), strict=True))
+        return dict(zip(_MOTION, (*ofm.ofm(video.frames), *f_mse.f_mse(video.frames)), strict=True))
 
     fake, real = clip.of_both("motion", measure)
     out.fake |= fake
@@ -100,7 +93,7 @@ def blur(clip: ClipVideos, out: Numbers) -> None:
     """CPBD at the compared size, and how sharp the face is over time."""
 
     def mean_cpbd(video: DecodedVideo) -> float:
-        return float(np.mean([cpbd(frame) for frame in video.at(clip.size)]))
+        return float(np.mean([cpbd.cpbd(frame) for frame in video.at(clip.size)]))
 
     def face_sharpness(video: DecodedVideo) -> list[float | None]:
         values = [sharpness(frame) for frame in video.at(clip.size)]
@@ -120,10 +113,12 @@ def eyes(clip: ClipVideos, out: Numbers) -> None:
         landmarks = clip.face(video)  # (T, 68, 2)
         if len(landmarks) < _FRAMES_OF_A_BLINK:
             raise ValueError(f"a blink takes {_FRAMES_OF_A_BLINK} frames, more than the clip has")
-        durations = [(end - begin) / FPS for begin, end in blinks(eye_aspect_ratio(landmarks))]
+        durations = [
+            (end - begin) / FPS for begin, end in blinks.blinks(blinks.eye_aspect_ratio(landmarks))
+        ]
         seconds = len(landmarks) / FPS
         pooled[side] = {"durations": durations, "seconds": seconds}
-        values["blinks_per_second"], duration = rate_and_duration([durations], [seconds])
+        values["blinks_per_second"], duration = blinks.rate_and_duration([durations], [seconds])
         if durations:
             values["blink_duration"] = duration
 
@@ -152,7 +147,7 @@ def lips_and_loudness(clip: ClipVideos, out: Numbers) -> None:
 def mouth_and_speech(clip: ClipVideos, out: Numbers) -> None:
     """What sync without a network is fitted on, for all clips together."""
     out.pooled["speech_sync"] = {
-        side: clip.with_sound("sync features", video, sync_features, array=True)
+        side: clip.with_sound("sync features", video, speech_sync.sync_features, array=True)
         for side, video in (("fake", clip.fake), ("real", clip.real))
     }
 
@@ -161,7 +156,7 @@ def mouth(clip: ClipVideos, out: Numbers) -> None:
     """LMD."""
     real, fake = clip.landmarks(clip.real), clip.landmarks(clip.fake)  # (T, 68, 2)
     fake_size, real_size = clip.of_both("frame size", frame_size)
-    out.fake["lmd"] = lmd(real, fake, real_side=min(real_size), fake_side=min(fake_size))
+    out.fake["lmd"] = lmd.lmd(real, fake, real_side=min(real_size), fake_side=min(fake_size))
 
 
 def identity(clip: ClipVideos, out: Numbers) -> None:
@@ -193,7 +188,7 @@ def sync(clip: ClipVideos, out: Numbers) -> None:
             network = networks.get(av_sync.WEIGHTS)
             found = av_sync.synchrony(*embeddings(network, video.frames, face, samples))
             numbers = float(found.offset), found.confidence, found.confidence, found.distance
-            return dict(zip(_SYNC, numbers, strict=True))
+            return dict(zip(SYNC, numbers, strict=True))
 
         values |= clip.with_sound("sync", video, synchrony)
 
@@ -222,14 +217,14 @@ def lip_reading(clip: ClipVideos, out: Numbers) -> None:
     """WER and CER of the lip reader on the fake."""
     if clip.setup.read_lips is None:
         raise UnavailableError("no lip reader given; name yours with --lip-reader")
-    spoken = transcript(clip.real_file)
+    spoken = wer.transcript(clip.real_file)
     if not spoken:
         raise UnavailableError(
             "the words of the clip are not known: put them as NAME.txt beside the real clip"
         )
-    read = words(clip.setup.read_lips(clip.fake_file))
+    read = wer.words(clip.setup.read_lips(clip.fake_file))
     text = " ".join(spoken)
-    counts = [errors(spoken, read), len(spoken), errors(text, " ".join(read)), len(text)]
+    counts = [wer.errors(spoken, read), len(spoken), wer.errors(text, " ".join(read)), len(text)]
     out.pooled["wer"] = {"fake": counts}
     out.fake |= {"wer": counts[0] / counts[1], "cer": counts[2] / counts[3]}
 
@@ -245,7 +240,7 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     ("sync_lag", "sync_confidence"): mouth_and_speech,
     ("lmd",): mouth,
     ("csim",): identity,
-    _SYNC: sync,
+    SYNC: sync,
     ("fid",): partial(frechet, "fid"),
     ("kid",): kernel,
     ("fvd",): partial(frechet, "fvd"),

@@ -71,10 +71,7 @@ class ClipVideos:
         *,
         array: bool = False,
     ) -> Any:
-        """What the landmarks and the sound of a video give: a JSON value, or an array's key.
-
-        See `face` and `sound_of`.
-        """
+        """What the landmarks and the sound of a video give: a JSON value, or an array's key."""
         face, source = self.face(video), self.sound_of(video)
         key = self._key(what, video, source.digest)
         keep = self.setup.cache.array if array else self.setup.cache.record

@@ -15,16 +15,16 @@ from pipeline.faces.networks.embedding import import_dlib
 from pipeline.weights import FILES, locate
 
 LANDMARKS = "face_landmarker.task"
-_SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
+SYNC = ("av_offset", "av_confidence", "lse_c", "lse_d")
 _LIPS = ("lip_lag", "lip_correlation", "sync_lag", "sync_confidence")
-_FACE = ("blinks_per_second", "blink_duration", *_LIPS, "lmd", "csim", *_SYNC)
+_FACE = ("blinks_per_second", "blink_duration", *_LIPS, "lmd", "csim", *SYNC)
 _FRAMES = ("ssim", "psnr", "mse")  # need the landmarks where they look at a face
 _USED_BY = {
     LANDMARKS: _FACE,
     lpips.WEIGHTS: ("lpips",),
     fid.WEIGHTS: ("fid", "kid"),
     fvd.WEIGHTS: ("fvd",),
-    av_sync.WEIGHTS: _SYNC,
+    av_sync.WEIGHTS: SYNC,
     csim.WEIGHTS: ("csim",),
 }
 

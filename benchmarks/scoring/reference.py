@@ -47,10 +47,7 @@ class Reference:
 def make_reference(
     real: Path, out: Path, metrics: Sequence[str], options: FeatureOptions
 ) -> dict[str, str]:
-    """Measures real clips for FID and FVD and writes their statistics.
-
-    Returns the reason why a clip is left out, by clip id.
-    """
+    """Writes statistics of real clips; gives the reason, by clip id, why one is left out."""
     unknown = [name for name in metrics if name not in _ARRAYS]
     if unknown or not metrics:
         raise UserError(f"a reference is of fid and fvd, not of {', '.join(unknown) or 'nothing'}")

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NotRequired, cast
 
@@ -138,6 +140,14 @@ def values_of(
         for row in scores["clips"]
         if row["status"] == "ok" and metric in row.get(side, {})
     }
+
+
+def by_text(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """`a, b: text` of the (name, text) that have the same text."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, text in pairs:
+        found[text].append(name)
+    return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
 def plain_protocol(row: SetRow) -> str:

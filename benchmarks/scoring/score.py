@@ -142,10 +142,7 @@ def _score(
 
 
 def describe_protocol(done: Sequence[ClipRow], options: ScoreOptions) -> str:
-    """How the frames were paired and at which size, in a sentence for footnotes.
-
-    `done`: clips that were scored, one at least of every size.
-    """
+    """How frames were paired and at which size, for footnotes; `done`: clips of every size."""
     span = f"the first {options.max_frames} frames" if options.max_frames else "all frames"
     parts = [
         f"frame k against frame k at {FPS} fps, {span} of a clip that both videos have",

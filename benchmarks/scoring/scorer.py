@@ -14,14 +14,9 @@ from typing import Any, NamedTuple, cast
 
 import cv2
 
+from benchmarks.clips import paired_frames
 from benchmarks.clips.cache import MeasurementCache, NotCachedError, key_of
 from benchmarks.clips.decoded_video import DecodedVideo, open_video
-from benchmarks.clips.paired_frames import (
-    FrameComparison,
-    compare_frames,
-    pair_warnings,
-    place_warnings,
-)
 from benchmarks.clips.pairs import ClipBatch, RealClip
 from benchmarks.metrics.catalogue import METRICS
 from benchmarks.metrics.speech.wer import command_reader
@@ -29,7 +24,7 @@ from benchmarks.scoring.clip_metrics import FAMILIES, Numbers, frame_size
 from benchmarks.scoring.clip_videos import ClipVideos, MeasureSetup
 from benchmarks.scoring.pretrained import LANDMARKS, Networks, UnavailableError, find_networks
 from benchmarks.scoring.reference import metrics_of
-from benchmarks.scoring.results import ClipRow
+from benchmarks.scoring.results import ClipRow, by_text
 from benchmarks.scoring.score_options import ScoreOptions
 from pipeline.errors import UserError
 from pipeline.parallel.tasks import in_order, run_on_ray
@@ -54,10 +49,12 @@ def measure_clip(
     # How the two go together; what does not is not measured.
     metrics, side = setup.options.metrics, setup.options.image_size
     key = key_of("compare", real.digest, fake.digest, real.max_frames, side)
-    comparison: FrameComparison = setup.cache.record(key, lambda: compare_frames(real, fake, side))
+    comparison: paired_frames.FrameComparison = setup.cache.record(
+        key, lambda: paired_frames.compare_frames(real, fake, side)
+    )
     width, height = map(int, comparison["size_compared"].split("x"))
     numbers = Numbers()
-    warnings = pair_warnings(comparison)
+    warnings = paired_frames.pair_warnings(comparison)
 
     # Then family by family, of the frames that both have; one that fails leaves the others.
     shared = comparison["frames"]
@@ -65,7 +62,7 @@ def measure_clip(
     fake = fake.first(shared) if comparison["frames_fake"] > shared else fake
     videos = ClipVideos(setup, real, fake, (width, height), clip.origin, fake_file)
     missing: dict[str, str] = {}
-    lacking: dict[str, list[str]] = {}  # by reason, where it is the clip's own
+    lacking = []  # where the reason is the clip's own
     for family, measure in FAMILIES.items():
         chosen = [name for name in family if name in metrics]
         try:
@@ -74,12 +71,12 @@ def measure_clip(
         except (UnavailableError, ValueError, UserError) as error:
             missing |= {name: str(error) for name in chosen if name not in numbers.fake}
             if isinstance(error, ValueError):
-                lacking.setdefault(str(error), []).extend(METRICS[name].label for name in chosen)
-    warnings += [f"no {', '.join(labels)}: {reason}" for reason, labels in lacking.items()]
+                lacking += [(METRICS[name].label, str(error)) for name in chosen]
+    warnings += [f"no {text}" for text in by_text(lacking)]
     if LANDMARKS in setup.networks.paths:
         points = videos.landmarks(real), videos.landmarks(fake)
         fake_size, real_size = videos.of_both("frame size", frame_size)
-        warnings += place_warnings(*points, real_size, fake_size)
+        warnings += paired_frames.place_warnings(*points, real_size, fake_size)
 
     row = {
         "clip_id": clip.clip_id,
@@ -97,10 +94,7 @@ def measure_clip(
 def make_scorer(
     options: ScoreOptions, cache: MeasurementCache, networks: Networks, read_lips: LipReader | None
 ) -> Callable[[ClipBatch], list[MeasuredClip]]:
-    """A function that measures the clips of a batch; it loads networks when first needed.
-
-    Without `read_lips` the command in the options reads lips, if there is one.
-    """
+    """A function that measures the clips of a batch; it loads networks when first needed."""
     if read_lips is None and options.lip_reader:
         read_lips = command_reader(options.lip_reader, options.lip_reader_timeout)
     setup = MeasureSetup(options, networks, cache, read_lips, metrics_of(options.reference))
@@ -130,14 +124,16 @@ def measure_batches(
     read_lips: LipReader | None,
 ) -> Iterator[MeasuredClip]:
     """What is measured of each clip, in the order of the batches."""
-    # What is not in the cache says how many processes are worth their start.
+    # What is in the cache; what is not says how many processes are worth their start.
     reader = _not_cached if read_lips or options.lip_reader else None
     read_only = MeasurementCache(cache, only_read=True)
-    unknown = _unknown_clips(batches, make_scorer(options, read_only, networks, reader))
+    known, unknown = _look_up(batches, make_scorer(options, read_only, networks, reader))
     workers = options.workers or min(os.cpu_count() or 1, unknown // _FEWEST)
     workers = min(workers, unknown, len(batches))
     measured: Iterator[list[MeasuredClip]]
-    if workers <= 1:
+    if not unknown:
+        measured = iter(known)
+    elif workers <= 1:
         measured = map(make_scorer(options, MeasurementCache(cache), networks, read_lips), batches)
     else:
         given = options, MeasurementCache(cache), read_lips, Path.cwd()
@@ -145,23 +141,24 @@ def measure_batches(
     return itertools.chain.from_iterable(measured)
 
 
-def _unknown_clips(
+def _look_up(
     batches: Sequence[ClipBatch], scorer: Callable[[ClipBatch], list[MeasuredClip]]
-) -> int:
-    """How many clips are not in the cache; those not looked up count, too.
+) -> tuple[list[list[MeasuredClip]], int]:
+    """What is in the cache, and how many clips are not; those not looked up count, too.
 
     It ends when so many are not that several workers are worth their start.
     """
+    known: list[list[MeasuredClip]] = []
     looked_up = unknown = 0
     for place, batch in enumerate(batches, start=1):
         try:
-            scorer(batch)
+            known.append(scorer(batch))
         except NotCachedError:
             unknown += len(batch.fakes)
         looked_up += len(batch.fakes)
         if unknown >= 2 * _FEWEST or looked_up >= _MOST_LOOKED_UP:
-            return unknown + sum(len(left.fakes) for left in batches[place:])
-    return unknown
+            return known, unknown + sum(len(left.fakes) for left in batches[place:])
+    return known, unknown
 
 
 def _not_cached(_: Path) -> str:

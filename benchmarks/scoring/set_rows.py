@@ -92,10 +92,7 @@ def lip_rows(fake: Sequence[Lips], real: Sequence[Lips]) -> dict[str, SetRow]:
 def speech_rows(
     fake: Sequence[NDArray[np.floating]], real: Sequence[NDArray[np.floating]], dataset: str
 ) -> dict[str, SetRow]:
-    """Sync lag and confidence; their full names hold the data that they were fitted on.
-
-    `fake` and `real`: `sync_features` of each fake and of its real clip.
-    """
+    """Sync lag and confidence of `sync_features`; their full names hold what they are fitted on."""
     count = len(real)
     try:
         of_fake, of_real = judge(real, fake)

@@ -67,12 +67,7 @@ def face_alignment(folder: Path) -> tuple[Any, tuple[Path, Path]]:
 
 def with_faces(search: Callable[[Frame], Any], faces: Boxes) -> Callable[[Frame], Any]:
     """A search that does its work and then returns the given faces of that frame, if any."""
-
-    def found(frame: Frame) -> Any:
-        own = search(frame)
-        return faces.get(id(frame), own)
-
-    return found
+    return lambda frame: faces.get(id(frame), search(frame))
 
 
 def faces_of(clips: Sequence[list[Frame]]) -> Boxes:

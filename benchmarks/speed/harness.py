@@ -119,7 +119,7 @@ def run_command(
     watch: Callable[[int], None] | None = None,
     every: float = 0.5,
 ) -> tuple[Cost, str]:
-    """The cost of a command, all processes below it included, and what it prints.
+    """The cost of a command, ours by its name alone, all processes included, and what it prints.
 
     Ray's workers are not waited for by their parents: while the command runs, the processor time of
     all processes below it is read from /proc every so many seconds, and `watch` is called with the
@@ -127,7 +127,9 @@ def run_command(
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         begin = time.perf_counter()
-        run = subprocess.Popen(command, stdout=out, stderr=err, env=environment, cwd=cwd)
+        ours = Path(sys.executable).parent / command[0]
+        words = [str(ours) if ours.exists() else command[0], *command[1:]]
+        run = subprocess.Popen(words, stdout=out, stderr=err, env=environment, cwd=cwd)
         seen: dict[int, float] = {}
         done, next_look = 0, begin
         while not done:
@@ -164,8 +166,3 @@ def below(root: int) -> dict[int, float]:
     for process in found:  # grows while it is walked
         found += children[process]
     return {process: seconds.get(process, 0.0) for process in found}
-
-
-def our_command(name: str) -> str:
-    """The path of one of our commands."""
-    return str(Path(sys.executable).with_name(name))

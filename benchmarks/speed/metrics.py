@@ -32,7 +32,7 @@ from benchmarks.metrics.motion.f_mse import f_mse
 from benchmarks.metrics.motion.ofm import ofm
 from benchmarks.networks.i3d import I3D, Pool, Unit, load_i3d, same_pads
 from benchmarks.scoring.results import read_scores
-from benchmarks.speed.harness import Cost, header, load, markdown, our_command, run_command
+from benchmarks.speed.harness import Cost, header, load, markdown, run_command
 from pipeline.progress import progress
 from pipeline.weights import locate
 
@@ -183,32 +183,31 @@ def compare(
             rows.append([name, f"{cost.clock:.1f}", "", f"{cost.processor:.1f}", "", number])
             total += cost
             step()
-        clock, processor = f"{total.clock:.1f}", f"{total.processor:.1f}"
-        rows.append(["all of these", clock, "1.0", processor, "1.0", ""])
+        rows.append(_row("all of these", total, total))
         for precision in ("float32", "bf16"):
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder) / "scores.json"
-                command = [our_command("dh-bench"), "score"]
+                command = ["dh-bench", "score"]
                 command += [f"--real={real}", f"--fake={fake}", f"--out={out}"]
                 command += [f"--metrics={METRICS}", f"--max-frames={frames}", f"--cache={folder}"]
                 command += [f"--workers={workers}", f"--precision={precision}"]
                 first, again = (run_command(command)[0] for _ in range(2))
                 found = read_scores(out)["metrics"]
             numbers = "; ".join(f"{found[TOOLS[name][1]]['mean']:.4f}" for name in TOOLS)
-            for label, cost, shown in (
-                (f"dh-bench, {precision}", first, numbers),
-                ("the same again, from its cache", again, ""),
-            ):
-                faster = f"{total.clock / cost.clock:.1f}"
-                less = f"{total.processor / cost.processor:.1f}"
-                cells = [f"{cost.clock:.1f}", faster, f"{cost.processor:.1f}", less]
-                rows.append([label, *cells, shown])
+            rows.append(_row(f"dh-bench, {precision}", first, total, numbers))
+            rows.append(_row("the same again, from its cache", again, total))
             step()
     print(
         f"{len(videos(real, fake))} clips, {frames} frames at most, {workers} workers; {load()}\n"
     )
     columns = ["what", "seconds", "times less", "processor seconds", "times less", "number"]
     print(markdown(columns, rows))
+
+
+def _row(label: str, cost: Cost, total: Cost, shown: str = "") -> list[str]:
+    pairs = ((cost.clock, total.clock), (cost.processor, total.processor))
+    cells = [cell for own, all_ in pairs for cell in (f"{own:.1f}", f"{all_ / own:.1f}")]
+    return [label, *cells, shown]
 
 
 if __name__ == "__main__":

@@ -23,16 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.fan import face_alignment
-from benchmarks.speed.harness import (
-    each,
-    header,
-    load,
-    markdown,
-    our_command,
-    run_command,
-    spread,
-    timed,
-)
+from benchmarks.speed.harness import each, header, load, markdown, run_command, spread, timed
 from pipeline.dataset.shards import DATASET_FILE
 from pipeline.faces.alignment import STABLE_POINTS, TEMPLATE
 from pipeline.faces.geometry import similarity
@@ -78,7 +69,7 @@ def run_prep(
         manifest, out = Path(folder) / "clips.csv", Path(folder) / "data"
         listed = [(f"{k:06d}", path.absolute(), end) for k, path in enumerate(clips)]
         pd.DataFrame(listed, columns=["clip_id", "path", "end"]).to_csv(manifest, index=False)
-        command = [our_command("dh-prep"), "run", str(manifest)]
+        command = ["dh-prep", "run", str(manifest)]
         command += [f"--out={out}", f"--workers={workers}", f"--clips-per-shard={clips_per_shard}"]
         cost, _ = run_command(command, accept=(0, 1))  # 1: some clips were unusable
         if not (out / DATASET_FILE).exists():
@@ -100,10 +91,7 @@ def time_prep(timings: Timings, clips: Sequence[Path]) -> None:
 
 
 def usual_script() -> Callable[[Sequence[Face]], None]:
-    """face-alignment on all cores, frame by frame, then a warp and a file for each frame.
-
-    Its weights are random; box and points are MediaPipe's.
-    """
+    """face-alignment, its weights random, frame by frame, then a warp and a file for each frame."""
     with tempfile.TemporaryDirectory() as weights:
         networks, _ = face_alignment(Path(weights))
 
@@ -185,9 +173,7 @@ def main(
         timings.rates[USUAL].append(len(faces) / cost.clock)
         time_prep(timings, clips)
     gains = [timings.rate(prep(2, part)) / timings.rate(prep(1, part)) for part in (WHOLE, STEADY)]
-    print(
-        f"{len(clips)} clips, {timings.frames} frames, {len(faces)} of them for the usual script;"
-    )
+    print(f"{len(clips)} clips, {timings.frames} frames, {len(faces)} for the usual script;")
     print(f"{repeat} rounds; {load()} at the end\n")
     print(markdown(["what", "frames/s", "/ floor", "/ usual script"], rate_rows(timings)))
     print(f"\n2 workers against 1: {gains[0]:.2f} whole, {gains[1]:.2f} without start-up\n")

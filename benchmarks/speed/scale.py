@@ -7,7 +7,6 @@ manifest takes. Memory is read from /proc, so this needs Linux. Prints Markdown.
 """
 
 import re
-import resource
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,7 +19,7 @@ import pandas as pd
 import typer
 
 from benchmarks.clips.pairs import find_videos
-from benchmarks.speed.harness import Cost, below, header, load, markdown, our_command, run_command
+from benchmarks.speed.harness import Cost, below, header, load, markdown, run_command
 from pipeline.files import read_json
 
 WORKERS = 2
@@ -138,7 +137,7 @@ def prep(
         made, out = links(clips, Path(name) / "links", count), Path(name) / "data"
         write_manifest(Path(name) / "clips.csv", made, seconds_each or None)
         shard = min(32, max(1, count // 20))  # as dh-prep has it; a short run has 20 shards too
-        words = [our_command("dh-prep"), "run", f"{name}/clips.csv", f"--out={out}"]
+        words = ["dh-prep", "run", f"{name}/clips.csv", f"--out={out}"]
         _, looks = watched([*words, f"--workers={WORKERS}", f"--clips-per-shard={shard}"], every)
         ended = sorted((path.stat().st_mtime, path) for path in out.glob("shard-*.json"))
         done = np.cumsum([read_json(path)["clips"] for _, path in ended]).tolist()
@@ -164,7 +163,7 @@ def score(
     pairs = [(path, fakes[name]) for name, path in find_videos(real).items() if name in fakes]
     print(header(["ray", "torch"]))
     with tempfile.TemporaryDirectory() as name:
-        words = [our_command("dh-bench"), "score", f"--out={name}/scores.json"]
+        words = ["dh-bench", "score", f"--out={name}/scores.json"]
         for side, paths in zip(("real", "fake"), zip(*pairs, strict=True), strict=True):
             words.append(f"--{side}={name}/{side}")
             list(links(paths, Path(name) / side, count))
@@ -186,30 +185,16 @@ def plan(
     *,
     rows: Annotated[int, typer.Option(min=1, help="Of the manifest.")] = 1_000_000,
 ) -> None:
-    """Seconds and memory of planning a long manifest, inside and by the command."""
-    from pipeline.dataset.plan import plan_shards
-    from pipeline.sources.manifest import read_manifest
-
+    """Seconds and memory of planning a long manifest."""
     clips = [path.absolute() for path in find_videos(folder).values()]
     print(header(["pyarrow"]))
     with tempfile.TemporaryDirectory() as name:
-        manifest = Path(name) / "clips.csv"
-        write_manifest(manifest, islice(cycle(clips), rows), None)
-        begin = time.perf_counter()
-        listed = read_manifest(manifest)
-        read = time.perf_counter()
-        shards = plan_shards(listed, 32)
-        planned = time.perf_counter()
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        assert sum(len(shard.rows) for shard in shards) == rows
-        words = [our_command("dh-prep"), "run", str(manifest), f"--out={name}/data", "--dry-run"]
+        write_manifest(Path(name) / "clips.csv", islice(cycle(clips), rows), None)
+        words = ["dh-prep", "run", f"{name}/clips.csv", f"--out={name}/data", "--dry-run"]
         resident: list[int] = []
         cost, _ = run_command(words, watch=lambda p: resident.append(memory(p)[0]), every=0.1)
-    table = [["read_manifest", f"{read - begin:.1f}", ""]]
-    table.append(["plan_shards", f"{planned - read:.1f}", f"{most / MB:.0f}"])
-    table.append(["dh-prep run --dry-run", f"{cost.clock:.1f}", f"{max(resident) / MB:.0f}"])
-    print(f"a manifest of {rows:,} rows\n")
-    print(markdown(["", "seconds", "most resident, MB"], table))
+    cells = [f"{rows:,}", f"{cost.clock:.1f}", f"{max(resident) / MB:.0f}"]
+    print(markdown(["rows", "seconds", "most resident, MB"], [cells]))
 
 
 if __name__ == "__main__":

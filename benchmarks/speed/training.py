@@ -135,18 +135,16 @@ def loader(
     with tempfile.TemporaryDirectory() as folder:
         videos = write_videos(data, Path(folder))
         for readers in (0, 1):
-            sources = {
-                "video files": (partial(from_videos, videos, chosen, readers), 60),
-                "shards": (partial(from_shards, data, chosen, readers), 3000),
-            }
-            ways = {
-                name: partial(seconds_a_sample, make, max(3, round(seconds * guess / rows)), rows)
-                for name, (make, guess) in sources.items()
-            }
+            ways = {}
+            for make, guess in (
+                (partial(from_videos, videos, chosen, readers), 60),
+                (partial(from_shards, data, chosen, readers), 3000),
+            ):
+                count = max(3, round(seconds * guess / rows))
+                ways[make.func.__name__] = partial(seconds_a_sample, make, count, rows)
             usual, ours = in_turns(ways, repeat, warm_up=0).values()
-            table.append(
-                [f"{readers}", f"{1 / usual:.0f}", f"{1 / ours:.0f}", f"{usual / ours:.1f} x"]
-            )
+            rates = [f"{1 / usual:.0f}", f"{1 / ours:.0f}", f"{usual / ours:.1f} x"]
+            table.append([str(readers), *rates])
     size = chosen.unet.image_size
     print(f"{len(videos)} clips, {size} x {size}, batches of {rows}, median of {repeat} rounds\n")
     print(markdown(["readers", "video files, samples/s", "shards, samples/s", "ratio"], table))

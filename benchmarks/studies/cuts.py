@@ -4,17 +4,15 @@ Joins the beginnings of real clips, so that every cut's place is known, and chan
 ways that make no cut. All detectors get the same frames. Prints Markdown; needs scenedetect.
 """
 
-import io
 import itertools
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
-import av
 import cv2
 import numpy as np
 import pandas as pd
@@ -23,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.clips.pairs import find_videos
 from benchmarks.speed.harness import header, markdown, spread, timed
-from pipeline.media import FPS, read_frames
+from pipeline.media import FPS, read_frames, write_video
 from pipeline.media.scene_cuts import CutDetector
 from pipeline.progress import progress
 
@@ -87,17 +85,9 @@ def changes() -> dict[str, Callable[[Shot], Shot]]:
 
 def compressed(shot: Shot) -> Shot:
     """A shot as strong compression leaves it."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="matroska") as container:
-        options = {"crf": "40", "x264-params": "keyint=12:min-keyint=12:scenecut=0"}
-        stream: Any = container.add_stream("libx264", rate=Fraction(FPS), options=options)
-        stream.width = stream.height = SIDE
-        for frame in shot:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
-    buffer.seek(0)
-    with av.open(buffer, "r") as read:
-        return [np.asarray(f.to_ndarray(format="rgb24"), np.uint8) for f in read.decode(video=0)]
+    with tempfile.TemporaryDirectory() as folder:
+        write_video(Path(folder) / "shot.mp4", shot, crf=40)
+        return list(read_frames(Path(folder) / "shot.mp4"))
 
 
 def read_shot(path: Path, most: int | None) -> Shot:

@@ -7,6 +7,7 @@ speaker. Prints Markdown; finding landmarks takes minutes, which the cache keeps
 import csv
 import itertools
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,13 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.clips.cache import MeasurementCache
+from benchmarks.clips.decoded_video import DecodedVideo, open_video
 from benchmarks.metrics.motion.blinks import held
 from benchmarks.metrics.speech.lip_correlation import lip_curves
 from benchmarks.metrics.speech.speech_sync import compare, fit, sync_features
 from benchmarks.speed.harness import each, header, markdown
 from pipeline.faces.tracking import MediaPipeTracker
-from pipeline.files import sha256_file
-from pipeline.media import SAMPLES_PER_FRAME, probe, read_audio, read_frames
+from pipeline.media import SAMPLES_PER_FRAME
 from pipeline.speech.lip_sync import MAX_LAG
 from pipeline.speech.shifts import lip_correlations, others
 from pipeline.weights import locate
@@ -57,18 +58,17 @@ def read_clips(
     """Clips, or panels that begin at a column; None without sound or a face."""
     tracker = MediaPipeTracker(locate("face_landmarker.task"))
 
-    def landmarks(path: Path, left: int | None) -> NDArray[np.float32]:
+    def landmarks(video: DecodedVideo, left: int | None) -> NDArray[np.float32]:
         across = slice(None) if left is None else slice(left, left + _SIDE)
-        frames = itertools.islice(read_frames(path), _MOST)
+        frames = itertools.islice(video.open_frames(), _MOST)
         return tracker.track(np.ascontiguousarray(frame[:, across]) for frame in frames).points
 
     clips: list[Clip | None] = []
     for path, left in each(videos, "clips"):
-        info, key = probe(path), f"{sha256_file(path)}-{left}"
-        points = cache.array(key, lambda p=path, x=left: landmarks(p, x))  # type: ignore[misc]
+        video = open_video(path, _MOST)
+        points = cache.array(f"{video.digest}-{left}", partial(landmarks, video, left))
         filled, share = held(points), 1 - np.isnan(points[:, 0, 0]).mean()
-        usable = filled is not None and share >= _FACES and info.audio_rate
-        sound = read_audio(path, origin=info.start).samples if usable else None
+        sound = video.samples if share >= _FACES else None
         clips.append(None if filled is None or sound is None else (filled, sound))
     return clips
 
@@ -131,18 +131,10 @@ def main(
                 wins = {"fitted": float(by_fit.wins.mean()), "loudness": beaten}
         for measure, values in lags.items():
             errors = np.stack(values)  # (shifts, clips)
-            of_set, unshifted = np.median(errors), errors[SHIFTS.index(0)]
-            rows.append(
-                [
-                    data_set,
-                    measure,
-                    str(len(own)),
-                    f"{of_set:+.0f}",
-                    f"{np.mean(abs(errors - of_set) <= 1):.3f}",
-                    f"{np.mean(abs(errors - unshifted) <= 1):.3f}",
-                    f"{wins[measure]:.3f}",
-                ]
-            )
+            of_set = np.median(errors)
+            near = [np.mean(abs(errors - lag) <= 1) for lag in (of_set, errors[SHIFTS.index(0)])]
+            shares = (f"{share:.3f}" for share in (*near, wins[measure]))
+            rows.append([data_set, measure, str(len(own)), f"{of_set:+.0f}", *shares])
     headings = ["data", "measure", "clips", "lag of the set", "within 1 of it plus the shift",
                 "within 1 of its own plus the shift", "own sound beats another's"]  # fmt: skip
     print(markdown(headings, rows), "\n")

@@ -142,12 +142,13 @@ def _generate(run: MethodRun, place: int, sample: Sample) -> GeneratedClip:
             source, shape = _finished(run.finished, sample), sample.frames[0].shape
             pictures = list(read_output(source, run.method.output, shape, frames))
         write_clip(path, pictures, sound, synthetic_tags(run.method.name))
+        reason = ""
     except (CommandError, UserError, OSError, ValueError) as error:
-        return GeneratedClip(sample.key, path, str(error))
+        reason = str(error)
     except Exception as error:  # noqa: BLE001 - a fault of ours, shown as one
         traceback.print_exc()
-        return GeneratedClip(sample.key, path, f"{type(error).__name__}: {error}")
-    return GeneratedClip(sample.key, path)
+        reason = f"{type(error).__name__}: {error}"
+    return GeneratedClip(sample.key, path, reason)
 
 
 def _finished(finished: dict[str, Path], sample: Sample) -> Path:

@@ -77,10 +77,7 @@ def write_inputs(
 
 
 def placed(frame: NDArray[np.uint8], given: Input) -> NDArray[np.uint8]:
-    """A frame at its place in the method's picture, its edge drawn out to the picture's.
-
-    (H, W, 3) uint8 to (size, size, 3).
-    """
+    """(size, size, 3): a frame at its place in the method's picture, its edge drawn out."""
     x0, y0, x1, y1 = (round(share * given.size) for share in given.frame)
     around = (y0, given.size - y1, x0, given.size - x1)
     shown = resize(frame, (x1 - x0, y1 - y0))

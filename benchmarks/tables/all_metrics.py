@@ -1,6 +1,7 @@
 """One table of every metric, for many systems and data sets, the best first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -48,13 +49,12 @@ def all_metrics(scores: Sequence[Scores], sort: str = "") -> Table:
         last = value is None or one.name == ENCODED
         return datasets.index(one.datasets[0]), last, np.inf if value is None else value
 
-    ordered = [next(iter(one.scores.values())) for one in sorted(unsorted, key=place)]
-    measured = measured_rows(ordered, (), dataset_rows=True)
+    ordered = enumerate(sorted(unsorted, key=place), start=1)
+    measured = [replace(one, mark=str(number)) for number, one in ordered]
     measured = sorted([*measured, *truth_of(measured)], key=lambda m: datasets.index(m.datasets[0]))
     ranked, unranked = measured_ranks(columns, measured)
-    title = f"{len(scores)} systems by all metrics" + (f", sorted by {by}" if by else "")
     return Table(
-        title=title,
+        title=f"{len(scores)} systems by all metrics" + (f", sorted by {by}" if by else ""),
         leads=("Data", "Method"),
         columns=columns,
         rows=tuple(one.row(columns, (), ranked) for one in measured),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Literal
 
+from benchmarks.scoring.results import by_text
 from benchmarks.scoring.significance import Comparison, Difference
 from benchmarks.tables.render import to_markdown
 from benchmarks.tables.table import ARROWS, Cell, Column, Row, Table
@@ -15,16 +16,13 @@ _TONES: dict[str, Literal["good", "bad", "soft"]] = {"better": "good", "worse": 
 
 def comparison_table(comparison: Comparison) -> Table:
     """A row for each metric; below, what limits single metrics, then what holds for all."""
-    limits: dict[str, list[str]] = {}
-    for one in comparison.differences:
-        if one.note:
-            limits.setdefault(one.note, []).append(one.label)
+    limits = by_text((one.label, one.note) for one in comparison.differences if one.note)
     return Table(
         f"A: {comparison.a}, B: {comparison.b}, over {comparison.clips} common clips",
         ("metric",),
         tuple(Column("", heading) for heading in _HEADINGS),
         tuple(_row(one) for one in comparison.differences),
-        (*(f"{', '.join(own)}: {note}." for note, own in limits.items()), *comparison.notes),
+        (*(f"{limit}." for limit in limits), *comparison.notes),
     )
 
 

@@ -68,7 +68,9 @@ class Measured:
         for column in columns:
             dataset = column.dataset or self.datasets[0]
             rank = ranked.get((dataset, column, self.mark), 0)
-            cells.append(self._cell(dataset, column, rank, _decimals(column.metric, entries)))
+            # As many decimals as the paper prints, if it has the column.
+            printed = (len(e.value.partition(".")[2]) for e in entries if e.metric == column.metric)
+            cells.append(self._cell(dataset, column, rank, max(printed, default=3)))
         name = f"{self.name}{MEASURED}"
         return Row(
             leads=(self.datasets[0], name) if self.dataset_rows else (name,),
@@ -127,10 +129,7 @@ class Measured:
 def measured_rows(
     scores: Sequence[Scores], entries: Sequence[Published], *, dataset_rows: bool
 ) -> list[Measured]:
-    """A row for each scores.json, or for each system with its data sets side by side.
-
-    A second score of a system on one data set has another row.
-    """
+    """A row for each scores.json, or for each system with its data sets side by side."""
     rows: list[tuple[str, dict[str, Scores]]] = []
     for one in scores:
         # The paper's spelling, if the data set is one of the paper's.
@@ -179,12 +178,6 @@ def _truth(scores: Scores, key: str, row: SetRow) -> SetRow:
 
 def _clips(scores: Scores) -> int:
     return max((row["n"] for row in scores["metrics"].values()), default=0)
-
-
-def _decimals(metric: str, entries: Sequence[Published]) -> int:
-    """As many decimals as the paper prints, if it has the column."""
-    printed = (len(e.value.partition(".")[2]) for e in entries if e.metric == metric)
-    return max(printed, default=3)
 
 
 def _with_interval(row: SetRow, clips: int) -> str:

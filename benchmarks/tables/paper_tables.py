@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.scoring.results import Scores, pairing, plain_protocol, same_name
+from benchmarks.scoring.results import Scores, by_text, pairing, plain_protocol, same_name
 from benchmarks.tables.measured import Measured, measured_rows, truth_of
 from benchmarks.tables.published import ENCODED, GROUND_TRUTH, Published, ranks, read_published
 from benchmarks.tables.table import MEASURED, NONE, Cell, Column, Row, Table
@@ -162,10 +162,7 @@ def measured_ranks(
             elif len(values) > 1:
                 found = ranks(values, column.direction, truths)
                 ranked.update({(dataset, column, mark): rank for mark, rank in found.items()})
-    reasons: dict[str, list[str]] = {}
-    for name, reason in unranked.items():
-        reasons.setdefault(reason, []).append(name)
-    return ranked, [f"Not ranked: {', '.join(n)}: {reason}." for reason, n in reasons.items()]
+    return ranked, [f"Not ranked: {text}." for text in by_text(unranked.items())]
 
 
 def _beside(published: list[Row], measured: list[tuple[Measured, Row]]) -> list[Row]:

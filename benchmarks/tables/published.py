@@ -47,10 +47,7 @@ def cost(value: float, direction: str, truth: float | None) -> float:
 def ranks(
     values: Mapping[str, float], direction: str, truths: Mapping[str, float | None]
 ) -> dict[str, int]:
-    """The systems that are best (1) and second best (2) in a column; equal values share a rank.
-
-    `truths`: for `closer`, what each system's number is to be close to.
-    """
+    """The systems that are best (1) and second best (2); equal values share a rank."""
     # Rounded: 0.28 - 0.26 and 0.26 - 0.24 are the same distance.
     costs = {n: round(cost(value, direction, truths.get(n)), 9) for n, value in values.items()}
     order = sorted(set(costs.values()))[:2]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from benchmarks.clips.pairs import case_hint
-from benchmarks.scoring.results import Scores
+from benchmarks.scoring.results import Scores, by_text
 from benchmarks.tables.render import print_table
 from benchmarks.tables.table import ARROWS, Cell, Column, Row, Table
 
@@ -32,14 +32,11 @@ def print_scores(scores: Scores) -> None:
         )
     )
 
-    absent: dict[str, list[str]] = {}
-    for row in scores["metrics"].values():
-        if row["mean"] is None:
-            absent.setdefault(row["reason"], []).append(row["label"])
+    absent = [row for row in scores["metrics"].values() if row["mean"] is None]
     clips = scores["clips"]
     failed = (f"{row['clip_id']}: {row['reason']}" for row in clips if row["status"] == "failed")
     warned = (f"{row['clip_id']}: {text}" for row in clips for text in row.get("warnings", []))
-    _print_list("not measured", (f"{', '.join(own)}: {reason}" for reason, own in absent.items()))
+    _print_list("not measured", by_text((row["label"], row["reason"]) for row in absent))
     _print_list("failed", failed)
     _print_list("warnings", warned)
     real, fake = scores["unmatched"]["real"], scores["unmatched"]["fake"]

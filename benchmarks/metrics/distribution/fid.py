@@ -73,8 +73,5 @@ def distinct(
     """
     places: dict[bytes, int] = {}
     index = [places.setdefault(picture.tobytes(), len(places)) for picture in pictures]
-    kept: list[NDArray[np.uint8]] = []
-    for picture, place in zip(pictures, index, strict=True):
-        if place == len(kept):
-            kept.append(picture)
-    return kept, np.array(index, np.intp)
+    _, first = np.unique(index, return_index=True)
+    return [pictures[k] for k in first], np.array(index, np.intp)

@@ -94,16 +94,10 @@ def _read_words(file: Path) -> list[str] | None:
     if lines and all(map(_ALIGN_LINE.fullmatch, lines)):
         spoken = [line.split()[2] for line in lines]
         return words(" ".join(word for word in spoken if word not in _SILENCE))
-    if not _reads_like_words(text):
+    letters = sum(map(str.isalpha, "".join(words(text))))
+    if letters < 0.5 * len("".join(text.split())):  # few digits and signs are between words
         raise UserError(f"{file} does not read like the words of a clip; put them there as text")
     return words(text)
-
-
-def _reads_like_words(text: str) -> bool:
-    """Whether most of a text are words: letters, with few digits and signs between them."""
-    found = "".join(words(text))
-    letters = sum(map(str.isalpha, found))
-    return letters >= 0.5 * len("".join(text.split()))
 
 
 def command_reader(command: str, timeout: float) -> Callable[[Path], str]:

@@ -1,11 +1,10 @@
 """The tools that dh-bench is timed against give its numbers: both sides do the same work."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from benchmarks.networks.i3d import load_i3d
 from benchmarks.scoring.score import score
@@ -34,8 +33,7 @@ def test_both_sides_give_the_same_numbers(folders):
 
 
 def test_a_tool_is_a_command_that_prints_its_number(folders):
-    command = [sys.executable, metrics.__file__, "tool", "psnr", *map(str, folders), "8"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = CliRunner().invoke(metrics.app, ["tool", "psnr", *map(str, folders), "8"])
     assert json.loads(done.stdout) == pytest.approx(TOOLS["psnr"][0](*folders, 8))
 
 

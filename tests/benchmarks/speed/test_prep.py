@@ -55,6 +55,6 @@ def test_stages_and_the_rest_add_up_to_the_time_of_the_workers(timings):
 @pytest.mark.slow
 def test_the_script_times_everything_on_two_clips(script, clips, landmark_task):
     printed, rows = script("prep.py", clips, "--repeat", 1, "--frames-for-slow", 1)
-    assert "2 clips, 50 frames, 1 of them for the usual script" in printed
+    assert "2 clips, 50 frames, 1 for the usual script" in printed
     assert (rows[FLOOR][1], rows[USUAL][2]) == ("1.00", "1.0")
     assert all(float(cell) > 0 for name in ("decode", "landmarks") for cell in rows[name])
