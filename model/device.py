@@ -24,11 +24,7 @@ _WIDE = 128
 
 
 def choose_device(name: Device) -> torch.device:
-    """The device of that name; `auto` takes CUDA, else MPS, else the CPU.
-
-    Raises:
-        UserError: this machine has no such device.
-    """
+    """The device of that name; `auto` takes CUDA, else MPS, else the CPU."""
     available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),

@@ -63,11 +63,7 @@ def user_folder(weights_dir: Path | str | None = None) -> Path | None:
 
 
 def find(name: str, weights_dir: Path | str | None = None) -> Path | None:
-    """The file if it is complete on this machine, without fetching anything.
-
-    Raises:
-        UserError: the user's folder holds a file of that name with other bytes.
-    """
+    """The file if it is complete on this machine, without fetching anything."""
     file = FILES[name]
     folder = user_folder(weights_dir)
     if folder and (folder / name).exists():
@@ -84,11 +80,7 @@ def find(name: str, weights_dir: Path | str | None = None) -> Path | None:
 
 
 def locate(name: str, weights_dir: Path | str | None = None) -> Path:
-    """The path of one of `FILES`, fetched into the cache folder if it is not on this machine yet.
-
-    Raises:
-        UserError: no source gives the right bytes; the sentence says what to do offline.
-    """
+    """The path of one of `FILES`, fetched into the cache folder if it is not here yet."""
     found = find(name, weights_dir)
     if found:
         return found

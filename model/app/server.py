@@ -18,11 +18,7 @@ from pipeline.errors import UserError
 def serve(
     model: ModelOptions, config: SampleConfig, host: str, port: int, limits: PageLimits
 ) -> None:
-    """Serves the page until Ctrl-C or SIGTERM.
-
-    Raises:
-        UserError: Gradio is missing, the checkpoint cannot be used, or nothing can listen there.
-    """
+    """Serves the page until Ctrl-C or SIGTERM."""
     if find_spec("gradio") is None:
         raise UserError("the page needs Gradio: pip install 'diffused-heads[app]'")
     loaded = load(model, config)

@@ -75,7 +75,7 @@ def _write(path: Path, tensors: dict[str, Tensor], info: CheckpointInfo) -> None
         "step": info.step,
         "seed": info.seed,
         "seconds": info.seconds,
-        "preset": info.preset.as_json(),
+        "preset": asdict(info.preset),
         "speech": asdict(info.speech),
         "synthetic_media": "videos made with this model must be labelled as synthetic",
     }

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from model.config.presets import Preset, from_json
@@ -19,7 +20,7 @@ def override(preset: Preset, changes: Iterable[str]) -> Preset:
     Raises:
         UserError: no such field, or a value that it cannot have.
     """
-    data = preset.as_json()
+    data = asdict(preset)
     for change in changes:
         field, equals, text = change.partition("=")
         if not equals:

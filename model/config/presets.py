@@ -1,7 +1,7 @@
 """Presets: everything that makes a model and its training, under a name."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import PositiveInt, TypeAdapter, ValidationError
@@ -30,13 +30,9 @@ class Preset:
     train: TrainConfig
     speech_hidden: PositiveInt = 128
 
-    def as_json(self) -> dict[str, Any]:
-        """For checkpoints."""
-        return asdict(self)
-
 
 def from_json(data: dict[str, Any]) -> Preset:
-    """A preset from what `as_json` gave, now or in an older version.
+    """A preset from what a checkpoint holds of it, of this or an older version.
 
     A ValueError says in one sentence which field is missing, not known, or has a value that it
     cannot have.

@@ -202,18 +202,15 @@ def _woven(parts: list[Batch]) -> Batch:
     if len(parts) == 1:
         return parts[0]
     count = sum(map(len, parts))
-
-    def weave(name: str) -> torch.Tensor:
-        values = [getattr(part, name) for part in parts]
-        whole = values[0].new_empty((count, *values[0].shape[1:]))
-        for i, value in enumerate(values):
-            whole[i :: len(parts)] = value
-        return whole
-
-    keys = [""] * count
-    for i, part in enumerate(parts):
-        keys[i :: len(parts)] = part.keys
-    return Batch(**{name: weave(name) for name in vars(parts[0]) if name != "keys"}, keys=keys)
+    rows = [row for first in range(len(parts)) for row in range(first, count, len(parts))]
+    places = sorted(range(count), key=rows.__getitem__)
+    tensors = {
+        name: torch.cat([getattr(part, name) for part in parts])[places]
+        for name in vars(parts[0])
+        if name != "keys"
+    }
+    keys = [key for part in parts for key in part.keys]
+    return Batch(**tensors, keys=[keys[place] for place in places])
 
 
 def _begin_reader(_worker: int) -> None:

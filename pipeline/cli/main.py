@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -100,7 +101,7 @@ def _named_by_face(
 ) -> list[ManifestRow]:
     """The rows with faces as speakers, and what a person should know about them."""
     from pipeline.run.summary import say
-    from pipeline.sources.identities import faces_of_clips, largest, name_by_face
+    from pipeline.sources.identities import faces_of_clips, name_by_face
 
     found = []
     with progress("faces", len(rows)) as step:
@@ -111,7 +112,7 @@ def _named_by_face(
     missing = sum(face is None for face in found)
     if missing:
         say(f"note     {missing:,} clips without a face, or unreadable: train, nobody's")
-    name, count = largest(named)
+    name, count = Counter(row.speaker for row in named if row.speaker).most_common(1)[0]
     say(f"largest  {name}: {count:,} clips; look whether they are one person's")
     return named
 

@@ -38,11 +38,7 @@ class Verdict:
 
 
 def check_dataset(folder: Folder | Path | str) -> Verdict:
-    """Reads every file of a data set and collects all that breaks the contract.
-
-    Raises:
-        UserError: the folder is no finished data set.
-    """
+    """Reads every file of a data set and collects all that breaks the contract."""
     folder, verdict = Folder.at(folder), Verdict()
     found = verdict.problems
     try:

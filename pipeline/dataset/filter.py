@@ -22,9 +22,6 @@ def filter_dataset(
 
     A clip left out is a row with its reason, as if the limits had been there from the beginning;
     interrupted, the same call carries on. Returns the new dataset.json.
-
-    Raises:
-        UserError: no finished data set, or `out` holds something else or is written by another.
     """
     source, out = Folder.at(source), Folder.at(out)
     dataset = read_dataset(source)

@@ -100,12 +100,7 @@ class Limits:
         return Limits(**merged)
 
     def broken(self, row: Mapping[str, Any]) -> str | None:
-        """The first condition that a clip fails, as a reason with its values; None without one.
-
-        Args:
-            row: what is known so far, by column of the rows; conditions on what is not are passed
-                over. A measure that could not be taken (NaN) fails them.
-        """
+        """The first condition that a row fails, as a reason; see `failing`."""
         return failing(self._conditions, row)
 
     @cached_property

@@ -92,11 +92,7 @@ def read_shard(path: Path | str) -> Generator[tuple[str, dict[str, bytes]], None
 
 
 def read_dataset(folder: Folder | Path | str) -> dict[str, Any]:
-    """`dataset.json` of a finished data set, by path or URL.
-
-    Raises:
-        UserError: the folder is no data set, or one that was not finished.
-    """
+    """`dataset.json` of a finished data set, by path or URL."""
     folder = Folder.at(folder)
     if folder.local is not None and not folder.local.is_dir():
         found = folder.local.exists()
@@ -111,11 +107,7 @@ def read_dataset(folder: Folder | Path | str) -> dict[str, Any]:
 
 
 def shard_paths(folder: Folder | Path | str, split: str | None = None) -> list[str]:
-    """Paths or URLs of the tars of a finished data set, in order; of one split if it is given.
-
-    Raises:
-        UserError: no finished data set, or no clip of that split in it.
-    """
+    """Paths or URLs of the tars of a finished data set, in order; of one split if it is given."""
     folder = Folder.at(folder)
     shards = [shard for shard in read_dataset(folder)["shards"] if shard["samples"]]
     if not shards:

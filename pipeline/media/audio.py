@@ -58,9 +58,6 @@ def read_audio(
     Channels that cancel each other in the mix to mono are replaced by the loudest of them; without
     `mono` there are two at most. `rate` is in Hz, and None keeps the source's; `start` and `end`
     are seconds after time zero, whose time stamp is `origin` (`VideoInfo.start`; None reads it).
-
-    Raises:
-        MediaError: the file is absent, no media file, or holds no sound.
     """
     origin = _time_zero(path) if origin is None else origin
     begin = origin + start

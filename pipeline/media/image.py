@@ -83,12 +83,7 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 
 
 def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
-    """Writes (H, W, 3) uint8 RGB as a picture, the format by the suffix, atomically.
-
-    Raises:
-        MediaError: no picture format has that suffix.
-        OSError: it cannot be written.
-    """
+    """Writes (H, W, 3) uint8 RGB as a picture, the format by the suffix, atomically."""
     if not cv2.haveImageWriter(str(path)):
         raise MediaError(f"cannot write {path}: use a name that ends in .png or .jpg")
     with atomic_path(path) as temporary:
@@ -100,9 +95,6 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
     """Gives a function that writes the next (H, W, 3) uint8 RGB frame as FOLDER/000000.png, ….
 
     The folder takes its name when all went well; it must not be there before.
-
-    Raises:
-        OSError: a picture cannot be written.
     """
     with ExitStack() as afterwards, atomic_path(folder) as temporary:
         # By then the folder has its name, or is left over from an error.

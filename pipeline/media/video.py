@@ -62,7 +62,13 @@ def probe(path: Path | str) -> VideoInfo:
         start, frame = first
         width, height = displayed_size(stream, frame)
         audio = choose_stream(container, "audio")
-        tracks = (len(streams_of(container, kind)) > 1 for kind in ("video", "audio"))
+        profile = colour_profile(stream, frame)
+        notes: list[Note | None] = [
+            colour_note(frame) or ("profile-converted" if changes_colour(profile) else None),
+            "deinterlaced" if frame.interlaced_frame else None,
+            "video-track-chosen" if len(streams_of(container, "video")) > 1 else None,
+            "audio-track-chosen" if len(streams_of(container, "audio")) > 1 else None,
+        ]
         return VideoInfo(
             width=width,
             height=height,
@@ -71,7 +77,7 @@ def probe(path: Path | str) -> VideoInfo:
             audio_rate=int(audio.rate or 0) if audio else 0,
             is_still=is_still_picture(container),
             declared=declared_length(container, stream, start),
-            notes=_notes(stream, frame, *tracks),
+            notes=tuple(note for note in notes if note is not None),
         )
 
 
@@ -83,9 +89,6 @@ def read_frames(
     `start` and `end` are seconds after the first frame. Frames are (H, W, 3) uint8 RGB, as
     displayed (rotation and pixel aspect applied); one that is shown several times is the same array
     each time.
-
-    Raises:
-        MediaError: the file is absent, no media file, or holds no video stream.
     """
     with ExitStack() as stack:
         # The first frame is time zero and decides the size.
@@ -123,18 +126,6 @@ def _video_stream(container: Any, path: Path | str) -> Any:
         raise MediaError(f"{path} holds no video stream")
     stream.codec_context.thread_count = 1  # one worker a core: Ray has the others
     return stream
-
-
-def _notes(stream: Any, frame: Any, videos: bool, sounds: bool) -> tuple[Note, ...]:
-    """What is done to make a video usable, by its first frame and whether it has several tracks."""
-    profile = colour_profile(stream, frame)
-    notes: list[Note | None] = [
-        colour_note(frame) or ("profile-converted" if changes_colour(profile) else None),
-        "deinterlaced" if frame.interlaced_frame else None,
-        "video-track-chosen" if videos else None,
-        "audio-track-chosen" if sounds else None,
-    ]
-    return tuple(note for note in notes if note is not None)
 
 
 def _rate(stream: Any) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -26,27 +25,17 @@ _ENVIRONMENT = {
 _workers: dict[str, Any] = {}  # in a Ray process: what it does jobs with, by pool
 
 
-@dataclass(frozen=True)
-class Share:
-    """What each worker asks of the cluster."""
+def share_of(
+    resources: Mapping[str, float], workers: int, *, gpu: bool
+) -> tuple[float, float, int]:
+    """What each of `workers` asks of a cluster: CPUs, GPUs, and threads inside OpenCV and torch.
 
-    cpus: float  # less than a whole one, so that two cores hold two workers and whatever else runs
-    gpus: float  # a fraction
-    threads: int  # that it may use inside OpenCV and torch
-
-    @classmethod
-    def of(cls, resources: Mapping[str, float], workers: int, *, gpu: bool) -> Share:
-        """The share of each of `workers` in a cluster's resources.
-
-        Half of the processors at most are asked for: when machines go away, those that stay must
-        hold the workers all the same, since one that finds no place waits for ever.
-        """
-        cpus, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
-        return cls(
-            cpus=min(0.5, cpus / (2 * workers)),
-            gpus=min(1.0, gpus / workers) if gpu else 0.0,
-            threads=max(1, int(cpus // workers)),
-        )
+    Half of the processors at most are asked for: when machines go away, those that stay must hold
+    the workers all the same, since one that finds no place waits for ever.
+    """
+    cpus, gpus = resources.get("CPU", 1.0), resources.get("GPU", 0.0)
+    threads = max(1, int(cpus // workers))
+    return min(0.5, cpus / (2 * workers)), min(1.0, gpus / workers) if gpu else 0.0, threads
 
 
 def run_on_ray(
@@ -86,21 +75,20 @@ def run_on_ray(
 
         resources = ray.cluster_resources()
         count = min(workers or int(resources.get("CPU", 1)), len(jobs))
-        share = Share.of(resources, max(count, 1), gpu=gpu)
-        threads = {"OMP_NUM_THREADS": str(share.threads)}
+        cpus, gpus, threads = share_of(resources, max(count, 1), gpu=gpu)
         task = ray.remote(
-            num_cpus=share.cpus,
-            num_gpus=share.gpus,
+            num_cpus=cpus,
+            num_gpus=gpus,
             max_retries=retries,
             max_calls=jobs_per_process,
             num_returns="streaming",
             scheduling_strategy="SPREAD",  # the default would fill one machine before the next
-            runtime_env={"env_vars": threads | _ENVIRONMENT},
+            runtime_env={"env_vars": {"OMP_NUM_THREADS": str(threads)} | _ENVIRONMENT},
         )(_do).options(name=getattr(make_worker, "__name__", "worker"))
         pool = uuid4().hex
 
         def begin(number: int, skip: int = 0) -> None:
-            worker = (make_worker, (*arguments, share.threads))
+            worker = (make_worker, (*arguments, threads))
             running[task.remote(pool, *worker, jobs[number], skip)] = number
 
         running: dict[Any, int] = {}

@@ -8,7 +8,6 @@ a missed one puts a person into two splits.
 """
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -114,9 +113,3 @@ def name_by_face(
     first = {label: rows[k].clip_id for k, label in reversed(list(zip(seen, labels, strict=True)))}
     names = {k: f"face-{first[label]}" for k, label in zip(seen, labels, strict=True)}
     return [replace(row, speaker=names.get(k, "")) for k, row in enumerate(rows)]
-
-
-def largest(rows: Sequence[ManifestRow]) -> tuple[str, int]:
-    """The speaker of most clips, and how many they are; the unknown one does not count."""
-    (found,) = Counter(row.speaker for row in rows if row.speaker).most_common(1)
-    return found

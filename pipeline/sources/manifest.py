@@ -42,11 +42,7 @@ class ManifestRow:
 
 
 def read_input(source: str) -> list[ManifestRow]:
-    """Clips of a folder, a glob pattern, one video, or a manifest CSV; by path or fsspec URL.
-
-    Raises:
-        UserError: nothing there, no video in it, or a manifest with an error.
-    """
+    """Clips of a folder, a glob pattern, one video, or a manifest CSV; by path or fsspec URL."""
     if Path(source).suffix.lower() == ".csv" and not Path(source).is_dir():
         return read_manifest(source)
     if is_url(source):
@@ -175,11 +171,7 @@ def unique_keys(names: list[str]) -> list[str]:
 
 
 def read_manifest(path: Path | str) -> list[ManifestRow]:
-    """Reads a manifest CSV at a path or URL; relative paths are relative to its folder.
-
-    Raises:
-        UserError: no such file, a column or value is missing or wrong; the sentence names the line.
-    """
+    """Reads a manifest CSV at a path or URL; relative paths are relative to its folder."""
     where = str(path)
     try:
         with (

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
 from pipeline.speech.lip_sync import MAX_LAG
@@ -66,28 +65,23 @@ def shift_correlations(
     (T, K) curves of the mouth and (T', K) of each sound, of mean 0, to (len(sounds), 31): at shift
     d frame t of the mouth meets frame t + d of the sound. 0 where one does not vary.
     """
-    lengths = np.array([len(sound) for sound in sounds])
-    padded = np.zeros((len(sounds), lengths.max(), mouth.shape[1]))
-    for row, sound in zip(padded, sounds, strict=True):
-        row[: len(sound)] = sound
-    size = next_fast_len(len(mouth) + padded.shape[1], real=True)
-    spectra = np.conj(rfft(mouth, size, axis=0))[None] * rfft(padded, size, axis=1)
-    shifts = np.arange(-MAX_LAG, MAX_LAG + 1)
-    products = irfft(spectra.sum(2), size, axis=1)[:, shifts]  # (N, 31)
-
-    # Energies of what overlaps, from running sums.
-    first = np.broadcast_to(np.maximum(0, -shifts), products.shape)
-    last = np.maximum(first, np.minimum(len(mouth), lengths[:, None] - shifts))
-    of_mouth = np.concatenate([[0], np.cumsum((mouth**2).sum(1))])
-    of_sound = np.pad(np.cumsum((padded**2).sum(2), 1), ((0, 0), (1, 0)))
-    rows = np.arange(len(sounds))[:, None]
-    top = of_sound.shape[1] - 1
-    energy = (of_mouth[last] - of_mouth[first]) * (
-        of_sound[rows, np.clip(last + shifts, 0, top)]
-        - of_sound[rows, np.clip(first + shifts, 0, top)]
-    )
-    scale = np.sqrt(np.maximum(energy, 0))
-    return np.where(scale > 1e-9, products / np.maximum(scale, 1e-9), 0.0)
+    longest = max(map(len, sounds))
+    padded = np.zeros((len(sounds), longest, mouth.shape[1]))
+    inside = np.zeros((len(sounds), longest))
+    for row, known, sound in zip(padded, inside, sounds, strict=True):
+        row[: len(sound)], known[: len(sound)] = sound, 1
+    of_mouth, of_sound = (mouth**2).sum(1), (padded**2).sum(2)
+    curves = np.zeros((len(sounds), 2 * MAX_LAG + 1))
+    for column, shift in enumerate(range(-MAX_LAG, MAX_LAG + 1)):
+        # The frames of the mouth and of the sounds that overlap at this shift.
+        first, last = max(0, -shift), min(len(mouth), longest - shift)
+        lips, voice = slice(first, last), slice(first + shift, last + shift)
+        if first < last:
+            products = np.einsum("tk,ntk->n", mouth[lips], padded[:, voice])
+            energy = (inside[:, voice] @ of_mouth[lips]) * of_sound[:, voice].sum(1)
+            scale = np.sqrt(energy)
+            np.divide(products, scale, out=curves[:, column], where=scale > 1e-9)
+    return curves
 
 
 def others(count: int) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.parallel.tasks import Share
+from pipeline.parallel.tasks import share_of
 from tests.datasets import content, run_prep, write_talker
 from tests.faults.runs import LONG, WORDS, log_of, start, wait_for
 
@@ -45,19 +45,19 @@ def test_a_node_that_dies_in_mid_run_changes_no_byte(
 @pytest.mark.parametrize(
     ("resources", "workers", "gpu", "share"),
     [
-        ({"CPU": 2.0}, 2, False, Share(0.5, 0.0, 1)),
-        ({"CPU": 2.0}, 1, False, Share(0.5, 0.0, 2)),
-        ({"CPU": 2.0}, 8, False, Share(0.125, 0.0, 1)),  # more workers than cores start too
-        ({"CPU": 64.0, "GPU": 4.0}, 64, False, Share(0.5, 0.0, 1)),
-        ({"CPU": 64.0, "GPU": 4.0}, 16, True, Share(0.5, 0.25, 4)),
-        ({"CPU": 64.0, "GPU": 4.0}, 2, True, Share(0.5, 1.0, 32)),
-        ({"CPU": 8.0}, 4, True, Share(0.5, 0.0, 2)),  # no GPU: the backend runs on processors
+        ({"CPU": 2.0}, 2, False, (0.5, 0.0, 1)),
+        ({"CPU": 2.0}, 1, False, (0.5, 0.0, 2)),
+        ({"CPU": 2.0}, 8, False, (0.125, 0.0, 1)),  # more workers than cores start too
+        ({"CPU": 64.0, "GPU": 4.0}, 64, False, (0.5, 0.0, 1)),
+        ({"CPU": 64.0, "GPU": 4.0}, 16, True, (0.5, 0.25, 4)),
+        ({"CPU": 64.0, "GPU": 4.0}, 2, True, (0.5, 1.0, 32)),
+        ({"CPU": 8.0}, 4, True, (0.5, 0.0, 2)),  # no GPU: the backend runs on processors
     ],
 )
 def test_each_worker_asks_for_its_share(
-    resources: dict[str, float], workers: int, gpu: bool, share: Share
+    resources: dict[str, float], workers: int, gpu: bool, share: tuple[float, float, int]
 ):
-    assert Share.of(resources, workers, gpu=gpu) == share
+    assert share_of(resources, workers, gpu=gpu) == share
     # All of them find a place, even when half of the processors are gone.
-    assert share.cpus * workers <= resources["CPU"] / 2
-    assert share.gpus * workers <= resources.get("GPU", 0)
+    assert share[0] * workers <= resources["CPU"] / 2
+    assert share[1] * workers <= resources.get("GPU", 0)

@@ -13,7 +13,7 @@ from pipeline.cli.main import app
 from pipeline.errors import UserError
 from pipeline.faces.networks.embedding import WEIGHTS
 from pipeline.sources import identities
-from pipeline.sources.identities import clip_embedder, group, largest, name_by_face
+from pipeline.sources.identities import clip_embedder, group, name_by_face
 from pipeline.sources.manifest import ManifestRow, read_manifest
 from pipeline.weights import find
 
@@ -42,7 +42,6 @@ def test_speakers_are_named_after_their_first_clip():
     faces = [np.zeros(3), np.full(3, 5.0), None, np.full(3, 0.1), np.full(3, 5.1)]
     rows = name_by_face(_rows(5), faces)
     assert [row.speaker for row in rows] == ["face-c0", "face-c1", "", "face-c0", "face-c1"]
-    assert largest(rows) == ("face-c0", 2)
     with pytest.raises(UserError, match="no face found in any of 2 clips"):
         name_by_face(_rows(2), [None, None])
 
