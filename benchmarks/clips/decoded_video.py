@@ -42,7 +42,7 @@ class DecodedVideo:
         return self._resized[size]
 
     def first(self, count: int) -> "DecodedVideo":
-        """The same video as if it had only so many frames; it is decoded once for both."""
+        """The same video, cut to its first `count` frames; it is decoded once for both."""
         return replace(
             self,
             max_frames=count,

@@ -26,7 +26,7 @@ class RealClip:
     stem: str  # what its fake may be called as well: the file name of its source, without suffix
     source: str  # the file or the shard that holds it
     origin: Path  # the video file that it was made from, if that is known
-    # Its video, of which at most so many frames are looked at; 0 takes all.
+    # Its video, from the most frames that are looked at; 0 takes all.
     open: Callable[[int], DecodedVideo]
 
 

@@ -223,7 +223,7 @@ def main(
     *,
     out: Annotated[Path, typer.Option(help="Folder for numbers, curves and frames.")],
     split: Annotated[str, typer.Option(help="train: people and clips seen in training.")] = "test",
-    clips: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    clips: Annotated[int | None, typer.Option(help="Only this many, the first.")] = None,
     csim: Annotated[bool, typer.Option(help="Measure identity, by the package dlib-bin.")] = False,
     sampler: str = "auto",
     steps: Annotated[int, typer.Option(min=0, help="Calls a frame; 0: the sampler's own.")] = 0,

@@ -12,7 +12,7 @@ class ReportOptions:
     """What the page shows.
 
     Attributes:
-        clips: worst and best clips shown as video, so many of each.
+        clips: how many of the worst clips are shown as video, and of the best.
         by: the metric by which worst and best are chosen.
         megabytes: the most that all videos together may take on the page.
         video: a generated video shown large at the top.

@@ -146,7 +146,7 @@ def _look_up(
 ) -> tuple[list[list[MeasuredClip]], int]:
     """What is in the cache, and how many clips are not; those not looked up count, too.
 
-    It ends when so many are not that several workers are worth their start.
+    It ends once enough are missing to make several workers worth their start.
     """
     known: list[list[MeasuredClip]] = []
     looked_up = unknown = 0

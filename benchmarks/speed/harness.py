@@ -122,7 +122,7 @@ def run_command(
     """The cost of a command, ours by its name alone, all processes included, and what it prints.
 
     Ray's workers are not waited for by their parents: while the command runs, the processor time of
-    all processes below it is read from /proc every so many seconds, and `watch` is called with the
+    all processes below it is read from /proc every `every` seconds, and `watch` is called with the
     process's id. Exit codes other than those to accept are a RuntimeError.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

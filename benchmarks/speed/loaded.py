@@ -42,7 +42,7 @@ def other_work(processes: int) -> Iterator[None]:
 
 
 def draw(name: str, seconds: float, *, most: bool) -> tuple[int, Cost]:
-    """Frames drawn in at least so many seconds, and what they cost.
+    """Frames drawn in at least `seconds`, and what they cost.
 
     Args:
         name: of the preset.

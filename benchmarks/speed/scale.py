@@ -64,7 +64,7 @@ def look(driver: int) -> list[int]:
 
 
 def watched(words: Sequence[str], every: float) -> tuple[Cost, list[tuple[float, list[int]]]]:
-    """What a command costs, and (time, what `look` returned) every so many seconds."""
+    """What a command costs, and (time, what `look` returned) each `every` seconds."""
     looks: list[tuple[float, list[int]]] = []
     cost, _ = run_command(
         words, accept=(0, 1), every=every, watch=lambda p: looks.append((time.time(), look(p)))

@@ -77,7 +77,7 @@ def clipped(sound: NDArray[np.floating[Any]]) -> Sound:
 
 
 def beside(sound: Sound, other: NDArray[np.float64], decibels: float) -> Sound:
-    """A recording with another sound so many dB below it."""
+    """A recording with another sound, `decibels` below it."""
     power = np.sqrt(np.mean(sound.astype(np.float64) ** 2) / np.mean(other**2))
     return clipped(sound + other * power * 10 ** (-decibels / 20))
 

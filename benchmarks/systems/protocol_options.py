@@ -16,7 +16,7 @@ class ProtocolClips:
     Attributes:
         split: split of the data set.
         max_frames: draw at most this many frames of a clip, the paper's 100; 0 draws all.
-        clips: only the first so many clips.
+        clips: only this many clips, the first.
         format: mp4 plays anywhere, mkv (FFV1, FLAC) loses nothing, for benchmarks: MP4 alone costs
             a perfect system 0.03 SSIM.
     """

@@ -89,7 +89,7 @@ def read_output(
 ) -> Iterator[NDArray[np.uint8]]:
     """A system's pictures as the protocol's frames: cropped, of the clip's size, frame k at k.
 
-    At most so many, (H, W, 3) uint8 RGB at 25 fps, `shape` being that of the clip's frames.
+    At most `frames`, (H, W, 3) uint8 RGB at 25 fps, `shape` being that of the clip's frames.
     """
     made = itertools.islice(read_frames(video, fps=FPS), output.skip, None)
     first = next(made, None)

@@ -96,7 +96,7 @@ class UNetConfig:
         return 2 * self.speech_context + 1
 
     def heads_of(self, channels: int) -> int:
-        """Attention heads of a layer of so many channels."""
+        """Attention heads of a layer with `channels` channels."""
         return self.heads or max(1, channels // self.head_channels)
 
 

@@ -35,7 +35,7 @@ KID = Metric(
 
 
 def chosen_frames(features: NDArray[np.floating], clips: int) -> NDArray[np.float32]:
-    """Features of the frames that count where there are so many clips: (N, 2048) of (T, 2048)."""
+    """The (N, 2048) features that count of a clip's (T, 2048): fewer, the more clips there are."""
     count = min(max(1, _MOST // clips), MOST_FRAMES, len(features))
     middles = (np.arange(count) + 0.5) * len(features) / count
     return np.asarray(features[middles.astype(int)], np.float32)
