@@ -20,7 +20,7 @@ from pipeline.dataset.prep_options import PrepOptions
 from pipeline.dataset.rows import read_rows
 from pipeline.files import sha256_file
 from pipeline.media import Audio, write_video
-from pipeline.run.runner import pending, run_tasks
+from pipeline.run.prepare import pending, run_tasks
 from pipeline.run.work_options import WorkOptions
 from pipeline.sources.manifest import ManifestRow
 

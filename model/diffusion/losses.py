@@ -1,7 +1,6 @@
 """The loss of the diffusion and its parts: L_simple + λ_vlb L_vlb + λ_ls L_ls (eq. 19)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,20 +13,6 @@ from model.diffusion.schedule import Schedule
 from model.diffusion.vlb import variational_bound
 
 
-@dataclass(frozen=True)
-class Losses:
-    """Each part of the loss for each frame of the batch, (B,), before its weight."""
-
-    simple: Tensor  # mean squared error of the prediction
-    vlb: Tensor  # variational bound in bits per dimension
-    lip: Tensor  # mean squared error of the prediction inside the mouth box (eq. 18).
-
-    def total(self, config: DiffusionConfig) -> Tensor:
-        """L_simple + λ_vlb L_vlb + λ_ls L_ls (eq. 19), averaged over the batch."""
-        weighted = self.simple + config.lambda_vlb * self.vlb + config.lambda_ls * self.lip
-        return weighted.mean()
-
-
 def diffusion_losses(
     network: Callable[[Tensor, Tensor], Tensor],
     x0: Tensor,
@@ -37,8 +22,11 @@ def diffusion_losses(
     schedule: Schedule,
     config: DiffusionConfig,
     prior: IdentityPrior | None = None,
-) -> Losses:
-    """The parts of the training loss.
+) -> dict[str, Tensor]:
+    """The parts of the loss for each frame of the batch, (B,), by name, before their weights.
+
+    `simple` is the mean squared error of the prediction, `vlb` the variational bound in bits per
+    dimension, `lip` the error inside the mouth box (eq. 18).
 
     `network` maps x_t and step to (B, 6, S, S), the conditions already bound; x0 are (B, 3, S, S)
     clean target frames in [-1, 1], `mouth` their (B, 4) boxes, t (B,) steps of the full schedule,
@@ -55,4 +43,4 @@ def diffusion_losses(
     detached = torch.cat([output[:, :3].detach(), output[:, 3:]], dim=1)
     estimate = denoise_output(detached, x, t, schedule, config.prediction, prior)
     bound = variational_bound(estimate, x0, x, t, schedule, prior)
-    return Losses(error.mean((1, 2, 3)), bound, lip_loss(error, mouth))
+    return {"simple": error.mean((1, 2, 3)), "vlb": bound, "lip": lip_loss(error, mouth)}

@@ -155,11 +155,10 @@ def _rows(
 ) -> Iterator[tuple[NDArray[np.float32], list[bool]]]:
     """Row k of every clip, (B, F), and which clips have it; the last is repeated without end."""
     iterators = [iter(features) for features in speech]
-    rows = [next(features, None) for features in iterators]
-    last = [row for row in rows if row is not None]
-    if len(last) < len(iterators):
-        raise ValueError("a clip has not one row of speech")
+    last: dict[int, NDArray[np.float32]] = {}
     while True:
-        yield np.stack(last), [row is not None for row in rows]
         rows = [next(features, None) for features in iterators]
-        last = [old if new is None else new for old, new in zip(last, rows, strict=True)]
+        last |= {clip: row for clip, row in enumerate(rows) if row is not None}
+        if len(last) < len(rows):
+            raise ValueError("a clip has not one row of speech")
+        yield np.stack([last[clip] for clip in range(len(rows))]), [row is not None for row in rows]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from av.codec import Codec
 from numpy.typing import NDArray
 
 from model.config.presets import Preset
@@ -30,9 +31,7 @@ from pipeline.speech.mfcc import mfcc_windows
 from pipeline.weights import locate
 
 # Sample rates in Hz that an AAC stream can have.
-_AAC_RATES = frozenset(
-    [7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000]
-)
+_AAC_RATES = frozenset(Codec("aac", "w").audio_rates or ())
 _MOST_FACES = 10  # looked for in a picture
 
 

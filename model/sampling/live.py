@@ -6,6 +6,7 @@ and sound are in step whatever happens. A machine that does not keep up draws wi
 shows frames twice; it never falls behind by more than half a second.
 """
 
+import itertools
 import select
 import time
 from collections import Counter
@@ -157,10 +158,10 @@ def open_stream(
         video.pix_fmt = "yuv420p"
         video.options = {"preset": "veryfast", "tune": "zerolatency", "crf": "14"}
         sound: Any = container.add_stream("pcm_s16le", rate=SAMPLE_RATE, layout="mono")
-        sent = 0
+        numbers = itertools.count()
 
         def send(frame: NDArray[np.uint8], samples: Sound) -> None:
-            nonlocal sent
+            sent = next(numbers)
             block = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
             block.sample_rate, block.time_base = SAMPLE_RATE, Fraction(1, SAMPLE_RATE)
             block.pts = sent * SAMPLES_PER_FRAME
@@ -168,7 +169,6 @@ def open_stream(
             picture.pts, picture.time_base = sent, Fraction(1, FPS)
             container.mux(sound.encode(block))
             container.mux(video.encode(picture))
-            sent += 1
 
         yield send
         container.mux(video.encode(None))

@@ -1,5 +1,6 @@
 """Writes drawn frames to a file of any format, pasted back, compared, with a preview strip."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, repeat
@@ -44,20 +45,18 @@ def open_video_writer(
     # Which frames go into the preview strip.
     previewed = evenly(range(len(inputs.speech)), _STRIP)
     strip: list[Frame] = []
-    count = 0
+    numbers = itertools.count()
     with ExitStack() as stack:
-        write = stack.enter_context(
+        write: Callable[[Frame], object] = stack.enter_context(
             open_video(out, audio=inputs.audio, metadata=metadata)
             if out.suffix
             else open_pictures(out)
         )
 
         def next_frame(frame: Frame) -> None:
-            nonlocal count
             shown = frame if real is None else np.hstack([frame, next(real)])
-            if output.preview and count in previewed:
+            if next(numbers) in previewed and output.preview:
                 strip.append(shown)
-            count += 1
             write(shown if paste is None else paste(frame))
 
         yield next_frame

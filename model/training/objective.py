@@ -19,8 +19,8 @@ class BatchLosses:
     """The loss of a batch and its terms."""
 
     total: Tensor  # () what is minimised
-    # each term before its weight, (B,), by name: `simple`, `vlb`, `lip` (see
-    # `model.diffusion.losses.Losses`) and, if the recipe has it, `reading`
+    # each term before its weight, (B,), by name: those of `diffusion_losses` and, if the recipe has
+    # it, `reading`
     by_frame: dict[str, Tensor]
     t: Tensor  # (B,) the diffusion step that each frame was noised to
 
@@ -82,11 +82,11 @@ class Objective(nn.Module):
             return output
 
         prior = prior_of(conditions.identity, diffusion)
-        terms = diffusion_losses(
+        by_frame = diffusion_losses(  # (B,) each
             network, target, batch.mouth, t, epsilon, self._schedule, diffusion, prior
         )
-        by_frame = {"simple": terms.simple, "vlb": terms.vlb, "lip": terms.lip}  # (B,) each
-        total = terms.total(diffusion)
+        bound, lip = diffusion.lambda_vlb * by_frame["vlb"], diffusion.lambda_ls * by_frame["lip"]
+        total = (by_frame["simple"] + bound + lip).mean()  # eq. 19
 
         # The auxiliary loss: the lip shape read off the target's own speech embedding.
         if recipe.lambda_lips:

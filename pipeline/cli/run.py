@@ -51,8 +51,7 @@ def run(
     named), or not one is left; 2: wrong use.
     """
     from pipeline.dataset.plan import PLAN_FILE
-    from pipeline.run.prepare import begin, conclude
-    from pipeline.run.runner import pending, run_tasks
+    from pipeline.run.prepare import begin, conclude, pending, run_tasks
     from pipeline.run.summary import Reasons, describe_dataset, describe_plan, note_speakers, say
 
     # What is to do.

@@ -1,6 +1,7 @@
 """Pictures read and written as (H, W, 3) uint8 sRGB."""
 
 import io
+import itertools
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -91,7 +92,7 @@ def write_image(path: Path | str, image: NDArray[np.uint8]) -> None:
 
 
 @contextmanager
-def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], object]]:
     """Gives a function that writes the next (H, W, 3) uint8 RGB frame as FOLDER/000000.png, ….
 
     The folder takes its name when all went well; it must not be there before.
@@ -100,14 +101,8 @@ def open_pictures(folder: Path | str) -> Iterator[Callable[[NDArray[np.uint8]], 
         # By then the folder has its name, or is left over from an error.
         afterwards.callback(shutil.rmtree, temporary, ignore_errors=True)
         temporary.mkdir()
-        count = 0
-
-        def write(frame: NDArray[np.uint8]) -> None:
-            nonlocal count
-            (temporary / f"{count:06d}.png").write_bytes(encode_image(frame, ".png"))
-            count += 1
-
-        yield write
+        names = (f"{number:06d}.png" for number in itertools.count())
+        yield lambda frame: (temporary / next(names)).write_bytes(encode_image(frame, ".png"))
 
 
 def encode_image(image: NDArray[np.uint8], suffix: str, *flags: int) -> bytes:

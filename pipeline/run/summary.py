@@ -22,8 +22,8 @@ from pipeline.dataset.rows import cut_off, drop_reasons, kind_of
 from pipeline.files import visible
 from pipeline.media import FPS
 from pipeline.run.estimate import estimate, total_size
-from pipeline.sources.manifest import ManifestRow
-from pipeline.sources.splits import in_several, speakers_by_split, unused_splits
+from pipeline.sources.manifest import SPLITS, ManifestRow
+from pipeline.sources.splits import in_several, speakers_by_split
 from pipeline.storage import Folder
 from pipeline.units import size_text, time_text
 
@@ -69,7 +69,8 @@ def note_speakers(rows: Iterable[ManifestRow]) -> None:
     splits = sorted({row.split for row in rows})
     if "train" not in splits:
         say(f"note     dh-train reads split train, and all clips are in {', '.join(splits)}")
-    for split, count in sorted(unused_splits(rows).items()):
+    unused = Counter(row.split for row in rows if row.split not in SPLITS)
+    for split, count in sorted(unused.items()):
         say(f"note     {count:,} clips in split {split!r}, which no command reads by itself")
     shared = in_several(speakers_by_split(rows))
     if shared:

@@ -127,12 +127,8 @@ def _no_videos(folder: Path | str) -> UserError:
 
 def _common_folder(folders: list[str]) -> str:
     """The deepest folder, or beginning of a URL, that all lie in."""
-    common = folders[0].split("/")
-    for folder in folders:
-        parts = folder.split("/")
-        while parts[: len(common)] != common:
-            common.pop()
-    return "/".join(common) or ("/" if folders[0].startswith("/") else "")
+    start = folders[0].partition("://")[0] + "://" if is_url(folders[0]) else ""
+    return start + posixpath.commonpath([folder.removeprefix(start) for folder in folders])
 
 
 def _rows(names: list[str], folder: str, layout: Layout) -> list[ManifestRow]:

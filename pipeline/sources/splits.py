@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipeline.errors import UserError
 from pipeline.files import short_digest
-from pipeline.sources.manifest import SPLITS, ManifestRow
+from pipeline.sources.manifest import ManifestRow
 
 
 def split_by_speaker(
@@ -49,11 +49,6 @@ def speakers_by_split(rows: Iterable[ManifestRow]) -> dict[str, set[str]]:
     for row in rows:
         found.setdefault(row.split, set()).update({row.speaker} - {""})
     return found
-
-
-def unused_splits(rows: Iterable[ManifestRow]) -> dict[str, int]:
-    """Number of clips in every split that no command uses, by its name."""
-    return dict(Counter(row.split for row in rows if row.split not in SPLITS))
 
 
 def in_several(splits: Mapping[str, Collection[str]]) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 
 from pipeline.cli import main as cli
 from pipeline.dataset import finalize
-from pipeline.run import runner
+from pipeline.run import prepare
 from pipeline.run import shard_writer as writer
 from pipeline.run.attempts import Journal
 
@@ -83,5 +83,5 @@ def faulty(how: str, place: str, times: int, folder: Path) -> type[writer.ShardW
 if __name__ == "__main__":
     how, place, times, folder = sys.argv[1:5]
     del sys.argv[1:5]
-    runner.ShardWriter = faulty(how, place, int(times), Path(folder))
+    prepare.ShardWriter = faulty(how, place, int(times), Path(folder))
     cli.main()

@@ -16,8 +16,8 @@ from pipeline.dataset.plan import claim, plan_shards
 from pipeline.dataset.prep_options import PrepOptions
 from pipeline.errors import UserError
 from pipeline.files import sha256_file
-from pipeline.run import runner
-from pipeline.run.runner import pending, run_tasks
+from pipeline.run import prepare
+from pipeline.run.prepare import pending, run_tasks
 from pipeline.run.shard_writer import ShardWriter
 from pipeline.run.work_options import WorkOptions
 from pipeline.sources.manifest import read_input
@@ -179,8 +179,8 @@ def test_processes_that_make_room_for_new_ones_make_the_same_bytes(
     videos: Path, whole: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """A process lives for two clips here, which are a shard: six shards take six processes."""
-    monkeypatch.setattr(runner, "_CLIPS_PER_PROCESS", 2)
-    monkeypatch.setattr(runner, "ShardWriter", _leaving_traces(tmp_path))
+    monkeypatch.setattr(prepare, "_CLIPS_PER_PROCESS", 2)
+    monkeypatch.setattr(prepare, "ShardWriter", _leaving_traces(tmp_path))
     options, out = PrepOptions(image_size=64, clips_per_shard=2), tmp_path / "out"
     shards = plan_shards(read_input(str(videos)), options.clips_per_shard)
     claim(out, shards, options)

@@ -26,8 +26,7 @@ from pipeline.dataset.sample import (
 )
 from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.media import Audio, probe, read_audio, read_frames, write_video
-from pipeline.run.prepare import conclude, prepare
-from pipeline.run.runner import pending
+from pipeline.run.prepare import conclude, pending, prepare
 from pipeline.run.summary import describe_dataset
 from pipeline.sources.manifest import ManifestRow
 from pipeline.speech.mfcc import MFCC_DIM, mfcc_windows

@@ -22,7 +22,7 @@ from pipeline.dataset.shards import read_dataset, read_samples
 from pipeline.errors import UserError
 from pipeline.files import read_json, sha256_file
 from pipeline.media import Audio, write_video
-from pipeline.run.runner import pending, run_tasks
+from pipeline.run.prepare import pending, run_tasks
 from pipeline.run.shard_writer import ShardTask
 from pipeline.run.work_options import WorkOptions
 from pipeline.sources.manifest import scan
