@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import posixpath
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -190,12 +189,8 @@ def local_copy(where: str) -> Iterator[str]:
     system, path = _remote(where)
     with tempfile.TemporaryDirectory(prefix="dh-fetch-") as folder:
         target = Path(folder) / ("clip" + posixpath.splitext(path)[1])
-        with (
-            _refused_as(OSError, where),
-            system.open(path, "rb") as source,
-            target.open("wb") as copy,
-        ):
-            shutil.copyfileobj(source, copy, 4 << 20)
+        with _refused_as(OSError, where):
+            system.get_file(path, str(target))
         yield str(target)
 
 

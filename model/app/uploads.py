@@ -120,7 +120,7 @@ class UploadedVideoMaker:
         ready = read_inputs(job, loaded.tracker, preset, loaded.featurise)
         made, start = 0, time.monotonic()
 
-        def count(frames: int) -> None:
+        def count(frames: int = 1) -> None:
             nonlocal made
             if self.stopping.is_set():
                 raise UserError("the server was stopped")
@@ -134,5 +134,5 @@ class UploadedVideoMaker:
             [ready],
             loaded.config,
             output=output,
-            progress=count,
+            on_frame=count,
         )

@@ -81,32 +81,6 @@ class Clips:
             first = last
 
 
-def lane_frames(
-    clips: Clips,
-    lane: int,
-    lanes: int,
-    config: UNetConfig,
-    recipe: TrainConfig,
-    *,
-    seed: int,
-    skip: int = 0,
-) -> Iterator[Batch]:
-    """The training frames, after the first `skip`, of one of the `lanes` rows of a batch."""
-    for epoch in itertools.count():
-        begin, end = clips.run(lane, lanes, epoch)
-        drawn = (end - begin) * recipe.frames_per_clip
-        if skip >= drawn:  # also of an empty run
-            skip -= drawn
-            continue
-        plan = _plan(end - begin, recipe.frames_per_clip, [seed, epoch, lane])[skip:]
-        skip = 0
-        order = np.random.default_rng([seed, epoch]).permutation(len(clips.paths))
-        yield from (
-            training_frame(sample, choice, config, recipe)
-            for sample, choice in _walk(plan, clips.read(begin, end, order))
-        )
-
-
 def _plan(clips: int, per_clip: int, seed: list[int]) -> list[tuple[int, FrameChoice]]:
     """Which clip of a run each frame comes from, and which of its frames it is."""
     rng = np.random.default_rng(seed)
@@ -138,35 +112,39 @@ def _walk(
             del kept[clip]
 
 
+@dataclass(eq=False)
 class Lanes(IterableDataset[Batch]):
-    """Some lanes side by side, divided among the processes of a DataLoader.
+    """Some of the lanes of a batch side by side, divided among the processes of a DataLoader."""
 
-    This worker of the training has the lanes `mine`; `skip` batches were drawn before.
-    """
-
-    def __init__(
-        self,
-        clips: Clips,
-        mine: Sequence[int],
-        lanes: int,
-        config: UNetConfig,
-        recipe: TrainConfig,
-        *,
-        seed: int,
-        skip: int = 0,
-    ) -> None:
-        self.mine = mine
-        self._arguments = (clips, lanes, config, recipe, seed, skip)
+    clips: Clips
+    mine: Sequence[int]  # the lanes of this worker of the training
+    lanes: int  # the rows of a batch
+    config: UNetConfig
+    recipe: TrainConfig
+    seed: int
+    skip: int = 0  # batches that were drawn before
 
     def __iter__(self) -> Iterator[Batch]:
-        clips, lanes, config, recipe, seed, skip = self._arguments
         info = get_worker_info()
         mine = self.mine[info.id :: info.num_workers] if info else self.mine
-        streams = [
-            lane_frames(clips, lane, lanes, config, recipe, seed=seed, skip=skip) for lane in mine
-        ]
+        streams = [self.frames(lane) for lane in mine]
         while True:
             yield collate([next(stream) for stream in streams])
+
+    def frames(self, lane: int) -> Iterator[Batch]:
+        """The training frames of a lane, after the first `skip`."""
+        recipe, skip = self.recipe, self.skip
+        for epoch in itertools.count():
+            begin, end = self.clips.run(lane, self.lanes, epoch)
+            drawn = (end - begin) * recipe.frames_per_clip
+            if skip >= drawn:  # also of an empty run
+                skip -= drawn
+                continue
+            plan = _plan(end - begin, recipe.frames_per_clip, [self.seed, epoch, lane])[skip:]
+            skip = 0
+            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.clips.paths))
+            for sample, choice in _walk(plan, self.clips.read(begin, end, order)):
+                yield training_frame(sample, choice, self.config, recipe)
 
 
 def batches(lanes: Lanes, *, readers: int, device: torch.device) -> Generator[Batch, None, None]:

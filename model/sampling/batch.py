@@ -123,11 +123,6 @@ def _draw(
     run: SampleRun, loaded: LoadedModel, ready: list[VideoInputs], step: Advance
 ) -> Iterator[Outcome]:
     """Draws videos side by side; where one of them ends the batch, each by itself."""
-
-    def count(frames: int) -> None:
-        for _ in range(frames):
-            step()
-
     try:
         if ready:
             make_videos(
@@ -137,7 +132,7 @@ def _draw(
                 loaded.config,
                 output=run.output,
                 tracker=loaded.tracker,
-                progress=count,
+                on_frame=step,
             )
     except Exception as error:
         if run.single:

@@ -42,12 +42,12 @@ def make_videos(
     *,
     output: OutputOptions | None = None,
     tracker: Tracker | None = None,
-    progress: Callable[[int], None] = lambda _: None,
+    on_frame: Callable[[], object] = lambda: None,
 ) -> None:
     """Makes several videos side by side; every frame is written as it comes.
 
     All share every call of the network. The tracker is needed to compare with real clips;
-    `progress` is given the number of frames of every step.
+    `on_frame` is called for every frame of each.
     """
     config = choose_sampler(config, preset.diffusion)
     size, output = preset.unet.image_size, output or OutputOptions()
@@ -64,4 +64,4 @@ def make_videos(
             for write, frame in zip(writers, frames, strict=True):
                 if frame is not None:
                     write(frame)
-            progress(sum(frame is not None for frame in frames))
+                    on_frame()

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -23,28 +24,28 @@ QUARTILES = 4
 REPORT = "report.json"
 
 
+@dataclass
 class StatusLog:
     """Sums the losses of every step and reports their means every `log_every` steps.
 
     Every process sums; the main process writes, the others have no `track`.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        group: ProcessGroup,
-        report: Callable[[str], None],
-        track: Track | None,
-        clock: Callable[[], float],
-    ) -> None:
-        self._run, self._options, self._state = run, run.options, run.state
-        self._group, self._report, self._track, self._clock = group, report, track, clock
-        self._first, self._seconds_before = run.state.step, run.state.seconds
-        path = run.options.out / REPORT
-        before: dict[str, Any] = read_json(path) if run.resumed and path.exists() else {}
+    run: Run
+    group: ProcessGroup
+    report: Callable[[str], None]
+    track: Track | None
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        """Goes on with the losses of the run's report, where it is resumed."""
+        self._options, self._state = self.run.options, self.run.state
+        self._first, self._seconds_before = self._state.step, self._state.seconds
+        path = self._options.out / REPORT
+        before: dict[str, Any] = read_json(path) if self.run.resumed and path.exists() else {}
         self._losses: dict[str, float] = before.get("loss", {})
         self._quartiles: list[float | None] = before.get("loss_by_timestep_quartile", [])
-        self._begin = self._last = clock()
+        self._begin = self._last = self.clock()
         self._waited = self._waited_last = 0.0
         self._sums: Tensor | None = None
         self._rate = 0.0
@@ -58,23 +59,23 @@ class StatusLog:
     @contextmanager
     def waiting_for_data(self) -> Iterator[None]:
         """Counts the time that the loop waits for its data."""
-        begin = self._clock()
+        begin = self.clock()
         yield
-        self._waited += self._clock() - begin
+        self._waited += self.clock() - begin
 
     @contextmanager
     def not_training(self) -> Iterator[None]:
         """Keeps the time of checkpoints and strips out of the speed of training."""
-        begin = self._clock()
+        begin = self.clock()
         yield
-        self._last += self._clock() - begin
+        self._last += self.clock() - begin
 
     def step(self, losses: BatchLosses) -> None:
         """Adds a step's losses, and writes a status line if one is due."""
         sums = self._summed(losses)
         self._sums = sums if self._sums is None else self._sums + sums
         if self._state.step % self._options.log_every == 0:
-            self._write_status(["total", *losses.by_frame], self._group.all_reduce(self._sums))
+            self._write_status(["total", *losses.by_frame], self.group.all_reduce(self._sums))
             self._sums = None
 
     def _summed(self, losses: BatchLosses) -> Tensor:
@@ -108,15 +109,15 @@ class StatusLog:
         ]
 
         # Speed.
-        now = self._clock()
+        now = self.clock()
         passed = now - self._last
         self._rate, waited = frames / passed, (self._waited - self._waited_last) / passed
         trained = now - self._begin
         left = time_left(
-            self._run, trained / (self._state.step - self._first), self._seconds_before + trained
+            self.run, trained / (self._state.step - self._first), self._seconds_before + trained
         )
         self._last, self._waited_last = now, self._waited
-        if self._track is None:
+        if self.track is None:
             return
 
         points = {
@@ -129,26 +130,26 @@ class StatusLog:
             "speed/images_per_second": self._rate,
             "speed/waiting_for_data": waited,
         }
-        self._track({**points}, self._state.step)
+        self.track({**points}, self._state.step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in self._losses.items())
-        self._report(
+        self.report(
             f"step {self._state.step}/{self._options.preset.train.steps}  {shown}  "
             f"{self._rate:.1f} images/s  data {100 * waited:.1f} %  {memory_used()}  {left} left"
         )
 
     def strip(self, image: Tensor) -> None:
         """Writes a strip of sampled frames, (3, H, W) uint8, as a PNG and to the tracker."""
-        assert self._track is not None
-        self._track({"sampled_above_real": image}, self._state.step)
+        assert self.track is not None
+        self.track({"sampled_above_real": image}, self._state.step)
         path = self._options.out / "strips" / f"step-{self._state.step:07d}.png"
         write_image(path, image.permute(1, 2, 0).contiguous().numpy())
 
     def write_report(self, checkpoint: Path) -> None:
         """Writes `report.json`: how far the run came, how fast, the losses, the last checkpoint."""
-        if self._track is None:
+        if self.track is None:
             return
         state, options = self._state, self._options
-        passed = self._clock() - self._begin
+        passed = self.clock() - self._begin
         write_json(
             options.out / REPORT,
             {
@@ -159,7 +160,7 @@ class StatusLog:
                 "seconds": round(state.seconds, 1),
                 "images_per_second": round(self._rate, 2),
                 "waiting_for_data": round(self._waited / max(passed, 1e-9), 4),
-                "workers": self._group.world_size,
+                "workers": self.group.world_size,
                 "memory": memory_used(),
                 "loss": self._losses,
                 "loss_by_timestep_quartile": self._quartiles,
@@ -167,8 +168,8 @@ class StatusLog:
                     "python": platform.python_version(),
                     **{name: version(name) for name in ("diffused-heads", "torch")},
                 },
-                "device": str(self._run.device),
-                "precision": self._run.precision,
+                "device": str(self.run.device),
+                "precision": self.run.precision,
                 "checkpoint": checkpoint.name,
             },
         )

@@ -211,11 +211,7 @@ def _distinct(
     frames: Iterable[NDArray[np.uint8]], repeats: deque[int]
 ) -> Iterator[NDArray[np.uint8]]:
     """Frames without repetitions; `repeats` counts how often each is shown."""
-    before = None
-    for frame in frames:
-        if frame is before:
-            repeats[-1] += 1
-            continue
-        before = frame
-        repeats.append(1)
+    for _, same in itertools.groupby(frames, key=id):
+        frame, *again = same
+        repeats.append(1 + len(again))
         yield frame

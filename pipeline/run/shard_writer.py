@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,46 +33,40 @@ class ShardTask:
     keep: bool = False  # it was written before; only its failed clips are prepared again
 
 
+@dataclass
 class ShardWriter:
-    """Writes shards, its models loaded once, with `threads` inside OpenCV and torch.
+    """Writes shards, its models loaded once."""
 
-    `clip_minutes` is what one clip may take until the process is ended, see
-    `pipeline.run.attempts`; None does without a journal.
-    """
-
-    def __init__(
-        self,
-        out: Folder,
-        options: PrepOptions,
-        weights_dir: Path | None,
-        clip_minutes: float | None,
-        threads: int,
-    ) -> None:
-        self._out, self._options, self._weights_dir = out, options, weights_dir
-        self._clip_minutes, self._threads = clip_minutes, threads
-        self._stages: list[Stage] = []
+    out: Folder
+    options: PrepOptions
+    weights_dir: Path | None
+    # What one clip may take until the process is ended, see `pipeline.run.attempts`; None does
+    # without a journal.
+    clip_minutes: float | None
+    threads: int  # inside OpenCV and torch
+    _stages: list[Stage] = field(default_factory=list, init=False)
 
     def __call__(self, task: ShardTask) -> Iterator[list[dict[str, Any]]]:
         """Writes a shard and yields the rows of each of its clips as it ends."""
-        if self._clip_minutes is None:
+        if self.clip_minutes is None:
             yield from self._write(task, None)
             return
-        with Journal(self._out, task.shard.name, self._clip_minutes) as journal:
+        with Journal(self.out, task.shard.name, self.clip_minutes) as journal:
             yield from self._write(task, journal)
 
     def _write(self, task: ShardTask, journal: Journal | None) -> Iterator[list[dict[str, Any]]]:
         if not self._stages:  # once, at the first shard: only a task can report what goes wrong
             import cv2
 
-            cv2.setNumThreads(self._threads)
-            weights = fetch_weights(self._options, self._weights_dir)
-            self._stages = default_stages(self._options, weights)
-        shard, out = task.shard, self._out
+            cv2.setNumThreads(self.threads)
+            weights = fetch_weights(self.options, self.weights_dir)
+            self._stages = default_stages(self.options, weights)
+        shard, out = task.shard, self.out
         with ExitStack() as unfinished:
             # Without its mark, old and new files may lie there side by side: all is done anew.
             keep = task.keep and out.exists(f"{shard.name}.json")
             kept = _KeptShard(out, shard, unfinished) if keep else None
-            files = write_shard(out, shard.name, shard.split, len(shard.rows), self._options.speech)
+            files = write_shard(out, shard.name, shard.split, len(shard.rows), self.options.speech)
             add, rows = unfinished.enter_context(files)
             for row in shard.rows:
                 outcome = kept.outcome(row) if kept else None
@@ -88,11 +82,11 @@ class ShardWriter:
 
     def _prepare(self, row: ManifestRow, journal: Journal | None) -> Outcome:
         if journal is None:
-            return prepare_clip(row, self._options, self._stages)
+            return prepare_clip(row, self.options, self._stages)
         if row.clip_id in journal.given_up:
             return failed(row, "decode", journal.given_up[row.clip_id])
         journal.enter(row.clip_id)
-        outcome = prepare_clip(row, self._options, self._stages)
+        outcome = prepare_clip(row, self.options, self._stages)
         journal.enter("")
         return outcome
 

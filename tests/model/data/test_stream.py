@@ -15,7 +15,7 @@ from model.config.architecture import UNetConfig
 from model.config.presets import Preset
 from model.config.recipe import TrainConfig
 from model.data import stream as stream_module
-from model.data.stream import Clips, Lanes, batches, lane_frames
+from model.data.stream import Clips, Lanes, batches
 from model.data.training_frame import Batch
 from pipeline.dataset.sample import Sample
 from pipeline.dataset.shards import DATASET_FILE
@@ -165,7 +165,7 @@ def test_the_identity_is_another_frame_of_the_same_clip(drawn_set: Path, config:
 def test_a_share_of_frames_has_no_motion(drawn_set: Path, config: UNetConfig):
     def dropped(share: float) -> float:
         recipe = replace(RECIPE, drop_motion=share)
-        frames = lane_frames(Clips.of(drawn_set), 0, 1, config, recipe, seed=0)
+        frames = Lanes(Clips.of(drawn_set), range(1), 1, config, recipe, seed=0).frames(0)
         # Features are the frame's number; before the second there is no motion anyway.
         later = [f for f in itertools.islice(frames, 400) if int(f.speech[2, 0]) >= 2]
         alone = [torch.equal(f.motion, f.identity.repeat(2, 1, 1)) for f in later]
