@@ -16,6 +16,7 @@ from tests.datasets import write_talker
 _HEAVY = ("torch", "ray", "cv2", "pandas", "webdataset")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["pipeline", "model", "benchmarks"])
 def test_a_package_names_what_it_offers_and_imports_nothing_heavy(package: str):
     code = f"""
@@ -30,6 +31,7 @@ for name in {package}.__all__:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["model.sampling.api", "benchmarks.scoring.scorer"])
 def test_threads_of_torch_wait_passively(module: str):
     unset = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}

@@ -63,6 +63,7 @@ def _command_lines() -> Iterator[tuple[str, list[str]]]:
             yield page.name, words
 
 
+@pytest.mark.slow
 def test_every_option_in_the_documentation_exists() -> None:
     lines = [(page, words) for page, words in _command_lines() if page not in HISTORY]
     assert len(lines) > 50

@@ -111,7 +111,8 @@ def small_disk(tmp_path: Path) -> Path:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_full_disk_is_one_sentence_and_nothing_is_lost(
     videos: Path,
     whole: dict[str, str],
@@ -153,6 +154,7 @@ def test_a_run_that_is_ended_leaves_no_halves_and_the_same_command_carries_on(
     assert content(out) == whole
 
 
+@pytest.mark.slow
 def test_a_second_run_in_a_folder_is_refused_and_disturbs_nothing(
     videos: Path, whole: dict[str, str], tmp_path: Path
 ):

@@ -81,7 +81,8 @@ def _samples(folder: Path) -> dict[str, str]:
     return {name: value for name, value in content(folder).items() if name not in other_files}
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 def test_from_store_to_store_the_shards_are_the_same_bytes(
     s3, videos: Path, local: Path, tmp_path: Path, workers: int
 ):
@@ -104,6 +105,7 @@ def test_from_store_to_store_the_shards_are_the_same_bytes(
     assert _samples(_download(s3, f"out{workers}", tmp_path)) == _samples(local)
 
 
+@pytest.mark.slow
 def test_a_manifest_names_videos_here_and_there(s3, videos: Path, local: Path, tmp_path: Path):
     names = sorted(path.name for path in videos.glob("ann/clip*.mp4"))
     table = pd.DataFrame({"clip_id": ["a", "b", "c"], "path": [

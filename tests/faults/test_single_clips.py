@@ -26,6 +26,7 @@ def test_a_clip_of_a_frame_or_two_can_be_had(landmark_task: Path, tmp_path: Path
     assert check_dataset(tmp_path / "out").problems == []
 
 
+@pytest.mark.slow
 def test_an_input_named_in_another_encoding(landmark_task: Path, tmp_path: Path):
     path = tmp_path / os.fsdecode(b"latin \xe9.mp4")
     film(seconds=0.4)(path)
@@ -34,6 +35,7 @@ def test_an_input_named_in_another_encoding(landmark_task: Path, tmp_path: Path)
     assert check_dataset(tmp_path / "out").problems == []
 
 
+@pytest.mark.slow
 def test_a_folder_that_may_not_be_opened_is_named(landmark_task: Path, tmp_path: Path):
     needs_permissions()
     locked = tmp_path / "videos" / "locked"

@@ -159,6 +159,7 @@ def test_a_narrow_terminal_or_a_pipe_loses_no_digit(monkeypatch, capsys, table):
         assert digits in text
 
 
+@pytest.mark.slow
 def test_the_installed_command_answers_from_any_folder(tmp_path):
     code = "from benchmarks.cli.main import main; main()"
     done = subprocess.run(

@@ -81,6 +81,7 @@ def test_the_report_names_clips_whose_videos_are_gone(folder, monkeypatch, capsy
     assert "Beyond noise?" in page
 
 
+@pytest.mark.slow
 def test_from_folders_of_videos_to_the_page_in_one_command(folder, monkeypatch, capsys):
     for clip in ("clip00", "clip01"):
         write_talker(folder / "real" / f"{clip}.mp4", 20)

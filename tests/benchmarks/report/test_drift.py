@@ -70,6 +70,7 @@ def test_a_video_that_grows_redder_by_the_second():
     assert not found.steady
 
 
+@pytest.mark.slow
 def test_a_video_that_blurs_and_one_that_loses_contrast():
     blurs = measure("a", video(lambda image, t: gaussian_filter(image, (t / 4, t / 4, 0))), "n/a")
     fades = measure("b", video(lambda image, t: 110 + (image - 110) * (1 - t / 16)), "n/a")
@@ -78,6 +79,7 @@ def test_a_video_that_blurs_and_one_that_loses_contrast():
     assert fades.last["brightness"] == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_likeness_is_the_cosine_to_the_first_seconds():
     """An embedding that turns by 5 degrees a second."""
     frames = video(lambda image, _: image)
@@ -97,6 +99,7 @@ def test_likeness_is_the_cosine_to_the_first_seconds():
     assert hidden.identity == "no face found in some second"
 
 
+@pytest.mark.slow
 def test_what_was_lost_at_once_shows_against_the_start():
     """Frames that blur within half a second and stay so are steady, and far from the first."""
 
@@ -183,6 +186,7 @@ def test_the_page_has_a_curve_for_each_video_and_measure(tmp_path: Path):
     assert "b&lt;&amp;&gt;" in page
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, monkeypatch, capsys):
     write_video(tmp_path / "v" / "calm.mp4", video(lambda image, _: image, 4))
     write_video(tmp_path / "v" / "dark.mp4", video(lambda image, t: image - 10 * t, 4))
@@ -207,6 +211,7 @@ def test_the_command(tmp_path: Path, monkeypatch, capsys):
     assert f"<td>{dark[-1]:.3f}</td>" in page
 
 
+@pytest.mark.slow
 def test_the_face_of_the_command_is_aligned_as_it_was_for_the_video(
     tmp_path: Path, monkeypatch, capsys, landmark_task: Path
 ):

@@ -150,6 +150,7 @@ def page_bytes(excerpt):
     return (len(excerpt.video) + len(excerpt.poster)) * 4 / 3
 
 
+@pytest.mark.slow
 def test_room_is_kept_and_shared_by_worst_and_best(scores):
     chosen = worst_and_best([f"clip0{i}" for i in range(4)], 2)
     sizes = [page_bytes(e) for e in make_excerpts([scores], chosen, 10**9)]

@@ -219,6 +219,7 @@ addEventListener('message', e => { document.getElementById('said').textContent =
 </script>"""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, which this machine does not have")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_a_browser_shows_it_without_sideways_scrolling_and_plays_the_videos(page, tmp_path, width):

@@ -73,6 +73,7 @@ def test_lips_are_in_time_on_grid_and_a_frame_early_in_the_authors_outputs(share
     assert (found.lag, found.stands_out) == (-1, True)
 
 
+@pytest.mark.slow
 def test_a_frozen_clip_moves_least_blinks_never_and_follows_no_sound(shared_data, tracker):
     path = shared_data / "diffused_heads_outputs" / "1015_TIE_ANG_XX.mp4"
     moving = list(read_frames(path))[:60]

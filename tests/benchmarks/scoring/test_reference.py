@@ -71,6 +71,7 @@ def distance(x, y):
 OPTIONS = ScoreOptions(metrics=("fid", "fvd"), workers=1)
 
 
+@pytest.mark.slow
 def test_the_file_holds_mean_and_covariance_as_numpy_has_them(networks, folders, tmp_path):
     out = tmp_path / "ref.npz"
     assert make_reference(folders[0], out, ("fid", "fvd"), FeatureOptions(dataset="GRID")) == {}
@@ -89,6 +90,7 @@ def test_the_file_holds_mean_and_covariance_as_numpy_has_them(networks, folders,
     assert again.read_bytes() == out.read_bytes()
 
 
+@pytest.mark.slow
 def test_scores_against_a_reference_are_those_against_its_clips(networks, folders, tmp_path):
     out = tmp_path / "ref.npz"
     make_reference(folders[0], out, ("fid", "fvd"), FeatureOptions())
@@ -137,6 +139,7 @@ def test_windows_of_fvd_are_in_its_name(networks, folders):
     assert "shorter than a window of 9 frames" in row["reason"]
 
 
+@pytest.mark.slow
 def test_statistics_of_pytorch_fid_are_taken_for_fid_alone(networks, folders, tmp_path):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 2048))

@@ -28,6 +28,7 @@ def options(tmp_path):
     return ScoreOptions(max_frames=22, metrics=WITHOUT_NETWORKS, workers=1, cache=tmp_path)
 
 
+@pytest.mark.slow
 def test_every_metric_is_measured_or_says_why(folders, options, tmp_path):
     real, fake = folders
     scores = score(real, fake, options, read_lips=lambda _: "bin blue by f now")
@@ -65,6 +66,7 @@ def test_every_metric_is_measured_or_says_why(folders, options, tmp_path):
     assert problems_of(scores) == []
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_not_measured_again(folders, options, monkeypatch):
     options = replace(options, metrics=("psnr", "f_mse", "lmd", "lip_lag", "cpbd"))
     first = score(*folders, options)
@@ -79,6 +81,7 @@ def test_what_was_measured_is_not_measured_again(folders, options, monkeypatch):
     assert all("a video was decoded" in row["reason"] for row in rows)
 
 
+@pytest.mark.slow
 def test_a_video_is_decoded_once(folders, options, monkeypatch):
     opened = []
 
@@ -91,6 +94,7 @@ def test_a_video_is_decoded_once(folders, options, monkeypatch):
     assert len(opened) == len(set(opened)) == 6
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_stopped(folders, options, monkeypatch):
     options = replace(options, metrics=("ssim", "ofm", "lmd"))
     whole = score(*folders, replace(options, cache=options.cache / "other"))
@@ -116,6 +120,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(folders, options, monkeypat
     assert resumed["metrics"] == whole["metrics"]
 
 
+@pytest.mark.slow
 def test_absent_weights_leave_a_reason_and_no_number(folders, options, monkeypatch):
     def absent(name, weights_dir):
         raise UserError(f"cannot fetch {name}: put it into a folder and name it with --weights-dir")

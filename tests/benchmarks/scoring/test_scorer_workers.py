@@ -81,6 +81,7 @@ def test_a_lip_reader_is_asked_again(folders, options):
     assert asked == [*CLIPS, *CLIPS]
 
 
+@pytest.mark.slow
 def test_what_is_left_is_measured_in_its_turn(folders, options, monkeypatch):
     """The second clip's fake is another one by now; no worker is started for it."""
     options = replace(options, metrics=("ssim",), workers=2, cache=options.cache / "kept")

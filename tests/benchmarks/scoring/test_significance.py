@@ -74,6 +74,7 @@ def test_the_same_system_is_never_better_than_itself():
         assert one.p in {None, 1.0}
 
 
+@pytest.mark.slow
 def test_false_alarms_stay_below_five_in_a_hundred_over_all_metrics_together():
     alarms = 0
     for seed in range(60):

@@ -30,6 +30,7 @@ def make_tree(folder, seconds, rate):
     return folder
 
 
+@pytest.mark.slow
 def test_both_trees_do_the_work_in_turns(clips, tmp_path, monkeypatch, capsys):
     slow, fast = make_tree(tmp_path / "slow", 0.6, 10), make_tree(tmp_path / "fast", 0.1, 20)
     monkeypatch.setattr(compare_trees, "HERE", fast)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from skimage import data
 
@@ -10,6 +11,7 @@ from benchmarks.speed.fan import blind_detector, faces_of, with_faces
 from pipeline.faces.networks.s3fd import S3FDDetector
 
 
+@pytest.mark.slow
 def test_a_search_does_its_work_and_returns_the_given_faces(tmp_path: Path):
     torch.save(blind_detector(), tmp_path / "blind.pth")
     face = data.astronaut()[:240, 80:340].copy()

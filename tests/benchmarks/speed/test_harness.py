@@ -9,6 +9,7 @@ from benchmarks.speed import harness
 from benchmarks.speed.harness import in_turns, markdown, run_command, spread
 
 
+@pytest.mark.slow
 def test_processor_time_includes_that_of_grandchildren(tmp_path, monkeypatch):
     """Of one, too, that outlives its parent, as Ray's workers do."""
     seen = tmp_path / "seen"

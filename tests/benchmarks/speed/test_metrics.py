@@ -22,6 +22,7 @@ def folders(face_frames, tmp_path):
     return tmp_path / "real", tmp_path / "fake"
 
 
+@pytest.mark.slow
 def test_both_sides_give_the_same_numbers(folders):
     scores = score(*folders, ScoreOptions(metrics=("ssim", "psnr", "ofm"), workers=1))
     means = {name: row["mean"] for name, row in scores["metrics"].items()}
@@ -37,6 +38,7 @@ def test_a_tool_is_a_command_that_prints_its_number(folders):
     assert json.loads(done.stdout) == pytest.approx(TOOLS["psnr"][0](*folders, 8))
 
 
+@pytest.mark.slow
 def test_the_i3d_that_is_timed_against_gives_the_logits_of_ours(i3d_path):
     window = torch.rand(1, 3, 16, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():

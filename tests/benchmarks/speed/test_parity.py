@@ -7,6 +7,7 @@ import typer
 from benchmarks.speed import parity
 
 
+@pytest.mark.slow
 def test_the_cpu_agrees_with_itself(capsys):
     with pytest.raises(typer.Exit) as ended:
         parity.main("tiny", rows=1, device="cpu")

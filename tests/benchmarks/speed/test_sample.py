@@ -1,5 +1,6 @@
 """The speed of sampling: what both ways compute."""
 
+import pytest
 import torch
 
 from benchmarks.speed.sample import build, ours, released_way
@@ -22,6 +23,7 @@ def test_the_released_way_computes_everything_at_every_step():
     assert dtypes == {torch.float32}
 
 
+@pytest.mark.slow
 def test_ours_draws_a_frame_of_all_clips_a_call(monkeypatch):
     shapes = []
     step = Denoiser.step

@@ -20,6 +20,7 @@ def test_video_files_give_the_frames_they_are_asked_for(tmp_path):
     assert item["speech"].flatten()[0] == pytest.approx(234 * round(before), abs=1)
 
 
+@pytest.mark.slow
 def test_the_operations_are_counted():
     """Three times the forward pass and a little less, since nothing before the stem wants any."""
     chosen = preset("tiny")

@@ -101,6 +101,7 @@ def state(folder):
 ALL, ONE, TWO = (ProtocolClips(max_frames=FRAMES, clips=most) for most in (None, 1, 2))
 
 
+@pytest.mark.slow
 def test_every_clip_becomes_a_video_of_the_protocol(data, importable, tmp_path):
     out = tmp_path / "fake"
     before = state(importable)
@@ -136,6 +137,7 @@ def test_every_clip_becomes_a_video_of_the_protocol(data, importable, tmp_path):
     assert [row["status"] for row in scores["clips"]] == ["ok"] * 4
 
 
+@pytest.mark.slow
 def test_failures_are_named_a_clip_at_a_time_and_tried_again(data, importable, tmp_path):
     out = tmp_path / "fake"
     options = MethodOptions(ALL, clone=importable)
@@ -155,6 +157,7 @@ def test_failures_are_named_a_clip_at_a_time_and_tried_again(data, importable, t
     assert read_json(out / "failures.json") == {}
 
 
+@pytest.mark.slow
 def test_a_hopeless_set_up_ends_after_three_clips(data, importable, tmp_path):
     options = MethodOptions(ALL, clone=importable)
     run = generate_with(method(tmp_path, "fail"), data, tmp_path / "fake", options)
@@ -270,6 +273,7 @@ def run_main(monkeypatch, *words):
     return exit_.value.code or 0
 
 
+@pytest.mark.slow
 def test_the_command(data, importable, tmp_path, monkeypatch, capsys):
     out = tmp_path / "fake"
     words = ("generate", "--data", data, "--out", out, "--method", method(tmp_path))

@@ -131,6 +131,7 @@ def test_a_request_must_state_its_length(served: str):
     assert answer.status_code == 411
 
 
+@pytest.mark.slow
 def test_a_full_queue_says_so(served: str, given: Path):
     data = [upload(served, given / "face.jpg"), None, upload(served, given / "short.wav"), None]
     asked = [join(served, [*data, seed, False]) for seed in range(PageLimits.waiting + 6)]
@@ -142,6 +143,7 @@ def test_a_full_queue_says_so(served: str, given: Path):
     assert len(set(done)) == len(done) >= PageLimits.waiting
 
 
+@pytest.mark.slow
 def test_two_users_do_not_share_a_video(served: str, given: Path):
     data = [upload(served, given / "face.jpg"), None, upload(served, given / "short.wav"), None]
     paths = [result(served, join(served, [*data, 0, False])[1])[0] for _ in range(2)]
@@ -150,6 +152,7 @@ def test_two_users_do_not_share_a_video(served: str, given: Path):
     assert not any(str(Path(path).parent) in shown for path in paths)
 
 
+@pytest.mark.slow
 def test_only_so_many_files_are_kept(served: str, given: Path, tmp_path: Path):
     first = upload(served, given / "short.wav")["path"]
     assert httpx.get(f"{served}gradio_api/file={first}", timeout=300).status_code == 200
@@ -166,6 +169,7 @@ def test_only_so_many_files_are_kept(served: str, given: Path, tmp_path: Path):
         result(served, join(served, data)[1])
 
 
+@pytest.mark.slow
 def test_a_video_is_made_over_plain_http(served: str, given: Path):
     video, progress = talk(served, given / "face.jpg", given / "short.wav")
     assert b"SYNTHETIC MEDIA" in video

@@ -91,6 +91,7 @@ def make(maker: UploadedVideoMaker, face: Path, recording: Path, **changed: Any)
     return maker.make(*uploads, **words)
 
 
+@pytest.mark.slow
 def test_a_video_is_made_of_two_uploads(maker: UploadedVideoMaker, given: Path):
     reports: list[tuple[int, int, float]] = []
     face, speech = given / "face.jpg", given / "short.wav"

@@ -96,6 +96,7 @@ def test_everything_comes_back(saved: Path, trained: TrainingState, small, speec
         assert all(torch.equal(moments[name], ours["state"][index][name]) for name in moments)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_where_the_other_went(saved: Path, trained, small, speech_format):
     """Weights, moments and average: three more steps end in the same bits."""
     torch.manual_seed(5)
@@ -264,6 +265,7 @@ def test_a_json_with_an_option_that_we_do_not_have(saved: Path):
         load_talking_head(saved, CPU)
 
 
+@pytest.mark.slow
 def test_tensors_of_another_preset(saved: Path, small, speech_format, tmp_path: Path):
     wide = replace(small, unet=replace(small.unet, base_channels=8))
     described = saved.with_suffix(".json")

@@ -33,6 +33,7 @@ def error(found: Tensor, expected: Tensor) -> float:
 # --- the same numbers -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("motion", [6, 2], ids=["RGB", "grey"])
 def test_the_outputs_are_the_released_networks(tmp_path: Path, motion: int):
     shape = replace(SMALL, motion=motion)
@@ -50,6 +51,7 @@ def test_the_outputs_are_the_released_networks(tmp_path: Path, motion: int):
     assert error(found, expected) < 1e-5
 
 
+@pytest.mark.slow
 def test_every_detail_of_the_released_network_shows_in_its_outputs():
     """What this file holds to 1e-5 could not be got wrong unseen."""
     tensors = weights(SMALL)

@@ -134,6 +134,7 @@ def test_from_the_authors_with_their_speech(authors: Path):
     assert lines[1:] == ["lip reader: from the checkpoint"]  # the embeddings need no encoder
 
 
+@pytest.mark.slow
 def test_from_the_demo_model(tmp_path: Path, authors: Path):
     demo = write_script(tmp_path / "demo.pt", Demo(weights(TINY)))
     model = fresh(load_talking_head(authors, CPU)[1].preset, released_format())
@@ -172,6 +173,7 @@ def test_another_size_of_picture_is_the_same_network(
     assert "network: from" in init_from(run, model)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

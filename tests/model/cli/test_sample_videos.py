@@ -14,6 +14,7 @@ from pipeline.media import read_frames
 from tests.model.cli.calling import QUICK, call, frames, refused
 
 
+@pytest.mark.slow
 def test_a_face_and_a_recording_become_a_video(run: Path, given: Path, monkeypatch, capsys):
     words = ("--face", given / "face.png", "--speech", given / "long.wav", "--checkpoint", run)
     assert call(monkeypatch, *words, "--out", given / "new" / "a.mp4", *QUICK) == 0
@@ -59,6 +60,7 @@ def test_the_video_says_how_it_was_drawn(run: Path, given: Path, monkeypatch, sm
         assert told["synthetic"] == "true"
 
 
+@pytest.mark.slow
 def test_a_list_gives_the_same_videos_however_many_are_made_at_once(
     run: Path, given: Path, monkeypatch, capsys
 ):
@@ -116,6 +118,7 @@ def test_a_list_given_again_makes_what_is_missing_and_the_same(
     assert np.abs(frames(out / "b") - before).max() <= 1
 
 
+@pytest.mark.slow
 def test_formats_and_what_goes_around_the_frames(run: Path, given: Path, monkeypatch, capsys):
     pair = ("--face", given / "face.png", "--speech", given / "long.wav", "--checkpoint", run)
     for words in (

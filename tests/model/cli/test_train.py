@@ -20,6 +20,7 @@ def call(monkeypatch, *words: object) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.slow
 def test_it_trains_and_resumes(drawn_set: Path, tmp_path: Path, monkeypatch, capsys):
     run = tmp_path / "run"
     words = ("--data", drawn_set, "--out", run, "--log-every", "1", *QUICK)
@@ -97,6 +98,7 @@ def test_folders_that_do_not_fit(drawn_set: Path, tmp_path: Path, monkeypatch, c
     assert f"trained with other --set of the network or the diffusion; give those of {run}" in said
 
 
+@pytest.mark.slow
 def test_a_resumed_run_is_told_other_data_by_an_option(
     drawn_set: Path, tmp_path: Path, drawn_sample, write_set, monkeypatch, capsys
 ):
@@ -118,6 +120,7 @@ def test_a_run_does_not_go_into_a_data_set(drawn_set: Path, monkeypatch, capsys)
     assert sorted(drawn_set.iterdir()) == before
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_was_cut_off(drawn_set: Path, tmp_path: Path, monkeypatch, capsys):
     """The sentence names the newest whole one, and --resume takes that once it is alone."""
     run = tmp_path / "run"

@@ -84,6 +84,7 @@ def test_workers_together_draw_what_one_would(many: Path, config: UNetConfig, wo
         assert shared == [[batch[lane] for lane in mine] for batch in alone]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("readers", [1, 2, 3])
 def test_readers_make_no_difference(many: Path, config: UNetConfig, readers: int):
     alone = drawn(many, config, 6)
@@ -162,6 +163,7 @@ def test_the_identity_is_another_frame_of_the_same_clip(drawn_set: Path, config:
     assert max(seen.values()) < 20
 
 
+@pytest.mark.slow
 def test_a_share_of_frames_has_no_motion(drawn_set: Path, config: UNetConfig):
     def dropped(share: float) -> float:
         recipe = replace(RECIPE, drop_motion=share)
@@ -215,6 +217,7 @@ def test_a_shard_with_fewer_clips_than_promised_is_told(many: Path, config: UNet
         drawn(many, config, 30, lanes=1)
 
 
+@pytest.mark.slow
 def test_readers_outlive_ctrl_c(many: Path, config: UNetConfig, monkeypatch):
     """A Ctrl-C at the terminal reaches them too."""
 

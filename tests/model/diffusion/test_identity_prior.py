@@ -65,6 +65,7 @@ def test_a_wide_prior_says_nothing_and_v_becomes_the_noise():
     assert torch.allclose(target, noise, atol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "steps"), [("ancestral", 200), ("ddim", 200), ("dpm", 100), ("sde", 100)]
 )

@@ -92,6 +92,7 @@ def flow(noise: Tensor) -> Tensor:
 # --- what comes out -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prediction", ["epsilon", "v"])
 @pytest.mark.parametrize(
     ("name", "steps"), [("ancestral", 20), ("ddim", 400), ("dpm", 100), ("sde", 100)]
@@ -128,6 +129,7 @@ def test_the_variance_that_the_network_learned_is_used(wrong: float):
     assert abs(float(drawn.std()) / DEVIATION - 1) > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "steps"), [("ancestral", 200), ("ddim", 200), ("dpm", 100), ("sde", 100)]
 )
@@ -162,6 +164,7 @@ def error_of(
     return float((drawn - flow(noise)).square().mean().sqrt())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ddim", "dpm"])
 def test_deterministic_samplers_follow_the_flow(name: SamplerName):
     assert error_of(name, 1000) < 1e-3

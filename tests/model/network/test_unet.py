@@ -108,6 +108,7 @@ def test_a_fresh_network_gives_zeros():
 # --- the equations, written out -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [3, 1])
 @pytest.mark.parametrize("patch", [1, 2])
 def test_the_whole_network_is_what_the_paper_writes(channels: int, patch: int):

@@ -26,6 +26,7 @@ def run(small: Preset, speech_format, tmp_path: Path, landmark_task: Path, monke
     return tmp_path / "run"
 
 
+@pytest.mark.slow
 def test_files_and_arrays_give_the_same_frames_one_by_one(run: Path, tmp_path: Path):
     face = np.ascontiguousarray(data.astronaut()[:260, 80:360])
     sound = np.random.default_rng(0).integers(-9000, 9000, 3300, dtype=np.int16)

@@ -151,6 +151,7 @@ def test_where_a_frame_begins_is_the_correlated_noise(small: Preset):
         torch.testing.assert_close(found[1], expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", get_args(SamplerName))
 def test_a_clip_is_the_same_alone_and_beside_a_longer_one(small, model, name: SamplerName):
     config = SampleConfig(name, steps=3, seed=7)

@@ -59,6 +59,7 @@ def test_what_auto_is(prediction, config: SampleConfig, chosen: tuple[str, int, 
     sampling_schedule(diffusion, found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prediction", "same"),
     [("v", SampleConfig("dpm", 6)), ("epsilon", SampleConfig("sde", 10, start="previous"))],

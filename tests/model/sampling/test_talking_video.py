@@ -183,6 +183,7 @@ def test_the_sound_of_a_real_video(shared_data: Path):
 # --- videos ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_videos_with_their_own_sound_marked_as_synthetic(
     small: Preset, model: TalkingHead, picture: Path, shared_data: Path, tmp_path: Path, tracker
 ):

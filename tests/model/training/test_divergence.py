@@ -26,6 +26,7 @@ def diverged(given) -> str:
     return message
 
 
+@pytest.mark.slow
 def test_before_the_first_checkpoint(drawn_set, tmp_path, wild):
     given = options(drawn_set, tmp_path / "run", wild)
     assert "begin again" in diverged(given)
@@ -33,6 +34,7 @@ def test_before_the_first_checkpoint(drawn_set, tmp_path, wild):
     diverged(given)  # the folder is free for another try
 
 
+@pytest.mark.slow
 def test_the_last_good_checkpoint_is_named_and_can_be_resumed(drawn_set, tmp_path, wild):
     given = options(drawn_set, tmp_path / "run", wild, save_every=1, keep=0)
     message = diverged(given)

@@ -3,11 +3,14 @@
 import itertools
 import re
 
+import pytest
+
 from model.training.dry_run import dry_run
 from model.training.loop import train
 from tests.model.runs import options
 
 
+@pytest.mark.slow
 def test_it_says_what_the_run_takes_and_writes_nothing(drawn_set, tmp_path, recipe):
     given = options(drawn_set, tmp_path / "run", recipe(steps=100), save_every=40, minutes=2)
     lines: list[str] = []
@@ -38,6 +41,7 @@ def test_a_run_to_be_resumed_stays_as_it_is(drawn_set, tmp_path, recipe):
     assert {entry: entry.read_bytes() for entry in run.rglob("*") if entry.is_file()} == before
 
 
+@pytest.mark.slow
 def test_activations_grow_with_the_batch_and_shrink_with_its_parts(drawn_set, tmp_path, recipe):
     def estimate(**changes: int) -> float:
         lines: list[str] = []

@@ -22,6 +22,7 @@ from tests.model.runs import curves, options, weights
 # --- the recipe -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_average_is_that_of_the_weights_seen(drawn_set, tmp_path, recipe, monkeypatch):
     seen: list[torch.Tensor] = []
     update = module.update
@@ -40,6 +41,7 @@ def test_average_is_that_of_the_weights_seen(drawn_set, tmp_path, recipe, monkey
     torch.testing.assert_close(weights(path)["unet.out.2.weight"], expected, atol=1e-7, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped(drawn_set, tmp_path, recipe, monkeypatch):
     norms: list[float] = []
     adam_step = torch.optim.Adam.step
@@ -79,6 +81,7 @@ def test_small_networks_train_on_one_thread(drawn_set, tmp_path, recipe, monkeyp
     assert seen == [1, 1]
 
 
+@pytest.mark.slow
 def test_it_learns(real_set: Path, tmp_path: Path, recipe):
     preset = recipe(steps=80, batch_size=8, learning_rate=3e-3, warmup=10)
     lines: list[str] = []
@@ -98,6 +101,7 @@ def test_it_learns(real_set: Path, tmp_path: Path, recipe):
     assert lines[-1].startswith("step 80/80 ")
 
 
+@pytest.mark.slow
 def test_a_run_leaves_its_options_checkpoints_and_strips(drawn_set, tmp_path, recipe):
     run = tmp_path / "run"
     given = options(drawn_set, run, recipe(steps=5), save_every=2, strip_every=3, seed=4)
@@ -119,6 +123,7 @@ def test_a_run_leaves_its_options_checkpoints_and_strips(drawn_set, tmp_path, re
     assert not [entry for entry in run.rglob("*") if ".tmp" in entry.name]
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_a_report(drawn_set, tmp_path, recipe):
     # On a fast machine five steps take no time that the report could tell.
     ticks = itertools.count(0, 0.25).__next__
@@ -150,6 +155,7 @@ def test_no_float64_is_asked_of_the_device(drawn_set, tmp_path, recipe, monkeypa
     assert train(options(drawn_set, tmp_path / "run", preset), lambda _: None).exists()
 
 
+@pytest.mark.slow
 def test_losses_by_quartile_of_the_timestep(drawn_set, tmp_path, recipe, monkeypatch):
     """A loss that is the timestep itself: quartile q of 0 … 999 has its mean near 250 q + 125."""
     losses = objective_module.diffusion_losses
@@ -169,6 +175,7 @@ def test_losses_by_quartile_of_the_timestep(drawn_set, tmp_path, recipe, monkeyp
         assert value == pytest.approx(250 * quartile + 125, abs=35)
 
 
+@pytest.mark.slow
 def test_only_the_last_checkpoints_stay(drawn_set, tmp_path, recipe):
     run = tmp_path / "run"
     given = options(drawn_set, run, recipe(steps=7), save_every=1, keep=2)
@@ -216,6 +223,7 @@ def test_the_memory_layout_changes_nothing_but_speed(
     torch.testing.assert_close(gradients(other, monkeypatch), plain, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model(drawn_set, tmp_path, recipe):
     first, again, other = (
         weights(

@@ -51,6 +51,7 @@ def run(rates) -> Callable[..., tuple[Path, list[str]]]:
     return trained
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_minutes_and_the_rate_has_fallen(drawn_set, tmp_path, recipe, run, rates):
     preset = recipe(steps=1000, learning_rate=0.01, cooldown=0.5)
     given = options(drawn_set, tmp_path / "run", preset, minutes=1, strip_every=500)
@@ -73,6 +74,7 @@ def test_it_ends_with_its_steps_if_they_come_first(drawn_set, tmp_path, recipe, 
     assert rates == pytest.approx([0.01, 0.01, 0.01, 0.005])
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_in_the_same_bits(drawn_set, tmp_path, recipe, run, rates):
     preset = recipe(steps=1000, decays=3, cooldown=0.5)
     whole = options(drawn_set, tmp_path / "whole", preset, minutes=1, precision="float32")

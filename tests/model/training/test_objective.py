@@ -84,17 +84,20 @@ def test_a_frames_loss_does_not_depend_on_the_others(batch, recipe, speech_forma
     assert torch.equal(torch.cat([part.t for part in apart]), together.t)
 
 
+@pytest.mark.slow
 def test_all_steps_of_the_diffusion_are_trained(batch, recipe, speech_format):
     t = objective(recipe(), speech_format)(batch(256)).t
     assert kstest(t.numpy() / 1000, "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_a_power_below_one_draws_more_of_the_noisy_steps(batch, recipe, speech_format):
     t = objective(recipe(timestep_power=0.4), speech_format)(batch(256)).t
     assert kstest((t.numpy() + 0.5) / 1000, lambda x: x ** (1 / 0.4)).pvalue > 0.01
     assert t.max() <= 999
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("noise", "motion", "speech"),
     [

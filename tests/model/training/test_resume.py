@@ -20,6 +20,7 @@ from model.training.run_folder import checkpoint_path
 from tests.model.runs import curves, options, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_stops_and_resume_carries_on(drawn_set, tmp_path, recipe, number):
     run, before = tmp_path / "run", signal.getsignal(number)
@@ -140,6 +141,7 @@ def test_ctrl_c_at_a_terminal_reaches_the_readers_too(drawn_set: Path, tmp_path:
     assert read_info(next(run.glob("checkpoint-*.safetensors"))).step >= 6
 
 
+@pytest.mark.slow
 def test_curves_go_on_without_a_gap(drawn_set, tmp_path, recipe):
     run = tmp_path / "run"
     for steps, resume in ((3, False), (6, True)):
@@ -147,6 +149,7 @@ def test_curves_go_on_without_a_gap(drawn_set, tmp_path, recipe):
     assert sorted(curves(run)["loss/simple"]) == list(range(1, 7))
 
 
+@pytest.mark.slow
 def test_curves_of_runs_within_one_second_go_on(drawn_set, tmp_path, recipe):
     """TensorBoard reads files by name, and of one second's either may come first."""
     run = tmp_path / "run"

@@ -44,6 +44,7 @@ def test_another_network_is_not_resumed_but_another_recipe_is(drawn_set, tmp_pat
     assert path == checkpoint_path(run, 2)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_says_what_of_its_recipe_is_other_than_before(drawn_set, tmp_path, recipe):
     run, lines = tmp_path / "run", []
     train(options(drawn_set, run, recipe(steps=1)), lambda _: None)
@@ -66,6 +67,7 @@ def other_set(tmp_path, drawn_sample, write_set):
     return write_set(tmp_path / "other", [("train", [drawn_sample("else", 7, first=40)])])
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_other_clips_unawares(drawn_set, other_set, tmp_path, recipe):
     run, lines = tmp_path / "run", []
     train(options(drawn_set, run, recipe(steps=1)), lambda _: None)
@@ -109,6 +111,7 @@ def test_clips_that_are_others_at_the_same_place(drawn_set, other_set, tmp_path,
         train(options(drawn_set, run, recipe(steps=2), resume=True), lambda _: None)
 
 
+@pytest.mark.slow
 def test_a_run_that_does_not_say_what_it_was_trained_on_goes_on(
     drawn_set, other_set, tmp_path, recipe
 ):
@@ -152,6 +155,7 @@ def test_asking_for_fewer_steps_than_are_done(drawn_set, tmp_path, recipe):
     assert train(options(drawn_set, run, recipe(steps=3), resume=True), lambda _: None) == path
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_average_of_another(drawn_set, tmp_path, recipe):
     first = train(options(drawn_set, tmp_path / "first", recipe(steps=4)), lambda _: None)
     lines: list[str] = []

@@ -67,6 +67,7 @@ def test_a_package_that_is_missing(drawn_set, tmp_path, recipe, monkeypatch, nam
     assert not given.out.exists()
 
 
+@pytest.mark.slow
 def test_no_tracker_leaves_no_curves(drawn_set, tmp_path, recipe):
     given = options(drawn_set, tmp_path / "run", recipe(steps=1), tracker="none", strip_every=1)
     train(given, lambda _: None)

@@ -41,6 +41,7 @@ def videos(shared_data: Path, landmark_task: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_prepares_reports_and_resumes(videos, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     words = ("run", videos, "--out", out, "--workers", "0", "--clips-per-shard", "1")
@@ -73,6 +74,7 @@ def test_a_run_prepares_reports_and_resumes(videos, tmp_path, monkeypatch, capsy
     assert len(keys) == len(set(keys)) == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_carries_on(videos, tmp_path, monkeypatch, capsys):
     shutil.copy(videos / "[bold]anna" / "a&<b>.webm", videos / "junk.mp4")
     out = tmp_path / "out"
@@ -125,6 +127,7 @@ def test_a_run_without_one_sample_says_so(tmp_path, landmark_task, monkeypatch, 
     assert call(monkeypatch, "inspect", out, "--out", tmp_path / "page.html") == 0
 
 
+@pytest.mark.slow
 def test_clips_skipped_by_rule_are_no_failure(videos, tmp_path, monkeypatch, capsys):
     shutil.copy(videos / "[bold]anna" / "a&<b>.webm", videos / "junk.mp4")
     words = ("run", videos, "--out", tmp_path / "out", "--workers", "0", "--min-seconds")
@@ -196,12 +199,14 @@ def test_a_manifest_names_speakers_and_feeds_a_dry_run(tmp_path, monkeypatch, ca
     assert "limit      keep: yaw < 25" in said
 
 
+@pytest.mark.slow
 def test_help_is_quick_because_nothing_heavy_is_imported():
     code = "import sys, pipeline.cli.main; print(*{'torch', 'ray', 'pandas'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_output_that_is_not_utf_8_shows_what_it_can_and_keeps_the_exit_code(
     shared_data, landmark_task, tmp_path
 ):

@@ -148,6 +148,7 @@ def test_a_sample_that_was_moved_holds_what_belongs_together(before: Path, align
     assert (rows[rows["collection"] == "A"]["av_lag"] == 0).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_interrupted_anywhere_it_carries_on_to_the_same_bytes(
     aligned: tuple, tmp_path: Path, monkeypatch
 ):
@@ -172,6 +173,7 @@ def test_interrupted_anywhere_it_carries_on_to_the_same_bytes(
     assert pending(tmp_path / "set", planned[1], retry_failed=False) == []
 
 
+@pytest.mark.slow
 def test_speakers_have_lags_of_their_own_and_else_that_of_their_collection(tmp_path: Path):
     conclude(*write_shards(tmp_path / "set", "speaker"))
     found = {g["speaker"]: g["lag"] for g in read_dataset(tmp_path / "set")["sound"] if g["sure"]}
@@ -179,6 +181,7 @@ def test_speakers_have_lags_of_their_own_and_else_that_of_their_collection(tmp_p
     assert "e" not in found
 
 
+@pytest.mark.slow
 def test_the_decision_and_its_limits_live_on(aligned: tuple, tmp_path: Path):
     out, planned = aligned
     # A filtered data set says what was done to it.

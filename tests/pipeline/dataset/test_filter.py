@@ -40,6 +40,7 @@ def prepared(landmark_task: Path, videos: Path) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_filtering_afterwards_gives_the_shards_that_limits_would_have_given(
     videos: Path, prepared: Path, tmp_path: Path
 ):
@@ -77,6 +78,7 @@ def test_what_was_interrupted_is_carried_on_and_other_limits_are_refused(
         filter_dataset(tmp_path / "full", tmp_path / "other", Limits())
 
 
+@pytest.mark.slow
 def test_a_data_set_of_former_limits_is_checked_filtered_and_carried_on(
     videos: Path, prepared: Path, tmp_path: Path
 ):
@@ -107,6 +109,7 @@ def test_a_data_set_of_former_limits_is_checked_filtered_and_carried_on(
     assert check_dataset(old).problems == []
 
 
+@pytest.mark.slow
 def test_conditions_drop_in_a_run_what_they_drop_afterwards(
     videos: Path, prepared: Path, tmp_path: Path
 ):

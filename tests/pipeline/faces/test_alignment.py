@@ -98,6 +98,7 @@ def test_a_face_that_fits_the_template_lands_on_it_at_any_size(smoothing: Smooth
         np.testing.assert_allclose(landed, np.tile(TEMPLATE * size, (9, 1, 1)), atol=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 def test_the_authors_own_clip_lands_on_its_template(
     tracker: MediaPipeTracker, shared_data: Path, smoothing: Smoothing

@@ -67,6 +67,7 @@ def test_usual_colours_are_left_alone():
     assert colour_note(frame) is None
 
 
+@pytest.mark.slow
 def test_a_phones_hlg_film_looks_like_the_same_film_in_bt709(shared_cases: Path):
     found, expected = (
         np.stack(list(read_frames(shared_cases / "hdr" / name))).astype(np.float64)

@@ -36,6 +36,7 @@ def _missing(path: Path, start: float = 0.0, end: float | None = None) -> float:
     return probe(path).declared.missing(shown, heard, start=start, end=end)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*_PROMISING, *_SILENT])
 def test_of_a_whole_file_nothing_is_missing(name: str, tmp_path: Path):
     (_PROMISING | _SILENT)[name](tmp_path / name)
@@ -44,6 +45,7 @@ def test_of_a_whole_file_nothing_is_missing(name: str, tmp_path: Path):
     assert _missing(tmp_path / name, start=0.5, end=9) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "make"), _PROMISING.items())
 def test_of_a_file_that_was_cut_off_the_rest_is_missing(name: str, make: Make, tmp_path: Path):
     path = tmp_path / name

@@ -59,6 +59,7 @@ def test_a_start_further_in_gives_the_same_frames(tmp_path: Path):
     assert np.array_equal(np.stack(part[2:]), np.stack(whole[42:]))
 
 
+@pytest.mark.slow
 def test_a_real_pan_is_as_smooth_as_the_progressive_one(shared_cases: Path):
     found, expected = (
         list(read_frames(shared_cases / "interlaced" / f"{name}_pan.mpg"))

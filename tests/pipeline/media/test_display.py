@@ -55,6 +55,7 @@ def test_rotation_and_mirror_of_a_phone_are_applied(tmp_path: Path, turn: str):
             np.testing.assert_allclose(got[y, x], wanted[y, x], atol=12)
 
 
+@pytest.mark.slow
 def test_pngs_are_turned_though_their_profile_may_not_be_looked_at(tmp_path: Path):
     image = np.zeros((32, 64, 3), np.uint8)
     image[:8, :8] = 200

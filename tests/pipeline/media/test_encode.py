@@ -99,6 +99,7 @@ def noisy(size: int) -> list[np.ndarray]:
     return [frame.clip(0, 255).astype(np.uint8) for frame in waves]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 @pytest.mark.parametrize("size", [48, 64, 96, 224])
 def test_the_same_frames_make_the_same_bytes(tmp_path: Path, size: int, suffix: str):
@@ -113,6 +114,7 @@ def test_the_same_frames_make_the_same_bytes(tmp_path: Path, size: int, suffix: 
     assert len(made) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity") or os.cpu_count() == 1, reason="needs several processors"
 )
@@ -128,6 +130,7 @@ def test_h264_is_the_same_on_any_number_of_processors(tmp_path: Path, size: int)
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "many.mp4").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [128, 640])
 def test_vp9_is_the_same_on_any_number_of_threads(tmp_path: Path, size: int, monkeypatch):
     frames, made = noisy(size)[:8], set()

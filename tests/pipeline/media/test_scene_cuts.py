@@ -177,6 +177,7 @@ def _start(path: Path, frames: int = 60) -> list[np.ndarray]:
     return [cv2.resize(f, (240, 240)) for f in itertools.islice(read_frames(path), frames)]
 
 
+@pytest.mark.slow
 def test_joined_real_clips_are_cut_where_they_are_joined(shared_data: Path):
     for a, b in itertools.pairwise(NAMES):
         before = _start(shared_data / "clips" / a)

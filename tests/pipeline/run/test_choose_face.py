@@ -93,6 +93,7 @@ def test_the_face_that_speaks_is_taken(
     assert marked[y, x, 0] == 255
 
 
+@pytest.mark.slow
 def test_a_face_can_be_chosen_by_its_place(
     stages: list[Stage], people, shared_data: Path, tmp_path: Path
 ):
@@ -118,6 +119,7 @@ def test_a_face_can_be_chosen_by_its_place(
     assert unclear.row["speaker_margin"] < 0.1
 
 
+@pytest.mark.slow
 def test_one_face_upside_down_is_turned(stages: list[Stage], people, tmp_path: Path, shared_data):
     frames = [np.ascontiguousarray(frame[::-1, ::-1]) for frame in people[0]]
     path = tmp_path / "film.mp4"

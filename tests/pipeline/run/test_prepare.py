@@ -163,6 +163,7 @@ def test_the_data_sets_json_counts_what_is_there(finished: Path):
 # --- the same bytes -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_clips_in_another_place_are_the_same_bytes(
     finished: Path, videos: Path, tmp_path: Path
 ):
@@ -213,6 +214,7 @@ def test_a_shard_that_lost_a_file_is_made_again_and_no_other(
     assert {path: path.stat().st_mtime_ns for path in untouched} == untouched
 
 
+@pytest.mark.slow
 def test_an_interrupted_shard_leaves_nothing_and_is_made_whole_later(
     finished: Path, videos: Path, tmp_path: Path
 ):
@@ -266,6 +268,7 @@ def test_a_retry_that_breaks_off_leaves_the_shard_as_it_was(
     assert _tars(copy) == _tars(finished)
 
 
+@pytest.mark.slow
 def test_what_did_not_fail_is_not_opened_again_by_a_retry(
     finished: Path, videos: Path, tmp_path: Path
 ):

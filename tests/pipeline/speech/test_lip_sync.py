@@ -64,6 +64,7 @@ def _curve(tracker: MediaPipeTracker, path: Path) -> np.ndarray:
     return correlations(mouth_opening(points), energy)
 
 
+@pytest.mark.slow
 def test_grid_is_in_sync(tracker: MediaPipeTracker, shared_data: Path):
     clips = sorted((shared_data / "grid_s1").glob("*.mpg"))[::30]
     mean = np.mean([_curve(tracker, path) for path in clips], axis=0)

@@ -39,6 +39,7 @@ class Extractor(torch.nn.Module):
         return self.extract(large / 128 - 1)
 
 
+@pytest.mark.slow
 def test_features_are_those_of_the_script(script, network, face_frames):
     with torch.inference_mode():
         expected = script(fid_input(face_frames[:3])).numpy()
@@ -76,6 +77,7 @@ def test_resizing_is_bilinear_at_half_pixel_centres(face_frames):
     assert fid_input([np.full_like(frame, 255)]).numpy() == pytest.approx(127 / 128)
 
 
+@pytest.mark.slow
 def test_distance_is_that_of_torchmetrics_with_the_same_inception(script, network, face_frames):
     real = face_frames[:6]
     fake = [cv2.GaussianBlur(frame, (0, 0), 1.5) for frame in face_frames[4:10]]

@@ -16,6 +16,7 @@ def clips(count, size, seed=0):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [12, 300])  # taken up clip by clip, and two to seven together
 def test_portions_lose_and_repeat_nothing(size):
     found, made = FrechetOverClips(), clips(50, size)

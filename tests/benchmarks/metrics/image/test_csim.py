@@ -54,6 +54,7 @@ def test_without_dlib_the_remedy_is_shown(monkeypatch, tmp_path):
         FaceEmbedder(tmp_path / WEIGHTS)
 
 
+@pytest.mark.slow
 def test_faces_of_one_person_are_closer_than_those_of_two(tracker, shared_data):
     pytest.importorskip("dlib", reason="needs the extra csim")
     path = find(WEIGHTS)

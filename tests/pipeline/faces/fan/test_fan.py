@@ -1,13 +1,11 @@
 """FAN against face-alignment's own on the same random weights, and streams of frames."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 import torch
 from face_alignment import FaceAlignment
 from face_alignment.utils import get_preds_fromhm
@@ -23,14 +21,12 @@ from pipeline.sources.manifest import ManifestRow
 from pipeline.weights import FILES
 from tests.pipeline.faces.fan.weight_files import DARK, DETECTOR, LANDMARKS
 
-if TYPE_CHECKING:
-    import pytest
-
 
 def _largest(boxes: Sequence[np.ndarray]) -> np.ndarray:
     return max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
 
 
+@pytest.mark.slow
 def test_landmarks_are_those_of_the_package_with_their_fraction(
     files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray
 ):
@@ -50,6 +46,7 @@ def test_landmarks_are_those_of_the_package_with_their_fraction(
     np.testing.assert_array_equal(np.trunc(found.astype(np.float64) + 0.5), wanted)
 
 
+@pytest.mark.slow
 def test_peaks_are_read_as_in_the_package_on_the_rim_too():
     rng = np.random.default_rng(5)
     heat = rng.normal(size=(3, 68, 64, 64)).astype(np.float32)
@@ -61,6 +58,7 @@ def test_peaks_are_read_as_in_the_package_on_the_rim_too():
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_clip_gives_what_the_packages_own_loop_gives(
     files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray
 ):
@@ -84,6 +82,7 @@ def _panned(photograph: np.ndarray, count: int) -> list[np.ndarray]:
     ]
 
 
+@pytest.mark.slow
 def test_batches_make_no_difference(
     files: tuple[Path, Path], tracker: FanTracker, photograph: np.ndarray
 ):
@@ -98,6 +97,7 @@ def test_batches_make_no_difference(
     np.testing.assert_allclose(tracker.track(frames[:1]).points, by_four.points[:1], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_repeated_frame_is_computed_once(
     tracker: FanTracker, photograph: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ):
@@ -123,6 +123,7 @@ def test_no_frame_gives_an_empty_track(tracker: FanTracker):
     assert track.faces == 0
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_and_not_the_same(files: tuple[Path, Path], frame: np.ndarray):
     # Peaks of random maps jump; their heights do not.
     views = [crop_input(frame, np.array([60.0, 50.0, 170.0, 180.0]))]
@@ -135,6 +136,7 @@ def test_bfloat16_is_near_and_not_the_same(files: tuple[Path, Path], frame: np.n
     assert 1e-5 < error < 0.1
 
 
+@pytest.mark.slow
 def test_a_sample_made_with_it_meets_the_contract(
     files: tuple[Path, Path], frame: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

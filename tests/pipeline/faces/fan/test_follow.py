@@ -74,6 +74,7 @@ def test_after_a_cut_the_largest_face_is_taken_from_the_first_frame_on():
     assert [box[0] for box in boxes if box is not None] == [0] * 17 + [300] * 13
 
 
+@pytest.mark.slow
 def test_on_real_clips_the_box_is_near_where_a_search_would_find_it(
     mediapipe: MediaPipeTracker, shared_data: Path
 ):

@@ -17,6 +17,7 @@ from pipeline.faces.fan import FanTracker
 from pipeline.faces.networks.s3fd import S3FDDetector, decode, load_weights
 
 
+@pytest.mark.slow
 def test_faces_are_those_that_the_package_finds(
     files: tuple[Path, Path], package: FaceAlignment, frame: np.ndarray, photograph: np.ndarray
 ):
@@ -56,6 +57,7 @@ def test_no_face_is_an_empty_array(files: tuple[Path, Path]):
         assert finder.detect(np.zeros((*size, 3), np.uint8)).shape == (0, 5)
 
 
+@pytest.mark.slow
 def test_boxes_of_a_shrunk_frame_lie_in_pixels_of_the_frame(
     files: tuple[Path, Path], photograph: np.ndarray
 ):
@@ -69,6 +71,7 @@ def test_boxes_of_a_shrunk_frame_lie_in_pixels_of_the_frame(
     np.testing.assert_allclose(finder.detect(large)[:, :4], wanted[:, :4] * 2, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_files_that_hold_no_such_weights_are_named(tmp_path: Path, files: tuple[Path, Path]):
     whole = files[0].read_bytes()
     bad = {

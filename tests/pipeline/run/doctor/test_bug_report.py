@@ -105,6 +105,7 @@ def test_of_a_finished_data_set_options_and_counts_are_given(tmp_path: Path):
     assert not [name for name in SECRETS if name in text]
 
 
+@pytest.mark.slow
 def test_only_an_earlier_report_is_overwritten(tmp_path: Path):
     mine, path = tmp_path / "notes.md", tmp_path / "report.md"
     mine.write_text("# mine")
