@@ -1,6 +1,5 @@
 """Training on several processes or machines through Ray Train, with the loop of one."""
 
-import asyncio
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -25,30 +24,6 @@ RESULT = "ray"  # the folder in a run's folder that `ray.train.Result.from_path`
 _WORKER_FAILURES = 3  # in one run, until it is given up
 
 
-class Channel:
-    """An actor between the command and its workers: status lines one way, `stop` the other."""
-
-    def __init__(self) -> None:
-        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
-        self._stop = asyncio.Event()
-
-    async def write(self, line: str | None) -> None:
-        """Adds a status line; None after the last."""
-        self._lines.put_nowait(line)
-
-    async def read(self) -> str | None:
-        """The next status line, as soon as there is one."""
-        return await self._lines.get()
-
-    async def stop(self) -> None:
-        """Asks the workers to save and stop."""
-        self._stop.set()
-
-    async def stopped(self) -> None:
-        """Returns when the workers are asked to stop."""
-        await self._stop.wait()
-
-
 def train_on_ray(
     options: RunOptions,
     report: Callable[[str], None] = print,
@@ -66,6 +41,8 @@ def train_on_ray(
     options = _checked(options, workers)
     shutil.rmtree(options.out / RESULT, ignore_errors=True)  # of the run so far
     with ray_session(address) as ray, ThreadPoolExecutor(2) as threads:
+        from ray.util.queue import Queue
+
         has = ray.cluster_resources()
         gpu = options.device == "cuda" or (options.device == "auto" and has.get("GPU", 0) > 0)
         kind, available = ("GPU", has.get("GPU", 0)) if gpu else ("CPU", has.get("CPU", 1))
@@ -74,11 +51,12 @@ def train_on_ray(
                 f"{workers} workers need a {kind} each, the cluster has {available:g}; "
                 "use fewer --workers, or the --address of a larger cluster"
             )
-        channel = ray.remote(num_cpus=0)(Channel).remote()
-        trainer = _trainer(options, channel, workers, gpu=gpu)
+        # Status lines come one way, what asks a worker to save and stop goes the other.
+        lines, stops = (Queue(actor_options={"num_cpus": 0}) for _ in range(2))
+        trainer = _trainer(options, lines, stops, workers, gpu=gpu)
 
         def report_lines() -> None:
-            while (line := ray.get(channel.read.remote())) is not None:
+            while (line := lines.get()) is not None:
                 report(line)
 
         reporting = threads.submit(report_lines)
@@ -88,9 +66,9 @@ def train_on_ray(
                 training = threads.submit(trainer.fit)
                 while not wait([training], timeout=0.2).done:
                     if stop_requested():
-                        channel.stop.remote()
+                        stops.put_nowait_batch([None] * workers)
         finally:
-            channel.write.remote(None)
+            lines.put(None)
             reporting.result()
         error: str | None = training.result().return_value
     if error:
@@ -118,14 +96,14 @@ def _checked(options: RunOptions, workers: int) -> RunOptions:
     )
 
 
-def _trainer(options: RunOptions, channel: Any, workers: int, *, gpu: bool) -> Any:
+def _trainer(options: RunOptions, lines: Any, stops: Any, workers: int, *, gpu: bool) -> Any:
     """Ray's trainer of a run."""
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
     return TorchTrainer(
         _train_worker,
-        train_loop_config={"options": options, "channel": channel},
+        train_loop_config={"options": options, "lines": lines, "stops": stops},
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
         run_config=RunConfig(
             name=RESULT,
@@ -145,7 +123,6 @@ def _train_worker(config: dict[str, Any]) -> str | None:
     from ray.train.torch import get_device
 
     options: RunOptions = config["options"]
-    channel = config["channel"]
     context = ray.train.get_context()
     group = ProcessGroup(context.get_world_rank(), context.get_world_size())
     device = get_device().type
@@ -157,9 +134,9 @@ def _train_worker(config: dict[str, Any]) -> str | None:
     try:
         train(
             options,
-            lambda line: ray.get(channel.write.remote(line)),
+            config["lines"].put,
             group=group,
-            stop=channel.stopped.remote().future().done,
+            stop=config["stops"].actor.get.remote().future().done,
             on_checkpoint=_report_to_ray,
         )
     except UserError as error:
