@@ -10,8 +10,7 @@ SHARED := ../shared/data
 # A process more than there are cores: tests that start Ray wait for it. Files with slow tests come
 # first (tests/conftest.py), so that no core is left with one at the end.
 TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(TESTERS) --dist loadfile \
-	--no-loadscope-reorder
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/pytest --dist loadfile --no-loadscope-reorder --numprocesses
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo check test coverage lint format docs wheel bench clean
@@ -36,15 +35,15 @@ demo: install ## data, model, video, table in minutes; DATA=folder takes your ow
 	@BIN=$(BIN) RUN=$(RUN) DATA='$(DATA)' STEPS='$(STEPS)' MINUTES='$(MINUTES)' bash demo.sh
 
 check: lint ## lint, types, import contracts and the quick tests: two minutes, before each commit
-	$(PYTEST) -m 'not slow'
+	$(PYTEST) auto -m 'not slow'
 
 # Without a network to fetch them from, the tests that need the networks of FID and FVD are skipped.
 test: lint ## lint, types, import contracts and all tests
 	-$(BIN)/dh-prep doctor --fetch --metrics fid,fvd > /dev/null
-	$(PYTEST)
+	$(PYTEST) $(TESTERS)
 
 coverage: install ## all tests, and which lines they run
-	$(PYTEST) --cov --cov-report=term
+	$(PYTEST) $(TESTERS) --cov --cov-report=term
 
 lint: install ## ruff, mypy and the import contracts
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from benchmarks.tables.paper_tables import build_table
 from benchmarks.tables.scores_text import print_scores
 from pipeline.media import Audio, read_frames, write_video
 
+pytestmark = pytest.mark.slow
+
 METRICS = ("ssim", "blinks_per_second", "blink_duration", "ofm", "lip_correlation", "lmd")
 COUNT = 22
 

@@ -12,6 +12,8 @@ from model.app.guard import keep_newest
 from model.app.limits import PageLimits
 from tests.model.app.client import PageError, join, result, talk, upload
 
+pytestmark = pytest.mark.slow
+
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -131,7 +133,6 @@ def test_a_request_must_state_its_length(served: str):
     assert answer.status_code == 411
 
 
-@pytest.mark.slow
 def test_a_full_queue_says_so(served: str, given: Path):
     data = [upload(served, given / "face.jpg"), None, upload(served, given / "short.wav"), None]
     asked = [join(served, [*data, seed, False]) for seed in range(PageLimits.waiting + 6)]
@@ -143,7 +144,6 @@ def test_a_full_queue_says_so(served: str, given: Path):
     assert len(set(done)) == len(done) >= PageLimits.waiting
 
 
-@pytest.mark.slow
 def test_two_users_do_not_share_a_video(served: str, given: Path):
     data = [upload(served, given / "face.jpg"), None, upload(served, given / "short.wav"), None]
     paths = [result(served, join(served, [*data, 0, False])[1])[0] for _ in range(2)]
@@ -152,7 +152,6 @@ def test_two_users_do_not_share_a_video(served: str, given: Path):
     assert not any(str(Path(path).parent) in shown for path in paths)
 
 
-@pytest.mark.slow
 def test_only_so_many_files_are_kept(served: str, given: Path, tmp_path: Path):
     first = upload(served, given / "short.wav")["path"]
     assert httpx.get(f"{served}gradio_api/file={first}", timeout=300).status_code == 200
@@ -169,7 +168,6 @@ def test_only_so_many_files_are_kept(served: str, given: Path, tmp_path: Path):
         result(served, join(served, data)[1])
 
 
-@pytest.mark.slow
 def test_a_video_is_made_over_plain_http(served: str, given: Path):
     video, progress = talk(served, given / "face.jpg", given / "short.wav")
     assert b"SYNTHETIC MEDIA" in video

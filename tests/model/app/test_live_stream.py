@@ -17,6 +17,8 @@ from model.app.live_stream import SoundInbox
 from pipeline.speech.streaming import speech_samples
 from tests.model.app.client import talk, upload
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def live(url: str, face: Path, rate: int = 48_000) -> Iterator[Iterator[dict[str, Any]]]:
@@ -30,7 +32,6 @@ def send(url: str, session: str, sound: bytes) -> int:
     return httpx.post(f"{url}live/{session}", content=sound, timeout=300).status_code
 
 
-@pytest.mark.slow
 def test_every_frame_comes_with_its_sound(served: str, given: Path):
     sound = np.random.default_rng(0).uniform(-0.3, 0.3, 19_200).astype(np.float32)
     with live(served, given / "face.jpg") as answers:
@@ -51,7 +52,6 @@ def test_every_frame_comes_with_its_sound(served: str, given: Path):
     assert send(served, session, bytes(4)) == 404  # it has ended
 
 
-@pytest.mark.slow
 def test_one_face_is_drawn_at_a_time(served: str, given: Path):
     refused = threading.Event()
     with live(served, given / "face.jpg") as answers:

@@ -19,6 +19,8 @@ from pipeline.talkers.demo_options import DemoOptions
 from pipeline.talkers.people import PEOPLE
 from pipeline.talkers.voices import VOICES, read_recordings, speak
 
+pytestmark = pytest.mark.slow
+
 needs_files = pytest.mark.skipif(
     any(
         weights.find(name) is None for name in weights.FILES if "face_l" in name or "sphinx" in name
