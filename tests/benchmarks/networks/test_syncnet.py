@@ -109,6 +109,7 @@ def test_boxes_are_smoothed_over_thirteen_frames():
     assert boxes[0] == pytest.approx([*(low + high) / 2, (high - low).max() / 2])
 
 
+@pytest.mark.slow
 def test_a_clip_gives_an_embedding_from_each_frame_on(weights):
     rng = np.random.default_rng(1)
     frames = list(rng.integers(0, 256, (9, 64, 64, 3)).astype(np.uint8))

@@ -125,6 +125,7 @@ def test_what_was_lost_at_once_shows_against_the_start():
     assert curve[-1] < 0.85 * calm[-1]
 
 
+@pytest.mark.slow
 def test_the_face_given_is_the_start_at_the_size_of_the_frames():
     frames = video(lambda image, _: gaussian_filter(image, (1.5, 1.5, 0)), 4)
     sharp = np.clip(picture().round(), 0, 255).astype(np.uint8)
@@ -144,6 +145,7 @@ def test_the_face_given_is_the_start_at_the_size_of_the_frames():
         measure("a", [frame[:48] for frame in frames], "n/a", large)
 
 
+@pytest.mark.slow
 def test_identity_against_the_start():
     """Frames look along 30 degrees from the first second on; the face given along 50."""
     frames = video(lambda image, _: image, 4)
@@ -173,6 +175,7 @@ def test_short_videos_are_refused():
         measure("a", video(lambda image, _: image, 3.9), "n/a")
 
 
+@pytest.mark.slow
 def test_the_page_has_a_curve_for_each_video_and_measure(tmp_path: Path):
     drifts = [measure(name, video(lambda image, _: image, 4), "n/a") for name in ("a", "b<&>")]
     page = write_drift(tmp_path / "d", drifts)[1].read_text()

@@ -160,6 +160,7 @@ def test_one_system_has_its_headline_numbers_and_no_comparison(two, tmp_path):
     assert f"<b>{190.3:.0f}</b><span>FVD</span>" in text
 
 
+@pytest.mark.slow
 def test_data_sets_are_parts_of_their_own(two, tmp_path):
     other = made_up_scores("LRW", method="third", clips=3)
     told = write_report(tmp_path / "r.html", [*two, other], ReportOptions(clips=1))

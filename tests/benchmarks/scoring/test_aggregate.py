@@ -90,6 +90,7 @@ def test_the_lag_of_lips_is_of_the_set_and_beyond_chance(cache):
     assert "chance" not in few["lip_correlation"]
 
 
+@pytest.mark.slow
 def test_sync_is_named_by_what_it_was_fitted_on(cache):
     def rows(count, late):
         clips = []
@@ -142,6 +143,7 @@ def features(cache, rng, clips, shift):
     return made, np.concatenate(real), np.concatenate(fake)
 
 
+@pytest.mark.slow
 def test_frechet_distances_are_of_all_features_and_their_interval_covers(cache):
     rng = np.random.default_rng(0)
     clips, real, fake = features(cache, rng, 60, 0.5)

@@ -103,6 +103,7 @@ def test_scores_against_a_reference_are_those_against_its_clips(networks, folder
     assert found["fid"]["protocol"].endswith("; of 18 real and 18 generated frames")
 
 
+@pytest.mark.slow
 def test_the_real_clips_of_a_reference_are_not_measured_again(networks, folders, tmp_path):
     out, cache = tmp_path / "ref.npz", tmp_path / "cache"
     make_reference(folders[0], out, ("fid", "fvd"), FeatureOptions())
@@ -165,6 +166,7 @@ def test_a_run_that_measures_in_another_way_is_refused(networks, folders, tmp_pa
         score(*folders, options)
 
 
+@pytest.mark.slow
 def test_other_weights_or_another_protocol_are_refused(networks, folders, tmp_path):
     path = tmp_path / "ref.npz"
     make_reference(folders[0], path, ("fid",), FeatureOptions())

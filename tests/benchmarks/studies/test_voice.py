@@ -28,6 +28,7 @@ def test_the_truth_has_words_between_silences(sentence):
     assert 0.2 < truth.mean() < 0.8
 
 
+@pytest.mark.slow
 def test_detectors_find_most_of_the_words(sentence):
     pytest.importorskip("silero_vad", reason="compared, not used")
     sound, truth = sentence

@@ -129,6 +129,7 @@ def test_a_seed_out_of_range_is_refused(maker, given: Path, seed: Any):
         make(maker, given / "face.jpg", given / "short.wav", seed=seed)
 
 
+@pytest.mark.slow
 def test_one_video_is_made_at_a_time(maker: UploadedVideoMaker, given: Path):
     order: list[int] = []
 

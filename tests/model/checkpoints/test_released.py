@@ -69,6 +69,7 @@ def test_every_detail_of_the_released_network_shows_in_its_outputs():
         assert error(unet(*given).detach(), expected) > 1e-2, wrong
 
 
+@pytest.mark.slow
 def test_the_papers_text_is_an_option():
     """Attention in the middle block alone, with 4 heads whatever their width."""
     shape = replace(SMALL, attention=(), heads=4)

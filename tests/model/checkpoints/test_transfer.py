@@ -59,6 +59,7 @@ def differences(one: torch.nn.Module, other: torch.nn.Module) -> list[str]:
 # --- a file of its own ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_authors_checkpoint_becomes_one_of_ours(tmp_path: Path, authors: Path):
     before = authors.read_bytes()
     info = convert(authors, tmp_path / "new" / "ours.safetensors")

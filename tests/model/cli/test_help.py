@@ -31,6 +31,7 @@ def test_defaults_that_are_told_are_those_that_are_taken():
     assert told.startswith("0.8 of")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "words"),
     [

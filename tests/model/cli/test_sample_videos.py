@@ -38,6 +38,7 @@ def test_every_sampler(run: Path, given: Path, monkeypatch, sampler: str):
     assert len(frames(given / "a.mp4")) == 2
 
 
+@pytest.mark.slow
 def test_the_video_says_how_it_was_drawn(run: Path, given: Path, monkeypatch, small: Preset):
     """Never only that it was `auto`."""
     words = ("--face", given / "face.png", "--speech", given / "short.wav", "--checkpoint", run)
@@ -98,6 +99,7 @@ def test_a_pair_that_cannot_be_used_is_named_and_the_others_are_made(
     assert "no such file" in failed[1]
 
 
+@pytest.mark.slow
 def test_a_list_given_again_makes_what_is_missing_and_the_same(
     run: Path, given: Path, monkeypatch, capsys
 ):

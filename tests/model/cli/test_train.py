@@ -84,6 +84,7 @@ def test_options_that_are_missing_or_unknown(monkeypatch, capsys, words: tuple[s
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_folders_that_do_not_fit(drawn_set: Path, tmp_path: Path, monkeypatch, capsys):
     run = tmp_path / "run"
     words = ("--data", drawn_set, "--out", run, "--steps", "1", *QUICK)

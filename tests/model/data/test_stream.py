@@ -150,6 +150,7 @@ def test_a_clips_frames_are_mixed_with_its_neighbours(many: Path, config: UNetCo
     assert sum(a == b for a, b in itertools.pairwise(keys)) < 8  # unmixed it would be eleven
 
 
+@pytest.mark.slow
 def test_the_identity_is_another_frame_of_the_same_clip(drawn_set: Path, config: UNetConfig):
     """Clip i is painted 20 + 50 i + 4 k, k < 6."""
     rows = [row for batch in drawn(drawn_set, config, 200, lanes=2) for row in content(batch)]

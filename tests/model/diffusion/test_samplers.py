@@ -197,6 +197,7 @@ def deviation_of(name: SamplerName, steps: int) -> float:
     return float(variance) ** 0.5 / DEVIATION - 1
 
 
+@pytest.mark.slow
 def test_the_deviation_of_sde_is_right_to_second_order():
     """Four times the steps leave a sixteenth of the error; of a first-order sampler's, a quarter.
 

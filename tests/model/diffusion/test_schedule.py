@@ -37,6 +37,7 @@ def test_posterior_mean(schedule: Schedule):
     close(schedule.posterior_mean(none, one, every)[:, 0, 0, 0], constants.from_x, 1e-10, 1e-16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", [FULL, respace(FULL, 13)], ids=["full", "13 steps"])
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
 def test_posterior_follows_from_bayes_rule(schedule, place: float):

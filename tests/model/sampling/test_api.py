@@ -69,6 +69,7 @@ def test_the_device_and_precision_may_be_chosen(run: Path):
     assert (loaded.denoiser.device.type, loaded.config.precision) == ("cpu", "bf16")
 
 
+@pytest.mark.slow
 def test_inputs_that_cannot_be_used(run: Path):
     face, sound = data.astronaut(), np.ones(700, np.int16)
     with pytest.raises(UserError, match="no face found in the picture"):

@@ -123,6 +123,7 @@ def test_clip_i_has_the_noise_of_seed_plus_i_alone_or_in_a_batch(small: Preset):
     assert float(stacked.std()) == pytest.approx(1, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dpm", "sde"])
 def test_the_noise_of_a_frame_is_correlated_with_that_of_the_frame_before(
     small: Preset, model: TalkingHead, name: SamplerName

@@ -43,6 +43,7 @@ def loaded(checkpoint: Path) -> LoadedModel:
     return load_model(checkpoint, SampleConfig("ddim", 4))
 
 
+@pytest.mark.slow
 def test_sound_in_pieces_gives_the_frames_of_the_recording(loaded: LoadedModel):
     whole = list(generate(FACE, SOUND, loaded, seed=3))
     assert len(whole) == 8

@@ -101,6 +101,7 @@ def test_a_video_gives_a_crop_as_the_training_clips_are(shared_data: Path, track
     assert np.abs(crop.astype(int) - first)[10:-10, 10:-10].mean() < 12
 
 
+@pytest.mark.slow
 def test_the_first_frame_with_a_face_is_taken(photograph: np.ndarray, tmp_path: Path, tracker):
     empty = np.full_like(photograph, 90)
     write_video(tmp_path / "late.mp4", [*[empty] * 4, *[photograph] * 3])

@@ -30,6 +30,7 @@ def test_it_says_what_the_run_takes_and_writes_nothing(drawn_set, tmp_path, reci
     assert f"{size / 2**20:.0f} MiB" in text
 
 
+@pytest.mark.slow
 def test_a_run_to_be_resumed_stays_as_it_is(drawn_set, tmp_path, recipe):
     run = tmp_path / "run"
     train(options(drawn_set, run, recipe(steps=1)), lambda _: None)

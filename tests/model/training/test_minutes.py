@@ -67,6 +67,7 @@ def test_it_ends_with_its_minutes_and_the_rate_has_fallen(drawn_set, tmp_path, r
     assert [strip.name for strip in (given.out / "strips").iterdir()] == ["step-0000006.png"]
 
 
+@pytest.mark.slow
 def test_it_ends_with_its_steps_if_they_come_first(drawn_set, tmp_path, recipe, run, rates):
     preset = recipe(steps=4, learning_rate=0.01, cooldown=0.5)
     path, _ = run(options(drawn_set, tmp_path / "run", preset, minutes=50))

@@ -78,6 +78,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(drawn_set, tmp_path, small, lo
     assert curves(broken.out)["loss/total"] == curve
 
 
+@pytest.mark.slow
 def test_a_resumed_run_begins_with_the_weights_it_ended_with(
     drawn_set, tmp_path, recipe, monkeypatch
 ):

@@ -29,6 +29,7 @@ def test_nothing_to_resume(drawn_set, tmp_path, recipe):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_another_network_is_not_resumed_but_another_recipe_is(drawn_set, tmp_path, recipe, small):
     run = tmp_path / "run"
     train(options(drawn_set, run, recipe(steps=1)), lambda _: None)
@@ -86,6 +87,7 @@ def test_a_run_does_not_go_on_with_other_clips_unawares(drawn_set, other_set, tm
         train(options(drawn_set, run, recipe(steps=4), resume=True), lambda _: None)
 
 
+@pytest.mark.slow
 def test_the_same_clips_may_lie_elsewhere(drawn_set, tmp_path, recipe):
     run, lines = tmp_path / "run", []
     train(options(drawn_set, run, recipe(steps=1)), lambda _: None)

@@ -90,6 +90,7 @@ def test_an_interrupted_run_carries_on(videos, tmp_path, monkeypatch, capsys):
     assert {path.name: sha256_file(path) for path in out.glob("*.tar")} == whole
 
 
+@pytest.mark.slow
 def test_a_dry_run_writes_nothing(videos, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     assert call(monkeypatch, "run", videos, "--out", out, "--dry-run", "--workers", "3") == 0
@@ -104,6 +105,7 @@ def test_a_dry_run_writes_nothing(videos, tmp_path, monkeypatch, capsys):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_leaves_a_begun_folder_as_it_is(videos, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     words = ("run", videos, "--out", out, "--workers", "0")
@@ -175,6 +177,7 @@ def test_wrong_use_is_one_sentence_and_code_2(words, sentence, tmp_path, monkeyp
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_other_options_do_not_mix_with_a_begun_data_set(videos, tmp_path, monkeypatch, capsys):
     words = ("run", videos, "--out", tmp_path / "out", "--workers", "0")
     assert call(monkeypatch, *words) == 1

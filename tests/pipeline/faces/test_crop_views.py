@@ -45,6 +45,7 @@ def test_crops_are_those_of_the_whole_frames(
         np.testing.assert_array_equal(got, whole)
 
 
+@pytest.mark.slow
 def test_crops_of_a_real_clip_are_those_of_the_whole_frames(
     shared_data: Path, tracker: MediaPipeTracker
 ):

@@ -56,6 +56,7 @@ def test_boxes_hold_up_on_any_landmarks():
     assert (y0 < y1).all()
 
 
+@pytest.mark.slow
 def test_the_lips_of_a_real_clip_lie_in_their_boxes(tracker: MediaPipeTracker, shared_data: Path):
     clip = shared_data / "clips" / "crema_1001_DFA_ANG_XX.mkv"
     points = tracker.track(read_frames(clip)).points

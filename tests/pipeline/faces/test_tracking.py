@@ -81,6 +81,7 @@ def test_the_68_points_lie_in_the_order_of_the_layout(truth: np.ndarray):
     )
 
 
+@pytest.mark.slow
 def test_the_authors_own_clip_has_its_landmarks_where_they_say(
     tracker: MediaPipeTracker, shared_data: Path
 ):
@@ -177,6 +178,7 @@ def test_a_cut_to_another_place_loses_no_frame(
     assert np.abs(track.points[-1] - _placed(truth - [90, 0], 0.8, (400, 250))).mean() < 1
 
 
+@pytest.mark.slow
 def test_a_small_face_that_returns_is_found_within_five_frames(
     tracker: MediaPipeTracker, photograph: np.ndarray
 ):

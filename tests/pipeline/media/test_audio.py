@@ -81,6 +81,7 @@ def test_sound_that_jitters_about_its_time_is_left_alone(tmp_path: Path):
     assert np.array_equal(read_audio(film).samples, sound)
 
 
+@pytest.mark.slow
 def test_sound_that_changes_its_format_on_the_way_stays_in_place(tmp_path: Path):
     def part(path: Path, first: float, **sound: Any) -> None:
         write_film(

@@ -63,6 +63,7 @@ def test_what_does_not_say_how_long_it_is_lacks_nothing(name: str, make: Make, t
     assert _missing(tmp_path / name) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "flv", "webm"])
 def test_sound_that_goes_on_is_no_missing_picture(suffix: str, tmp_path: Path):
     sound = {"sound": "libopus", "rate": 48_000} if suffix == "webm" else {}

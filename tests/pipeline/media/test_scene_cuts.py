@@ -92,6 +92,7 @@ def test_a_passing_hand_is_no_cut(face: np.ndarray):
     assert _cuts(frames) == []
 
 
+@pytest.mark.slow
 def test_changes_of_brightness_are_no_cuts(face: np.ndarray):
     time = np.arange(LENGTH)
     assert _cuts(_lit(face, 1 + 0.2 * np.sin(2.1 * time))) == []

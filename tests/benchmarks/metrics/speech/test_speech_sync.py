@@ -27,6 +27,7 @@ def real():
     return [features(k) for k in range(30)]
 
 
+@pytest.mark.slow
 def test_a_fake_that_is_late_has_that_lag_and_a_real_clip_none(real):
     # The mouth of the fakes comes 3 frames after their sound: the sound is early.
     fake, of_real = judge(real, [features(k, 3) for k in range(30)])
@@ -36,6 +37,7 @@ def test_a_fake_that_is_late_has_that_lag_and_a_real_clip_none(real):
     assert fake.wins.mean() > 0.95
 
 
+@pytest.mark.slow
 def test_a_mouth_with_foreign_sound_is_chance(real):
     fake, _ = judge(real, [features(k, driven=False) for k in range(30)])
     assert not fake.lag.stands_out
@@ -51,6 +53,7 @@ def test_clips_that_are_late_are_put_right_before_the_fit(real, monkeypatch):
     assert thrice > once + 0.5
 
 
+@pytest.mark.slow
 def test_no_clip_is_judged_by_a_fit_on_itself(real, monkeypatch):
     seen = []
     monkeypatch.setattr(speech_sync, "fit", lambda clips: seen.append(clips) or fit(clips))
@@ -79,6 +82,7 @@ def test_without_ridge_and_context_it_is_canonical_correlation(monkeypatch, real
     assert found == pytest.approx(reference[: len(found)], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_too_few_clips_and_a_sound_that_predicts_nothing_say_so(real):
     with pytest.raises(ValueError, match="at least 20"):
         judge(real[:19], real[:19])

@@ -51,6 +51,7 @@ class _Threshold:
     filter_threshold = 0.5
 
 
+@pytest.mark.slow
 def test_no_face_is_an_empty_array(files: tuple[Path, Path]):
     finder = S3FDDetector(files[0])
     for size in ((210, 240), (32, 33), (31, 500), (1, 1), (60, 4000)):
