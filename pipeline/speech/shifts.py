@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
 
 from pipeline.speech.lip_sync import MAX_LAG
 
@@ -54,6 +53,8 @@ class SetLag:
 def without_trend(curves: NDArray[np.floating]) -> NDArray[np.float64]:
     """(T, …) curves less their moving mean over 9 frames."""
     x = np.asarray(curves, np.float64)
+    from scipy.ndimage import uniform_filter1d  # takes a fifth of a second, at every start
+
     return x - uniform_filter1d(x, WINDOW, axis=0, mode="nearest")
 
 

@@ -1,8 +1,9 @@
-"""SSIM against torchmetrics and its closed form on constant frames."""
+"""SSIM against scikit-image, torchmetrics and its closed form on constant frames."""
 
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from benchmarks.metrics.image.ssim import ssim
@@ -22,13 +23,18 @@ def as_tensor(frame):
 @pytest.mark.parametrize(
     ("shape", "spread"), [((96, 80, 3), 40), ((11, 30, 3), 4), ((75, 40, 1), 120)]
 )
-def test_equals_torchmetrics_inside_the_border(shape, spread):
+def test_equals_other_programs(shape, spread):
     # torchmetrics also averages the border, where it mirrors the frame; its map has both.
     real, fake = frames(shape, 3, spread)
     _, full = structural_similarity_index_measure(
         as_tensor(fake), as_tensor(real), data_range=255.0, return_full_image=True
     )
     assert ssim(real, fake) == pytest.approx(float(full[..., 5:-5, 5:-5].mean()), abs=1e-6)
+    theirs = structural_similarity(
+        real, fake, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255,
+        channel_axis=2,
+    )  # fmt: skip
+    assert ssim(real, fake) == pytest.approx(theirs, abs=1e-12)
 
 
 def test_closed_form_on_constant_frames():
