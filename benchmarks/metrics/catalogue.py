@@ -7,7 +7,7 @@ from benchmarks.metrics.distribution import fid, fvd, kid
 from benchmarks.metrics.image import cpbd, csim, lpips, mse, psnr, ssim
 from benchmarks.metrics.image.region import PROTOCOLS, Region
 from benchmarks.metrics.metric import Metric
-from benchmarks.metrics.motion import blinks, f_mse, ofm
+from benchmarks.metrics.motion import beat_alignment, blinks, f_mse, ofm
 from benchmarks.metrics.speech import av_sync, lip_correlation, lmd, speech_sync, wer
 from pipeline.errors import UserError
 
@@ -19,6 +19,7 @@ METRICS = {
         av_sync.AV_OFFSET, av_sync.AV_CONFIDENCE, av_sync.LSE_C, av_sync.LSE_D,
         lip_correlation.LIP_LAG, lip_correlation.LIP_CORRELATION, speech_sync.SYNC_LAG,
         speech_sync.SYNC_CONFIDENCE, wer.WER, wer.CER, csim.CSIM, lmd.LMD, cpbd.CPBD, mse.MSE,
+        beat_alignment.BEAT_ALIGNMENT,
     )
 }  # fmt: skip
 

@@ -12,7 +12,7 @@ from benchmarks.clips.decoded_video import DecodedVideo
 from benchmarks.clips.paired_frames import FRAME_METRICS, frame_curves
 from benchmarks.metrics.image import cpbd, csim, lpips
 from benchmarks.metrics.image.region import region_boxes
-from benchmarks.metrics.motion import blinks, f_mse, ofm
+from benchmarks.metrics.motion import beat_alignment, blinks, f_mse, ofm
 from benchmarks.metrics.speech import av_sync, lmd, speech_sync, wer
 from benchmarks.metrics.speech.lip_correlation import lip_curves
 from benchmarks.scoring.clip_videos import ClipVideos
@@ -121,6 +121,16 @@ def eyes(clip: ClipVideos, out: Numbers) -> None:
         values["blinks_per_second"], duration = blinks.rate_and_duration([durations], [seconds])
         if durations:
             values["blink_duration"] = duration
+
+    _each_side(clip, out, measure)
+
+
+def head_and_beats(clip: ClipVideos, out: Numbers) -> None:
+    """Beat alignment."""
+
+    def measure(_: str, video: DecodedVideo, values: dict[str, float]) -> None:
+        score = clip.with_sound("beat alignment", video, beat_alignment.beat_alignment)
+        values["beat_alignment"] = score
 
     _each_side(clip, out, measure)
 
@@ -236,6 +246,7 @@ FAMILIES: dict[tuple[str, ...], Callable[[ClipVideos, Numbers], None]] = {
     _MOTION: motion,
     ("cpbd",): blur,
     ("blinks_per_second", "blink_duration"): eyes,
+    ("beat_alignment",): head_and_beats,
     ("lip_lag", "lip_correlation"): lips_and_loudness,
     ("sync_lag", "sync_confidence"): mouth_and_speech,
     ("lmd",): mouth,

@@ -31,7 +31,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("ofm", "f_mse"), (0, 255)),
     **dict.fromkeys(("mse", "f_mse_equation"), (0, 255**2)),
     "psnr": (0, 100),
-    "cpbd": (0, 1),
+    **dict.fromkeys(("cpbd", "beat_alignment"), (0, 1)),
     "kid": (-1000, np.inf),
     "blinks_per_second": (0, 12.5),
     "sync_confidence": (-np.inf, np.inf),
