@@ -42,10 +42,14 @@ def generate_command(
         int, typer.Option(min=1, help="Clips drawn side by side.", rich_help_panel=_OURS)
     ] = 8,
     device: Annotated[
-        Device, typer.Option(help="auto takes CUDA, else MPS, else the CPU.")
+        Device,
+        typer.Option(help="Where the network runs; auto takes CUDA, else MPS, else the CPU."),
     ] = "auto",
     precision: Annotated[
-        Precision, typer.Option(help="auto takes bf16 where the processor computes in it.")
+        Precision,
+        typer.Option(
+            help="Arithmetic of the network; auto takes bf16 where the processor computes in it."
+        ),
     ] = "auto",
     other: MethodOptions,
 ) -> None:

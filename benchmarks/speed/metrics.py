@@ -21,13 +21,12 @@ import numpy as np
 import torch
 import typer
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.metrics.distribution.fid import fid_input
 from benchmarks.metrics.distribution.fvd import fvd_input
-from benchmarks.metrics.image.ssim import ssim
 from benchmarks.metrics.motion.f_mse import f_mse
 from benchmarks.metrics.motion.ofm import ofm
 from benchmarks.networks.i3d import I3D, Pool, Unit, load_i3d, same_pads
@@ -139,8 +138,18 @@ def plain_i3d(path: Path) -> I3D:
     return network
 
 
+def ssim(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
+    """scikit-image's, with the window of the original article."""
+    return float(
+        structural_similarity(
+            real, fake, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+            data_range=255, channel_axis=2,
+        )
+    )  # fmt: skip
+
+
 def smoothness(real: Path, fake: Path, most: int) -> float:
-    """OFM of the fakes, with F-MSE, of both sides: OpenCV, as in the authors' script."""
+    """OFM of the fakes, with F-MSE, of both sides: our own, by themselves."""
     found = []
     for path in itertools.chain.from_iterable(videos(real, fake)):
         frames = list(decoded(path, most))

@@ -32,7 +32,7 @@ _SAMPLE = np.dtype("<f4")
 
 
 class SoundInbox:
-    """Sound of one session as it arrives, at a rate in Hz; it ends after so many seconds."""
+    """Sound of one session as it arrives, at `rate` Hz; it ends after `seconds`."""
 
     def __init__(self, rate: int, seconds: int) -> None:
         self._rate, self._most = rate, seconds * rate
@@ -74,7 +74,7 @@ class SoundInbox:
 class LiveTalker:
     """Draws live for one browser at a time, or a video of the maker's.
 
-    A session ends after so many seconds, so that others have their turn.
+    A session ends after `seconds`, so that others have their turn.
     """
 
     def __init__(self, maker: UploadedVideoMaker, seconds: int) -> None:

@@ -34,7 +34,7 @@ _PROGRESS = gr.Progress()
 
 
 def build_page(maker: UploadedVideoMaker, waiting: int) -> gr.Blocks:
-    """The page as a Gradio application; so many videos may wait while another is made."""
+    """The page as a Gradio application; `waiting` videos may wait while another is made."""
     with gr.Blocks(title="Diffused Heads", analytics_enabled=False) as page:
         gr.Markdown(_TEXT)
         with gr.Tabs():

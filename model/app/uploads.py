@@ -70,7 +70,7 @@ def copy_upload(upload: dict[str, Any] | None, what: str, to: Path) -> Path:
 class UploadedVideoMaker:
     """Makes videos from uploads, one at a time, whatever the number of threads that ask.
 
-    Finished ones go into `folder`; the longest recording that is accepted has so many seconds.
+    Finished ones go into `folder`; a recording may last `seconds`.
     """
 
     def __init__(self, loaded: LoadedModel, folder: Path, seconds: int) -> None:

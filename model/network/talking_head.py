@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from model.config.presets import Preset
 from model.network.speech_encoder import PrecomputedEmbeddings, SpeechEncoder
 from model.network.unet import UNet
-from pipeline.speech.features import Speech
+from pipeline.choices import Speech
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,8 @@ class ModelOptions:
         checkpoint: a run's folder (its last checkpoint), a .safetensors file, or a checkpoint of
             the authors (Lightning .ckpt, TorchScript demo .pt); or base, the published model, which
             is looked for in your folder of pretrained files.
-        device: auto takes CUDA, else MPS, else the CPU.
-        precision: auto takes bf16 where the processor computes in it.
+        device: where the network runs; auto takes CUDA, else MPS, else the CPU.
+        precision: arithmetic of the network; auto takes bf16 where the processor computes in it.
         weights_dir: your folder of pretrained files.
     """
 
@@ -111,7 +111,7 @@ class VideoOptions:
         speech: a recording, any container.
         pairs: instead of one face: a CSV with face,speech[,name], or a folder in which a face and a
             recording of one name are a pair.
-        format: png is a folder of frames; gif has no sound.
+        format: of the videos; png is a folder of frames, gif has no sound.
         seed: of the noise; each video of --pairs adds one.
         batch: videos made side by side.
         workers: processes, with --pairs, each with a model of its own.

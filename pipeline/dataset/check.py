@@ -107,11 +107,8 @@ class _ShardCheck:
     def __init__(self, folder: Folder, dataset: dict[str, Any], entry: dict[str, Any]) -> None:
         self.name, self._split = entry["name"], entry["split"]
         self._stem = self.name.removesuffix(".tar")
-        self._folder, self._options, self._dim = (
-            folder,
-            dataset["options"],
-            dataset["speech"]["dim"],
-        )
+        self._folder, self._options = folder, dataset["options"]
+        self._dim = dataset["speech"]["dim"]
         self._speech = SpeechStatistics(dataset["speech"]["coefficients"])
         self.rows = pd.DataFrame(columns=COLUMNS)
         self.mark: dict[str, Any] = {}

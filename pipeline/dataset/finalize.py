@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.choices import Speech
 from pipeline.dataset.plan import PLAN_FILE, SOUND
 from pipeline.dataset.rows import rows_bytes
 from pipeline.dataset.sample import SCHEMA_VERSION
@@ -18,7 +19,7 @@ from pipeline.dataset.shards import DATASET_FILE, open_shard
 from pipeline.files import sha256_file
 from pipeline.media import FPS
 from pipeline.sources.splits import in_several
-from pipeline.speech.features import SHAPES, Speech
+from pipeline.speech.features import SHAPES
 from pipeline.storage import Folder
 
 AddSample = Callable[[str, dict[str, bytes], NDArray[np.float32]], None]

@@ -7,10 +7,9 @@ import typer
 from pydantic import ConfigDict, Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 
+from pipeline.choices import Smoothing, Speech
 from pipeline.command_options import NO_OPTION
 from pipeline.dataset.limits import Limits
-from pipeline.faces.alignment import Smoothing
-from pipeline.speech.features import Speech
 
 Landmarks = Literal["mediapipe", "fan"]
 Cuts = Literal["longest", "split", "drop"]

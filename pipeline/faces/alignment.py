@@ -1,12 +1,13 @@
 """Aligned face crops in the authors' geometry: similarity to a template, smoothed over time."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from pipeline.choices import Smoothing
 from pipeline.faces.geometry import resample, similarity, transform
 
 # Landmarks that stay put while a face talks: nose base and the four eye corners.
@@ -16,7 +17,6 @@ TEMPLATE = np.array(
     [[0.511, 0.588], [0.334, 0.416], [0.432, 0.417], [0.579, 0.413], [0.676, 0.407]]
 )
 
-Smoothing = Literal["authors", "gaussian", "clip", "none"]
 _WINDOW = 7  # frames, the authors' choice
 _SIGMA = 2.0  # frames; averages as much noise as the window of 7, without its delay
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.choices import Speech
 from pipeline.dataset.finalize import write_shard
 from pipeline.dataset.plan import Shard
 from pipeline.dataset.prep_options import PrepOptions
@@ -20,7 +21,6 @@ from pipeline.run.clip import Stage
 from pipeline.run.prepare_clip import Outcome, failed, prepare_clip
 from pipeline.run.stages import default_stages, needed_weights
 from pipeline.sources.manifest import ManifestRow
-from pipeline.speech.features import Speech
 from pipeline.storage import Folder
 from pipeline.weights import locate
 

@@ -6,14 +6,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.choices import Speech
 from pipeline.speech.mfcc import COEFFICIENTS, STEPS, mfcc_windows
 
-Speech = Literal["mfcc", "released"]
 # (N,) int16 mono 16 kHz sound and T, the number of video frames, to (T, F) float32 features.
 Featurise: TypeAlias = "Callable[[NDArray[np.int16], int], NDArray[np.float32]]"
 

@@ -25,7 +25,7 @@ WINDOW = 16
 
 
 def fvd_metric(window: int) -> Metric:
-    """FVD on windows of 16, 32 or 128 frames."""
+    """FVD on windows of `window` frames."""
     return Metric(
         "fvd",
         "FVD",
